@@ -1,0 +1,1 @@
+"""Schemas of the services: roles and schemas first (`bootstrap`), then one Alembic section each."""

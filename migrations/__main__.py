@@ -1,0 +1,37 @@
+"""`python -m migrations`: bootstrap, then every section to its head.
+
+Reads `DATABASE_URL` (the owner's log-in) and `<SERVICE>_DB_PASSWORD` for each role.
+"""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+
+from migrations.bootstrap import SERVICES, bootstrap
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def upgrade(service: str) -> None:
+    """Bring one service's schema to its newest revision; `DATABASE_URL` must be set."""
+    command.upgrade(Config(str(ROOT / "alembic.ini"), ini_section=service), "head")
+
+
+def main() -> None:
+    """Make the database ready for the services of this version."""
+    names = {service: f"{service.upper()}_DB_PASSWORD" for service in SERVICES}
+    missing = [name for name in ("DATABASE_URL", *names.values()) if not os.environ.get(name)]
+    if missing:
+        sys.exit(f"migrations: set {', '.join(missing)}")
+    passwords = {service: os.environ[name] for service, name in names.items()}
+    asyncio.run(bootstrap(os.environ["DATABASE_URL"], passwords))
+    for service in SERVICES:
+        upgrade(service)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+"""Alembic's entry for the service auth."""
+
+from migrations.environment import run
+from services.auth.tables import metadata
+
+run(metadata)

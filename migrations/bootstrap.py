@@ -1,0 +1,81 @@
+"""Roles, schemas and default privileges, made by an owner that need not be a superuser.
+
+What each role may do (`docs/decisions.md` says why):
+- the owner makes the schemas and runs the migrations;
+- `auth`, `catalog`, `records`, `ingest` log in with DML on their own schema;
+- `records` owns the schema `data` and alone has DDL there; `ingest` has DML on its tables;
+- everyone may INSERT into `audit.events` (granted where that table is made).
+"""
+
+from collections.abc import Mapping
+
+import asyncpg
+
+from shared.database import quoted
+
+LOCK = "SELECT pg_advisory_xact_lock(hashtext('tabularium.bootstrap'))"
+SERVICES = ("auth", "catalog", "records", "ingest")
+
+
+async def bootstrap(owner_url: str, passwords: Mapping[str, str]) -> None:
+    """Make or repair roles and schemas; running it again changes nothing but the passwords.
+
+    The owner needs CREATEROLE and CREATE on the database, as managed PostgreSQL gives.
+    """
+    connection = await asyncpg.connect(owner_url, timeout=10)
+    try:
+        async with connection.transaction():
+            # Two bootstraps at once would race for the same roles.
+            await connection.execute(LOCK)
+            for role in SERVICES:
+                await _login_role(connection, role, passwords[role])
+            await _own_schemas(connection)
+            await _data_schema(connection)
+    finally:
+        await connection.close()
+
+
+async def _login_role(connection: asyncpg.Connection, role: str, password: str) -> None:
+    exists = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role)
+    verb = "ALTER" if exists else "CREATE"
+    # Role statements take no bind parameters; format's %L quotes the literal on the server.
+    statement = await connection.fetchval(
+        "SELECT format('%s ROLE %I LOGIN PASSWORD %L', $1::text, $2::text, $3::text)",
+        verb,
+        role,
+        password,
+    )
+    await connection.execute(statement)
+
+
+async def _own_schemas(connection: asyncpg.Connection) -> None:
+    await connection.execute("CREATE SCHEMA IF NOT EXISTS audit")
+    for role in SERVICES:
+        name = quoted(role)
+        await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {name}")
+        await connection.execute(f"GRANT USAGE ON SCHEMA {name} TO {name}")
+        await connection.execute(f"GRANT USAGE ON SCHEMA audit TO {name}")
+        await connection.execute(
+            f"ALTER DEFAULT PRIVILEGES IN SCHEMA {name}"
+            f" GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {name}"
+        )
+        await connection.execute(
+            f"ALTER DEFAULT PRIVILEGES IN SCHEMA {name} GRANT USAGE ON SEQUENCES TO {name}"
+        )
+
+
+async def _data_schema(connection: asyncpg.Connection) -> None:
+    # An owner that is no superuser must be a member of `records` before it can act for it.
+    owner = quoted(await connection.fetchval("SELECT current_user"))
+    await connection.execute(f"GRANT records TO {owner}")
+    database = quoted(await connection.fetchval("SELECT current_database()"))
+    await connection.execute(f"GRANT TEMPORARY ON DATABASE {database} TO ingest")
+    await connection.execute("CREATE SCHEMA IF NOT EXISTS data AUTHORIZATION records")
+    await connection.execute("GRANT USAGE ON SCHEMA data TO ingest")
+    await connection.execute(
+        "ALTER DEFAULT PRIVILEGES FOR ROLE records IN SCHEMA data"
+        " GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO ingest"
+    )
+    # Trusted since PostgreSQL 13; without it only `searchable` columns are refused.
+    if await connection.fetchval("SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'"):
+        await connection.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public")

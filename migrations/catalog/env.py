@@ -1,0 +1,6 @@
+"""Alembic's entry for the service catalog."""
+
+from migrations.environment import run
+from services.catalog.tables import metadata
+
+run(metadata)

@@ -1,0 +1,155 @@
+"""What an import is, free of HTTP, SQL and queues."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NewType
+
+ImportId = NewType("ImportId", int)
+
+
+class ImportKind(StrEnum):
+    """Where an import's rows come from, and where they go (a table, or the catalog)."""
+
+    FILE = "file"
+    DATABASE = "database"
+    CATALOG_FILE = "catalog_file"
+    CATALOG_DATABASE = "catalog_database"
+
+
+class State(StrEnum):
+    """Where an import is in its life; the last three are final."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Mode(StrEnum):
+    """What happens to the rows that are in the table already."""
+
+    APPEND = "append"
+    UPSERT = "upsert"
+    REPLACE = "replace"
+
+
+class OnError(StrEnum):
+    """What one bad row does to the import."""
+
+    SKIP = "skip"
+    ABORT = "abort"
+
+
+class FileFormat(StrEnum):
+    """What is in a file."""
+
+    AUTO = "auto"
+    CSV = "csv"
+    JSON = "json"
+    NDJSON = "ndjson"
+
+
+class RejectCode(StrEnum):
+    """Why a row was refused."""
+
+    TYPE_MISMATCH = "type_mismatch"
+    OUT_OF_RANGE = "out_of_range"
+    TOO_LONG = "too_long"
+    NOT_NULL = "not_null"
+    DUPLICATE_IN_FILE = "duplicate_in_file"
+    DUPLICATE_IN_TABLE = "duplicate_in_table"
+    TOO_MANY_FIELDS = "too_many_fields"
+    TOO_FEW_FIELDS = "too_few_fields"
+    BAD_ENCODING = "bad_encoding"
+    NUL_BYTE = "nul_byte"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How to read a file (or query) and what to do with its rows; as the caller gave them."""
+
+    mode: Mode = Mode.APPEND
+    key: tuple[str, ...] = ()
+    on_error: OnError = OnError.SKIP
+    max_errors: int | None = None
+    dry_run: bool = False
+    create_table: bool = False
+    format: FileFormat = FileFormat.AUTO
+    delimiter: str | None = None
+    quote: str | None = None
+    encoding: str | None = None
+    null_values: tuple[str, ...] = ()
+    date_format: str | None = None
+    mapping: Mapping[str, str | None] = field(default_factory=dict)
+    """File column → table column; None drops it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowCounts:
+    """Rows of an import; `read` = `loaded` + `rejected`, `loaded` = `inserted` + `updated`."""
+
+    read: int = 0
+    loaded: int = 0
+    rejected: int = 0
+    inserted: int = 0
+    updated: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FormatFound:
+    """What a file turned out to be."""
+
+    name: FileFormat
+    encoding: str | None = None
+    delimiter: str | None = None
+    quote: str | None = None
+    compression: str | None = None
+    """`gzip`, `zstd` or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class InferredColumn:
+    """A column made by `create_table`, its type, and the evidence against the narrower one."""
+
+    column: str
+    type: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One reason against one row; a row with several has several, one after the other.
+
+    `cells` is the row's original text by file column (empty when it could not be split, and then
+    `raw` holds the line). `value` is the offending cell, cut to 200 characters.
+    """
+
+    line: int
+    column: str | None
+    code: RejectCode
+    message: str
+    value: str | None
+    cells: tuple[str | None, ...] = ()
+    raw: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a running import is."""
+
+    rows_read: int
+    rows_rejected: int
+    bytes_read: int
+    bytes_total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a load did, known before its COMMIT; the fence writes it to the run's row."""
+
+    rows: RowCounts
+    bytes_read: int
+    format: FormatFound | None
+    inferred: tuple[InferredColumn, ...] = ()

@@ -1,0 +1,47 @@
+"""One line in `audit.events`, written in the transaction of what it tells of.
+
+Every service's role may INSERT there; none may change or delete. The table and its reading
+belong to auth.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.request_id import current_request_id
+
+INSERT_EVENT = text(
+    "INSERT INTO audit.events (subject, action, object, result, request_id, address, detail)"
+    " VALUES (:subject, :action, :object, :result, :request_id, :address, CAST(:detail AS jsonb))"
+)
+
+
+async def record_event(
+    connection: AsyncConnection,
+    *,
+    subject: str | None,
+    action: str,
+    object_: str | None,
+    result: str = "ok",
+    address: str | None = None,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Say who did what to what; never with a secret in `detail`.
+
+    `action` is `noun.verb` (`table.create`, `auth.sign_in`); `object_` names what it was done to.
+    """
+    await connection.execute(
+        INSERT_EVENT,
+        {
+            "subject": subject,
+            "action": action,
+            "object": object_,
+            "result": result,
+            "request_id": current_request_id.get(),
+            "address": address,
+            "detail": json.dumps(dict(detail)) if detail else None,
+        },
+    )

@@ -1,0 +1,63 @@
+"""The dependency by which a route says which scope it wants.
+
+`Annotated[Caller, Security(authenticated, scopes=["tables:read"])]`; the state that the service's
+lifespan yields as `state` must have a `verifier`.
+"""
+
+from typing import Annotated, Protocol
+
+import structlog
+from fastapi import Depends, Request
+from fastapi.security import OAuth2PasswordBearer, SecurityScopes
+
+from shared.contracts.auth import GRANTABLE_SCOPES, Caller, Scope
+from shared.errors import ScopeMissingError, UnauthenticatedError
+from shared.jwt import Verifier
+
+SCOPE_DESCRIPTIONS = {
+    Scope.TABLES_READ: "See tables and their columns",
+    Scope.TABLES_WRITE: "Make, change and drop tables",
+    Scope.RECORDS_READ: "Read and export records",
+    Scope.RECORDS_WRITE: "Write records",
+    Scope.IMPORTS_WRITE: "Submit and steer imports",
+    Scope.CATALOG_READ: "Read the catalog",
+    Scope.CATALOG_WRITE: "Write the catalog by hand",
+}
+
+password_flow = OAuth2PasswordBearer(
+    tokenUrl="/api/auth/token",
+    refreshUrl="/api/auth/token",
+    scopes={scope.value: SCOPE_DESCRIPTIONS[scope] for scope in GRANTABLE_SCOPES},
+    description="Sign in with user name or e-mail address and password.",
+    auto_error=False,
+)
+
+
+class HasVerifier(Protocol):
+    """What a service's state offers to this module."""
+
+    @property
+    def verifier(self) -> Verifier:
+        """The process's verifier of access tokens."""
+        ...
+
+
+async def authenticated(
+    request: Request,
+    security_scopes: SecurityScopes,
+    token: Annotated[str | None, Depends(password_flow)],
+) -> Caller:
+    """The caller, with every scope that the route wants.
+
+    Raises UnauthenticatedError without a good token, ScopeMissingError without a scope.
+    """
+    if token is None:
+        raise UnauthenticatedError("send an access token: `Authorization: Bearer …`")
+    state: HasVerifier = request.state.state
+    caller = await state.verifier.verify(token)
+    structlog.contextvars.bind_contextvars(subject=caller.sub)
+    request.scope["tabularium.subject"] = caller.sub
+    missing = [scope for scope in security_scopes.scopes if Scope(scope) not in caller.scopes]
+    if missing:
+        raise ScopeMissingError(f"the access token lacks the scope {', '.join(missing)}")
+    return caller

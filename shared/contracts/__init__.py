@@ -1,0 +1,1 @@
+"""Frozen Pydantic models of what crosses a service border."""

@@ -1,0 +1,118 @@
+"""Connections to PostgreSQL (SQLAlchemy engine, asyncpg pool) and the one quoting function."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NewType
+
+import asyncpg
+from sqlalchemy import MetaData, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError as AlchemyInterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+QuotedIdentifier = NewType("QuotedIdentifier", str)
+"""An identifier that has been through `quoted`, and may stand in SQL."""
+
+IDENTIFIER_LIMIT_BYTES = 63
+"""PostgreSQL's NAMEDATALEN - 1: it counts bytes, and cuts silently."""
+
+NAMING_CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+DATABASE_DOWN: tuple[type[Exception], ...] = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InterfaceError,
+    AlchemyInterfaceError,
+    PoolTimeoutError,
+)
+"""What drivers raise while PostgreSQL is away or full; trying again later helps."""
+
+
+def quoted(identifier: str) -> QuotedIdentifier:
+    """Quote a name for use in SQL; the only way a user-given name gets into a statement.
+
+    Raises ValueError for NUL, an empty name, or more than 63 bytes, which PostgreSQL would cut.
+    """
+    if not identifier or "\0" in identifier:
+        raise ValueError("an identifier is neither empty nor does it hold NUL")
+    if len(identifier.encode()) > IDENTIFIER_LIMIT_BYTES:
+        raise ValueError(f"an identifier has at most {IDENTIFIER_LIMIT_BYTES} bytes")
+    return QuotedIdentifier('"' + identifier.replace('"', '""') + '"')
+
+
+def metadata_of(schema: str) -> MetaData:
+    """Empty metadata of a service's own schema, with the naming convention."""
+    return MetaData(schema=schema, naming_convention=NAMING_CONVENTION)
+
+
+def is_database_down(error: BaseException) -> bool:
+    """Whether an error, or the driver's error inside it, says that PostgreSQL is away."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or isinstance(error, AlchemyInterfaceError)
+    return isinstance(error, DATABASE_DOWN)
+
+
+@asynccontextmanager
+async def database_engine(
+    url: str, *, application_name: str, pool_size: int = 10
+) -> AsyncIterator[AsyncEngine]:
+    """An SQLAlchemy engine on asyncpg, closed at the end."""
+    scrub_environment()
+    engine = create_async_engine(
+        make_url(url).set(drivername="postgresql+asyncpg"),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        connect_args={"timeout": 10, "server_settings": {"application_name": application_name}},
+    )
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+@asynccontextmanager
+async def database_pool(
+    url: str, *, application_name: str, size: int = 10
+) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
+    """An asyncpg pool for the paths where rows must not become Python objects."""
+    scrub_environment()
+    pool = await asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=size,
+        timeout=10,
+        server_settings={"application_name": application_name},
+    )
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+async def probe_engine(engine: AsyncEngine) -> None:
+    """Raise unless PostgreSQL answers."""
+    async with engine.connect() as connection:
+        await connection.execute(text("SELECT 1"))
+
+
+def scrub_environment() -> None:
+    """Drop libpq's `PG*` variables.
+
+    asyncpg would send `PGPASSWORD` or the pgpass file to whatever server it is told to call.
+    """
+    for name in [name for name in os.environ if name.startswith("PG") and name != "PG_BIN"]:
+        del os.environ[name]

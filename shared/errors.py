@@ -1,0 +1,152 @@
+"""The causes of failure that more than one service knows; each is rendered once, in `shared.app`.
+
+A service adds its own in its `errors.py`: one class per cause, with a stable `code`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from shared.contracts.problem import FieldError, ProblemDocument
+
+
+class ProblemError(Exception):
+    """A failure that the caller is told as a problem document."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Something went wrong on our side"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+
+    def document(self, *, request_id: str | None = None) -> ProblemDocument:
+        """The problem document of this failure."""
+        return problem_document(
+            status=self.status,
+            code=self.code,
+            title=self.title,
+            detail=self.detail,
+            request_id=request_id,
+            errors=self.errors,
+        )
+
+
+def problem_document(
+    *,
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    request_id: str | None = None,
+    errors: Sequence[FieldError] = (),
+) -> ProblemDocument:
+    """A problem document whose `type` is made from its code."""
+    return ProblemDocument(
+        type=f"urn:tabularium:problem:{code}",
+        title=title,
+        status=status,
+        detail=detail,
+        code=code,
+        request_id=request_id,
+        errors=list(errors) or None,
+    )
+
+
+class InvalidInputError(ProblemError):
+    """The input does not fit; `errors` names each field and what to do."""
+
+    status = 422
+    code = "invalid_input"
+    title = "The input does not fit"
+
+    @classmethod
+    def of(cls, field: str, code: str, message: str) -> "InvalidInputError":
+        """The common case: one field, one reason."""
+        return cls(
+            f"{field}: {message}", errors=[FieldError(field=field, code=code, message=message)]
+        )
+
+
+class UnauthenticatedError(ProblemError):
+    """No token, or one that does not hold."""
+
+    status = 401
+    code = "unauthenticated"
+    title = "Sign in first"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+class ForbiddenError(ProblemError):
+    """The caller is known and may not do this."""
+
+    status = 403
+    code = "forbidden"
+    title = "Not allowed"
+
+
+class ScopeMissingError(ForbiddenError):
+    """The access token does not open this kind of call."""
+
+    code = "scope_missing"
+
+
+class NotFoundError(ProblemError):
+    """There is no such thing, or none that the caller may see."""
+
+    status = 404
+    code = "not_found"
+    title = "Not found"
+
+
+class ConflictError(ProblemError):
+    """The state of the thing forbids this now."""
+
+    status = 409
+    code = "conflict"
+    title = "Conflict"
+
+
+class TooLargeError(ProblemError):
+    """The body is over the limit."""
+
+    status = 413
+    code = "too_large"
+    title = "Too large"
+
+
+class TooManyRequestsError(ProblemError):
+    """Over a rate limit; `Retry-After` says when to come back."""
+
+    status = 429
+    code = "too_many_requests"
+    title = "Too many requests"
+
+
+class UnavailableError(ProblemError):
+    """Something we depend on is down; trying again later helps."""
+
+    status = 503
+    code = "unavailable"
+    title = "Temporarily unavailable"
+
+    def __init__(self, detail: str, *, retry_after_s: int = 5) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after_s)})
+
+
+class StorageFullError(ProblemError):
+    """There is no room left for what was sent; nothing of it was kept."""
+
+    status = 507
+    code = "storage_full"
+    title = "No room left"

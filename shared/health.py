@@ -1,0 +1,86 @@
+"""`/healthz`, `/readyz` and `/metrics`, the same for every process."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Literal
+
+import structlog
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
+
+from shared.contracts.base import AnswerModel
+
+Probe = Callable[[Request], Awaitable[None]]
+"""Raises unless a dependency answers."""
+
+PROBE_TIMEOUT_S = 2.0
+
+request_seconds = Histogram(
+    "tabularium_http_request_seconds",
+    "Duration of HTTP requests by route template and status.",
+    ["service", "method", "route", "status"],
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120),
+)
+
+log = structlog.get_logger()
+
+
+class Health(AnswerModel):
+    """The process is alive."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(AnswerModel):
+    """Every dependency by name: `ok`, or what is wrong with it."""
+
+    status: Literal["ok", "down"]
+    checks: dict[str, str]
+
+
+async def run_probes(probes: Mapping[str, Callable[[], Awaitable[None]]]) -> Readiness:
+    """Ask all dependencies at once, each within two seconds."""
+    answers = await asyncio.gather(*(_one(name, probe) for name, probe in probes.items()))
+    checks = dict(zip(probes, answers, strict=True))
+    healthy = all(answer == "ok" for answer in answers)
+    return Readiness(status="ok" if healthy else "down", checks=checks)
+
+
+async def _one(name: str, probe: Callable[[], Awaitable[None]]) -> str:
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
+            await probe()
+    except TimeoutError:
+        return f"no answer within {PROBE_TIMEOUT_S:g} s"
+    except Exception as exc:  # noqa: BLE001 - an edge: whatever a dependency raises means "not ready"
+        log.warning("probe_failed", probe=name, error=type(exc).__name__)
+        return f"down ({type(exc).__name__})"
+    return "ok"
+
+
+def health_router(probes: Mapping[str, Probe]) -> APIRouter:
+    """The three operator's routes; they are not part of the public document."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/healthz")
+    async def healthz() -> Health:
+        return Health()
+
+    @router.get("/readyz")
+    async def readyz(request: Request) -> JSONResponse:
+        bound = {name: _bind(probe, request) for name, probe in probes.items()}
+        readiness = await run_probes(bound)
+        return JSONResponse(
+            readiness.model_dump(), status_code=200 if readiness.status == "ok" else 503
+        )
+
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+def _bind(probe: Probe, request: Request) -> Callable[[], Awaitable[None]]:
+    return lambda: probe(request)

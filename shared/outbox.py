@@ -1,0 +1,157 @@
+"""Durable intents: what must happen after a commit (a mail, a catalog edge), tried until done.
+
+An intent is written in the transaction that makes it true. Delivery claims it by moving its next
+attempt into the future and committing, so no transaction is open during the network call; a
+process that dies in between leaves the intent to the next round. Handlers must be idempotent.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import structlog
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from shared.database import is_database_down
+
+Handler = Callable[[Mapping[str, Any]], Awaitable[None]]
+"""Does what an intent says; any exception means: later again."""
+
+CLAIM_S = 60
+FIRST_RETRY_S = 2
+LONGEST_RETRY_S = 300
+BATCH = 20
+
+log = structlog.get_logger()
+
+
+def outbox_table(metadata: MetaData) -> Table:
+    """The table `outbox` of a service's schema."""
+    table = Table(
+        "outbox",
+        metadata,
+        Column("id", BigInteger, Identity(), primary_key=True),
+        Column("kind", Text, nullable=False),
+        Column("payload", JSONB, nullable=False),
+        Column("attempts", Integer, nullable=False, server_default=text("0")),
+        Column("last_error", Text),
+        Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+        Column(
+            "next_attempt_at", DateTime(timezone=True), nullable=False, server_default=func.now()
+        ),
+    )
+    Index(None, table.c.next_attempt_at)
+    return table
+
+
+async def intend(
+    connection: AsyncConnection, outbox: Table, *, kind: str, payload: Mapping[str, Any]
+) -> None:
+    """Write an intent in the caller's transaction."""
+    await connection.execute(insert(outbox).values(kind=kind, payload=dict(payload)))
+
+
+async def deliver_due(engine: AsyncEngine, outbox: Table, handlers: Mapping[str, Handler]) -> int:
+    """Try every intent that is due, oldest first; returns how many were delivered."""
+    delivered = 0
+    while claimed := await _claim(engine, outbox, kinds=list(handlers)):
+        for intent_id, kind, payload, attempts in claimed:
+            try:
+                await handlers[kind](payload)
+            except Exception as exc:  # noqa: BLE001 - an edge: whatever failed, the intent stays and is told
+                log.warning(
+                    "intent_failed",
+                    kind=kind,
+                    intent=intent_id,
+                    attempts=attempts,
+                    error=f"{type(exc).__name__}: {exc}",
+                )
+                await _postpone(engine, outbox, intent_id, attempts, exc)
+            else:
+                async with engine.begin() as connection:
+                    await connection.execute(delete(outbox).where(outbox.c.id == intent_id))
+                delivered += 1
+    return delivered
+
+
+async def deliver_forever(
+    engine: AsyncEngine,
+    outbox: Table,
+    handlers: Mapping[str, Handler],
+    *,
+    wake: asyncio.Event,
+    every_s: float = 2,
+) -> None:
+    """Deliver when woken and every few seconds; outlives a database that goes away."""
+    while True:
+        try:
+            await deliver_due(engine, outbox, handlers)
+        except Exception as exc:
+            if not is_database_down(exc):
+                raise
+            log.warning("outbox_waits_for_database", error=type(exc).__name__)
+        try:
+            async with asyncio.timeout(every_s):
+                await wake.wait()
+        except TimeoutError:
+            continue
+        wake.clear()
+
+
+async def _claim(
+    engine: AsyncEngine, outbox: Table, *, kinds: list[str]
+) -> list[tuple[int, str, Mapping[str, Any], int]]:
+    due = (
+        select(outbox.c.id)
+        .where(outbox.c.next_attempt_at <= func.now(), outbox.c.kind.in_(kinds))
+        .order_by(outbox.c.id)
+        .limit(BATCH)
+        .with_for_update(skip_locked=True)
+    )
+    statement = (
+        update(outbox)
+        .where(outbox.c.id.in_(due.scalar_subquery()))
+        .values(
+            next_attempt_at=func.now() + text(f"interval '{CLAIM_S} s'"),
+            attempts=outbox.c.attempts + 1,
+        )
+        .returning(outbox.c.id, outbox.c.kind, outbox.c.payload, outbox.c.attempts)
+    )
+    async with engine.begin() as connection:
+        rows = (await connection.execute(statement)).all()
+    return sorted(
+        ((row.id, row.kind, row.payload, row.attempts) for row in rows), key=lambda row: row[0]
+    )
+
+
+async def _postpone(
+    engine: AsyncEngine, outbox: Table, intent_id: int, attempts: int, error: Exception
+) -> None:
+    delay_s = min(FIRST_RETRY_S * 2 ** min(attempts - 1, 10), LONGEST_RETRY_S)
+    async with engine.begin() as connection:
+        await connection.execute(
+            update(outbox)
+            .where(outbox.c.id == intent_id)
+            .values(
+                next_attempt_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, delay_s),
+                last_error=f"{type(error).__name__}: {error}"[:1000],
+            )
+        )

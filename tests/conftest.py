@@ -1,0 +1,76 @@
+"""Real PostgreSQL and Valkey for every test; one migrated template, a copy per test or module."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from deploy.local import postgresql, valkey
+from deploy.local.valkey import Valkey
+from tests.support.databases import Database, copy_of, make_database, make_owner, migrate
+from tests.support.issuer import Issuer, running_issuer
+
+
+@pytest.fixture(scope="session")
+def state_folder() -> Iterator[Path]:
+    """A folder that PostgreSQL's user can enter, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp(prefix="tabularium-tests-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def cluster(state_folder: Path) -> Iterator[postgresql.Cluster]:
+    running = postgresql.prepare(state_folder, durable=False)
+    running.initialise()
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def valkey_server(state_folder: Path) -> Iterator[Valkey]:
+    server = Valkey(server=valkey.find_server(), folder=state_folder)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def template(cluster: postgresql.Cluster) -> Database:
+    """The migrated template; nobody may stay connected to it.
+
+    `TEST_SERVICES=auth,records` migrates only those, while a schema is being worked on.
+    """
+    asyncio.run(make_owner(cluster))
+    database = asyncio.run(make_database(cluster, "tabularium_template"))
+    chosen = os.environ.get("TEST_SERVICES")
+    migrate(database, *(chosen.split(",") if chosen else ()))
+    return database
+
+
+@pytest_asyncio.fixture
+async def database(template: Database) -> AsyncIterator[Database]:
+    """A database of this test's own."""
+    async with copy_of(template) as copy:
+        yield copy
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def module_database(template: Database) -> AsyncIterator[Database]:
+    """A database shared by one module's tests."""
+    async with copy_of(template) as copy:
+        yield copy
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def issuer() -> AsyncIterator[Issuer]:
+    """A stand-in for auth."""
+    async with running_issuer() as running:
+        yield running

@@ -1,0 +1,78 @@
+"""Databases for tests: one migrated template, a copy for each who asks."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+
+from deploy.local.postgresql import Cluster
+from migrations.__main__ import upgrade
+from migrations.bootstrap import SERVICES, bootstrap
+
+OWNER = "tabularium"
+PASSWORD = "only-for-tests"
+
+
+@dataclass(frozen=True)
+class Database:
+    """One copy of the migrated template."""
+
+    cluster: Cluster
+    name: str
+
+    def url(self, role: str = OWNER) -> str:
+        """A log-in: `tabularium` (the owner), `auth`, `catalog`, `records` or `ingest`."""
+        return self.cluster.url(user=role, password=PASSWORD, database=self.name)
+
+    @property
+    def superuser_url(self) -> str:
+        return self.cluster.url(database=self.name)
+
+
+async def make_owner(cluster: Cluster) -> None:
+    """An owner as managed PostgreSQL gives it: CREATEROLE, no superuser."""
+    connection = await asyncpg.connect(cluster.url())
+    await connection.execute(f"CREATE ROLE {OWNER} LOGIN CREATEROLE PASSWORD '{PASSWORD}'")
+    await connection.close()
+
+
+async def make_database(cluster: Cluster, name: str, *, template: str = "template1") -> Database:
+    connection = await asyncpg.connect(cluster.url())
+    await connection.execute(f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE {template}")
+    await connection.close()
+    return Database(cluster=cluster, name=name)
+
+
+async def drop_database(database: Database) -> None:
+    connection = await asyncpg.connect(database.cluster.url())
+    await connection.execute(f"DROP DATABASE IF EXISTS {database.name} WITH (FORCE)")
+    await connection.close()
+
+
+def migrate(database: Database, *services: str) -> None:
+    """Bootstrap and upgrade; Alembic runs its own event loop, so never call this inside one."""
+    asyncio.run(bootstrap(database.url(), dict.fromkeys(SERVICES, PASSWORD)))
+    before = os.environ.get("DATABASE_URL")
+    os.environ["DATABASE_URL"] = database.url()
+    try:
+        for service in services or SERVICES:
+            upgrade(service)
+    finally:
+        if before is None:
+            del os.environ["DATABASE_URL"]
+        else:
+            os.environ["DATABASE_URL"] = before
+
+
+@asynccontextmanager
+async def copy_of(template: Database) -> AsyncIterator[Database]:
+    name = f"copy_{secrets.token_hex(6)}"
+    database = await make_database(template.cluster, name, template=template.name)
+    try:
+        yield database
+    finally:
+        await drop_database(database)

@@ -1,0 +1,136 @@
+"""A stand-in for auth on a real port: keys, tokens for any caller, and subject look-ups.
+
+Services are tested against it one at a time; the end-to-end tests run the real auth.
+"""
+
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from jose import jwk, jwt
+
+from shared.contracts.auth import GRANTABLE_SCOPES, Caller, Role, Scope, Sub, SubjectAnswer
+
+KID = "test-key"
+
+
+@dataclass
+class Issuer:
+    """Signs tokens with its own ES256 key."""
+
+    pem: str
+    url: str = ""
+    subjects: dict[str, SubjectAnswer] = field(default_factory=dict)
+
+    def token(self, caller: Caller, **claims: Any) -> str:
+        now = int(time.time())
+        body = {
+            "iss": "tabularium",
+            "aud": "tabularium",
+            "sub": caller.sub,
+            "jti": uuid.uuid4().hex,
+            "iat": now,
+            "exp": now + 900,
+            "email": caller.email,
+            "role": caller.role,
+            "scope": " ".join(sorted(caller.scopes)),
+        } | claims
+        return jwt.encode(
+            {name: value for name, value in body.items() if value is not None},
+            self.pem,
+            algorithm="ES256",
+            headers={"kid": KID, "typ": "at+jwt"},
+        )
+
+    def bearer(self, caller: Caller) -> dict[str, str]:
+        """Headers of a request by this caller."""
+        return {"Authorization": f"Bearer {self.token(caller)}"}
+
+    def know(self, caller: Caller) -> Caller:
+        """Make a caller resolvable through `/internal/subjects`."""
+        answer = SubjectAnswer(sub=caller.sub, email=caller.email, role=caller.role)
+        self.subjects[caller.sub] = answer
+        if caller.email:
+            self.subjects[caller.email] = answer
+        return caller
+
+    def jwks(self) -> dict[str, Any]:
+        private = serialization.load_pem_private_key(self.pem.encode(), None)
+        public = private.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        key = {
+            name: value.decode() if isinstance(value, bytes) else value
+            for name, value in jwk.construct(public.decode(), "ES256").to_dict().items()
+        }
+        return {"keys": [key | {"kid": KID, "use": "sig", "alg": "ES256"}]}
+
+
+def person(email: str, *, role: Role = Role.MEMBER) -> Caller:
+    """A signed-in person with all the scopes that people have."""
+    sub = Sub(str(uuid.uuid5(uuid.NAMESPACE_URL, email)))
+    return Caller(sub=sub, email=email, role=role, scopes=frozenset(GRANTABLE_SCOPES))
+
+
+def machine(client_id: str, *scopes: Scope) -> Caller:
+    """A machine client with just these scopes."""
+    return Caller(sub=Sub(f"client:{client_id}"), scopes=frozenset(scopes))
+
+
+def peer(service: str) -> Caller:
+    """One of our services, calling `/internal/…`."""
+    return machine(service, Scope.INTERNAL)
+
+
+@asynccontextmanager
+async def running_issuer() -> AsyncIterator[Issuer]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
+    issuer = Issuer(pem=pem)
+
+    async def keys(_request: web.Request) -> web.Response:
+        return web.json_response(issuer.jwks())
+
+    async def token(request: web.Request) -> web.Response:
+        form = await request.post()
+        caller = peer(str(form["client_id"]))
+        return web.json_response(
+            {
+                "access_token": issuer.token(caller),
+                "token_type": "Bearer",
+                "expires_in": 900,
+                "scope": "internal",
+            }
+        )
+
+    async def subject(request: web.Request) -> web.Response:
+        answer = issuer.subjects.get(request.query["identifier"])
+        if answer is None:
+            body = {"type": "t", "title": "t", "status": 404, "detail": "d", "code": "not_found"}
+            return web.json_response(body, status=404)
+        return web.json_response(answer.model_dump(mode="json"))
+
+    app = web.Application()
+    app.router.add_get("/.well-known/jwks.json", keys)
+    app.router.add_post("/api/auth/token", token)
+    app.router.add_get("/internal/subjects", subject)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    issuer.url = f"http://{host}:{port}"
+    try:
+        yield issuer
+    finally:
+        await runner.cleanup()
