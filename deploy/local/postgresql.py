@@ -56,8 +56,8 @@ class Cluster:
     binaries: Path
     port: int
     password: str
+    log_file: Path
     durable: bool = True
-    log_file: Path | None = None
     process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
     def url(
@@ -95,10 +95,8 @@ class Cluster:
             shutil.rmtree(self.data, ignore_errors=True)
             raise ClusterError(f"initdb failed: {done.stderr.decode(errors='replace').strip()}")
 
-    def start(self) -> None:
-        """Start the server and return when it answers; raises ClusterError with its last words."""
-        log_file = self.log_file or self.data.parent / "postgresql.log"
-        self.log_file = log_file
+    def launch(self) -> "subprocess.Popen[bytes]":
+        """Start the server process without waiting for it."""
         settings = {
             "port": str(self.port),
             "listen_addresses": "127.0.0.1",
@@ -111,21 +109,32 @@ class Cluster:
             **({} if self.durable else UNSAFE_BUT_FAST),
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        with log_file.open("ab") as output:  # a pipe would be inherited and hang whoever reads it
+        with self.log_file.open("ab") as output:  # an inherited pipe would hang whoever reads it
             self.process = subprocess.Popen(
                 [str(self.binaries / "postgres"), "-D", str(self.data), *options],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                preexec_fn=die_with_parent(signal.SIGINT),  # noqa: PLW1509 - prctl is all it does
+                preexec_fn=die_with_parent(signal.SIGINT),  # noqa: PLW1509 - only prctl
                 start_new_session=True,
                 **_as_postgres(),
             )
+        return self.process
+
+    async def ready(self) -> None:
+        """Wait until it answers; raises ClusterError with its last words."""
         deadline = time.monotonic() + START_TIMEOUT_S
-        while not asyncio.run(self._answers()):
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise ClusterError(f"PostgreSQL did not start: {_last_line(log_file)}")
-            time.sleep(0.05)
+        while not await self._answers():
+            if self.process is None or self.process.poll() is not None:
+                raise ClusterError(f"PostgreSQL did not start: {_last_line(self.log_file)}")
+            if time.monotonic() > deadline:
+                raise ClusterError(f"PostgreSQL did not answer: see {self.log_file}")
+            await asyncio.sleep(0.05)
+
+    def start(self) -> None:
+        """Start the server and return when it answers; not from inside an event loop."""
+        self.launch()
+        asyncio.run(self.ready())
 
     def stop(self) -> None:
         """Fast shutdown: sessions are ended, data is written."""

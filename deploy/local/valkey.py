@@ -45,12 +45,17 @@ class Valkey:
     process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
     @property
+    def log_file(self) -> Path:
+        """Where its output goes."""
+        return self.folder / "valkey.log"
+
+    @property
     def url(self) -> str:
         """The connection URL."""
         return f"redis://127.0.0.1:{self.port}/0"
 
-    def start(self) -> None:
-        """Start the server and return when it listens."""
+    def launch(self) -> "subprocess.Popen[bytes]":
+        """Start the server process without waiting for it."""
         options = {
             "port": str(self.port),
             "bind": "127.0.0.1",
@@ -59,8 +64,7 @@ class Valkey:
             "dir": str(self.folder),
         }
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
-        log_file = self.folder / "valkey.log"
-        with log_file.open("ab") as output:
+        with self.log_file.open("ab") as output:
             self.process = subprocess.Popen(
                 [str(self.server), *arguments],
                 stdin=subprocess.DEVNULL,
@@ -69,10 +73,15 @@ class Valkey:
                 preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - only prctl
                 start_new_session=True,
             )
+        return self.process
+
+    def start(self) -> None:
+        """Start the server and return when it listens."""
+        process = self.launch()
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._listens():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise ValkeyError(f"Valkey did not start: see {log_file}")
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise ValkeyError(f"Valkey did not start: see {self.log_file}")
             time.sleep(0.02)
 
     def stop(self) -> None:

@@ -1,0 +1,55 @@
+# The commands of README.md. They need Python >= 3.11 and make, nothing else.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && exit; \
+	done; echo python3)
+RUN := .venv/bin/python
+
+.PHONY: help up demo test faults lint format bench rotate-keys lock clean
+
+help: ## List the commands
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
+
+.venv/.local: pyproject.toml uv.lock deploy/setup.py
+	@$(PYTHON) deploy/setup.py local
+	@touch $@
+
+.venv/.dev: pyproject.toml uv.lock deploy/setup.py
+	@$(PYTHON) deploy/setup.py local dev
+	@touch $@ .venv/.local
+
+up: .venv/.local ## Set up and run the whole stack in the foreground; Ctrl-C stops it
+	@exec $(RUN) -m deploy.local
+
+demo: .venv/.local ## Set up, start the stack if none runs, and do the main job on real data
+	@exec $(RUN) -m demo
+
+test: .venv/.dev ## Every test but the fault injection
+	@$(RUN) -m pytest --ignore=tests/faults
+
+faults: .venv/.dev ## Imports under killed workers, lost databases and full disks
+	@$(RUN) -m pytest tests/faults
+
+lint: .venv/.dev ## ruff, mypy --strict and the import rules
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m mypy
+	@.venv/bin/lint-imports --no-cache
+
+format: .venv/.dev ## Lay out the code
+	@$(RUN) -m ruff format .
+	@$(RUN) -m ruff check --fix .
+
+bench: .venv/.dev ## Measure against peers; results go to bench/README.md
+	@$(RUN) -m bench
+
+rotate-keys: .venv/.local ## Put the next signing key into use
+	@$(RUN) -m deploy.local.rotate_keys
+
+lock: .venv/.dev ## Resolve the dependencies again
+	@env -u UV_INDEX -u UV_DEFAULT_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL \
+		.venv/bin/uv lock --no-config
+
+clean: ## Remove what set-up and tests made; keeps var/
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,43 @@
+"""The demo's last screen: a page of rows, the rejects, the mail, the catalog's edge."""
+
+from collections.abc import Mapping, Sequence
+from email.message import EmailMessage
+from typing import Any
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+
+def last_screen(
+    console: Console,
+    *,
+    page: Sequence[Mapping[str, Any]],
+    rejects: Sequence[Mapping[str, Any]],
+    mail: EmailMessage,
+    edges: Mapping[str, Any],
+    clean: Mapping[str, Any],
+    etl: str,
+) -> None:
+    """Print everything that came out, on one screen."""
+    console.rule("[bold]What came out")
+    rows = clean["rows"]
+    title = f"{rows['loaded']:,} rows in data.{clean['table']}: late arrivals, longest first"
+    console.print(_table(title, page, columns=tuple(page[0])))
+    shown = [{**one, "value": str(one["value"] or "")[:30]} for one in rejects]
+    columns = ("line", "column", "code", "value", "message")
+    console.print(_table("Refused rows of the spoilt copy", shown, columns=columns))
+    body = mail.get_body(("plain",))
+    text = str(body.get_content()).strip() if body is not None else ""
+    console.print(Panel(text, title=f"Mail to {mail['To']}: {mail['Subject']}", expand=False))
+    fed = ", ".join(f"{one['schema']}.{one['name']}" for one in edges["tables"])
+    console.print(Panel(f"{etl}  →  {fed}", title="The catalog's edges", expand=False))
+
+
+def _table(title: str, items: Sequence[Mapping[str, Any]], *, columns: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for item in items:
+        table.add_row(*("" if item.get(name) is None else str(item[name]) for name in columns))
+    return table

@@ -1,0 +1,146 @@
+"""What each process of the local stack is told: addresses, log-ins, secrets."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from deploy.local.processes import free_port
+from deploy.local.state import ADMIN_EMAIL, ADMIN_USERNAME, Secrets
+from migrations.bootstrap import SERVICES
+
+ROOT = Path(__file__).resolve().parents[2]
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where everything listens; chosen anew at each start, but for the gateway's port."""
+
+    gateway_port: int
+    service_ports: Mapping[str, int]
+    owner_url: str
+    redis_url: str
+    smtp_host: str
+    smtp_port: int
+    own_mail_catcher: bool
+
+    @property
+    def public_url(self) -> str:
+        """Where people go."""
+        return f"http://{HOST}:{self.gateway_port}"
+
+    def service_url(self, service: str) -> str:
+        """Where a service listens."""
+        return f"http://{HOST}:{self.service_ports[service]}"
+
+    def role_url(self, role: str, password: str) -> str:
+        """The owner's database URL with another log-in."""
+        parts = urlsplit(self.owner_url)
+        host = parts.netloc.rpartition("@")[2]
+        netloc = f"{quote(role, safe='')}:{quote(password, safe='')}@{host}"
+        return urlunsplit(parts._replace(netloc=netloc))
+
+
+def addresses(
+    *, gateway_port: int, owner_url: str, redis_url: str, given: Mapping[str, str]
+) -> Addresses:
+    """Free ports for the services; the mail server that is set, or one of our own."""
+    return Addresses(
+        gateway_port=gateway_port,
+        service_ports={service: free_port() for service in SERVICES},
+        owner_url=owner_url,
+        redis_url=redis_url,
+        smtp_host=given.get("SMTP_HOST", HOST),
+        smtp_port=int(given.get("SMTP_PORT", "587")) if "SMTP_HOST" in given else free_port(),
+        own_mail_catcher="SMTP_HOST" not in given,
+    )
+
+
+def migration_environment(at: Addresses, known: Secrets) -> dict[str, str]:
+    """For `python -m migrations`."""
+    passwords = {f"{name.upper()}_DB_PASSWORD": known.database_passwords[name] for name in SERVICES}
+    return {**_base(), "DATABASE_URL": at.owner_url, **passwords}
+
+
+def process_environment(
+    name: str, *, at: Addresses, known: Secrets, state: Path, given: Mapping[str, str]
+) -> dict[str, str]:
+    """For a service (`auth` … `ingest`), the `worker`, or the `gateway`.
+
+    Each process gets its own log-ins and no other's; settings that a person gave win, but for
+    the addresses and log-ins that the stack made.
+    """
+    environment = {
+        "SMTP_SECURITY": "none",
+        **_base(),
+        **{key: value for key, value in given.items() if key not in ("DATABASE_URL", "REDIS_URL")},
+        "REDIS_URL": at.redis_url,
+        "PUBLIC_URL": given.get("PUBLIC_URL", at.public_url),
+        "SMTP_HOST": at.smtp_host,
+        "SMTP_PORT": str(at.smtp_port),
+        **{f"{service.upper()}_URL": at.service_url(service) for service in SERVICES},
+    }
+    if not at.own_mail_catcher:
+        environment["SMTP_SECURITY"] = given.get("SMTP_SECURITY", "starttls")
+    if name == "gateway":
+        return environment | {
+            "HOST": given.get("HOST", HOST),
+            "PORT": str(at.gateway_port),
+            "ADMIN_EMAILS": given.get("ADMIN_EMAILS", ADMIN_EMAIL),
+        }
+    service = "ingest" if name == "worker" else name
+    environment |= {
+        "DATABASE_URL": at.role_url(service, known.database_passwords[service]),
+        "SERVICE_CLIENT_ID": service,
+        "SERVICE_CLIENT_SECRET": known.client_secrets[service],
+    }
+    return environment | _own(service, known=known, state=state, given=given)
+
+
+def _own(service: str, *, known: Secrets, state: Path, given: Mapping[str, str]) -> dict[str, str]:
+    if service == "auth":
+        return {
+            "SIGNING_KEY_SECRET": known.signing_key_secret,
+            "OTP_PEPPER": known.otp_pepper,
+            "INTERNAL_CLIENTS": json.dumps(known.client_secrets),
+            "FIRST_ADMIN_USERNAME": ADMIN_USERNAME,
+            "FIRST_ADMIN_PASSWORD": known.admin_password,
+            "FIRST_ADMIN_EMAIL": ADMIN_EMAIL,
+        }
+    if service == "ingest":
+        return {
+            "STORAGE_URL": given.get("STORAGE_URL", (state / "storage").resolve().as_uri()),
+            "SOURCE_KEYS": given.get("SOURCE_KEYS", known.source_key),
+            "SOURCE_ALLOWED_NETWORKS": given.get("SOURCE_ALLOWED_NETWORKS", "127.0.0.0/8,::1/128"),
+        }
+    return {}
+
+
+def _base() -> dict[str, str]:
+    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "TERM")
+    return {
+        **{name: os.environ[name] for name in kept if name in os.environ},
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        "LOG_FORMAT": "json",
+    }
+
+
+def command(name: str, *, at: Addresses, state: Path) -> list[str]:
+    """How a process is started."""
+    if name == "worker":
+        return [sys.executable, "-m", "services.ingest.worker"]
+    if name == "gateway":
+        return [sys.executable, "-m", "gateway"]
+    if name == "mail catcher":
+        folder = str(state / "mail")
+        return [sys.executable, "-m", "deploy.local.mail_catcher", str(at.smtp_port), folder]
+    return [
+        *(sys.executable, "-m", "uvicorn", f"services.{name}.main:create_app", "--factory"),
+        *("--host", HOST, "--port", str(at.service_ports[name])),
+        *("--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "10"),
+    ]
