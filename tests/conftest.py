@@ -14,6 +14,7 @@ from deploy.local import postgresql, valkey
 from deploy.local.valkey import Valkey
 from tests.support.databases import Database, copy_of, make_database, make_owner, migrate
 from tests.support.issuer import Issuer, running_issuer
+from tests.support.stack import RunningStack, running_stack
 
 
 @pytest.fixture(scope="session")
@@ -73,4 +74,11 @@ async def module_database(template: Database) -> AsyncIterator[Database]:
 async def issuer() -> AsyncIterator[Issuer]:
     """A stand-in for auth."""
     async with running_issuer() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def stack(state_folder: Path) -> Iterator[RunningStack]:
+    """The whole stack through its launcher, shared by the tests that only use it."""
+    with running_stack(state_folder / "stack") as running:
         yield running

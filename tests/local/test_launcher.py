@@ -1,0 +1,169 @@
+"""The launcher: one command, nothing lost between starts, no process left behind."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from deploy.local.environment import ROOT
+from deploy.local.processes import NOBODY_UID, free_port, may_enter
+from tests.support.stack import RunningStack, running_stack, start_stack, stop_stack
+
+PATIENCE_S = 45.0
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.05)  # polls a condition
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture
+def state(state_folder: Path, request: pytest.FixtureRequest) -> Path:
+    name: str = request.node.name
+    return state_folder / name[:40]
+
+
+def refusal(**environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy.local"],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def test_a_second_start_keeps_everything_and_a_stop_leaves_nothing(state: Path) -> None:
+    stack = start_stack(state)
+    pids = [*stack.facts["pids"].values(), stack.launcher.pid]
+    admin_file = state / "admin.json"
+    assert stat.S_IMODE(admin_file.stat().st_mode) == 0o600
+    with stack.signed_in() as http:
+        body = {"table_name": "Kept", "fields": {"name": "TEXT"}}
+        assert http.post("/api/create-table/", json=body).status_code == 201
+    before = admin_file.read_text()
+    assert stop_stack(stack, signal.SIGINT) == 0
+    assert not any(alive(pid) for pid in pids)
+
+    with running_stack(state) as again:
+        assert admin_file.read_text() == before
+        with again.signed_in() as http:
+            assert http.get("/api/tables/Kept").status_code == 200
+
+
+def kill_and_recover(stack: RunningStack, name: str) -> None:
+    pid: int = stack.facts["pids"][name]
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not alive(pid))
+    with httpx2.Client(base_url=stack.url, trust_env=False, timeout=10) as http:
+        until(lambda: http.get("/readyz").status_code == 200)
+    with stack.signed_in() as person:
+        assert person.get("/api/tables").status_code == 200
+
+
+def test_a_child_that_dies_is_started_again(state: Path) -> None:
+    with running_stack(state) as stack:
+        for name in ("records", "postgresql", "valkey"):
+            kill_and_recover(stack, name)
+        told = stack.output.read_text()
+    assert "! records ended (SIGKILL)" in told
+    assert "! postgresql ended (SIGKILL)" in told
+
+
+def test_a_killed_launcher_leaves_no_process(state: Path) -> None:
+    stack = start_stack(state)
+    pids = list(stack.facts["pids"].values())
+    stack.launcher.kill()
+    stack.launcher.wait()
+    until(lambda: not any(alive(pid) for pid in pids))
+
+
+def test_a_taken_port_is_one_clear_line(state: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        line = refusal(PORT=port, STATE_DIR=str(state))
+    assert port in line
+    assert "PORT=" in line
+
+
+def test_a_port_that_is_none_is_one_clear_line(state: Path) -> None:
+    assert "PORT" in refusal(PORT="eight", STATE_DIR=str(state))
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_line(state: Path) -> None:
+    state.write_text("a file stands where the folder should be")
+    assert "STATE_DIR" in refusal(STATE_DIR=str(state))
+
+
+def test_two_launchers_on_one_state_is_one_clear_line(state: Path) -> None:
+    with running_stack(state):
+        assert "already runs" in refusal(STATE_DIR=str(state), PORT=str(free_port()))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become a plain user")
+@pytest.mark.skipif(
+    not may_enter(Path(sys.executable).resolve().parent),
+    reason="a plain user may not enter the folder of this Python",
+)
+def test_a_plain_user_can_start_it(state: Path) -> None:
+    state.mkdir(mode=0o755)
+    os.chown(state, NOBODY_UID, NOBODY_UID)
+    number = free_port()
+    output = state.with_name("plain-user.out")
+    with output.open("wb") as file:
+        launcher = subprocess.Popen(
+            [sys.executable, "-m", "deploy.local"],
+            cwd=ROOT,
+            env={**os.environ, "STATE_DIR": str(state), "PORT": str(number), "HOME": str(state)},
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            user=NOBODY_UID,
+            group=NOBODY_UID,
+            extra_groups=[],
+        )
+    try:
+        until(lambda: (state / "run.json").exists() or launcher.poll() is not None)
+        assert launcher.poll() is None, output.read_text()
+        assert json.loads((state / "run.json").read_text())["url"].endswith(str(number))
+    finally:
+        launcher.terminate()
+        assert launcher.wait(60) == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's PostgreSQL runs as another user")
+def test_a_state_folder_that_postgresql_may_not_enter_works_too(state_folder: Path) -> None:
+    closed = state_folder / "closed"
+    closed.mkdir(mode=0o700)
+    with running_stack(closed / "state") as stack:
+        told = stack.output.read_text()
+        assert "its data is in /var/lib/tabularium-" in told
+        assert stack.signed_in().get("/api/tables").status_code == 200
+    home = Path(told.split("its data is in ")[1].splitlines()[0]).parent
+    assert home.is_relative_to("/var/lib")
+    subprocess.run(["rm", "-rf", str(home)], check=True)

@@ -1,0 +1,98 @@
+"""The whole stack as a person starts it: the launcher, real processes, its own state folder."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from deploy.local.environment import ROOT
+from deploy.local.processes import free_port
+
+READY_TIMEOUT_S = 60.0
+
+
+@dataclass
+class RunningStack:
+    """A launcher and what it started."""
+
+    launcher: "subprocess.Popen[bytes]"
+    state: Path
+    url: str
+    output: Path
+    _http: httpx2.Client | None = field(default=None, repr=False)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """`run.json`: urls, pids, the owner's database URL."""
+        facts: dict[str, Any] = json.loads((self.state / "run.json").read_text())
+        return facts
+
+    @property
+    def admin(self) -> dict[str, str]:
+        log_in: dict[str, str] = json.loads((self.state / "admin.json").read_text())
+        return log_in
+
+    def signed_in(self) -> httpx2.Client:
+        """A client with the admin's access token."""
+        http = httpx2.Client(base_url=self.url, timeout=30, trust_env=False)
+        answer = http.post("/api/token/", json=self.admin)
+        assert answer.status_code == 200, answer.text
+        http.headers["Authorization"] = f"Bearer {answer.json()['access']}"
+        return http
+
+    def mails(self) -> list[str]:
+        """Every mail so far, oldest first, as raw text."""
+        return [file.read_text() for file in sorted((self.state / "mail").glob("*.eml"))]
+
+
+def start_stack(
+    state: Path, *, port: int | None = None, settings: Mapping[str, str] | None = None
+) -> RunningStack:
+    """Start the launcher; returns when it is ready, raises with its output when it is not."""
+    port = port or free_port()
+    output = state.with_name(f"{state.name}.out")
+    environment = {**os.environ, "STATE_DIR": str(state), "PORT": str(port), **(settings or {})}
+    with output.open("wb") as file:
+        launcher = subprocess.Popen(
+            [sys.executable, "-m", "deploy.local"],
+            cwd=ROOT,
+            env=environment,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    stack = RunningStack(launcher, state, f"http://127.0.0.1:{port}", output)
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while not (state / "run.json").exists():
+        if launcher.poll() is not None or time.monotonic() > deadline:
+            launcher.kill()
+            raise RuntimeError(f"the stack did not start: {output.read_text()}")
+        time.sleep(0.1)  # polls a condition
+    return stack
+
+
+def stop_stack(stack: RunningStack, sig: signal.Signals = signal.SIGTERM) -> int:
+    """Stop the launcher and return its exit code."""
+    stack.launcher.send_signal(sig)
+    return stack.launcher.wait(60)
+
+
+@contextmanager
+def running_stack(
+    state: Path, *, settings: Mapping[str, str] | None = None
+) -> Iterator[RunningStack]:
+    stack = start_stack(state, settings=settings)
+    try:
+        yield stack
+    finally:
+        if stack.launcher.poll() is None:
+            stop_stack(stack)
