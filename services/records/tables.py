@@ -1,5 +1,57 @@
-"""Mapped tables of the service, in its own schema `records`."""
+"""Mapped tables of the service, in its own schema `records`.
+
+PostgreSQL's own catalog is the truth about the columns of the users' tables in `data`; what it
+cannot hold (owner, grants, version) stands here.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Table,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import OID
 
 from shared.database import metadata_of
+from shared.idempotency import idempotency_table
+from shared.outbox import outbox_table
 
 metadata = metadata_of("records")
+
+tables = Table(
+    "tables",
+    metadata,
+    Column("oid", OID, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("owner_sub", Text, nullable=False),
+    Column("owner_label", Text, nullable=False),
+    Column("description", Text),
+    # Raised by every change of the table's shape.
+    Column("version", BigInteger, nullable=False, server_default=text("1")),
+    # Raised by every change of who may do what.
+    Column("grants_version", BigInteger, nullable=False, server_default=text("1")),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+Index(None, tables.c.owner_sub)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("oid", OID, ForeignKey(tables.c.oid, ondelete="CASCADE"), primary_key=True),
+    Column("sub", Text, primary_key=True),
+    Column("label", Text, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("granted_by", Text, nullable=False),
+    Column("granted_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    CheckConstraint("level IN ('viewer', 'editor', 'owner')", name="level"),
+)
+Index(None, grants.c.sub)
+
+outbox = outbox_table(metadata)
+idempotency = idempotency_table(metadata)
