@@ -1,0 +1,1 @@
+"""Speeds, as ratios against peers measured in the same run; results stand in `bench/*.md`."""
