@@ -1,0 +1,1 @@
+"""A test server that speaks enough of Oracle's protocol for the real driver."""
