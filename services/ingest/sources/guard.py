@@ -1,0 +1,175 @@
+"""Which hosts a user may have us call; every address is checked, and the checked one is called.
+
+A name is resolved once, here. Whoever connects takes the address that was checked and never
+resolves again, so that a name cannot change its mind in between. Not here: TLS and log-ins.
+"""
+
+import asyncio
+import ipaddress
+import re
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import NewType
+
+from shared.errors import InvalidInputError
+
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+HostName = NewType("HostName", str)
+"""A host name or address literal and nothing else: no path, no option, no bracket."""
+
+Resolve = Callable[[HostName, int], Awaitable[Sequence[str]]]
+"""Every address of a name, as text; raises OSError when there is none."""
+
+PUBLIC = "public"
+"""In SOURCE_ALLOWED_NETWORKS: every address of the open internet."""
+RESOLVE_TIMEOUT_S = 5.0
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
+_TRANSLATED = (  # prefixes that carry an IPv4 address in their last 32 bits
+    ipaddress.IPv6Network("64:ff9b::/96"),
+    ipaddress.IPv6Network("64:ff9b:1::/48"),
+    ipaddress.IPv6Network("::/96"),
+)
+
+
+class SourceRefusedError(InvalidInputError):
+    """We may not, or cannot, connect to the database that was named."""
+
+    code = "source_refused"
+    title = "The source cannot be used"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedAddress:
+    """An address that may be called; `host` is what the user wrote, for TLS and for messages."""
+
+    host: HostName
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class PortRange:
+    """Ports from `first` to `last`, both included."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The rules of this installation."""
+
+    networks: tuple[IpNetwork, ...] = ()
+    public: bool = True
+    ports: tuple[PortRange, ...] = ()
+    """Empty: any port."""
+
+    async def checked(
+        self, host: str, port: int, *, resolve: Resolve | None = None
+    ) -> CheckedAddress:
+        """Resolve once and check every address; the first one is the one to call.
+
+        Raises SourceRefusedError, naming `host` or `port`.
+        """
+        name = host_name(host)
+        if self.ports and not any(span.first <= port <= span.last for span in self.ports):
+            raise SourceRefusedError.of(
+                "port", "port_not_allowed", f"this installation may not connect to port {port}"
+            )
+        addresses = await _resolved(name, port, resolve or _system_resolve)
+        if not all(self._allows(ipaddress.ip_address(address)) for address in addresses):
+            # One bad address is enough: the next look-up could put it first.
+            raise SourceRefusedError.of(
+                "host",
+                "host_not_allowed",
+                f"this installation may not connect to {name}; its operator can allow the network",
+            )
+        return CheckedAddress(host=name, address=addresses[0], port=port)
+
+    def _allows(self, address: IpAddress) -> bool:
+        meant = effective(address)
+        if any(
+            candidate.version == network.version and candidate in network
+            for network in self.networks
+            for candidate in (address, meant)
+        ):
+            return True
+        return self.public and meant.is_global and not meant.is_multicast
+
+
+def guard_of(*, networks: str, ports: str) -> Guard:
+    """Read SOURCE_ALLOWED_NETWORKS and SOURCE_ALLOWED_PORTS.
+
+    Networks: a comma list of CIDR networks, and `public`. Ports: a comma list of ports and
+    ranges (`5432,1521-1530`), empty for any. Raises ValueError.
+    """
+    words = [word.strip() for word in networks.split(",") if word.strip()]
+    return Guard(
+        networks=tuple(ipaddress.ip_network(word) for word in words if word.lower() != PUBLIC),
+        public=any(word.lower() == PUBLIC for word in words),
+        ports=tuple(_port_range(word.strip()) for word in ports.split(",") if word.strip()),
+    )
+
+
+def host_name(text: str) -> HostName:
+    """A host that is nothing but a host.
+
+    A path would open a Unix socket, a comma would name two hosts, a bracket would rewrite an
+    Oracle connect string. Raises SourceRefusedError.
+    """
+    candidate = text.strip().removeprefix("[").removesuffix("]") if ":" in text else text.strip()
+    try:
+        # An IPv6 zone (`%eth0`) is the caller's idea of our interfaces.
+        if "%" not in candidate:
+            return HostName(str(ipaddress.ip_address(candidate)))
+    except ValueError:
+        pass
+    if not _NAME.fullmatch(candidate):
+        raise SourceRefusedError.of(
+            "host", "invalid_host", "give a plain host name or address, without path or options"
+        )
+    return HostName(candidate)
+
+
+def effective(address: IpAddress) -> IpAddress:
+    """The address that a packet ends up at: IPv4 inside IPv6 is taken out."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if address.sixtofour is not None:
+        return address.sixtofour
+    if address.teredo is not None:
+        return address.teredo[1]
+    if any(address in network for network in _TRANSLATED) and int(address) > 1:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address
+
+
+def _port_range(word: str) -> PortRange:
+    first, _, last = word.partition("-")
+    span = PortRange(first=int(first), last=int(last or first))
+    if not 0 < span.first <= span.last < 65536:
+        raise ValueError(f"{word!r} is neither a port nor a range of ports")
+    return span
+
+
+async def _resolved(name: HostName, port: int, resolve: Resolve) -> Sequence[str]:
+    try:
+        async with asyncio.timeout(RESOLVE_TIMEOUT_S):
+            if addresses := await resolve(name, port):
+                return addresses
+            raise OSError(f"{name} has no address")
+    except (OSError, TimeoutError, UnicodeError) as exc:
+        raise SourceRefusedError.of(
+            "host", "host_unknown", f"no address is known for the host {name}"
+        ) from exc
+
+
+async def _system_resolve(name: HostName, port: int) -> Sequence[str]:
+    found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    # A scope id behind `%` belongs to link-local addresses, which are refused without it too.
+    return [str(entry[4][0]).partition("%")[0] for entry in found]

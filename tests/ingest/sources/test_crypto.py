@@ -1,0 +1,61 @@
+"""Passwords at rest."""
+
+import base64
+import os
+
+import pytest
+
+from services.ingest.sources.crypto import Keyring, UnreadablePasswordError
+
+
+def key() -> str:
+    return base64.urlsafe_b64encode(os.urandom(32)).decode()
+
+
+def test_a_password_comes_back_and_does_not_show() -> None:
+    ring = Keyring(key())
+    sealed = ring.seal("geheim žluť", source_id=7)
+    assert ring.open(sealed, source_id=7) == "geheim žluť"
+    assert b"geheim" not in sealed
+    assert sealed != ring.seal("geheim žluť", source_id=7)
+
+
+def test_a_sealed_password_is_bound_to_its_row() -> None:
+    ring = Keyring(key())
+    sealed = ring.seal("geheim", source_id=7)
+    with pytest.raises(UnreadablePasswordError):
+        ring.open(sealed, source_id=8)
+
+
+def test_a_changed_or_cut_password_does_not_open() -> None:
+    ring = Keyring(key())
+    sealed = ring.seal("geheim", source_id=7)
+    for spoilt in (sealed[:-1] + bytes([sealed[-1] ^ 1]), sealed[:12], sealed[:8], b""):
+        with pytest.raises(UnreadablePasswordError):
+            ring.open(spoilt, source_id=7)
+
+
+def test_the_first_key_seals_and_every_key_opens() -> None:
+    old, new = key(), key()
+    sealed = Keyring(old).seal("geheim", source_id=7)
+    both = Keyring(f"{new}, {old}")
+    assert both.open(sealed, source_id=7) == "geheim"
+    assert not both.is_current(sealed)
+    moved = both.seal("geheim", source_id=7)
+    assert both.is_current(moved)
+    assert Keyring(new).open(moved, source_id=7) == "geheim"
+    with pytest.raises(UnreadablePasswordError):
+        Keyring(new).open(sealed, source_id=7)
+
+
+@pytest.mark.parametrize("bad", ["", ",", "short", base64.urlsafe_b64encode(b"x" * 16).decode()])
+def test_a_bad_key_stops_the_start_without_being_shown(bad: str) -> None:
+    with pytest.raises(ValueError, match="SOURCE_KEYS") as caught:
+        Keyring(bad)
+    assert not bad.strip(",") or bad not in str(caught.value)
+
+
+def test_a_key_without_padding_is_the_same_key() -> None:
+    padded = key()
+    sealed = Keyring(padded).seal("geheim", source_id=1)
+    assert Keyring(padded.rstrip("=")).open(sealed, source_id=1) == "geheim"
