@@ -7,17 +7,16 @@ import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
-from urllib.parse import unquote
 
 import structlog
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
-from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+import shared.segment  # noqa: F401 - `{name:segment}` must be known before a route is made
 from shared.contracts.problem import PROBLEM_MEDIA_TYPE, FieldError, ProblemDocument
 from shared.database import is_database_down
 from shared.errors import ProblemError, problem_document
@@ -38,17 +37,6 @@ TITLES = {
 }
 
 
-class Segment(StringConvertor):
-    """`{name:segment}`: one path part, percent-decoded once and after routing.
-
-    So a name may hold a slash, sent as `%2F`.
-    """
-
-    def convert(self, value: str) -> str:
-        """Decode; bytes that are no UTF-8 become U+FFFD, which no name of ours holds."""
-        return unquote(value)
-
-
 def build_app(
     settings: ProcessSettings,
     *,
@@ -64,7 +52,6 @@ def build_app(
     unless the dependency of their name answers.
     """
     configure_logging(service=service, level=settings.log_level, log_format=settings.log_format)
-    register_url_convertor("segment", Segment())
     app = FastAPI(
         title=title,
         version="1",
