@@ -1,7 +1,7 @@
 """Connections to PostgreSQL (SQLAlchemy engine, asyncpg pool) and the one quoting function."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import NewType
 
@@ -66,17 +66,22 @@ def is_database_down(error: BaseException) -> bool:
 
 @asynccontextmanager
 async def database_engine(
-    url: str, *, application_name: str, pool_size: int = 10
+    url: str,
+    *,
+    application_name: str,
+    pool_size: int = 10,
+    server_settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[AsyncEngine]:
-    """An SQLAlchemy engine on asyncpg, closed at the end."""
+    """An SQLAlchemy engine on asyncpg, closed at the end; `server_settings` hold per session."""
     scrub_environment()
+    settings = {"application_name": application_name, **(server_settings or {})}
     engine = create_async_engine(
         make_url(url).set(drivername="postgresql+asyncpg"),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
         pool_pre_ping=True,
-        connect_args={"timeout": 10, "server_settings": {"application_name": application_name}},
+        connect_args={"timeout": 10, "server_settings": settings},
     )
     try:
         yield engine
@@ -86,16 +91,26 @@ async def database_engine(
 
 @asynccontextmanager
 async def database_pool(
-    url: str, *, application_name: str, size: int = 10
+    url: str,
+    *,
+    application_name: str,
+    size: int = 10,
+    server_settings: Mapping[str, str] | None = None,
+    reset: Callable[["asyncpg.Connection[asyncpg.Record]"], Awaitable[None]] | None = None,
 ) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
-    """An asyncpg pool for the paths where rows must not become Python objects."""
+    """An asyncpg pool for the paths where rows must not become Python objects.
+
+    `server_settings` hold per session. `reset` replaces what asyncpg does to a connection that
+    comes back (one more round trip), for pools whose users leave nothing behind in a session.
+    """
     scrub_environment()
     pool = await asyncpg.create_pool(
         url,
         min_size=1,
         max_size=size,
         timeout=10,
-        server_settings={"application_name": application_name},
+        server_settings={"application_name": application_name, **(server_settings or {})},
+        reset=reset,
     )
     try:
         yield pool
