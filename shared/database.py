@@ -81,6 +81,8 @@ async def database_engine(
         max_overflow=0,
         pool_timeout=10,
         pool_pre_ping=True,
+        # An error that is logged must not carry what people sent: passwords' hashes, records.
+        hide_parameters=True,
         connect_args={"timeout": 10, "server_settings": settings},
     )
     try:
