@@ -1,0 +1,36 @@
+"""The auth service: `uvicorn services.auth.main:create_app --factory`."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+
+from services.auth import actions, routes
+from services.auth.dependencies import auth_state, running_state
+from services.auth.settings import AuthSettings
+from shared.app import build_app
+from shared.database import probe_engine
+
+
+def create_app(settings: AuthSettings | None = None) -> FastAPI:
+    """The app; settings come from the environment unless a test gives them."""
+    chosen = settings or AuthSettings()
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
+        async with running_state(chosen) as state:
+            yield {"state": state}
+
+    return build_app(
+        chosen,
+        service="auth",
+        title="Tabularium: auth",
+        routers=[actions.router, *routes.routers],
+        lifespan=lifespan,
+        probes={"postgresql": _probe_postgresql},
+    )
+
+
+async def _probe_postgresql(request: Request) -> None:
+    await probe_engine(auth_state(request).engine)

@@ -1,0 +1,97 @@
+"""Counters: tries with back-off, and requests per hour. Each is one atomic statement."""
+
+import math
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.auth.domain import BackOff
+
+# A try is counted before its password is looked at: parallel tries cannot all slip through.
+TAKE_ATTEMPT = text("""
+    INSERT INTO auth.attempts AS a (key, failures, last_at, blocked_until)
+    VALUES (:key, 1, clock_timestamp(), clock_timestamp())
+    ON CONFLICT (key) DO UPDATE SET
+      failures = CASE WHEN a.last_at < clock_timestamp() - make_interval(secs => :forget_after_s)
+                 THEN 1 ELSE a.failures + 1 END,
+      last_at = clock_timestamp(),
+      blocked_until = clock_timestamp() + make_interval(secs =>
+        CASE WHEN a.failures + 1 < :free
+               OR a.last_at < clock_timestamp() - make_interval(secs => :forget_after_s) THEN 0
+             ELSE least(:longest_s, :first_s * power(2, least(a.failures + 1 - :free, 30))) END)
+    WHERE a.blocked_until <= clock_timestamp()
+    RETURNING failures
+""")
+BLOCKED_FOR_S = text("""
+    SELECT extract(epoch FROM blocked_until - clock_timestamp()) FROM auth.attempts
+    WHERE key = :key
+""")
+FORGET_ATTEMPTS = text("DELETE FROM auth.attempts WHERE key = :key")
+GIVE_BACK_ATTEMPT = text("""
+    UPDATE auth.attempts SET failures = greatest(failures - 1, 0), blocked_until = clock_timestamp()
+    WHERE key = :key
+""")
+# GCRA (ITU-T I.371): one timestamp per key; `limit` at once, then one every window/limit.
+TAKE_REQUEST = text("""
+    INSERT INTO auth.request_limits AS r (key, arrives_at)
+    VALUES (:key, clock_timestamp() + make_interval(secs => :every_s))
+    ON CONFLICT (key) DO UPDATE SET
+      arrives_at = greatest(r.arrives_at, clock_timestamp()) + make_interval(secs => :every_s)
+    WHERE greatest(r.arrives_at, clock_timestamp())
+          + make_interval(secs => :every_s - :window_s) <= clock_timestamp()
+    RETURNING arrives_at
+""")
+REQUEST_WAIT_S = text("""
+    SELECT extract(epoch FROM arrives_at - clock_timestamp()) + :every_s - :window_s
+    FROM auth.request_limits WHERE key = :key
+""")
+FORGET_COUNTERS = (
+    text("DELETE FROM auth.attempts WHERE last_at < now() - interval '1 day'"),
+    text("DELETE FROM auth.request_limits WHERE arrives_at < now()"),
+)
+
+
+async def take_attempt(connection: AsyncConnection, key: str, back_off: BackOff) -> int | None:
+    """Count a try. None: go on; else the seconds to wait, and nothing was counted."""
+    parameters = {
+        "key": key,
+        "free": back_off.free,
+        "first_s": float(back_off.first_s),
+        "longest_s": float(back_off.longest_s),
+        "forget_after_s": float(back_off.forget_after_s),
+    }
+    if (await connection.execute(TAKE_ATTEMPT, parameters)).first() is not None:
+        return None
+    return _whole_seconds(await connection.scalar(BLOCKED_FOR_S, {"key": key}))
+
+
+async def forget_attempts(connection: AsyncConnection, key: str) -> None:
+    """The right password was given: start over."""
+    await connection.execute(FORGET_ATTEMPTS, {"key": key})
+
+
+async def give_back_attempt(connection: AsyncConnection, key: str) -> None:
+    """The right password was given: that try does not count, those before do."""
+    await connection.execute(GIVE_BACK_ATTEMPT, {"key": key})
+
+
+async def take_request(
+    connection: AsyncConnection, key: str, *, limit: int, window_s: int
+) -> int | None:
+    """Count a request. None: go on; else the seconds to wait, and nothing was counted."""
+    every_s = window_s / limit
+    parameters = {"key": key, "every_s": every_s, "window_s": float(window_s)}
+    if (await connection.execute(TAKE_REQUEST, parameters)).first() is not None:
+        return None
+    return _whole_seconds(await connection.scalar(REQUEST_WAIT_S, parameters))
+
+
+async def forget_counters(connection: AsyncConnection) -> None:
+    """Delete what no longer slows anybody."""
+    for statement in FORGET_COUNTERS:
+        await connection.execute(statement)
+
+
+def _whole_seconds(seconds: Any) -> int:
+    return max(1, math.ceil(float(seconds or 0)))

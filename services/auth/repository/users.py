@@ -1,0 +1,138 @@
+"""People's accounts."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, func, insert, or_, select, text, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.auth.domain import EmailAddress, User, UserId, email_address
+from services.auth.errors import EmailTakenError, UsernameTakenError
+from services.auth.tables import users
+from shared.contracts.auth import Role
+
+COLUMNS = (
+    users.c.id,
+    users.c.email,
+    users.c.username,
+    users.c.password_hash,
+    users.c.role,
+    users.c.disabled,
+    users.c.created_at,
+)
+LOCK_FIRST_ADMIN = text("SELECT pg_advisory_xact_lock(hashtext('tabularium.auth.first_admin'))")
+
+
+async def by_id(connection: AsyncConnection, user_id: UserId, *, lock: bool = False) -> User | None:
+    """The account of an id; locked against other changes if asked for."""
+    statement = select(*COLUMNS).where(users.c.id == user_id)
+    if lock:
+        statement = statement.with_for_update()
+    return _user((await connection.execute(statement)).one_or_none())
+
+
+async def by_email(connection: AsyncConnection, email: EmailAddress) -> User | None:
+    """The account of an address."""
+    return await _one(connection, users.c.email == email)
+
+
+async def by_login(connection: AsyncConnection, login: str) -> User | None:
+    """The account of a user name, or of an e-mail address; user names hold no `@`."""
+    if "@" not in login:
+        return await _one(connection, func.lower(users.c.username) == login.strip().lower())
+    try:
+        email = email_address(login)
+    except ValueError:
+        return None
+    return await by_email(connection, email)
+
+
+async def lock_first_admin(connection: AsyncConnection) -> None:
+    """Let one process at a time look whether there is an admin, until the transaction ends."""
+    await connection.execute(LOCK_FIRST_ADMIN)
+
+
+async def lock_admins(connection: AsyncConnection) -> list[UserId]:
+    """The admins that may sign in, locked: two of them cannot remove each other at once."""
+    rows = await connection.execute(
+        select(users.c.id)
+        .where(users.c.role == Role.ADMIN.value, users.c.disabled.is_(False))
+        .order_by(users.c.id)
+        .with_for_update()
+    )
+    return [UserId(row.id) for row in rows]
+
+
+async def add(
+    connection: AsyncConnection,
+    *,
+    email: EmailAddress,
+    username: str | None = None,
+    password_hash: str | None = None,
+    role: Role = Role.MEMBER,
+) -> User:
+    """A new account. Raises EmailTakenError or UsernameTakenError."""
+    statement = (
+        insert(users)
+        .values(email=email, username=username, password_hash=password_hash, role=role.value)
+        .returning(*COLUMNS)
+    )
+    return await _changed(connection, statement)
+
+
+async def change(connection: AsyncConnection, user_id: UserId, values: Mapping[str, Any]) -> User:
+    """Set columns of an account that exists. Raises UsernameTakenError."""
+    statement = update(users).where(users.c.id == user_id).values(**values).returning(*COLUMNS)
+    return await _changed(connection, statement)
+
+
+async def page(
+    connection: AsyncConnection, *, query: str | None, after: EmailAddress | None, limit: int
+) -> list[User]:
+    """Accounts by address, those after `after`; `query` stands anywhere in address or name."""
+    statement = select(*COLUMNS).order_by(users.c.email).limit(limit)
+    if after is not None:
+        statement = statement.where(users.c.email > after)
+    if query:
+        statement = statement.where(
+            or_(
+                users.c.email.icontains(query, autoescape=True),
+                users.c.username.icontains(query, autoescape=True),
+            )
+        )
+    return [_known(row) for row in await connection.execute(statement)]
+
+
+async def _one(connection: AsyncConnection, condition: ColumnElement[bool]) -> User | None:
+    statement = select(*COLUMNS).where(condition)
+    return _user((await connection.execute(statement)).one_or_none())
+
+
+async def _changed(connection: AsyncConnection, statement: Any) -> User:
+    try:
+        return _known((await connection.execute(statement)).one())
+    except IntegrityError as exc:
+        constraint = getattr(exc.orig.__cause__, "constraint_name", None) if exc.orig else None
+        if constraint == "uq_users_email":
+            raise EmailTakenError("another account has this address") from exc
+        if constraint == "uq_users_username":
+            raise UsernameTakenError("another account has this user name") from exc
+        raise
+
+
+def _user(row: Row[*tuple[Any, ...]] | None) -> User | None:
+    return None if row is None else _known(row)
+
+
+def _known(row: Row[*tuple[Any, ...]]) -> User:
+    return User(
+        id=UserId(uuid.UUID(str(row.id))),
+        email=EmailAddress(row.email),
+        username=row.username,
+        password_hash=row.password_hash,
+        role=Role(row.role),
+        disabled=row.disabled,
+        created_at=row.created_at,
+    )

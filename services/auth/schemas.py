@@ -1,0 +1,213 @@
+"""Wire models that only auth uses."""
+
+import datetime as dt
+import uuid
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
+
+from services.auth import domain
+from services.auth.domain import ClientId, EmailAddress
+from shared.contracts.auth import Role, Scope, Sub
+from shared.contracts.base import AnswerModel, RequestModel
+
+PlainText = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+"""Text that PostgreSQL can take: it knows no NUL."""
+Email = Annotated[
+    str, Field(max_length=254, examples=["ann@example.com"]), AfterValidator(domain.email_address)
+]
+Username = Annotated[str, Field(examples=["ann"]), AfterValidator(domain.username)]
+ClientName = Annotated[str, Field(examples=["nightly-loader"]), AfterValidator(domain.client_id)]
+SentPassword = Annotated[SecretStr, Field(max_length=1024, examples=["correct horse battery"])]
+"""What somebody typed; whether it is good enough for a new password is checked elsewhere."""
+SentSecret = Annotated[SecretStr, Field(max_length=512)]
+
+
+class SignIn(RequestModel):
+    """User name or e-mail address, and password."""
+
+    username: Annotated[PlainText, Field(max_length=254, examples=["ann"])]
+    password: SentPassword
+
+
+class Refresh(RequestModel):
+    """A refresh token."""
+
+    refresh: SentSecret
+
+
+class Pair(AnswerModel):
+    """An access token for 15 minutes, and the refresh token that gives the next one."""
+
+    access: str
+    refresh: str
+
+
+class TokenForm(BaseModel):
+    """The form of RFC 6749; unknown fields are ignored, as it says."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    grant_type: Annotated[
+        str | None,
+        Field(
+            description="`password`, `refresh_token` or `client_credentials`", examples=["password"]
+        ),
+    ] = None
+    username: Annotated[PlainText | None, Field(max_length=254)] = None
+    password: SentPassword | None = None
+    refresh_token: SentSecret | None = None
+    client_id: Annotated[PlainText | None, Field(max_length=254)] = None
+    client_secret: SentSecret | None = None
+    scope: Annotated[
+        str | None,
+        Field(description="Scopes with a space between; none means all that you have"),
+    ] = None
+
+
+class TokenAnswer(AnswerModel):
+    """The answer of RFC 6749; machine clients get no refresh token."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - a name
+    expires_in: int = domain.ACCESS_TOKEN_S
+    """Seconds."""
+    refresh_token: str | None = None
+    scope: str
+
+
+class CodeRequest(RequestModel):
+    """The address that a code is mailed to."""
+
+    email: Email
+
+
+class ChallengeAnswer(AnswerModel):
+    """The challenge that the code belongs to; the same for every address."""
+
+    challenge_id: str
+    expires_in: int
+    """Seconds."""
+
+
+class CodeAnswer(RequestModel):
+    """The code out of the mail."""
+
+    challenge_id: Annotated[PlainText, Field(max_length=64)]
+    code: Annotated[str, Field(pattern=r"^\s*[0-9]{6}\s*$", examples=["123456"])]
+
+
+class Me(AnswerModel):
+    """The caller's own account; a machine client has neither address nor role."""
+
+    id: str
+    sub: Sub
+    email: str | None = None
+    username: str | None = None
+    role: Role | None = None
+    scopes: list[Scope]
+    has_password: bool = False
+    created_at: dt.datetime | None = None
+
+
+class MeChange(RequestModel):
+    """What to change of one's own account."""
+
+    username: Username | None = None
+    password: SentPassword | None = None
+    current_password: SentPassword | None = None
+    """Not needed within 10 minutes of the sign-in."""
+
+
+class UserAnswer(AnswerModel):
+    """A person's account, as admins see it."""
+
+    id: uuid.UUID
+    sub: Sub
+    email: EmailAddress
+    username: str | None
+    role: Role
+    disabled: bool
+    has_password: bool
+    created_at: dt.datetime
+
+
+class UserCreate(RequestModel):
+    """A new account; without a password it signs in by mailed codes."""
+
+    email: Email
+    username: Username | None = None
+    password: SentPassword | None = None
+    role: Role = Role.MEMBER
+
+
+class UserChange(RequestModel):
+    """What an admin may change of an account; what is left out stays."""
+
+    role: Role | None = None
+    disabled: bool | None = None
+
+
+class ClientCreate(RequestModel):
+    """A new machine client; without an id it gets a random one."""
+
+    id: ClientName | None = None
+    name: Annotated[PlainText | None, Field(min_length=1, max_length=200)] = None
+    scopes: Annotated[frozenset[Scope], Field(min_length=1)]
+
+
+class ClientAnswer(AnswerModel):
+    """A machine client; its secret is not kept in a form that could be shown."""
+
+    id: ClientId
+    sub: Sub
+    name: str
+    scopes: list[Scope]
+    created_by: str
+    created_at: dt.datetime
+
+
+class ClientCreated(ClientAnswer):
+    """A machine client and its secret, which is shown this once."""
+
+    secret: str
+
+
+class RotationAnswer(AnswerModel):
+    """Which key signs, from when on, and which key comes after it."""
+
+    kid: str
+    signs_from: dt.datetime
+    next_kid: str
+
+
+class EventAnswer(AnswerModel):
+    """One line of the audit trail."""
+
+    id: int
+    at: dt.datetime
+    subject: str | None
+    action: str
+    object: str | None
+    result: str
+    request_id: str | None
+    address: str | None
+    detail: dict[str, Any] | None
+
+
+class EventQuery(BaseModel):
+    """Which lines of the audit trail are wanted; all that are given must hold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    subject: Annotated[
+        PlainText | None, Field(description="A sub, a client id, or a person's e-mail address")
+    ] = None
+    action: Annotated[PlainText | None, Field(examples=["auth.sign_in"])] = None
+    object: PlainText | None = None
+    since: AwareDatetime | None = None
+    until: Annotated[AwareDatetime | None, Field(description="Exclusive")] = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    before: Annotated[
+        int | None, Field(description="Lines with a smaller id; `next` fills it in")
+    ] = None

@@ -1,0 +1,1 @@
+"""The use cases of auth, by what they are about; each opens its own transaction."""

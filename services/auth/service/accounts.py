@@ -1,0 +1,258 @@
+"""People's accounts: one's own, and all of them for admins."""
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.auth.domain import (
+    ACCOUNT_BACK_OFF,
+    PERSONS_SCOPES,
+    RECENT_SIGN_IN_S,
+    EmailAddress,
+    FamilyId,
+    User,
+    UserId,
+    limit_key,
+)
+from services.auth.errors import (
+    LastAdminError,
+    RecentSignInNeededError,
+    TooManyAttemptsError,
+    WrongPasswordError,
+)
+from services.auth.passwords import Passwords, check_password
+from services.auth.repository import limits, sessions, users
+from shared.audit import record_event
+from shared.contracts.auth import Caller, Role
+from shared.errors import ForbiddenError, NotFoundError, ScopeMissingError, UnauthenticatedError
+
+RECENT = dt.timedelta(seconds=RECENT_SIGN_IN_S)
+
+
+@dataclass(frozen=True)
+class NewUser:
+    """An account that an admin makes."""
+
+    email: EmailAddress
+    username: str | None
+    password: str | None
+    role: Role
+
+
+@dataclass(frozen=True)
+class OwnChange:
+    """What somebody wants to change of their own account."""
+
+    username: str | None
+    password: str | None
+    current_password: str | None
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """Reads and changes people's accounts."""
+
+    engine: AsyncEngine
+    passwords: Passwords
+
+    async def own(self, caller: Caller) -> User | None:
+        """The caller's account; None for a machine client.
+
+        Raises UnauthenticatedError when the account has been disabled since the token was made.
+        """
+        async with self.engine.connect() as connection:
+            return await _own(connection, caller)
+
+    async def change_own(
+        self, caller: Caller, change: OwnChange, *, session: str | None, address: str | None
+    ) -> User:
+        """Change one's user name or password; a new password ends one's other sessions.
+
+        Raises WrongPasswordError, TooManyAttemptsError and RecentSignInNeededError for a password
+        that may not be changed so, InvalidInputError for a weak one, UsernameTakenError.
+        """
+        user = await self.own(caller)
+        if user is None:
+            raise ForbiddenError("a machine client has no account to change")
+        _refuse_narrowed(caller)
+        family_id = _family(session)
+        values: dict[str, Any] = {}
+        if change.username is not None:
+            values["username"] = change.username
+        if change.password is not None:
+            names = (change.username or user.username or "", *_names(user.email))
+            check_password(change.password, names=names)
+            if change.current_password is not None and user.password_hash is not None:
+                await self._check_current(user, change.current_password)
+            else:
+                await self._check_recent(user, family_id)
+            values["password_hash"] = await self.passwords.hashed(change.password)
+        if not values:
+            return user
+        async with self.engine.begin() as connection:
+            user = await users.change(connection, user.id, values)
+            ended = 0
+            if change.password is not None:
+                ended = await sessions.end_all(
+                    connection, user.id, because="password_changed", but=family_id
+                )
+            await record_event(
+                connection,
+                subject=user.sub,
+                action="user.change_own",
+                object_=f"user:{user.id}",
+                address=address,
+                detail={
+                    "changed": sorted(name.removesuffix("_hash") for name in values),
+                    "ended_sessions": ended,
+                },
+            )
+        return user
+
+    async def page(
+        self, caller: Caller, *, query: str | None, after: str | None, limit: int
+    ) -> tuple[list[User], str | None]:
+        """A page of accounts by address, and the address the next page begins after."""
+        async with self.engine.connect() as connection:
+            await require_admin(connection, caller)
+            found = await users.page(
+                connection,
+                query=query,
+                after=EmailAddress(after) if after else None,
+                limit=limit + 1,
+            )
+        return found[:limit], found[limit - 1].email if len(found) > limit else None
+
+    async def add(self, caller: Caller, new: NewUser, *, address: str | None) -> User:
+        """Make an account. Raises EmailTakenError, UsernameTakenError, InvalidInputError."""
+        password_hash = None
+        if new.password is not None:
+            check_password(new.password, names=(new.username or "", *_names(new.email)))
+        async with self.engine.connect() as connection:
+            await require_admin(connection, caller)
+        if new.password is not None:
+            password_hash = await self.passwords.hashed(new.password)
+        async with self.engine.begin() as connection:
+            user = await users.add(
+                connection,
+                email=new.email,
+                username=new.username,
+                password_hash=password_hash,
+                role=new.role,
+            )
+            await record_event(
+                connection,
+                subject=caller.sub,
+                action="user.create",
+                object_=f"user:{user.id}",
+                address=address,
+                detail={"role": user.role.value},
+            )
+        return user
+
+    async def change(
+        self,
+        caller: Caller,
+        user_id: uuid.UUID,
+        *,
+        role: Role | None,
+        disabled: bool | None,
+        address: str | None,
+    ) -> User:
+        """Give a role, disable or enable. Disabling ends the person's sessions.
+
+        Raises NotFoundError, and LastAdminError when nobody would be left to administer.
+        """
+        async with self.engine.begin() as connection:
+            # Locked before the account itself, so that two admins cannot demote one another.
+            admins = await users.lock_admins(connection)
+            await require_admin(connection, caller)
+            user = await users.by_id(connection, UserId(user_id), lock=True)
+            if user is None:
+                raise NotFoundError("there is no such account")
+            stays_admin = (role or user.role) is Role.ADMIN and not (
+                user.disabled if disabled is None else disabled
+            )
+            if admins == [user.id] and not stays_admin:
+                raise LastAdminError
+            values: dict[str, Any] = {}
+            if role is not None and role is not user.role:
+                values["role"] = role.value
+            if disabled is not None and disabled is not user.disabled:
+                values["disabled"] = disabled
+            if not values:
+                return user
+            user = await users.change(connection, user.id, values)
+            if disabled:
+                await sessions.end_all(connection, user.id, because="disabled")
+            await record_event(
+                connection,
+                subject=caller.sub,
+                action="user.change",
+                object_=f"user:{user.id}",
+                address=address,
+                detail=values,
+            )
+        return user
+
+    async def _check_current(self, user: User, current_password: str) -> None:
+        # Counted like a sign-in: a stolen access token must not become a way to guess.
+        key = limit_key("confirm", user.sub)
+        async with self.engine.begin() as connection:
+            wait_s = await limits.take_attempt(connection, key, ACCOUNT_BACK_OFF)
+        if wait_s is not None:
+            raise TooManyAttemptsError(wait_s)
+        if not await self.passwords.fits(user.password_hash, current_password):
+            raise WrongPasswordError
+        async with self.engine.begin() as connection:
+            await limits.forget_attempts(connection, key)
+
+    async def _check_recent(self, user: User, family_id: FamilyId | None) -> None:
+        async with self.engine.connect() as connection:
+            recent = family_id is not None and await sessions.began_within(
+                connection, family_id, user_id=user.id, age=RECENT
+            )
+        if not recent:
+            raise RecentSignInNeededError(
+                "give `current_password`, or sign in again and change it within 10 minutes"
+            )
+
+
+async def require_admin(connection: AsyncConnection, caller: Caller) -> None:
+    """Raise ForbiddenError unless the caller is an admin now, not only when the token was made.
+
+    A token that was narrowed to some scopes opens nothing beyond them: ScopeMissingError.
+    """
+    _refuse_narrowed(caller)
+    if caller.is_admin:
+        user = await _own(connection, caller)
+        if user is not None and user.role is Role.ADMIN:
+            return
+    raise ForbiddenError("this is for admins")
+
+
+def _refuse_narrowed(caller: Caller) -> None:
+    if caller.role is not None and not caller.scopes >= PERSONS_SCOPES:
+        raise ScopeMissingError("this access token was narrowed to some scopes; use a whole one")
+
+
+async def _own(connection: AsyncConnection, caller: Caller) -> User | None:
+    try:
+        user_id = UserId(uuid.UUID(caller.sub))
+    except ValueError:
+        return None
+    user = await users.by_id(connection, user_id)
+    if user is None or user.disabled:
+        raise UnauthenticatedError("this account is not open any more")
+    return user
+
+
+def _family(session: str | None) -> FamilyId | None:
+    return FamilyId(uuid.UUID(session)) if session else None
+
+
+def _names(email: EmailAddress) -> tuple[str, ...]:
+    return (email, email.partition("@")[0])

@@ -1,0 +1,228 @@
+"""Signing in by a mailed code, and signing up by the first one.
+
+The call that asks for a code does the same for every address and never looks whether there is
+an account; what depends on that happens after the answer has left.
+"""
+
+import asyncio
+import datetime as dt
+from dataclasses import dataclass, field
+
+import aiosmtplib
+import stamina
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.auth import otp
+from services.auth.domain import (
+    PERSONS_SCOPES,
+    ChallengeId,
+    EmailAddress,
+    SignInMethod,
+    TokenPair,
+    User,
+    address_block,
+    domain_of,
+    limit_key,
+)
+from services.auth.errors import EmailTakenError, InvalidCodeError, TooManyCodesError
+from services.auth.mailer import CodeMails, MailServer, RefusedForNowError
+from services.auth.repository import challenges, limits, users
+from services.auth.service.sessions import Sessions
+from services.auth.settings import SignUp
+from shared.audit import record_event
+from shared.database import is_database_down
+from shared.mail import MailServerDownError
+
+HOUR_S = 3600
+FIRST_RETRY_S = 0.5
+LONGEST_WAIT_S = 5.0
+LIFETIME = dt.timedelta(seconds=otp.CODE_LIFETIME_S)
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class CodeLimits:
+    """How many codes may be asked for in an hour."""
+
+    per_address: int
+    per_ip: int
+    overall: int
+
+
+@dataclass(frozen=True)
+class SignUpPolicy:
+    """Who may get an account by their first code."""
+
+    sign_up: SignUp
+    domains: frozenset[str] = frozenset()
+
+    def admits(self, email: EmailAddress) -> bool:
+        """Whether an address that has no account may get one."""
+        if self.sign_up is SignUp.DOMAINS:
+            return domain_of(email) in self.domains
+        return self.sign_up is SignUp.OPEN
+
+
+@dataclass(frozen=True)
+class CodeMail:
+    """A code on its way; held in memory alone, because the code stands in it."""
+
+    challenge_id: ChallengeId
+    email: EmailAddress
+    code: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Makes codes, mails them, and takes them back."""
+
+    engine: AsyncEngine
+    sessions: Sessions
+    server: MailServer
+    mails: CodeMails
+    pepper: str
+    policy: SignUpPolicy
+    limits: CodeLimits
+    waiting: "asyncio.Queue[CodeMail]"
+
+    async def ask(self, email: EmailAddress, *, address: str | None) -> CodeMail:
+        """Make a challenge; `post` must follow when the answer has left.
+
+        Raises TooManyCodesError, and MailServerDownError while that is known.
+        """
+        if self.server.known_down or self.waiting.full():
+            raise MailServerDownError("no mail can be sent now; try again in a minute")
+        code = otp.new_code()
+        mail = CodeMail(challenge_id=otp.new_challenge(), email=email, code=code)
+        async with self.engine.begin() as connection:
+            await self._count(connection, email, address)
+            await challenges.add(
+                connection,
+                challenge_id=mail.challenge_id,
+                email=email,
+                code_mac=otp.code_mac(code, challenge_id=mail.challenge_id, pepper=self.pepper),
+                lifetime=LIFETIME,
+            )
+        return mail
+
+    async def post(self, mail: CodeMail) -> None:
+        """Put a mail in line."""
+        await self.waiting.put(mail)
+
+    async def deliver_forever(self) -> None:
+        """Send what stands in line, one mail after the other; several may do so at once."""
+        while True:
+            mail = await self.waiting.get()
+            try:
+                await self._deliver(mail)
+            finally:
+                self.waiting.task_done()
+
+    async def verify(self, challenge_id: str, code: str, *, address: str | None) -> TokenPair:
+        """Sign in by a code; an unknown address that the policy admits is signed up.
+
+        The try is counted before the code is looked at. Raises InvalidCodeError, whatever the
+        cause.
+        """
+        async with self.engine.begin() as connection:
+            taken = await challenges.take_try(connection, challenge_id, tries=otp.CODE_TRIES)
+        fits = taken is not None and otp.code_fits(
+            code, taken.code_mac, challenge_id=challenge_id, pepper=self.pepper
+        )
+        async with self.engine.begin() as connection:
+            user = None
+            if taken and fits and await challenges.use_up(connection, challenge_id):
+                user = await self._account(connection, taken.email, address)
+            if user is None:
+                known = await users.by_email(connection, taken.email) if taken else None
+                await record_event(
+                    connection,
+                    subject=known.sub if known else None,
+                    action="auth.sign_in",
+                    object_=f"user:{known.id}" if known else None,
+                    result="failed",
+                    address=address,
+                    detail={"method": SignInMethod.CODE.value},
+                )
+            else:
+                session, refresh = await self.sessions.begin(
+                    connection,
+                    user,
+                    method=SignInMethod.CODE,
+                    scopes=PERSONS_SCOPES,
+                    address=address,
+                )
+        if user is None:
+            raise InvalidCodeError
+        return await self.sessions.pair(user, session, refresh)
+
+    async def _count(
+        self, connection: AsyncConnection, email: EmailAddress, address: str | None
+    ) -> None:
+        # The row that all share comes last, so that it is locked for the shortest time.
+        counters = (
+            (limit_key("code_email", email), self.limits.per_address),
+            (limit_key("code_address", address_block(address)), self.limits.per_ip),
+            ("code_overall", self.limits.overall),
+        )
+        for key, limit in counters:
+            wait_s = await limits.take_request(connection, key, limit=limit, window_s=HOUR_S)
+            if wait_s is not None:
+                raise TooManyCodesError(wait_s)
+
+    async def _deliver(self, mail: CodeMail) -> None:
+        try:
+            async for attempt in stamina.retry_context(
+                on=_may_do_later,
+                attempts=None,
+                timeout=otp.CODE_LIFETIME_S,
+                wait_initial=FIRST_RETRY_S,
+                wait_max=LONGEST_WAIT_S,
+            ):
+                with attempt:
+                    await self._send(mail)
+        except Exception as exc:
+            if not (_may_do_later(exc) or isinstance(exc, aiosmtplib.SMTPException | ValueError)):
+                raise
+            # Not the address: whoever reads the logs need not learn who signs in.
+            log.warning("code_mail_lost", challenge=mail.challenge_id, error=type(exc).__name__)
+
+    async def _send(self, mail: CodeMail) -> None:
+        async with self.engine.connect() as connection:
+            user = await users.by_email(connection, mail.email)
+        if not self._lets_in(user, mail.email):
+            log.info("code_not_mailed", challenge=mail.challenge_id)
+            return
+        await self.server.send(self.mails.compose(mail.email, mail.code))
+        log.info("code_mailed", challenge=mail.challenge_id)
+
+    def _lets_in(self, user: User | None, email: EmailAddress) -> bool:
+        return self.policy.admits(email) if user is None else not user.disabled
+
+    async def _account(
+        self, connection: AsyncConnection, email: EmailAddress, address: str | None
+    ) -> User | None:
+        user = await users.by_email(connection, email)
+        if not self._lets_in(user, email):
+            return None
+        if user is not None:
+            return user
+        try:
+            async with connection.begin_nested():
+                user = await users.add(connection, email=email)
+        except EmailTakenError:  # two codes for one new address, typed in at the same time
+            return await users.by_email(connection, email)
+        await record_event(
+            connection,
+            subject=user.sub,
+            action="auth.sign_up",
+            object_=f"user:{user.id}",
+            address=address,
+        )
+        return user
+
+
+def _may_do_later(exc: Exception) -> bool:
+    return isinstance(exc, MailServerDownError | RefusedForNowError) or is_database_down(exc)

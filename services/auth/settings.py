@@ -1,0 +1,90 @@
+"""Settings of the service, read from its environment and validated at start."""
+
+import base64
+import binascii
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import NoDecode
+
+from shared.settings import MailSettings, ServiceSettings
+
+SECRET_SIZE_BYTES = 32
+SHORTEST_PEPPER = 16
+
+
+class SignUp(StrEnum):
+    """Who may get an account by signing in with a mailed code for the first time."""
+
+    OPEN = "open"
+    DOMAINS = "domains"
+    CLOSED = "closed"
+
+
+class AuthSettings(ServiceSettings, MailSettings):
+    """What auth reads from its environment."""
+
+    signing_key_secret: SecretStr
+    """32 bytes in urlsafe base64; encrypts the private signing keys at rest."""
+    otp_pepper: Annotated[SecretStr, Field(min_length=SHORTEST_PEPPER)]
+    """Keys the HMAC under which mailed codes are stored."""
+    internal_clients: dict[str, SecretStr]
+    """The services themselves, by client id; never in the database."""
+
+    first_admin_username: str | None = None
+    first_admin_password: SecretStr | None = None
+    first_admin_email: str | None = None
+
+    sign_up: SignUp = SignUp.OPEN
+    sign_up_domains: Annotated[tuple[str, ...], NoDecode] = ()
+
+    otp_per_address_per_hour: int = Field(default=5, ge=1)
+    otp_per_ip_per_hour: int = Field(default=20, ge=1)
+    otp_overall_per_hour: int = Field(default=1000, ge=1)
+
+    refresh_idle_days: int = Field(default=14, ge=1)
+    session_days: int = Field(default=90, ge=1)
+
+    # OWASP's password storage cheat sheet: 46 MiB and one pass, or any of its equals.
+    argon2_memory_kib: int = Field(default=47_104, ge=8_192)
+    argon2_passes: int = Field(default=1, ge=1)
+    hashing_threads: int = Field(default=2, ge=1)
+    hashing_queue: int = Field(default=32, ge=1)
+    """Sign-ins that may wait for a hashing thread; one more is told to come back."""
+
+    @field_validator("sign_up_domains", mode="before")
+    @classmethod
+    def _comma_list(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(part.strip().lower() for part in value.split(",") if part.strip())
+
+    @field_validator("signing_key_secret")
+    @classmethod
+    def _thirty_two_bytes(cls, value: SecretStr) -> SecretStr:
+        try:
+            size_bytes = len(_decoded(value))
+        except binascii.Error:
+            size_bytes = 0
+        if size_bytes != SECRET_SIZE_BYTES:
+            raise ValueError(f"must be {SECRET_SIZE_BYTES} bytes in urlsafe base64")
+        return value
+
+    @model_validator(mode="after")
+    def _whole_admin_or_none(self) -> "AuthSettings":
+        parts = (self.first_admin_username, self.first_admin_password, self.first_admin_email)
+        if any(parts) and not all(parts):
+            raise ValueError("give all of FIRST_ADMIN_USERNAME, _PASSWORD and _EMAIL, or none")
+        if self.sign_up is SignUp.DOMAINS and not self.sign_up_domains:
+            raise ValueError("SIGN_UP=domains needs SIGN_UP_DOMAINS")
+        return self
+
+    @property
+    def signing_key_secret_bytes(self) -> bytes:
+        """The key itself."""
+        return _decoded(self.signing_key_secret)
+
+
+def _decoded(value: SecretStr) -> bytes:
+    return base64.urlsafe_b64decode(value.get_secret_value())

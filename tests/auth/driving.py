@@ -1,0 +1,141 @@
+"""Driving a running auth: settings, sign-ins, accounts and forged tokens."""
+
+import base64
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import httpx2
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from services.auth.main import create_app
+from services.auth.settings import AuthSettings
+from tests.support.databases import Database
+from tests.support.mailbox import Mailbox
+from tests.support.serving import serving
+
+ADMIN = "root"
+ADMIN_EMAIL = "root@example.com"
+ADMIN_PASSWORD = "an admin of the tests 42"
+PASSWORD = "a password of the tests 42"
+SIGNING_KEY_SECRET = base64.urlsafe_b64encode(bytes(range(32))).decode()
+INTERNAL_SECRETS = {"catalog": "catalog-secret", "records": "records-secret"}
+
+
+def auth_settings(database: Database, mailbox: Mailbox, **changes: Any) -> AuthSettings:
+    unused = "http://127.0.0.1:9"
+    values: dict[str, Any] = {
+        "redis_url": "redis://127.0.0.1:9/0",
+        "auth_url": unused,
+        "catalog_url": unused,
+        "records_url": unused,
+        "ingest_url": unused,
+        "database_url": database.url("auth"),
+        "service_client_id": "auth",
+        "service_client_secret": "unused",
+        "smtp_host": mailbox.settings.smtp_host,
+        "smtp_port": mailbox.port,
+        "smtp_security": "none",
+        "smtp_timeout_s": 5,
+        "signing_key_secret": SIGNING_KEY_SECRET,
+        "otp_pepper": "a pepper of the tests",
+        "internal_clients": {key: SecretStr(value) for key, value in INTERNAL_SECRETS.items()},
+        "first_admin_username": ADMIN,
+        "first_admin_password": ADMIN_PASSWORD,
+        "first_admin_email": ADMIN_EMAIL,
+        "otp_per_ip_per_hour": 1000,
+        # The smallest that settings take: the tests hash often.
+        "argon2_memory_kib": 8192,
+        "log_level": "WARNING",
+    }
+    return AuthSettings(**(values | changes))
+
+
+def some_address() -> dict[str, str]:
+    """Headers as the gateway sends them for somebody new: back-off counts by address."""
+    octets = [str(1 + secrets.randbelow(250)) for _ in range(3)]
+    return {"X-Forwarded-For": ".".join(["10", *octets])}
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@dataclass
+class Auth:
+    """A running auth and a client that talks to it."""
+
+    app: FastAPI
+    url: str
+    http: httpx2.AsyncClient
+    database: Database
+    mailbox: Mailbox
+
+    async def sign_in(self, username: str, password: str = PASSWORD) -> dict[str, str]:
+        """`{"access", "refresh"}` by the verb face."""
+        answer = await self.post("/api/token", {"username": username, "password": password})
+        assert answer.status_code == 200, answer.text
+        pair: dict[str, str] = answer.json()
+        return pair
+
+    async def admin(self) -> dict[str, str]:
+        """Headers of the first admin."""
+        return bearer((await self.sign_in(ADMIN, ADMIN_PASSWORD))["access"])
+
+    async def post(
+        self, path: str, body: Mapping[str, Any], *, headers: Mapping[str, str] | None = None
+    ) -> httpx2.Response:
+        return await self.http.post(path, json=dict(body), headers=headers or some_address())
+
+    async def form(
+        self, form: Mapping[str, str], *, headers: Mapping[str, str] | None = None
+    ) -> httpx2.Response:
+        """Ask the OAuth token endpoint."""
+        merged = some_address() | dict(headers or {})
+        return await self.http.post("/api/auth/token", data=dict(form), headers=merged)
+
+    async def add_user(self, **fields: Any) -> dict[str, Any]:
+        """A new account, made by the admin."""
+        name = f"u{secrets.token_hex(5)}"
+        body = {"email": f"{name}@example.com", "username": name, "password": PASSWORD} | fields
+        answer = await self.post("/api/auth/users", body, headers=await self.admin())
+        assert answer.status_code == 201, answer.text
+        user: dict[str, Any] = answer.json()
+        return user
+
+    async def add_client(self, *scopes: str, **fields: Any) -> dict[str, Any]:
+        """A new machine client, made by the admin."""
+        body = {"name": "a program", "scopes": list(scopes)} | fields
+        answer = await self.post("/api/auth/clients", body, headers=await self.admin())
+        assert answer.status_code == 201, answer.text
+        client: dict[str, Any] = answer.json()
+        return client
+
+    async def me(self, token: str) -> httpx2.Response:
+        return await self.http.get("/api/auth/me", headers=bearer(token))
+
+    async def events(self, **filters: Any) -> list[dict[str, Any]]:
+        """Lines of the audit trail, newest first."""
+        answer = await self.http.get("/api/audit", params=filters, headers=await self.admin())
+        assert answer.status_code == 200, answer.text
+        items: list[dict[str, Any]] = answer.json()["items"]
+        return items
+
+    async def sql(self, statement: str, *arguments: Any) -> Any:
+        """Run one statement as the owner of the schema; returns the first value."""
+        connection = await asyncpg.connect(self.database.url())
+        try:
+            return await connection.fetchval(statement, *arguments)
+        finally:
+            await connection.close()
+
+
+@asynccontextmanager
+async def running_auth(database: Database, mailbox: Mailbox, **changes: Any) -> AsyncIterator[Auth]:
+    app = create_app(auth_settings(database, mailbox, **changes))
+    async with serving(app) as url, httpx2.AsyncClient(base_url=url, trust_env=False) as http:
+        yield Auth(app=app, url=url, http=http, database=database, mailbox=mailbox)
