@@ -5,6 +5,7 @@ resolves again, so that a name cannot change its mind in between. Not here: TLS 
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import re
 import socket
@@ -158,15 +159,15 @@ def _port_range(word: str) -> PortRange:
 
 
 async def _resolved(name: HostName, port: int, resolve: Resolve) -> Sequence[str]:
-    try:
+    addresses: Sequence[str] = ()
+    with contextlib.suppress(OSError, UnicodeError):  # a time-out is an OSError
         async with asyncio.timeout(RESOLVE_TIMEOUT_S):
-            if addresses := await resolve(name, port):
-                return addresses
-            raise OSError(f"{name} has no address")
-    except (OSError, TimeoutError, UnicodeError) as exc:
+            addresses = await resolve(name, port)
+    if not addresses:
         raise SourceRefusedError.of(
             "host", "host_unknown", f"no address is known for the host {name}"
-        ) from exc
+        )
+    return addresses
 
 
 async def _system_resolve(name: HostName, port: int) -> Sequence[str]:

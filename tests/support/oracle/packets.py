@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tests.support.oracle.primitives import u16, u32
 
-CONNECT, ACCEPT, REFUSE, DATA, MARKER = 1, 2, 4, 6, 12
+CONNECT, ACCEPT, REFUSE, REDIRECT, DATA, MARKER = 1, 2, 4, 5, 6, 12
 HEADER_BYTES = 8
 END_OF_RESPONSE = 0x2000
 """Data flag of the last packet of an answer, from protocol version 319 on."""
@@ -97,6 +97,14 @@ class PacketStream:
         """Send the listener's refusal."""
         text = f"(DESCRIPTION=(TMP=)(VSNNUM=0)(ERR={code})(ERROR_STACK=(ERROR=(CODE={code}))))"
         await self._send(REFUSE, b"\x22\x00" + u16(len(text)) + text.encode())
+
+    async def redirect(self, *, host: str, port: int, service_name: str) -> None:
+        """Send the client on to another address, as a listener may."""
+        to = f"(ADDRESS=(PROTOCOL=tcp)(HOST={host})(PORT={port}))"
+        again = f"(DESCRIPTION={to}(CONNECT_DATA=(SERVICE_NAME={service_name})))"
+        text = f"{to}\0{again}".encode()
+        await self._send(REDIRECT, u16(len(text)))
+        await self._send(DATA, u16(0) + text)
 
     async def answer(self, message: bytes, *, ends: bool = True) -> None:
         """Send a message, split into packets; `ends` marks the last one where that is spoken."""

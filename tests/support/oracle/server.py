@@ -43,6 +43,8 @@ class Faults:
 
     refuse: int | None = None
     """Refuse every connection with this ORA number, as a listener does."""
+    redirect: tuple[str, int] | None = None
+    """Send every client on to this host and port."""
     native_encryption: bool = False
     """Insist on native network encryption, which thin mode cannot do."""
     too_old: bool = False
@@ -146,6 +148,12 @@ class _Session:
             refusal = None if wanted.service_name.upper() in known else 12514
         if refusal is not None:
             await self._stream.refuse(refusal)
+            return False
+        if faults.redirect is not None:
+            host, port = faults.redirect
+            await self._stream.redirect(
+                host=host, port=port, service_name=wanted.service_name or database.services[0]
+            )
             return False
         await self._stream.accept(
             version=314 if faults.too_old else 319 if self._server.end_of_response else 318,

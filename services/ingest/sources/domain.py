@@ -1,0 +1,83 @@
+"""What a database source is, free of drivers, HTTP and SQL."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NewType
+
+SourceId = NewType("SourceId", int)
+
+
+class SourceKind(StrEnum):
+    """The database systems that can be read."""
+
+    POSTGRESQL = "postgresql"
+    ORACLE = "oracle"
+
+    @property
+    def default_port(self) -> int:
+        """Where such a server listens by custom."""
+        return 5432 if self is SourceKind.POSTGRESQL else 1521
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTarget:
+    """Which database, as whom; everything but the password.
+
+    PostgreSQL has a `database`; Oracle has either a `service_name` or a `sid`.
+    """
+
+    kind: SourceKind
+    host: str
+    port: int
+    user: str
+    database: str | None = None
+    service_name: str | None = None
+    sid: str | None = None
+    tls: bool | None = None
+    """True: encrypted, and the certificate verified. False: plain. None: PostgreSQL encrypts if
+    the server offers it, without verifying; Oracle is plain."""
+
+    @property
+    def label(self) -> str:
+        """How the source is called where nobody gave it a name: `kind://host/database`."""
+        return f"{self.kind.value}://{self.host}/{self.database or self.service_name or self.sid}"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A target and the password for it, which no representation shows."""
+
+    target: SourceTarget
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TableWanted:
+    """A table or view, as the user names it; `schema` None is the source's own idea.
+
+    `exact`: the parts were quoted, so that their case counts.
+    """
+
+    schema: str | None
+    name: str
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QueryWanted:
+    """A query in the source's own dialect."""
+
+    sql: str
+
+
+Wanted = TableWanted | QueryWanted
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTimeouts:
+    """How long a source may keep us waiting, in seconds."""
+
+    log_in_s: float = 8
+    """From the look-up of the host to the end of the log-in; an answer comes within 10 s."""
+    answer_s: float = 600
+    """For a query's first rows, and between any two pieces of its answer."""
