@@ -1,0 +1,158 @@
+"""`/docs`: Swagger UI, over all calls or over one table's; nothing comes from another host.
+
+The scripts and styles of Swagger UI itself are those of the package `fastapi-swagger`, which
+follows its releases; the two small scripts in `static/` start it.
+"""
+
+import asyncio
+import gzip
+import hashlib
+import importlib.resources
+from dataclasses import dataclass
+from functools import cache
+
+from gateway.dependencies import GatewayState
+from gateway.errors import RouteUnknownError
+from gateway.incoming import Incoming
+from gateway.reply import Reply
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+    " font-src 'self'; connect-src 'self'; form-action 'none'; base-uri 'none';"
+    " frame-ancestors 'none'"
+)
+"""Swagger UI needs no inline script or style; its icons are `data:` images."""
+
+PAGE_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Tabularium API</title>
+<link rel="icon" type="image/png" href="/docs/favicon-32x32.png">
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="stylesheet" href="/docs/page.css">
+</head>
+<body>
+{above}<div id="swagger-ui"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/{script}"></script>
+</body>
+</html>
+"""
+
+_TABLE_ABOVE = """\
+<main class="sign-in">
+<p><a href="/docs">All calls</a></p>
+<form id="sign-in" hidden>
+<h1>One table</h1>
+<p>A table's document is only for those who may see the table. Sign in to read it.</p>
+<label>User name or e-mail address <input name="username" autocomplete="username" required></label>
+<label>Password
+<input name="password" type="password" autocomplete="current-password" required></label>
+<button type="submit">Sign in</button>
+</form>
+<p id="message" role="status"></p>
+</main>
+"""
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file of the page, plain and compressed."""
+
+    plain: bytes
+    compressed: bytes
+    media_type: str
+    etag: str
+
+
+_ASSETS = {
+    "swagger-ui-bundle.js": ("fastapi_swagger.resources", "text/javascript; charset=utf-8"),
+    "swagger-ui.css": ("fastapi_swagger.resources", "text/css; charset=utf-8"),
+    "favicon-32x32.png": ("fastapi_swagger.resources", "image/png"),
+    "page.css": ("gateway.static", "text/css; charset=utf-8"),
+    "all.js": ("gateway.static", "text/javascript; charset=utf-8"),
+    "table.js": ("gateway.static", "text/javascript; charset=utf-8"),
+}
+
+
+async def all_calls(_state: GatewayState, _incoming: Incoming, reply: Reply) -> None:
+    """Swagger UI over the merged document."""
+    await _page(reply, script="all.js", above="")
+
+
+async def one_table(_state: GatewayState, _incoming: Incoming, reply: Reply) -> None:
+    """Swagger UI over one table's document, `/api/tables/{table}/openapi.json`."""
+    await _page(reply, script="table.js", above=_TABLE_ABOVE)
+
+
+async def _page(reply: Reply, *, script: str, above: str) -> None:
+    body = _PAGE.format(script=script, above=above).encode()
+    await reply.whole(200, body, media_type="text/html; charset=utf-8", headers=PAGE_HEADERS)
+
+
+async def asset(_state: GatewayState, incoming: Incoming, reply: Reply) -> None:
+    """A script, style or icon, with an ETag."""
+    await _send_asset(incoming, reply, incoming.path.rpartition("/")[2])
+
+
+async def favicon(_state: GatewayState, incoming: Incoming, reply: Reply) -> None:
+    """What browsers ask for by themselves."""
+    await _send_asset(incoming, reply, "favicon-32x32.png")
+
+
+async def front_door(_state: GatewayState, _incoming: Incoming, reply: Reply) -> None:
+    """`/` leads to the documentation."""
+    await reply.whole(307, b"", media_type="text/plain", headers={"Location": "/docs"})
+
+
+async def _send_asset(incoming: Incoming, reply: Reply, name: str) -> None:
+    if name not in _ASSETS:
+        raise RouteUnknownError("the documentation has no such file")
+    # Compressing Swagger UI takes a tenth of a second; the event loop does not wait for it.
+    found = await asyncio.to_thread(_asset, name)
+    headers = {
+        "ETag": found.etag,
+        "Cache-Control": "public, max-age=3600",
+        "Vary": "Accept-Encoding",
+        "X-Content-Type-Options": "nosniff",
+    }
+    if incoming.if_none_match == found.etag:
+        await reply.whole(304, b"", media_type=found.media_type, headers=headers)
+        return
+    body = found.plain
+    if incoming.accepts_gzip:
+        body = found.compressed
+        headers["Content-Encoding"] = "gzip"
+    await reply.whole(200, body, media_type=found.media_type, headers=headers)
+
+
+@cache
+def _asset(name: str) -> Asset:
+    package, media_type = _ASSETS[name]
+    plain = importlib.resources.files(package).joinpath(name).read_bytes()
+    return Asset(
+        plain=plain,
+        compressed=gzip.compress(plain, mtime=0),
+        media_type=media_type,
+        etag=f'"{hashlib.sha256(plain).hexdigest()[:32]}"',
+    )
+
+
+DOCS_PATHS = {
+    "/": front_door,
+    "/favicon.ico": favicon,
+    "/docs": all_calls,
+    "/docs/tables/*": one_table,
+    "/docs/*": asset,
+}

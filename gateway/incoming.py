@@ -1,0 +1,211 @@
+"""A request's head as it came, and the head that a service gets to see.
+
+What describes the connection is dropped, and so is what claims to know where the request came
+from; the gateway says that itself.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from starlette.types import Scope
+
+from gateway.errors import BadRequestError
+from gateway.routing import without_slash
+from gateway.settings import Network
+from shared.request_id import HEADER, accepted_or_new
+
+CONNECTION_HEADERS = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"http2-settings",
+    }
+)
+"""Hop-by-hop headers (RFC 9110, 7.6.1)."""
+
+CLAIMS = frozenset(
+    {
+        b"forwarded",
+        b"via",
+        b"x-real-ip",
+        b"x-client-ip",
+        b"x-cluster-client-ip",
+        b"true-client-ip",
+        b"x-original-url",
+        b"x-original-host",
+        b"x-rewrite-url",
+        b"x-http-method-override",
+    }
+)
+"""Claims about the way a request came, or about its real target; beside `x-forwarded-*`."""
+
+_OURS = frozenset({b"host", b"expect", HEADER.lower().encode()})
+_DROPPED = CONNECTION_HEADERS | CLAIMS | _OURS
+_HOST = re.compile(r"[A-Za-z0-9.\-_]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One request's head; `headers` are those that are passed on, the gateway's own included."""
+
+    method: str
+    path: str
+    """As sent, one slash at the end dropped."""
+    query: str
+    """As sent, without the `?`."""
+    headers: list[tuple[str, str]]
+    request_id: str
+    address: str
+    has_body: bool
+    length: int | None
+    expects_continue: bool
+    authorization: str | None
+    if_none_match: str | None
+    accepts_gzip: bool
+
+    @property
+    def target(self) -> str:
+        """Path and query, for the service."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+
+def read_head(scope: Scope, *, trusted_proxies: Sequence[Network]) -> Incoming:
+    """Read an ASGI HTTP scope.
+
+    Raises BadRequestError for a head that cannot be passed on faithfully.
+    """
+    kept: list[tuple[str, str]] = []
+    special: dict[bytes, list[bytes]] = {}
+    try:
+        for name, value in scope["headers"]:
+            if name in _DROPPED or name.startswith(b"x-forwarded-"):
+                special.setdefault(name, []).append(value)
+            else:
+                kept.append((name.decode("ascii"), value.decode()))
+        raw_path: bytes = scope["raw_path"]
+        path = without_slash(raw_path.partition(b"?")[0].decode("ascii"))
+        query = scope["query_string"].decode("ascii")
+    except UnicodeDecodeError as exc:
+        raise BadRequestError("the request's head holds bytes that are not UTF-8") from exc
+    if b"connection" in special:
+        kept = _without_named(kept, special[b"connection"])
+    known = {name: value for name, value in kept if name in _READ}
+    request_id = accepted_or_new(_only(special, HEADER.lower().encode()))
+    address, scheme = _origin(scope, special, trusted_proxies)
+    host = _host(scope, special)
+    kept += [
+        ("x-request-id", request_id),
+        ("x-forwarded-for", address),
+        ("x-forwarded-proto", scheme),
+        ("x-forwarded-host", host),
+        ("forwarded", _forwarded(address, scheme, host)),
+    ]
+    length = known.get("content-length")
+    return Incoming(
+        method=scope["method"],
+        path=path,
+        query=query,
+        headers=kept,
+        request_id=request_id,
+        address=address,
+        has_body=b"transfer-encoding" in special or (length is not None and length != "0"),
+        length=int(length) if length is not None and length.isdecimal() else None,
+        expects_continue=b"expect" in special,
+        authorization=known.get("authorization"),
+        if_none_match=known.get("if-none-match"),
+        accepts_gzip="gzip" in known.get("accept-encoding", ""),
+    )
+
+
+_READ = frozenset({"content-length", "authorization", "if-none-match", "accept-encoding"})
+
+
+def _without_named(
+    headers: list[tuple[str, str]], connection: list[bytes]
+) -> list[tuple[str, str]]:
+    named = {
+        token.strip().lower()
+        for value in connection
+        for token in value.decode("latin-1").split(",")
+    }
+    # A client may not make us drop what the request means.
+    named -= {"content-length", "content-type", "authorization", "host"}
+    return [(name, value) for name, value in headers if name not in named]
+
+
+def _only(special: dict[bytes, list[bytes]], name: bytes) -> str | None:
+    values = special.get(name, [])
+    return values[0].decode("latin-1") if len(values) == 1 else None
+
+
+def _host(scope: Scope, special: dict[bytes, list[bytes]]) -> str:
+    hosts = special.get(b"host", [])
+    if not hosts and scope["http_version"] == "1.0":
+        server = scope.get("server") or ("localhost", None)
+        return str(server[0])
+    host = hosts[0].decode("latin-1") if len(hosts) == 1 else ""
+    if not _HOST.fullmatch(host):
+        raise BadRequestError("send one Host header with a host name")
+    return host
+
+
+def _origin(
+    scope: Scope, special: dict[bytes, list[bytes]], trusted: Sequence[Network]
+) -> tuple[str, str]:
+    """The client's address and scheme.
+
+    Behind trusted proxies: the last address in X-Forwarded-For that is not one of theirs.
+    """
+    client = scope.get("client")
+    peer = str(client[0]) if client else "0.0.0.0"  # noqa: S104 - no address known, none bound
+    scheme = str(scope["scheme"])
+    if not trusted or not _is_trusted(peer, trusted):
+        return peer, scheme
+    proto = _only(special, b"x-forwarded-proto")
+    if proto in ("http", "https"):
+        scheme = proto
+    chain = b",".join(special.get(b"x-forwarded-for", [])).decode("latin-1").split(",")
+    address = peer
+    for hop in reversed([part.strip() for part in chain if part.strip()]):
+        if (candidate := _address(hop)) is None:
+            break
+        address = candidate
+        if not _is_trusted(candidate, trusted):
+            break
+    return address, scheme
+
+
+def _address(hop: str) -> str | None:
+    """One element of X-Forwarded-For; some proxies add a port."""
+    bare = hop
+    if hop.startswith("["):
+        bare = hop[1:].partition("]")[0]
+    elif hop.count(":") == 1:
+        bare = hop.partition(":")[0]
+    try:
+        return str(ip_address(bare))
+    except ValueError:
+        return None
+
+
+def _is_trusted(address: str, trusted: Sequence[Network]) -> bool:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in trusted)
+
+
+def _forwarded(address: str, scheme: str, host: str) -> str:
+    """RFC 7239; addresses of version 6 and hosts with a port stand in quotes."""
+    for_ = f'"[{address}]"' if ":" in address else address
+    return f'for={for_};host="{host}";proto={scheme}'

@@ -1,0 +1,201 @@
+"""One OpenAPI 3.1 document out of those of the services; pure, no network here.
+
+Paths that the gateway does not route are left out. Schemas of the same name and different shape
+are told apart by their service's name; operation ids stay as the services gave them.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gateway.routing import Service, rule_for
+from shared.contracts.problem import PROBLEM_MEDIA_TYPE
+
+Document = Mapping[str, Any]
+
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+
+TITLE = "Tabularium"
+DESCRIPTION = """\
+Make tables, load files and other databases into them, be told exactly which rows were refused and
+why, and ask which ETL fed which table.
+
+**Start here**: press *Authorize* and sign in with user name (or e-mail address) and password, or
+ask for a code by mail with `POST /api/auth/otp` and sign in with it. Then *Try it out* works on
+every call. Each table also has a document of its own, with its columns as fields and filters:
+[/docs/tables/{table}](/docs/tables).
+
+Every path works with and without one slash at its end. Errors are `application/problem+json`
+(RFC 9457) with a stable `code`; `request_id` finds the request in the logs.
+"""
+
+TAGS = {
+    "sign-in": "Get tokens: with a code by mail, a password, or as a machine client.",
+    "auth": "Get tokens: with a code by mail, a password, or as a machine client.",
+    "account": "Your own account.",
+    "users": "Accounts of people; for admins.",
+    "clients": "Machine clients and their scopes; for admins.",
+    "audit": "Who did what to what; for admins.",
+    "tables": "Make, change and drop tables; see their columns and their JSON Schema.",
+    "grants": "Who may see, fill and own a table.",
+    "records": "Read, filter, search, write and export the rows of a table.",
+    "imports": "Load a file or another database into a table; follow it, and get back what was "
+    "refused, with line, column and reason.",
+    "sources": "Saved connections to other databases.",
+    "catalog": "Schemas, tables and ETLs, and which ETL feeds which table.",
+    "actions": "The calls of the two older systems, with their exact paths and bodies.",
+    "verbs": "The calls of the two older systems, with their exact paths and bodies.",
+}
+
+
+def merge(documents: Mapping[Service, Document], *, missing: Sequence[Service]) -> dict[str, Any]:
+    """The one document; `missing` names services that have none to give at the moment."""
+    paths: dict[str, Any] = {}
+    components: dict[str, dict[str, Any]] = {}
+    owners: dict[str, Service] = {}
+    tags: dict[str, str | None] = {}
+    for service in Service:
+        if service not in documents:
+            continue
+        document = _with_own_names(documents[service], components, service)
+        for section, entries in document.get("components", {}).items():
+            components.setdefault(section, {}).update(entries)
+        for tag in document.get("tags", []):
+            tags.setdefault(tag["name"], tag.get("description"))
+        for path, item in document.get("paths", {}).items():
+            if rule_for(path) is None:
+                continue
+            paths[path] = _tidied(item, service, owners, tags)
+    merged = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": TITLE,
+            "version": "1",
+            "description": DESCRIPTION + _note(missing),
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/", "description": "this gateway"}],
+        "tags": _described(tags),
+        "paths": dict(sorted(paths.items(), key=lambda entry: _place(entry[0]))),
+        "components": components,
+    }
+    if missing:
+        merged["x-missing"] = [service.value for service in missing]
+    return merged
+
+
+def _note(missing: Sequence[Service]) -> str:
+    if not missing:
+        return ""
+    names = ", ".join(missing)
+    return f"\n> **Not complete at the moment:** {names} does not answer; its calls are missing.\n"
+
+
+def _place(path: str) -> tuple[int, str]:
+    """Sign-in first, then the rest by name."""
+    return (0 if path.startswith(("/api/auth", "/api/token")) else 1, path)
+
+
+def _described(tags: Mapping[str, str | None]) -> list[dict[str, str]]:
+    known = list(TAGS)
+    ordered = sorted(tags, key=lambda name: (known.index(name) if name in TAGS else 99, name))
+    described = []
+    for name in ordered:
+        description = tags[name] or TAGS.get(name)
+        described.append(
+            {"name": name, "description": description} if description else {"name": name}
+        )
+    return described
+
+
+def _tidied(
+    item: Mapping[str, Any],
+    service: Service,
+    owners: dict[str, Service],
+    tags: dict[str, str | None],
+) -> dict[str, Any]:
+    tidy = dict(item)
+    for method in METHODS:
+        if method not in tidy:
+            continue
+        operation = dict(tidy[method])
+        name = operation.get("operationId", f"{service}_{method}")
+        if name in owners:
+            name = f"{service}_{name}"
+        owners[name] = service
+        operation["operationId"] = name
+        operation.setdefault("tags", [service.value])
+        for tag in operation["tags"]:
+            tags.setdefault(tag, None)
+        operation["responses"] = {
+            status: _as_problem(answer) if status[0] in "45d" else answer
+            for status, answer in operation.get("responses", {}).items()
+        }
+        if "requestBody" in operation:
+            operation["requestBody"] = _with_file_fields(operation["requestBody"])
+        tidy[method] = operation
+    return tidy
+
+
+def _as_problem(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """FastAPI writes a model under `application/json`; problems have their own media type."""
+    content = answer.get("content", {})
+    if PROBLEM_MEDIA_TYPE not in content or "application/json" not in content:
+        return answer
+    return {**answer, "content": {PROBLEM_MEDIA_TYPE: content["application/json"]}}
+
+
+def _with_file_fields(body: Any) -> Any:
+    """Say `format: binary` of file fields, which is what Swagger UI makes a file button of.
+
+    OpenAPI 3.1 itself says `contentMediaType: application/octet-stream`; both may stand.
+    """
+    if isinstance(body, dict):
+        changed = {key: _with_file_fields(value) for key, value in body.items()}
+        if (
+            changed.get("type") == "string"
+            and changed.get("contentMediaType") == "application/octet-stream"
+        ):
+            changed["format"] = "binary"
+        return changed
+    if isinstance(body, list):
+        return [_with_file_fields(element) for element in body]
+    return body
+
+
+def _with_own_names(
+    document: Document, taken: Mapping[str, Mapping[str, Any]], service: Service
+) -> Document:
+    """The document with those components renamed whose names mean something else already."""
+    renamed = {}
+    for section, entries in document.get("components", {}).items():
+        for name, entry in entries.items():
+            if name in taken.get(section, {}) and taken[section][name] != _with_file_fields(entry):
+                pointer = f"#/components/{section}/{name}"
+                renamed[pointer] = f"{service.value.capitalize()}{name}"
+    changed: Document = _rewritten(document, renamed)
+    components = {
+        section: {
+            renamed.get(f"#/components/{section}/{name}", name): _with_file_fields(entry)
+            for name, entry in entries.items()
+        }
+        for section, entries in changed.get("components", {}).items()
+    }
+    return {**changed, "components": components}
+
+
+def _rewritten(node: Any, renamed: Mapping[str, str]) -> Any:
+    if isinstance(node, dict):
+        return {
+            key: _new_pointer(value, renamed)
+            if key == "$ref" and isinstance(value, str)
+            else _rewritten(value, renamed)
+            for key, value in node.items()
+        }
+    if isinstance(node, list):
+        return [_rewritten(element, renamed) for element in node]
+    return node
+
+
+def _new_pointer(pointer: str, renamed: Mapping[str, str]) -> str:
+    name = renamed.get(pointer)
+    return pointer if name is None else f"{pointer.rpartition('/')[0]}/{name}"

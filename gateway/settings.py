@@ -1,0 +1,73 @@
+"""The gateway's settings; environment names are the field names in capitals."""
+
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
+
+from gateway.routing import Service
+from shared.settings import ProcessSettings
+
+Network = IPv4Network | IPv6Network
+
+
+class GatewaySettings(ProcessSettings):
+    """What the gateway reads at its start; lists are comma-separated."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
+    """Addresses or networks whose `X-Forwarded-For` and `-Proto` are believed."""
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins whose pages may call the API from a browser; none by default."""
+    admin_emails: Annotated[tuple[str, ...], NoDecode] = ()
+    """Who is told of errors; empty sends no mail (and needs no SMTP settings)."""
+
+    connect_timeout_s: float = 2
+    answer_timeout_s: float = 60
+    """From the end of the request to the first byte of the answer."""
+    idle_timeout_s: float = 60
+    """The longest silence in the middle of a body, either way."""
+    head_timeout_s: float = 15
+    """For a client to send a request's head."""
+    stop_timeout_s: float = 30
+    """How long running requests may go on after SIGTERM."""
+    head_limit_bytes: int = 32 * 1024
+    """Request line and headers together."""
+    upstream_connections: int = 200
+    """To each service."""
+
+    rate_limit_requests_per_s: float = Field(default=100, gt=0)
+    rate_limit_requests_burst: int = Field(default=300, ge=1)
+    rate_limit_sign_in_per_min: int = Field(default=60, ge=1)
+    """Per address; OTP verification has a bucket of its own of the same size."""
+    rate_limit_otp_per_h_email: int = Field(default=5, ge=1)
+    rate_limit_otp_per_h_address: int = Field(default=20, ge=1)
+
+    alert_window_s: float = 900
+    """Between two digests of errors."""
+
+    @field_validator("trusted_proxies", "cors_origins", "admin_emails", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        if isinstance(value, (tuple, list)):
+            return tuple(ip_network(part) if isinstance(part, str) else part for part in value)
+        return value
+
+    def url_of(self, service: Service) -> str:
+        """Where a service listens, without a slash at the end."""
+        urls = {
+            Service.AUTH: self.auth_url,
+            Service.CATALOG: self.catalog_url,
+            Service.RECORDS: self.records_url,
+            Service.INGEST: self.ingest_url,
+        }
+        return urls[service].rstrip("/")

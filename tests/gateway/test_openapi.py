@@ -1,0 +1,180 @@
+"""The merging of documents, and what is done about services that come and go."""
+
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gateway import documents
+from gateway.openapi import merge
+from gateway.routing import Service
+from tests.gateway.conftest import SettingsMaker
+from tests.gateway.peers import FakeService, running_gateway, running_service
+
+
+def document(paths: dict[str, Any], **schemas: Any) -> dict[str, Any]:
+    return {"openapi": "3.1.0", "info": {}, "paths": paths, "components": {"schemas": schemas}}
+
+
+def operation(name: str, **more: Any) -> dict[str, Any]:
+    return {"operationId": name, "responses": {"200": {"description": "ok"}}, **more}
+
+
+def test_paths_of_all_services_stand_in_one_document() -> None:
+    merged = merge(
+        {
+            Service.RECORDS: document({"/api/tables": {"get": operation("tables_list")}}),
+            Service.AUTH: document({"/api/auth/me": {"get": operation("auth_me")}}),
+        },
+        missing=[],
+    )
+    assert list(merged["paths"]) == ["/api/auth/me", "/api/tables"]
+    assert merged["openapi"] == "3.1.0"
+    assert "x-missing" not in merged
+
+
+def test_what_the_gateway_does_not_route_is_left_out() -> None:
+    merged = merge(
+        {
+            Service.RECORDS: document(
+                {
+                    "/internal/contracts": {"post": operation("contracts")},
+                    "/healthz": {"get": operation("healthz")},
+                    "/api/tables": {"get": operation("tables_list")},
+                }
+            )
+        },
+        missing=[],
+    )
+    assert list(merged["paths"]) == ["/api/tables"]
+
+
+def test_schemas_of_one_name_and_two_shapes_are_told_apart() -> None:
+    answer = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Page"}}}}
+    paths = {"/api/catalog/etls": {"get": operation("etls", responses={"200": answer})}}
+    tables = {"/api/tables": {"get": operation("tables", responses={"200": answer})}}
+    merged = merge(
+        {
+            Service.CATALOG: document(paths, Page={"type": "object"}, Same={"type": "string"}),
+            Service.RECORDS: document(tables, Page={"type": "array"}, Same={"type": "string"}),
+        },
+        missing=[],
+    )
+    assert set(merged["components"]["schemas"]) == {"Page", "RecordsPage", "Same"}
+
+    def reference(path: str) -> str:
+        content = merged["paths"][path]["get"]["responses"]["200"]["content"]
+        return str(content["application/json"]["schema"]["$ref"])
+
+    assert reference("/api/catalog/etls") == "#/components/schemas/Page"
+    assert reference("/api/tables") == "#/components/schemas/RecordsPage"
+    assert merged["components"]["schemas"]["RecordsPage"] == {"type": "array"}
+
+
+def test_operation_ids_are_unique() -> None:
+    merged = merge(
+        {
+            Service.CATALOG: document({"/api/catalog/tables": {"get": operation("tables_list")}}),
+            Service.RECORDS: document({"/api/tables": {"get": operation("tables_list")}}),
+        },
+        missing=[],
+    )
+    assert merged["paths"]["/api/catalog/tables"]["get"]["operationId"] == "tables_list"
+    assert merged["paths"]["/api/tables"]["get"]["operationId"] == "records_tables_list"
+
+
+def test_problems_have_their_media_type_and_files_their_format() -> None:
+    reference = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
+    upload = {
+        "properties": {
+            "file": {"type": "string", "contentMediaType": "application/octet-stream"},
+            "table": {"type": "string"},
+        }
+    }
+    merged = merge(
+        {
+            Service.INGEST: document(
+                {
+                    "/api/imports": {
+                        "post": operation(
+                            "imports_create",
+                            requestBody={"content": {"multipart/form-data": {"schema": upload}}},
+                            responses={
+                                "4XX": {
+                                    "content": {
+                                        "application/json": reference,
+                                        "application/problem+json": {},
+                                    }
+                                }
+                            },
+                        )
+                    }
+                },
+                Body=upload,
+            )
+        },
+        missing=[],
+    )
+    post = merged["paths"]["/api/imports"]["post"]
+    assert post["responses"]["4XX"]["content"] == {"application/problem+json": reference}
+    fields = post["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+    assert fields["file"]["format"] == "binary"
+    assert "format" not in fields["table"]
+    assert merged["components"]["schemas"]["Body"]["properties"]["file"]["format"] == "binary"
+
+
+def test_tags_are_described_and_ordered() -> None:
+    merged = merge(
+        {
+            Service.RECORDS: document(
+                {
+                    "/api/tables": {
+                        "get": operation("a", tags=["tables"]),
+                        "post": operation("b", tags=["records"]),
+                        "put": operation("c", tags=["something new"]),
+                        "patch": operation("d"),
+                    }
+                }
+            )
+        },
+        missing=[],
+    )
+    names = [tag["name"] for tag in merged["tags"]]
+    assert names[:2] == ["tables", "records"]
+    assert merged["tags"][0]["description"]
+
+
+def test_a_missing_service_is_named() -> None:
+    merged = merge({}, missing=[Service.RECORDS])
+    assert merged["x-missing"] == ["records"]
+    assert "records does not answer" in merged["info"]["description"]
+
+
+async def test_documents_are_kept_while_a_service_is_away_and_asked_for_again(
+    settings: SettingsMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "FRESH_S", 0.0)
+    async with running_service() as others:
+        records = running_service()
+        first = await records.__aenter__()
+        first.document = document({"/api/tables": {"get": operation("tables_list")}})
+        chosen = settings(others.url, records_url=first.url)
+        async with running_gateway(chosen) as gateway, aiohttp.ClientSession(gateway.url) as http:
+
+            async def paths() -> list[str]:
+                async with http.get("/openapi.json") as answer:
+                    return list(json.loads(await answer.read())["paths"])
+
+            assert await paths() == ["/api/tables"]
+            first.document = document({"/api/tables/{table}": {"get": operation("tables_get")}})
+            assert await paths() == ["/api/tables/{table}"]
+            await records.__aexit__(None, None, None)
+            assert await paths() == ["/api/tables/{table}"]
+
+
+async def test_the_document_has_an_etag(service: FakeService, http: aiohttp.ClientSession) -> None:
+    async with http.get("/openapi.json") as answer:
+        etag = answer.headers["ETag"]
+    async with http.get("/openapi.json", headers={"If-None-Match": etag}) as answer:
+        assert answer.status == 304
