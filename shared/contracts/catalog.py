@@ -1,11 +1,53 @@
 """What other services tell the catalog."""
 
+import re
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated, Self
 
-from pydantic import AwareDatetime
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from shared.contracts.base import AnswerModel, RequestModel
+
+NAME_LIMIT = 500
+"""Characters of a name in the catalog: four bytes each still fit into an index of PostgreSQL."""
+LARGEST_BIGINT = 2**63 - 1
+
+
+_NOT_TEXT = re.compile("[\0\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """The text as it is; PostgreSQL holds no NUL and no half of a surrogate pair.
+
+    JSON can spell both (backslash u), and Pydantic lets them pass.
+    """
+    if _NOT_TEXT.search(text):
+        raise ValueError("NUL and lone surrogates cannot be kept; leave them out")
+    return text
+
+
+def not_blank(name: str) -> str:
+    """The name as it is; one of nothing but white space could not be told from none."""
+    if not name.strip():
+        raise ValueError("a name holds more than white space")
+    return name
+
+
+CatalogText = Annotated[str, AfterValidator(storable)]
+CatalogName = Annotated[
+    CatalogText,
+    StringConstraints(min_length=1, max_length=NAME_LIMIT),
+    AfterValidator(not_blank),
+]
+"""The name of an ETL, schema or table, kept letter by letter as its source spells it."""
+ImportNumber = Annotated[int, Field(ge=1, le=LARGEST_BIGINT)]
 
 
 class TableEventKind(StrEnum):
@@ -20,12 +62,18 @@ class TableEvent(RequestModel):
     """`POST /internal/catalog/table-events`: idempotent, may arrive late and out of order."""
 
     kind: TableEventKind
-    schema_name: str
-    table_name: str
-    new_name: str | None = None
-    """Only with `renamed`."""
-    description: str | None = None
+    schema_name: CatalogName
+    table_name: CatalogName
+    new_name: CatalogName | None = None
+    """Only with `renamed`, and always there."""
+    description: CatalogText | None = None
     occurred_at: AwareDatetime
+
+    @model_validator(mode="after")
+    def _new_name_with_renamed(self) -> Self:
+        if (self.kind is TableEventKind.RENAMED) != (self.new_name is not None):
+            raise ValueError("new_name is given with `renamed`, and only then")
+        return self
 
 
 class EdgeSeen(RequestModel):
@@ -34,23 +82,50 @@ class EdgeSeen(RequestModel):
     Schema, table and ETL are made when unknown.
     """
 
-    etl_name: str
-    schema_name: str
-    table_name: str
-    import_id: int
+    etl_name: CatalogName
+    schema_name: CatalogName
+    table_name: CatalogName
+    import_id: ImportNumber
     seen_at: AwareDatetime
 
 
 class CatalogTriple(RequestModel):
-    """One line (NDJSON) of `POST /internal/catalog/merge?import_id=…`."""
+    """One line (NDJSON) of `POST /internal/catalog/merge?import_id=…&etl=…`.
 
-    etl_name: str
-    schema_name: str
-    table_name: str
+    A line without `etl_name` belongs to the ETL that the call names.
+    """
+
+    etl_name: CatalogName | None = None
+    schema_name: CatalogName
+    table_name: CatalogName
+
+
+class ScannedColumn(RequestModel):
+    """A column of a table in a scanned database; the type as that database spells it."""
+
+    name: CatalogName
+    type: CatalogName
+    nullable: bool
+
+
+class ScannedTable(RequestModel):
+    """One line (NDJSON) of `POST /internal/catalog/scan?import_id=…&etl=…`.
+
+    `estimated_rows` is null where the source keeps no estimate. Of two lines for one table the
+    later one counts.
+    """
+
+    schema_name: CatalogName
+    table_name: CatalogName
+    columns: tuple[ScannedColumn, ...]
+    estimated_rows: Annotated[int, Field(ge=0, le=LARGEST_BIGINT)] | None = None
 
 
 class MergeAnswer(AnswerModel):
-    """What a bulk merge did: edges that were new, and edges that were known already."""
+    """What a bulk merge or a scan did: edges that were new, and edges that were known already.
+
+    `received` counts lines; a line that repeats another one counts there alone.
+    """
 
     received: int
     inserted: int

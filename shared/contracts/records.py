@@ -116,3 +116,30 @@ class TableForImport(RequestModel):
     columns: tuple[NewColumn, ...]
     caller: Caller
     description: str | None = None
+
+
+class DescribeRequest(RequestModel):
+    """`POST /internal/tables/describe`: what a caller may see of a table; 404 when nothing."""
+
+    table: str
+    caller: Caller
+
+
+class VisibleColumn(AnswerModel):
+    """A column as people see it."""
+
+    name: ColumnName
+    type: ColumnType
+    nullable: bool
+    description: str | None = None
+
+
+class VisibleTable(AnswerModel):
+    """A table that the caller may see: columns in their order, system columns left out.
+
+    `estimated_rows` is PostgreSQL's estimate; null before it has made one.
+    """
+
+    table: TableName
+    columns: tuple[VisibleColumn, ...]
+    estimated_rows: int | None = None
