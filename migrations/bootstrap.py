@@ -69,7 +69,7 @@ async def _data_schema(connection: asyncpg.Connection) -> None:
     owner = quoted(await connection.fetchval("SELECT current_user"))
     await connection.execute(f"GRANT records TO {owner}")
     database = quoted(await connection.fetchval("SELECT current_database()"))
-    await connection.execute(f"GRANT TEMPORARY ON DATABASE {database} TO ingest")
+    await connection.execute(f"GRANT TEMPORARY ON DATABASE {database} TO ingest, catalog")
     await connection.execute("CREATE SCHEMA IF NOT EXISTS data AUTHORIZATION records")
     await connection.execute("GRANT USAGE ON SCHEMA data TO ingest")
     await connection.execute(
