@@ -1,0 +1,56 @@
+"""The catalog's peers: records knows columns and who may see them, ingest knows the imports."""
+
+from shared.client import PeerClient, PeerProblemError
+from shared.contracts.auth import Caller
+from shared.contracts.ingest import ImportSummaries, ImportSummary
+from shared.contracts.records import DescribeRequest, VisibleTable
+
+PEER_TIMEOUT_S = 5
+"""Short: the catalog's own part of an answer is worth having without its peers."""
+
+
+class RecordsClient:
+    """Asks records about tables of the schema `data`."""
+
+    def __init__(self, peer: PeerClient) -> None:
+        self._peer = peer
+
+    async def describe(self, table: str, caller: Caller) -> VisibleTable | None:
+        """What the caller may see of a table, or None where that is nothing.
+
+        Raises PeerUnavailableError while records is away.
+        """
+        request = DescribeRequest(table=table, caller=caller)
+        try:
+            return await self._peer.call(
+                "POST",
+                "/internal/tables/describe",
+                VisibleTable,
+                body=request,
+                timeout_s=PEER_TIMEOUT_S,
+            )
+        except PeerProblemError as exc:
+            if exc.status == 404:
+                return None
+            raise
+
+
+class IngestClient:
+    """Asks ingest about imports."""
+
+    def __init__(self, peer: PeerClient) -> None:
+        self._peer = peer
+
+    async def last_imports(
+        self, *, table: str | None = None, etl: str | None = None, limit: int = 10
+    ) -> tuple[ImportSummary, ...]:
+        """The newest imports into a table of the schema `data`, or of an ETL.
+
+        Raises PeerUnavailableError while ingest is away.
+        """
+        wanted = {"table": table, "etl": etl, "limit": str(limit)}
+        params = {name: value for name, value in wanted.items() if value is not None}
+        answer = await self._peer.call(
+            "GET", "/internal/imports", ImportSummaries, params=params, timeout_s=PEER_TIMEOUT_S
+        )
+        return answer.items

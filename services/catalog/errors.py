@@ -1,0 +1,46 @@
+"""Causes of failure that only the catalog knows; each has a stable code."""
+
+from typing import ClassVar
+
+from shared.errors import ConflictError, InvalidInputError, NotFoundError, ProblemError
+
+
+class EtlUnknownError(NotFoundError):
+    """No ETL has this name."""
+
+    code = "etl_unknown"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the catalog knows no ETL named {name!r}")
+
+
+class TableUnknownError(NotFoundError):
+    """No table has this name in this schema."""
+
+    code = "table_unknown"
+
+
+class EdgeUnknownError(NotFoundError):
+    """The catalog has no edge from this ETL to this table."""
+
+    code = "edge_unknown"
+
+
+class EtlExistsError(ConflictError):
+    """An ETL of this name is there already."""
+
+    code = "etl_exists"
+
+
+class LineRefusedError(InvalidInputError):
+    """A line of a stream does not fit; `errors` names it, and nothing of the stream was kept."""
+
+    code = "line_refused"
+
+
+class StreamBrokenError(ProblemError):
+    """The sender went away in mid-stream; nothing of the stream was kept."""
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "stream_broken"
+    title: ClassVar[str] = "The stream broke off"

@@ -1,0 +1,154 @@
+"""The graph as an SVG picture: ETLs on the left, tables on the right, a curve for each edge."""
+
+import unicodedata
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import drawsvg  # type: ignore[import-untyped]
+
+from services.catalog.domain import Graph
+from services.catalog.graph.order import untangled
+
+Node = TypeVar("Node", bound=Hashable)
+
+ROW_PX = 30
+BOX_PX = 22
+MARGIN_PX = 20
+GAP_PX = 260
+LETTER_PX = 7.6
+"""Width of a letter of 13 px in the usual sans-serif fonts, rather too much than too little."""
+LABEL_LIMIT = 44
+"""Letters (wide ones count twice) after which a label is cut; its tooltip has the whole name."""
+HEADER_PX = 36
+
+COLOURS = ("#2563eb", "#c2410c", "#15803d", "#7e22ce", "#be123c", "#0e7490", "#a16207", "#475569")
+STYLE = """
+text { font: 13px system-ui, "Noto Sans", "DejaVu Sans", sans-serif; fill: #1e293b; }
+.head { font-weight: 600; fill: #475569; }
+.etl { fill: #ffffff; stroke-width: 1.6; }
+.table { fill: #f1f5f9; stroke: #64748b; }
+.dropped { fill: #ffffff; stroke: #94a3b8; stroke-dasharray: 4 3; }
+.dropped + text { fill: #94a3b8; text-decoration: line-through; }
+.edge { fill: none; stroke-width: 1.6; opacity: 0.7; }
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Boxes below one another; `middle_px` has the height of each one's middle."""
+
+    x_px: float
+    width_px: float
+    middle_px: Mapping[Hashable, float]
+
+
+def as_svg(graph: Graph) -> str:
+    """A picture in its natural size; names are text in it, never markup."""
+    etls, tables = untangled([(edge.etl, edge.table) for edge in graph.edges])
+    rows = max(len(etls), len(tables), 1)
+    left = _column(etls, str, x_px=MARGIN_PX, rows=rows)
+    right = _column(
+        tables, lambda key: key.label, x_px=left.x_px + left.width_px + GAP_PX, rows=rows
+    )
+    picture = drawsvg.Drawing(
+        right.x_px + right.width_px + MARGIN_PX,
+        HEADER_PX + rows * ROW_PX + MARGIN_PX,
+        role="img",
+    )
+    picture.append_css(STYLE)
+    picture.append(drawsvg.Rectangle(0, 0, "100%", "100%", fill="#ffffff"))
+    _draw_header(picture, graph, left, right)
+    colour = {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(etls)}
+    _draw_edges(picture, graph, left, right, colour)
+    for name in etls:
+        _draw_box(picture, left, name, label=name, class_="etl", rx=11, stroke=colour[name])
+    for key in tables:
+        class_ = "dropped" if key in graph.dropped else "table"
+        _draw_box(picture, right, key, label=key.label, class_=class_, rx=3)
+    return str(picture.as_svg())
+
+
+def _column(
+    nodes: Sequence[Node], label: Callable[[Node], str], *, x_px: float, rows: int
+) -> Column:
+    """As wide as its widest label; the shorter column spreads over the height of the longer."""
+    widest = max((_width(_cut(_clean(label(node)))) for node in nodes), default=10)
+    step_px = rows * ROW_PX / max(len(nodes), 1)
+    middles: dict[Hashable, float] = {
+        node: HEADER_PX + step_px * (place + 0.5) for place, node in enumerate(nodes)
+    }
+    return Column(x_px=x_px, width_px=max(widest * LETTER_PX + 24, 90), middle_px=middles)
+
+
+def _draw_header(picture: drawsvg.Drawing, graph: Graph, left: Column, right: Column) -> None:
+    for column, title in ((left, "ETL"), (right, "Table")):
+        picture.append(drawsvg.Text(title, 13, column.x_px, 22, class_="head"))
+    note = "no edges" if not graph.edges else ""
+    if graph.truncated:
+        note = f"{len(graph.edges)} of {graph.total} edges"
+    if note:
+        middle_px = left.x_px + left.width_px + GAP_PX / 2
+        picture.append(drawsvg.Text(note, 13, middle_px, 22, class_="head", text_anchor="middle"))
+
+
+def _draw_edges(
+    picture: drawsvg.Drawing,
+    graph: Graph,
+    left: Column,
+    right: Column,
+    colour: Mapping[str, str],
+) -> None:
+    start_px, end_px = left.x_px + left.width_px, right.x_px
+    bend_px = GAP_PX * 0.45
+    for edge in graph.edges:
+        from_px, to_px = left.middle_px[edge.etl], right.middle_px[edge.table]
+        curve = drawsvg.Path(class_="edge", stroke=colour[edge.etl])
+        curve.M(start_px, from_px)
+        curve.C(start_px + bend_px, from_px, end_px - bend_px, to_px, end_px - 7, to_px)
+        curve.append_title(f"{_clean(edge.etl)} → {_clean(edge.table.label)}")
+        picture.append(curve)
+        # The head is drawn here: markers take on their line's colour only in newer browsers.
+        head = drawsvg.Lines(
+            *(end_px - 8, to_px - 4, end_px, to_px, end_px - 8, to_px + 4),
+            close=True,
+            fill=colour[edge.etl],
+        )
+        picture.append(head)
+
+
+def _draw_box(
+    picture: drawsvg.Drawing, column: Column, node: Hashable, *, label: str, **looks: str | int
+) -> None:
+    middle_px = column.middle_px[node]
+    shape = drawsvg.Rectangle(column.x_px, middle_px - BOX_PX / 2, column.width_px, BOX_PX, **looks)
+    text = drawsvg.Text(
+        _cut(_clean(label)), 13, column.x_px + 12, middle_px, dominant_baseline="central"
+    )
+    group = drawsvg.Group()
+    group.append_title(_clean(label))
+    group.extend((shape, text))
+    picture.append(group)
+
+
+def _clean(name: str) -> str:
+    """A name without the control characters that XML cannot hold, nor what turns text around."""
+    return "".join(
+        "\ufffd" if unicodedata.category(letter) in ("Cc", "Cf", "Cn", "Cs") else letter
+        for letter in name
+    )
+
+
+def _cut(label: str) -> str:
+    """A label short enough for its box."""
+    taken = ""
+    for letter in label:
+        if _width(taken + letter) > LABEL_LIMIT:
+            return taken + "…"
+        taken += letter
+    return label
+
+
+def _width(text: Iterable[str]) -> int:
+    """Letters; those that East Asian fonts draw wide count twice."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)

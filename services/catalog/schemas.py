@@ -1,0 +1,253 @@
+"""Wire models that only the catalog uses."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Generic, Literal
+
+from pydantic import ConfigDict, Field
+
+from shared.contracts.base import AnswerModel, Item, Page, RequestModel
+from shared.contracts.catalog import CatalogName, CatalogText
+from shared.contracts.ingest import ImportSummary
+
+# A field cannot be called `schema`: Pydantic's models have a method of that name.
+SchemaName = Annotated[str, Field(alias="schema")]
+Cursor = Annotated[
+    str | None, Field(max_length=10_000, description="Where a former page's `next` goes on.")
+]
+
+
+class NamedAnswer(AnswerModel):
+    """An answer with a field `schema`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", validate_by_name=True)
+
+
+class Count(StrEnum):
+    """Whether a list also says how many items there are in all."""
+
+    EXACT = "exact"
+    NONE = "none"
+
+
+class ListQuery(RequestModel):
+    """What every list of the catalog takes."""
+
+    q: Annotated[
+        CatalogText | None,
+        Field(max_length=500, description="Part of the name, in any case; `%` and `_` are plain."),
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=1000, description="Items per page.")] = 25
+    page: Annotated[int | None, Field(ge=1, le=1_000_000, description="Page, from 1.")] = None
+    cursor: Cursor = None
+    count: Annotated[Count, Field(description="`none` leaves `total` out.")] = Count.EXACT
+
+
+class TablesQuery(ListQuery):
+    """A list of tables, perhaps of one schema."""
+
+    schema_name: Annotated[
+        CatalogText | None,
+        Field(alias="schema", max_length=500, description="Only tables of this schema."),
+    ] = None
+    dropped: Annotated[
+        bool | None, Field(description="`true`: only dropped tables; `false`: only those there.")
+    ] = None
+
+
+class EdgesQuery(RequestModel):
+    """Which part of the edges of one ETL or table is wanted."""
+
+    limit: Annotated[int, Field(ge=1, le=1000, description="Edges per page.")] = 100
+    cursor: Cursor = None
+
+
+class CountedPage(Page[Item], Generic[Item]):
+    """A page, and how many items there are in all; null with `count=none`."""
+
+    total: int | None = None
+
+
+class SchemaItem(AnswerModel):
+    """A schema, and how many tables it has (dropped ones too)."""
+
+    name: str
+    table_count: int
+    first_seen: datetime
+
+
+class TableItem(NamedAnswer):
+    """A table, and how many ETLs feed it."""
+
+    schema_name: SchemaName
+    name: str
+    description: str | None
+    etl_count: int
+    first_seen: datetime
+    dropped_at: datetime | None
+
+
+class EtlItem(AnswerModel):
+    """An ETL, and how many tables it feeds."""
+
+    name: str
+    description: str | None
+    table_count: int
+    first_seen: datetime
+
+
+class EdgeFacts(NamedAnswer):
+    """When an edge was first and last seen, and by which import; null for one made by hand.
+
+    `estimated_rows` and `scanned_at` are of the ETL's newest scan of the table's database.
+    """
+
+    first_seen: datetime
+    last_seen: datetime
+    first_import: int | None
+    last_import: int | None
+    estimated_rows: int | None
+    scanned_at: datetime | None
+
+
+class FeedingEtl(EdgeFacts):
+    """An ETL that feeds the table in question."""
+
+    name: str
+
+
+class FedTable(EdgeFacts):
+    """A table that the ETL in question feeds."""
+
+    schema_name: SchemaName
+    name: str
+    dropped_at: datetime | None
+
+
+class EdgeAnswer(EdgeFacts):
+    """One edge with both its ends."""
+
+    etl: str
+    schema_name: SchemaName
+    table: str
+
+
+class KnownColumn(AnswerModel):
+    """A column; the type as answers spell it, or as the scanned database does."""
+
+    name: str
+    type: str
+    nullable: bool
+    description: str | None = None
+
+
+class TableAnswer(TableItem):
+    """A table with its ETLs, and for those who may see it its columns and last imports.
+
+    `columns_from` says who told the columns: `records` for a table of ours (schema `data`), `scan`
+    for a table of a scanned database, as `scanned_by` last saw it at `scanned_at`. `columns` and
+    `imports` are null when the caller may not see the table, and when the service that knows them
+    is away; then `unavailable` names that service. `next` goes on in the list of ETLs.
+    """
+
+    former_names: tuple[str, ...]
+    etls: tuple[FeedingEtl, ...]
+    next: str | None
+    columns: tuple[KnownColumn, ...] | None
+    columns_from: Literal["records", "scan"] | None
+    estimated_rows: int | None
+    scanned_by: str | None
+    scanned_at: datetime | None
+    imports: tuple[ImportSummary, ...] | None
+    unavailable: tuple[str, ...]
+
+
+class EtlAnswer(EtlItem):
+    """An ETL with the tables it feeds and its last runs.
+
+    Runs into tables that the caller may not see are left out. `runs` is null when a service that
+    is needed for them is away; then `unavailable` names it. `next` goes on in the list of tables.
+    """
+
+    tables: tuple[FedTable, ...]
+    next: str | None
+    runs: tuple[ImportSummary, ...] | None
+    unavailable: tuple[str, ...]
+
+
+class NewEtl(RequestModel):
+    """An ETL entered by hand."""
+
+    name: CatalogName
+    description: Annotated[CatalogText | None, Field(max_length=5000)] = None
+
+
+class EtlTable(NamedAnswer):
+    """A table as the older systems' users know it."""
+
+    name: str
+    schema_name: SchemaName
+
+
+class EtlTables(AnswerModel):
+    """All tables of an ETL."""
+
+    name: str
+    tables: tuple[EtlTable, ...]
+
+
+class GraphFormat(StrEnum):
+    """How the graph is drawn."""
+
+    JSON = "json"
+    MERMAID = "mermaid"
+    SVG = "svg"
+
+
+class GraphQuery(RequestModel):
+    """Which part of the graph is wanted; with both, the edges that fit both."""
+
+    etl: Annotated[
+        CatalogText | None, Field(max_length=500, description="Only this ETL's tables.")
+    ] = None
+    table: Annotated[
+        CatalogText | None,
+        Field(max_length=1001, description="Only this table's ETLs: `schema.table`, or a name."),
+    ] = None
+    format: GraphFormat = GraphFormat.JSON
+    limit: Annotated[int, Field(ge=1, le=1000, description="Edges at most.")] = 200
+
+
+class GraphEtl(AnswerModel):
+    """A node that feeds."""
+
+    id: str
+    kind: Literal["etl"] = "etl"
+    name: str
+
+
+class GraphTable(NamedAnswer):
+    """A node that is fed."""
+
+    id: str
+    kind: Literal["table"] = "table"
+    schema_name: SchemaName
+    name: str
+    dropped: bool
+
+
+class GraphArrow(AnswerModel):
+    """From an ETL to a table, by the nodes' ids."""
+
+    source: str
+    target: str
+    last_seen: datetime
+
+
+class GraphAnswer(AnswerModel):
+    """Nodes and arrows; `total` counts the arrows that `limit` left out too."""
+
+    nodes: tuple[GraphEtl | GraphTable, ...]
+    edges: tuple[GraphArrow, ...]
+    total: int
+    truncated: bool

@@ -1,0 +1,1 @@
+"""Use cases of the catalog; each opens its own transaction."""

@@ -1,0 +1,61 @@
+"""Stand-ins for records and ingest on a real port: they know what a test tells them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from shared.contracts.ingest import ImportSummaries, ImportSummary
+from shared.contracts.records import DescribeRequest, VisibleTable
+
+
+@dataclass
+class Peers:
+    """One server for both; `away` makes it answer 503 to a peer's calls."""
+
+    url: str = ""
+    tables: dict[tuple[str, str], VisibleTable] = field(default_factory=dict)
+    """By table and the sub of a caller who may see it."""
+    imports: list[ImportSummary] = field(default_factory=list)
+    away: set[str] = field(default_factory=set)
+
+    async def describe(self, request: web.Request) -> web.Response:
+        if "records" in self.away:
+            return web.Response(status=503)
+        asked = DescribeRequest.model_validate_json(await request.read())
+        table = self.tables.get((asked.table, asked.caller.sub))
+        if table is None:
+            body = {"type": "t", "title": "t", "status": 404, "detail": "d", "code": "not_found"}
+            return web.json_response(body, status=404)
+        return web.json_response(text=table.model_dump_json())
+
+    async def last_imports(self, request: web.Request) -> web.Response:
+        if "ingest" in self.away:
+            return web.Response(status=503)
+        table, etl = request.query.get("table"), request.query.get("etl")
+        found = [
+            run
+            for run in self.imports
+            if (table is None or run.table == table) and (etl is None or run.etl_name == etl)
+        ]
+        limit = int(request.query.get("limit", "10"))
+        answer = ImportSummaries(items=tuple(found[:limit]))
+        return web.json_response(text=answer.model_dump_json())
+
+
+@asynccontextmanager
+async def running_peers() -> AsyncIterator[Peers]:
+    peers = Peers()
+    app = web.Application()
+    app.router.add_post("/internal/tables/describe", peers.describe)
+    app.router.add_get("/internal/imports", peers.last_imports)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    peers.url = f"http://{host}:{port}"
+    try:
+        yield peers
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,123 @@
+"""ETLs and edges that people enter themselves."""
+
+import json
+
+from shared.contracts.auth import Scope
+from tests.catalog.conftest import Catalog
+from tests.support.issuer import machine
+
+EDGE = "/api/catalog/etls/nightly%20%2F1/tables/shop%20%25/orders"
+
+
+async def etl(catalog: Catalog) -> None:
+    answer = await catalog.send("POST", "/api/catalog/etls", {"name": "nightly /1"})
+    assert answer.status_code == 201, answer.text
+    assert answer.headers["Location"] == "/api/catalog/etls/nightly%20%2F1"
+
+
+async def audited(catalog: Catalog) -> list[tuple[str, str, str]]:
+    return [
+        (subject, action, object_)
+        for subject, action, object_ in await catalog.rows(
+            "SELECT subject, action, object FROM audit.events ORDER BY id"
+        )
+    ]
+
+
+async def test_an_etl_is_entered_once(catalog: Catalog) -> None:
+    await etl(catalog)
+
+    again = await catalog.send(
+        "POST", "/api/catalog/etls", {"name": "nightly /1", "description": "other"}
+    )
+    assert (again.status_code, again.json()["code"]) == (409, "etl_exists")
+    shown = (await catalog.get("/api/catalog/etls/nightly%20%2F1")).json()
+    assert (shown["description"], shown["table_count"]) == (None, 0)
+
+
+async def test_an_edge_by_hand_makes_schema_and_table(catalog: Catalog) -> None:
+    await etl(catalog)
+
+    made = await catalog.send("PUT", EDGE)
+    assert made.status_code == 200
+    body = made.json()
+    assert (body["etl"], body["schema"], body["table"]) == ("nightly /1", "shop %", "orders")
+    assert (body["first_import"], body["last_import"]) == (None, None)
+    assert await catalog.tables_of("nightly /1") == [("shop %", "orders")]
+
+
+async def test_entering_an_edge_again_changes_nothing(catalog: Catalog) -> None:
+    await catalog.see_edge("nightly /1", "shop %", "orders", import_id=4, minute=1)
+    before = await catalog.rows("SELECT * FROM catalog.edges")
+
+    answer = await catalog.send("PUT", EDGE)
+
+    assert (answer.status_code, answer.json()["last_import"]) == (200, 4)
+    assert await catalog.rows("SELECT * FROM catalog.edges") == before
+    assert await audited(catalog) == []
+
+
+async def test_an_edge_is_taken_out_and_its_ends_stay(catalog: Catalog) -> None:
+    await etl(catalog)
+    await catalog.send("PUT", EDGE)
+
+    assert (await catalog.send("DELETE", EDGE)).status_code == 204
+    again = await catalog.send("DELETE", EDGE)
+    assert (again.status_code, again.json()["code"]) == (404, "edge_unknown")
+    assert await catalog.tables_of("nightly /1") == []
+    assert (await catalog.table("shop %", "orders"))["etl_count"] == 0
+
+
+async def test_changes_by_hand_are_in_the_audit_trail(catalog: Catalog) -> None:
+    await etl(catalog)
+    await catalog.send("PUT", EDGE)
+    await catalog.send("DELETE", EDGE)
+
+    sub = catalog.reader.sub
+    assert await audited(catalog) == [
+        (sub, "etl.create", "etl:nightly /1"),
+        (sub, "edge.create", "etl:nightly /1"),
+        (sub, "edge.delete", "etl:nightly /1"),
+    ]
+
+
+async def test_a_table_of_ours_cannot_be_made_up(catalog: Catalog) -> None:
+    await etl(catalog)
+
+    path = "/api/catalog/etls/nightly%20%2F1/tables/data/Customer"
+    answer = await catalog.send("PUT", path)
+    assert (answer.status_code, answer.json()["code"]) == (404, "table_unknown")
+    await catalog.see_table("created", "Customer", minute=0)
+    assert (await catalog.send("PUT", path)).status_code == 200
+
+
+async def test_edges_want_a_known_etl(catalog: Catalog) -> None:
+    for method in ("PUT", "DELETE"):
+        answer = await catalog.send(method, EDGE)
+        assert (answer.status_code, answer.json()["code"]) == (404, "etl_unknown")
+    await etl(catalog)
+    answer = await catalog.send("DELETE", EDGE)
+    assert (answer.status_code, answer.json()["code"]) == (404, "table_unknown")
+
+
+async def test_writing_wants_its_own_scope(catalog: Catalog) -> None:
+    reader = machine("reporter", Scope.CATALOG_READ)
+    for method, path in (("POST", "/api/catalog/etls"), ("PUT", EDGE), ("DELETE", EDGE)):
+        answer = await catalog.send(method, path, {"name": "x"}, caller=reader)
+        assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
+
+
+async def test_a_new_etl_that_does_not_fit_is_refused_by_field(catalog: Catalog) -> None:
+    for body, field in (
+        ({"name": " "}, "name"),
+        ({"name": "x", "owner": "ann"}, "owner"),
+        ({"name": "x", "description": "a\0"}, "description"),
+        ({"name": "\ud800"}, "name"),
+    ):
+        answer = await catalog.http.post(
+            "/api/catalog/etls",
+            content=json.dumps(body).encode(),
+            headers={**catalog.issuer.bearer(catalog.reader), "Content-Type": "application/json"},
+        )
+        assert answer.status_code == 422, answer.text
+        assert [error["field"] for error in answer.json()["errors"]] == [field]

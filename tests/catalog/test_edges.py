@@ -1,0 +1,125 @@
+"""Edges as imports report them."""
+
+import asyncio
+
+import pytest
+
+from tests.catalog.conftest import Catalog, at
+from tests.support.issuer import peer, person
+
+
+async def test_an_edge_makes_what_it_names(catalog: Catalog) -> None:
+    await catalog.see_edge("nightly", "sales", "orders", import_id=7, minute=3)
+
+    assert await catalog.tables_of("nightly") == [("sales", "orders")]
+    table = await catalog.table("sales", "orders")
+    assert table["etl_count"] == 1
+    [edge] = table["etls"]
+    assert edge["name"] == "nightly"
+    assert (edge["first_import"], edge["last_import"]) == (7, 7)
+    assert edge["first_seen"] == edge["last_seen"] == at(3).isoformat().replace("+00:00", "Z")
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+async def test_an_edge_knows_its_first_and_last_import_in_any_order(
+    catalog: Catalog, order: tuple[int, ...]
+) -> None:
+    for number in (*order, *order):
+        await catalog.see_edge(
+            "nightly", "sales", "orders", import_id=10 + number, minute=float(number)
+        )
+
+    assert await catalog.rows(
+        "SELECT first_import, last_import, first_seen, last_seen FROM catalog.edges"
+    ) == [(10, 12, at(0), at(2))]
+
+
+async def test_edges_told_at_once_are_told_once(catalog: Catalog) -> None:
+    await asyncio.gather(
+        *(
+            catalog.see_edge(f"etl {n % 2}", "sales", f"t{n % 3}", import_id=n + 1, minute=n)
+            for n in range(24)
+        )
+    )
+
+    assert await catalog.rows("SELECT count(*) FROM catalog.edges") == [(6,)]
+    assert await catalog.rows("SELECT count(*) FROM catalog.tables") == [(3,)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["load 1", "a/b", "100 %", "%2F", "Łódź", "таблица", "表", "a?b#c", "a..b", "x;y=z", '"q" \\'],
+)
+async def test_any_letters_stand_in_names(catalog: Catalog, name: str) -> None:
+    await catalog.see_edge(name, f"s {name}", f"t {name}")
+
+    assert await catalog.tables_of(name) == [(f"s {name}", f"t {name}")]
+    assert (await catalog.table(f"s {name}", f"t {name}"))["etls"][0]["name"] == name
+
+
+async def test_unknown_etl_is_404(catalog: Catalog) -> None:
+    answer = await catalog.get("/api/etl/nobody/tables")
+
+    assert answer.status_code == 404
+    assert answer.json()["code"] == "etl_unknown"
+
+
+async def test_verb_face_answers_exactly_the_agreed_body(catalog: Catalog) -> None:
+    await catalog.see_edge("e", "b", "t2")
+    await catalog.see_edge("e", "a", "t1")
+    await catalog.see_edge("other", "a", "t3")
+
+    answer = await catalog.get("/api/etl/e/tables")
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json() == {
+        "name": "e",
+        "tables": [{"name": "t1", "schema": "a"}, {"name": "t2", "schema": "b"}],
+    }
+
+
+async def test_an_etl_without_tables_has_an_empty_list(catalog: Catalog) -> None:
+    await catalog.send("POST", "/api/catalog/etls", {"name": "idle"})
+
+    assert (await catalog.get("/api/etl/idle/tables")).json() == {"name": "idle", "tables": []}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("etl_name", ""),
+        ("etl_name", " \t"),
+        ("table_name", "a\0b"),
+        ("schema_name", "x" * 501),
+        ("import_id", 0),
+        ("import_id", 2**63),
+        ("seen_at", "2026-03-01T08:00:00"),
+        ("more", 1),
+    ],
+)
+async def test_an_edge_that_does_not_fit_is_refused_by_field(
+    catalog: Catalog, field: str, value: object
+) -> None:
+    edge = {
+        "etl_name": "e",
+        "schema_name": "s",
+        "table_name": "t",
+        "import_id": 1,
+        "seen_at": at(0).isoformat(),
+    } | {field: value}
+
+    answer = await catalog.send("POST", "/internal/catalog/edges", edge, caller=peer("ingest"))
+
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert await catalog.rows("SELECT count(*) FROM catalog.etls") == [(0,)]
+
+
+async def test_people_cannot_tell_what_services_tell(catalog: Catalog) -> None:
+    answer = await catalog.send(
+        "POST", "/internal/catalog/edges", {}, caller=person("eve@example.com")
+    )
+
+    assert answer.status_code == 403
+    assert answer.json()["code"] == "scope_missing"
