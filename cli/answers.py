@@ -1,0 +1,127 @@
+"""What the command reads out of the server's answers; fields that it does not need are left out."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from shared.contracts.base import AnswerModel
+from shared.contracts.problem import ProblemDocument
+
+
+class TokenPair(AnswerModel):
+    """What a sign-in answers."""
+
+    access: str
+    refresh: str
+
+
+class Column(AnswerModel):
+    """A column of a table."""
+
+    name: str
+    type: str
+    nullable: bool = True
+    unique: bool = False
+    default: object = None
+    description: str | None = None
+
+
+class Table(AnswerModel):
+    """A table as its owner sees it."""
+
+    name: str
+    columns: tuple[Column, ...] = ()
+    estimated_rows: int | None = None
+    owner: str | None = None
+    version: int | None = None
+    description: str | None = None
+
+
+class Rows(AnswerModel):
+    """Rows of an import; in a dry run, what would have happened."""
+
+    read: int
+    loaded: int
+    rejected: int
+    inserted: int
+    updated: int
+
+
+class Bytes(AnswerModel):
+    """Bytes of the stored file; `total` is null for another database's rows."""
+
+    read: int
+    total: int | None = None
+
+
+class Inferred(AnswerModel):
+    """A column made by `create_table`, and the value that ruled the narrower type out."""
+
+    column: str
+    type: str
+    because: str
+
+
+class Links(AnswerModel):
+    """Where more about an import is."""
+
+    self: str
+    events: str
+    errors: str
+    rejects: str
+
+
+class Import(AnswerModel):
+    """An import, on its way or done."""
+
+    id: int
+    kind: str
+    table: str | None = None
+    mode: str
+    state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
+    attempt: int
+    dry_run: bool = False
+    rows: Rows
+    bytes: Bytes
+    inferred: tuple[Inferred, ...] = ()
+    rows_per_s: int | None = None
+    eta_s: float | None = None
+    error: ProblemDocument | None = None
+    etl_name: str | None = None
+    submitted_by: str | None = None
+    created_at: datetime
+    finished_at: datetime | None = None
+    links: Links
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more happens by itself."""
+        return self.state not in ("queued", "running")
+
+
+class Reject(AnswerModel):
+    """One reason against one row."""
+
+    line: int
+    column: str | None = None
+    code: str
+    message: str
+    value: str | None = None
+
+
+class EtlItem(AnswerModel):
+    """An ETL in a list."""
+
+    name: str
+    description: str | None = None
+    table_count: int | None = None
+
+
+class CatalogTableItem(AnswerModel):
+    """A table in the catalog's list."""
+
+    schema_name: str = Field(alias="schema")
+    name: str
+    etl_count: int | None = None
+    description: str | None = None

@@ -1,0 +1,152 @@
+"""`tabularium imports`: list, show, watch, cancel, retry; and `tabularium rejects`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from cli.answers import Import
+from cli.client import Client
+from cli.downloads import download
+from cli.outcome import report, watched
+from cli.screen import plural
+from cli.session import AsJson, Session, Url, examples, session
+
+app = typer.Typer(no_args_is_help=True, help="Imports: list, show, watch, cancel, retry.")
+
+ImportId = Annotated[int, typer.Argument(metavar="ID", min=1, help="The import's number.")]
+LISTED = 25
+
+
+@app.command("list", epilog=examples("tabularium imports list --state failed --table Customer"))
+def list_imports(
+    *,
+    state: Annotated[
+        Literal["queued", "running", "succeeded", "failed", "cancelled"] | None,
+        typer.Option(help="Only those in this state."),
+    ] = None,
+    table: Annotated[str | None, typer.Option(help="Only those into this table.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="The newest so many.")] = LISTED,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """List imports, the newest first."""
+    wanted = {"state": state, "table": table, "limit": str(limit)}
+    params = {name: value for name, value in wanted.items() if value is not None}
+    with session(url, as_json=as_json) as here:
+        answer = here.client.get("/api/imports", params)
+        if as_json:
+            here.screen.raw(answer.text)
+            return
+        found = [Import.model_validate(item) for item in answer.json()["items"]]
+        here.screen.table(
+            ["id", "state", "table", "etl", "loaded", "rejected", "by", "at"],
+            [
+                [
+                    *(one.id, one.state, one.table, one.etl_name),
+                    *(one.rows.loaded, one.rows.rejected, one.submitted_by),
+                    f"{one.created_at.astimezone():%Y-%m-%d %H:%M}",
+                ]
+                for one in found
+            ],
+        )
+
+
+@app.command()
+def show(*, id_: ImportId, url: Url = None, as_json: AsJson = False) -> None:
+    """Show how an import stands, with its first rejects; exit code as of `import`."""
+    with session(url, as_json=as_json) as here:
+        found = _import(here.client, id_)
+        if found.is_over:
+            _end(here, found)
+            return
+        if as_json:
+            here.screen.raw(here.client.get(found.links.self).text)
+            return
+        here.screen.line(
+            f"import {found.id} is {found.state}: {plural(found.rows.read, 'row')} read,"
+            f" {found.rows.rejected:,} rejected"
+        )
+
+
+@app.command()
+def watch(
+    *,
+    id_: ImportId,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Follow an import to its end; exit code as of `import`."""
+    with session(url, as_json=as_json) as here:
+        found = _import(here.client, id_)
+        _end(here, found if found.is_over else watched(here, found))
+
+
+@app.command()
+def cancel(*, id_: ImportId, url: Url = None, as_json: AsJson = False) -> None:
+    """Cancel an import that is waiting or running: nothing of it is loaded."""
+    with session(url, as_json=as_json) as here:
+        answer = here.client.send("POST", f"/api/imports/{id_}/cancel")
+        if as_json:
+            here.screen.raw(answer.text)
+        here.screen.say(f"import {id_} is being cancelled")
+
+
+@app.command()
+def retry(
+    *,
+    id_: ImportId,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Watch it to its end, or only restart it.")
+    ] = True,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Try a failed or cancelled import again, with the file that the server kept."""
+    with session(url, as_json=as_json) as here:
+        answer = here.client.send("POST", f"/api/imports/{id_}/retry")
+        if not wait:
+            if as_json:
+                here.screen.raw(answer.text)
+            here.screen.say(f"import {id_} is queued again")
+            return
+        _end(here, watched(here, _import(here.client, id_)))
+
+
+def rejects(
+    *,
+    id_: ImportId,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The CSV file to write; standard output by default."),
+    ] = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Get an import's rejected rows as CSV: correct it and import it again.
+
+    With --json, the rejects as the server lists them, page after page.
+    """
+    with session(url, as_json=as_json) as here:
+        if as_json:
+            found = list(here.client.items(f"/api/imports/{id_}/errors"))
+            here.screen.document({"items": found, "next": None})
+            return
+        size_bytes = download(here, f"/api/imports/{id_}/rejects", output)
+        if output is not None and str(output) != "-":
+            here.screen.say(f"{plural(size_bytes, 'byte')} in {output}")
+
+
+REJECTS_EXAMPLES = examples(
+    "tabularium rejects 42 -o rejects.csv",
+    "tabularium import rejects.csv --table Customer   # after correcting it",
+)
+
+
+def _import(client: Client, id_: int) -> Import:
+    return Import.model_validate_json(client.get(f"/api/imports/{id_}").content)
+
+
+def _end(here: Session, over: Import) -> None:
+    if code := report(here, over):
+        raise typer.Exit(code)

@@ -1,0 +1,121 @@
+"""`tabularium records` and `tabularium export`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from cli.client import decoded, part
+from cli.downloads import download
+from cli.errors import UsageError
+from cli.options import filters_of
+from cli.screen import plural
+from cli.session import AsJson, Url, examples, session
+
+TableName = Annotated[str, typer.Argument(metavar="TABLE", help="The table's name.")]
+Filters = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="FILTER...",
+        help="column=value, or column__OP=value with eq, ne, gt, gte, lt, lte, in, contains,"
+        " icontains, startswith, isnull.",
+    ),
+]
+SUFFIXES = {
+    ".csv": "csv",
+    ".json": "json",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".parquet": "parquet",
+}
+
+RECORDS_EXAMPLES = examples(
+    "tabularium records Customer age__gte=18 city=Bern --sort=-age,name",
+    "tabularium records Customer -q smith --fields name,email --limit 100",
+    "tabularium records Customer email__isnull=true --count exact --json",
+)
+EXPORT_EXAMPLES = examples(
+    "tabularium export Customer -o customers.parquet",
+    "tabularium export Customer created_at__gte=2026-01-01 --format ndjson | head",
+)
+
+
+def records(
+    *,
+    table: TableName,
+    filters: Filters = None,
+    search: Annotated[str | None, typer.Option("-q", help="Search in text columns.")] = None,
+    fields: Annotated[str | None, typer.Option(help="Only these columns, with commas.")] = None,
+    sort: Annotated[
+        str | None, typer.Option(help="Columns with commas, each perhaps with `-`: -age,name.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Records per page.")] = 25,
+    page: Annotated[int | None, typer.Option(min=1, help="Which page, from 1.")] = None,
+    count: Annotated[
+        Literal["none", "estimated", "exact"], typer.Option(help="Count what fits, too.")
+    ] = "none",
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Query records with filters, sorting and search; for all of a table use `export`."""
+    wanted = {"q": search, "fields": fields, "sort": sort, "page": page, "count": count}
+    params = [("limit", str(limit)), *filters_of(filters or [])]
+    params += [(name, str(value)) for name, value in wanted.items() if value is not None]
+    with session(url, as_json=as_json) as here:
+        answer = here.client.get(f"/api/tables/{part(table)}/records", params)
+        if as_json:
+            here.screen.raw(answer.text)
+            return
+        told = decoded(answer)
+        items = told["items"]
+        if items:
+            names = list(items[0])
+            here.screen.table(names, [[item.get(name) for name in names] for item in items])
+        total = told.get("total")
+        of_all = "" if total is None else f" of {total:,}"
+        more = "; there are more" if told.get("next") else ""
+        here.screen.say(f"{plural(len(items), 'record')}{of_all}{more}")
+
+
+def export(
+    *,
+    table: TableName,
+    filters: Filters = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The file to write; standard output by default."),
+    ] = None,
+    file_format: Annotated[
+        Literal["csv", "ndjson", "json", "parquet"] | None,
+        typer.Option("--format", help="By default as the file's name ends, else csv."),
+    ] = None,
+    search: Annotated[str | None, typer.Option("-q", help="Search in text columns.")] = None,
+    fields: Annotated[str | None, typer.Option(help="Only these columns, with commas.")] = None,
+    sort: Annotated[str | None, typer.Option(help="Columns with commas, perhaps `-`.")] = None,
+    excel_safe: Annotated[
+        bool, typer.Option("--excel-safe", help="CSV: neutralise cells that look like formulas.")
+    ] = False,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Export a table, or what fits the filters, as a stream of any size.
+
+    With --json and -o, stdout tells what was written; without -o the format becomes json.
+    """
+    to_stdout = output is None or str(output) == "-"
+    if file_format is None and as_json and to_stdout:
+        file_format = "json"
+    chosen = file_format or SUFFIXES.get(output.suffix if output else "", "csv")
+    wanted = {"q": search, "fields": fields, "sort": sort}
+    params = [("format", chosen), *filters_of(filters or [])]
+    params += [(name, value) for name, value in wanted.items() if value is not None]
+    if excel_safe:
+        params.append(("excel_safe", "true"))
+    with session(url, as_json=as_json) as here:
+        if chosen == "parquet" and to_stdout and here.screen.out.is_terminal:
+            raise UsageError("parquet is no text; name a file with -o")
+        size_bytes = download(here, f"/api/tables/{part(table)}/export", output, params=params)
+        if not to_stdout:
+            if as_json:
+                here.screen.document({"file": str(output), "format": chosen, "bytes": size_bytes})
+            here.screen.say(f"{plural(size_bytes, 'byte')} in {output}")

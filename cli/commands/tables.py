@@ -1,0 +1,170 @@
+"""`tabularium tables`: list, show, create, drop."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.answers import Table
+from cli.client import Client, decoded, part
+from cli.errors import UsageError
+from cli.screen import Screen
+from cli.session import AsJson, Url, examples, session
+
+app = typer.Typer(no_args_is_help=True, help="Tables: list, show, create, drop.")
+
+TableName = Annotated[str, typer.Argument(metavar="TABLE", help="The table's name.")]
+
+
+@app.command("list")
+def list_tables(*, url: Url = None, as_json: AsJson = False) -> None:
+    """List the tables that you may see."""
+    with session(url, as_json=as_json) as here:
+        found = list(here.client.items("/api/tables"))
+        if as_json:
+            here.screen.document({"items": found, "next": None})
+            return
+        tables = [Table.model_validate(item) for item in found]
+        here.screen.table(
+            ["table", "columns", "rows (estimated)", "owner", "description"],
+            [[t.name, len(t.columns), t.estimated_rows, t.owner, t.description] for t in tables],
+        )
+
+
+@app.command()
+def show(*, table: TableName, url: Url = None, as_json: AsJson = False) -> None:
+    """Show a table's columns."""
+    with session(url, as_json=as_json) as here:
+        answer = here.client.get(f"/api/tables/{part(table)}")
+        if as_json:
+            here.screen.raw(answer.text)
+            return
+        _print(here.screen, Table.model_validate(decoded(answer)))
+
+
+@app.command(
+    epilog=examples(
+        "tabularium tables create Customer name:TEXT 'email:TEXT UNIQUE' created_at:DATE",
+        "tabularium tables create Customer --columns columns.json",
+        """tabularium tables create Tag --columns '[{"name": "tag", "type": "TEXT"}]'""",
+        "tabularium tables create Customer --json-schema customer.schema.json",
+    )
+)
+def create(
+    *,
+    table: TableName,
+    columns: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="COLUMN...",
+            help="name:TYPE, the type perhaps followed by UNIQUE, NOT NULL, DEFAULT <literal>.",
+        ),
+    ] = None,
+    columns_json: Annotated[
+        str | None,
+        typer.Option("--columns", help="A JSON list of columns: a file, `-`, or the JSON itself."),
+    ] = None,
+    json_schema: Annotated[
+        str | None,
+        typer.Option("--json-schema", help="A JSON Schema of a record: a file, `-`, or itself."),
+    ] = None,
+    description: Annotated[str | None, typer.Option(help="What the table is for.")] = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create a table from columns, given here, as a JSON list, or as a JSON Schema."""
+    ways = [way for way in (columns, columns_json, json_schema) if way]
+    if len(ways) != 1:
+        raise UsageError("give the columns once: as COLUMN..., --columns or --json-schema")
+    with session(url, as_json=as_json) as here:
+        if columns:
+            made = _create_from_words(here.client, table, columns, description)
+        else:
+            body: dict[str, Any] = {"name": table}
+            if columns_json:
+                body["columns"] = _json_of(columns_json, option="--columns")
+            else:
+                body["json_schema"] = _json_of(json_schema or "", option="--json-schema")
+            if description is not None:
+                body["description"] = description
+            made = here.client.send("POST", "/api/tables", body=body).text
+        if as_json:
+            here.screen.raw(made)
+            return
+        _print(here.screen, Table.model_validate_json(made))
+
+
+@app.command(epilog=examples("tabularium tables drop Customer --yes"))
+def drop(
+    *,
+    table: TableName,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Drop a table with all its records."""
+    with session(url, as_json=as_json) as here:
+        path = f"/api/tables/{part(table)}"
+        if not yes:
+            known = Table.model_validate(decoded(here.client.get(path)))
+            rows = f"about {known.estimated_rows:,}" if known.estimated_rows else "all its"
+            if not typer.confirm(f"Drop {table} with {rows} records?", err=True):
+                raise typer.Exit(1)
+        here.client.send("DELETE", path)
+        if as_json:
+            here.screen.document({"dropped": table})
+        here.screen.say(f"dropped {table}")
+
+
+def _create_from_words(
+    client: Client, table: str, columns: list[str], description: str | None
+) -> str:
+    """Types and their words are the server's to read: this is its verb face."""
+    fields: dict[str, str] = {}
+    for column in columns:
+        name, colon, kind = column.partition(":")
+        if not colon or not name.strip() or not kind.strip():
+            raise UsageError(f"{column!r} is no name:TYPE")
+        if name in fields:
+            raise UsageError(f"the column {name!r} is given twice")
+        fields[name] = kind
+    body = {"table_name": table, "fields": fields}
+    made = client.send("POST", "/api/create-table/", body=body).text
+    if description is None:
+        return made
+    change = {"description": description}
+    return client.send("PATCH", f"/api/tables/{part(table)}", body=change).text
+
+
+def _json_of(given: str, *, option: str) -> Any:
+    """JSON out of standard input (`-`), out of the argument itself, or out of a file."""
+    if given == "-":
+        text = sys.stdin.read()
+    elif given.lstrip().startswith(("[", "{")):
+        text = given
+    else:
+        try:
+            text = Path(given).read_text(encoding="utf-8")
+        except OSError as exc:
+            raise UsageError(f"{option}: {given} cannot be read ({exc.strerror})") from exc
+        except UnicodeDecodeError as exc:
+            raise UsageError(f"{option}: {given} is not UTF-8 text") from exc
+    try:
+        return json.loads(text)
+    except ValueError as exc:
+        raise UsageError(f"{option}: this is no JSON: {exc}") from exc
+
+
+def _print(screen: Screen, table: Table) -> None:
+    about = [table.name]
+    if table.description:
+        about.append(table.description)
+    if table.estimated_rows is not None:
+        about.append(f"about {table.estimated_rows:,} rows")
+    screen.table(
+        ["column", "type", "nullable", "unique", "default", "description"],
+        [[c.name, c.type, c.nullable, c.unique, c.default, c.description] for c in table.columns],
+        title=": ".join(about[:2]) if len(about) > 1 else about[0],
+    )

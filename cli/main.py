@@ -1,0 +1,74 @@
+"""The `tabularium` command: put together here, and where its errors become one line."""
+
+import json
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import stamina.instrumentation
+import typer
+
+from cli.commands import account, catalog, importing, imports, records, tables
+from cli.errors import CommandError, ProblemAnswerError
+
+app = typer.Typer(
+    name="tabularium",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,
+    help="Make tables, load files and databases into them, and see which rows were refused and"
+    " which ETL fed which table.",
+    epilog="Begin with: tabularium login --url https://your.server",
+)
+app.command(epilog=account.LOGIN_EXAMPLES)(account.login)
+app.command()(account.logout)
+app.command()(account.whoami)
+app.add_typer(tables.app, name="tables")
+app.command("import", epilog=importing.EXAMPLES + importing.EXIT_CODES)(importing.import_rows)
+app.add_typer(imports.app, name="imports")
+app.command(epilog=imports.REJECTS_EXAMPLES)(imports.rejects)
+app.command(epilog=records.RECORDS_EXAMPLES)(records.records)
+app.command(epilog=records.EXPORT_EXAMPLES)(records.export)
+app.add_typer(catalog.app, name="catalog")
+
+
+def _tell_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if asked:
+        sys.stdout.write(f"tabularium {version('tabularium')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_tell_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Only its options matter; `help` above is what people read."""
+
+
+def main() -> None:
+    """Run one command; exits 0, or with a code of `cli.errors` after one line on stderr."""
+    stamina.instrumentation.set_on_retry_hooks([])
+    try:
+        app()
+    except CommandError as exc:
+        sys.stderr.write(f"{_complaint(exc)}\n")
+        sys.exit(exc.exit_code)
+
+
+def _complaint(error: CommandError) -> str:
+    """One line: words for people, the problem document for scripts."""
+    if "--json" not in sys.argv:
+        return f"tabularium: {error}"
+    if isinstance(error, ProblemAnswerError):
+        return json.dumps(error.problem.model_dump(exclude_none=True), ensure_ascii=False)
+    return json.dumps({"title": "The command failed", "detail": str(error)}, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Reading what was typed: mappings, filters, addresses of databases."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from cli.errors import UsageError
+
+PASSWORD_VARIABLE = "TABULARIUM_SOURCE_PASSWORD"  # noqa: S105 - a name
+KINDS = {"postgresql": "postgresql", "postgres": "postgresql", "oracle": "oracle"}
+DEFAULT_PORTS = {"postgresql": 5432, "oracle": 1521}
+RECORD_PARAMETERS = frozenset({"q", "fields", "sort", "page", "limit", "cursor", "count"})
+"""A column with such a name must be filtered by `__eq`."""
+
+
+def mapping_of(pairs: Sequence[str], whole: str | None) -> dict[str, str | None]:
+    """`--map "Full name=name"` and `--mapping '{"Full name": "name"}'` as one mapping.
+
+    An empty right side, or null, drops the file's column.
+    """
+    mapping: dict[str, str | None] = {}
+    if whole is not None:
+        try:
+            read = json.loads(whole)
+        except ValueError as exc:
+            raise UsageError(f"--mapping: this is no JSON: {exc}") from exc
+        if not isinstance(read, dict) or not all(
+            value is None or isinstance(value, str) for value in read.values()
+        ):
+            raise UsageError("--mapping: give an object of file column to table column or null")
+        mapping |= read
+    for pair in pairs:
+        source, equals, target = pair.rpartition("=")
+        if not equals or not source:
+            raise UsageError(f"--map: {pair!r} is no FILE_COLUMN=TABLE_COLUMN")
+        mapping[source] = target or None
+    return mapping
+
+
+def filters_of(words: Sequence[str]) -> list[tuple[str, str]]:
+    """`age__gte=18 name=Ann` as query parameters."""
+    filters = []
+    for word in words:
+        column, equals, value = word.partition("=")
+        if not equals or not column:
+            raise UsageError(f"{word!r} is no filter; write column=value or column__gte=value")
+        filters.append((f"{column}__eq" if column in RECORD_PARAMETERS else column, value))
+    return filters
+
+
+@dataclass(frozen=True)
+class DatabaseAddress:
+    """A database to import from: a saved source's id, or a whole address."""
+
+    source_id: int | None
+    fields: dict[str, str | int | bool]
+    """As the API's `source` has them, the password left out."""
+    password: str | None
+
+    @classmethod
+    def parsed(cls, text: str) -> "DatabaseAddress":
+        """`7`, `postgresql://user@host:5432/database`, `oracle://user@host:1521/service`.
+
+        Oracle also takes `?sid=NAME` in place of a service. Raises UsageError.
+        """
+        if text.isdecimal():
+            return cls(source_id=int(text), fields={}, password=None)
+        parts = urlsplit(text)
+        kind = KINDS.get(parts.scheme)
+        if kind is None or parts.hostname is None or parts.username is None:
+            raise UsageError(
+                "--from-database: write postgresql://user@host:5432/database,"
+                " oracle://user@host:1521/service, or the id of a saved source"
+            )
+        try:
+            port = parts.port or DEFAULT_PORTS[kind]
+        except ValueError as exc:
+            raise UsageError(f"--from-database: {exc}") from exc
+        fields: dict[str, str | int | bool] = {
+            "kind": kind,
+            "host": parts.hostname,
+            "port": port,
+            "user": unquote(parts.username),
+            **_database_fields(kind, unquote(parts.path.lstrip("/")), parse_qs(parts.query)),
+        }
+        given = unquote(parts.password) if parts.password is not None else None
+        return cls(
+            source_id=None, fields=fields, password=given or os.environ.get(PASSWORD_VARIABLE)
+        )
+
+
+def _database_fields(kind: str, name: str, query: dict[str, list[str]]) -> dict[str, str]:
+    unknown = set(query) - ({"sid"} if kind == "oracle" else set())
+    if unknown:
+        raise UsageError(f"--from-database: {', '.join(sorted(unknown))} is not known here")
+    if kind == "oracle" and "sid" in query:
+        return {"sid": query["sid"][0]}
+    if not name:
+        raise UsageError("--from-database: the address names no database")
+    return {"service_name" if kind == "oracle" else "database": name}

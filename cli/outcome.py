@@ -1,0 +1,97 @@
+"""Watching an import to its end, and saying what became of it."""
+
+from pathlib import Path
+
+from cli.answers import Import, Reject
+from cli.client import Client, decoded
+from cli.downloads import download
+from cli.errors import FAILED, INTERRUPTED, REJECTED_ROWS, one_line
+from cli.following import follow
+from cli.screen import Screen, plural
+from cli.session import Session
+
+REJECTS_SHOWN = 20
+
+
+def watched(here: Session, accepted: Import) -> Import:
+    """Follow an import with a progress bar until it is over.
+
+    Ctrl-C stops the watching only: the import is the server's by now. Raises SystemExit (130)
+    after saying how to go on.
+    """
+    told = accepted
+    try:
+        with here.screen.progress(sending=False) as bar:
+            task = bar.add_task(f"import {accepted.id}", total=accepted.bytes.total, rows="")
+            for told in follow(here.client, accepted):
+                bar.update(
+                    task,
+                    completed=told.bytes.read,
+                    total=told.bytes.total,
+                    rows=_rows_so_far(told),
+                )
+    except KeyboardInterrupt:
+        here.screen.err.print(
+            f"import {accepted.id} goes on without this command:"
+            f" tabularium imports watch {accepted.id}, or tabularium imports cancel {accepted.id}"
+        )
+        raise SystemExit(INTERRUPTED) from None
+    return told
+
+
+def report(here: Session, over: Import, *, rejects_to: Path | None = None) -> int:
+    """Say how an import ended, with its first rejects; returns the exit code."""
+    if rejects_to is not None and over.rows.rejected:
+        download(here, over.links.rejects, rejects_to)
+    if here.screen.as_json:
+        here.screen.raw(here.client.get(over.links.self).text)
+    else:
+        _tell(here.client, here.screen, over)
+        if over.rows.rejected:
+            where = (
+                f"all of them are in {rejects_to}"
+                if rejects_to is not None
+                else f"all of them, to correct and send again:"
+                f" tabularium rejects {over.id} -o rejects.csv"
+            )
+            here.screen.say(where)
+    if over.state != "succeeded":
+        return FAILED
+    return REJECTED_ROWS if over.rows.rejected else 0
+
+
+def _tell(client: Client, screen: Screen, over: Import) -> None:
+    for column in over.inferred:
+        screen.say(f"  {column.column}: {column.type}, because {column.because}")
+    screen.line(_sentence(over))
+    if over.error is not None:
+        screen.say(f"  {one_line(over.error)}")
+    if over.rows.rejected:
+        page = decoded(client.get(over.links.errors, {"limit": REJECTS_SHOWN}))
+        rejects = [Reject.model_validate(item) for item in page["items"][:REJECTS_SHOWN]]
+        screen.table(
+            ["line", "column", "code", "message", "value"],
+            [[one.line, one.column, one.code, one.message, one.value] for one in rejects],
+        )
+
+
+def _sentence(over: Import) -> str:
+    rows = over.rows
+    into = f" into {over.table}" if over.table else ""
+    if over.state != "succeeded":
+        return f"import {over.id}{into} {over.state}: nothing was loaded"
+    parts = [f"{plural(rows.inserted, 'row')} inserted"]
+    if rows.updated:
+        parts.append(f"{rows.updated:,} updated")
+    parts.append(f"{rows.rejected:,} rejected" if rows.rejected else "none rejected")
+    dry = "dry run, nothing was kept: " if over.dry_run else ""
+    speed = f" ({over.rows_per_s:,} rows/s)" if over.rows_per_s else ""
+    return f"import {over.id}{into}: {dry}{', '.join(parts)}{speed}"
+
+
+def _rows_so_far(told: Import) -> str:
+    if told.state == "queued":
+        return "waiting"
+    speed = f", {told.rows_per_s:,}/s" if told.rows_per_s else ""
+    again = f", attempt {told.attempt}" if told.attempt > 1 else ""
+    return f"{told.rows.read:,} rows, {told.rows.rejected:,} rejected{speed}{again}"

@@ -1,0 +1,110 @@
+"""Sending a file as a stream: never whole in memory, and once although it may be sent twice."""
+
+import io
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from cli.answers import Import
+from cli.client import Client
+from cli.errors import ServerAwayError, UsageError
+
+TRIES = 3
+Tell = Callable[[int], None]
+"""Told how many bytes of the file have gone out."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file to be sent, or what comes through a pipe."""
+
+    name: str
+    content: IO[bytes]
+    size_bytes: int | None
+    """None for a pipe."""
+
+    def read(self, size: int = -1) -> bytes:
+        """The next piece."""
+        return self.content.read(size)
+
+
+@contextmanager
+def opened(file: str, *, name: str | None) -> Iterator[Upload]:
+    """Open a file, or standard input for `-`; raises UsageError when it cannot be read."""
+    if file == "-":
+        yield Upload(name=name or "stdin", content=sys.stdin.buffer, size_bytes=None)
+        return
+    path = Path(file)
+    try:
+        content = path.open("rb")
+    except OSError as exc:
+        raise UsageError(f"{file} cannot be read ({exc.strerror})") from exc
+    with content:
+        regular = path.is_file()
+        size_bytes = os.fstat(content.fileno()).st_size if regular else None
+        yield Upload(name=name or path.name, content=content, size_bytes=size_bytes)
+
+
+def submit(client: Client, upload: Upload, *, fields: Mapping[str, str], tell: Tell) -> Import:
+    """Send the file and its options; returns the accepted import.
+
+    A file is sent again when the connection breaks. The idempotency key, and a boundary that
+    makes the body the same each time, see to it that it is imported once. A pipe cannot be read
+    twice, so there a broken connection is an error.
+    """
+    headers = {
+        "Idempotency-Key": secrets.token_urlsafe(16),
+        "Content-Type": f"multipart/form-data; boundary={secrets.token_hex(16)}",
+    }
+    for left in reversed(range(TRIES if upload.size_bytes is not None else 1)):
+        # The library seeks to the start of what has `seek` and asks a file for its size; a pipe
+        # has neither, and would be taken for an empty file.
+        watched = cast(
+            "IO[bytes]",
+            _Watched(upload, tell) if upload.size_bytes is not None else _Pipe(upload, tell),
+        )
+        try:
+            answer = client.send(
+                "POST",
+                "/api/imports",
+                data=fields,
+                files={"file": (upload.name, watched, "application/octet-stream")},
+                headers=headers,
+            )
+        except ServerAwayError:
+            if not left:
+                raise
+            continue
+        return Import.model_validate_json(answer.content)
+    raise AssertionError("the last try returns or raises")
+
+
+class _Pipe:
+    """What can only be read, once."""
+
+    def __init__(self, upload: Upload, tell: Tell) -> None:
+        self._upload = upload
+        self._tell = tell
+        self._sent_bytes = 0
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._upload.read(size)
+        self._sent_bytes += len(piece)
+        self._tell(self._sent_bytes)
+        return piece
+
+
+class _Watched(_Pipe):
+    """A file, which can be read again from its start."""
+
+    def fileno(self) -> int:
+        return self._upload.content.fileno()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._sent_bytes = self._upload.content.seek(offset, whence)
+        return self._sent_bytes

@@ -1,0 +1,150 @@
+"""The command as a person runs it: a process of its own, with a home of its own."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from deploy.local.environment import ROOT
+from deploy.local.postgresql import Cluster
+from tests.support.stack import RunningStack
+
+PATIENCE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a finished command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Command:
+    """`tabularium` for one person."""
+
+    url: str
+    home: Path
+
+    @property
+    def credentials(self) -> Path:
+        return self.home / "tabularium" / "credentials.json"
+
+    def __call__(
+        self, *words: str, typed: str = "", code: int = 0, settings: Mapping[str, str] | None = None
+    ) -> Done:
+        """Run to the end; the exit code must be `code`."""
+        done = subprocess.run(
+            self._argv(words),
+            input=typed,
+            env=self._environment(settings or {}),
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert done.returncode == code, f"{words}: {done.stdout}\n{done.stderr}"
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def sign_in(self, stack: RunningStack) -> None:
+        """Sign in as the admin."""
+        words = ("login", "--username", stack.admin["username"], "--password-stdin")
+        self(*words, typed=f"{stack.admin['password']}\n")
+
+    def start(self, *words: str, settings: Mapping[str, str] | None = None) -> "Started":
+        """Start it, to be typed to or interrupted."""
+        return Started(
+            subprocess.Popen(
+                self._argv(words),
+                env=self._environment(settings or {}),
+                cwd=self.home,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+
+    def _argv(self, words: Sequence[str]) -> list[str]:
+        return [sys.executable, "-m", "cli.main", *words]
+
+    def _environment(self, settings: Mapping[str, str]) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        return {
+            **kept,
+            "HOME": str(self.home),
+            "XDG_CONFIG_HOME": str(self.home),
+            "PYTHONPATH": str(ROOT),
+            "TABULARIUM_URL": self.url,
+            "COLUMNS": "200",
+            **settings,
+        }
+
+
+@dataclass(frozen=True)
+class Started:
+    """A command that runs."""
+
+    process: "subprocess.Popen[str]"
+
+    def interrupt(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+
+    def end(self, typed: str = "") -> Done:
+        out, err = self.process.communicate(typed, timeout=PATIENCE_S)
+        return Done(self.process.returncode, out, err)
+
+
+@pytest.fixture
+def stranger(stack: RunningStack, tmp_path: Path) -> Command:
+    """Somebody who has not signed in."""
+    return Command(url=stack.url, home=tmp_path)
+
+
+@pytest.fixture(scope="module")
+def admin_home(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("admin")
+    Command(url=stack.url, home=home).sign_in(stack)
+    return home
+
+
+@pytest.fixture
+def command(stack: RunningStack, admin_home: Path) -> Command:
+    """The admin, signed in once per module."""
+    return Command(url=stack.url, home=admin_home)
+
+
+@pytest.fixture(scope="module")
+def source(cluster: Cluster) -> str:
+    """Another database, in another cluster; its user's password is `for-orders`."""
+
+    async def make() -> None:
+        server = await asyncpg.connect(cluster.url())
+        await server.execute("CREATE ROLE clerk LOGIN PASSWORD 'for-orders'")
+        await server.execute("CREATE DATABASE shop OWNER clerk")
+        await server.close()
+        shop = await asyncpg.connect(
+            cluster.url(user="clerk", password="for-orders", database="shop")
+        )
+        await shop.execute("CREATE TABLE public.orders (item text, pieces integer)")
+        await shop.execute("INSERT INTO public.orders VALUES ('nails', 100), ('Schrauben', 7)")
+        await shop.close()
+
+    asyncio.run(make())
+    return f"postgresql://clerk@127.0.0.1:{cluster.port}/shop"

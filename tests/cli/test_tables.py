@@ -1,0 +1,79 @@
+"""Tables from the command line."""
+
+import json
+from pathlib import Path
+
+from tests.cli.conftest import Command
+
+
+def test_a_table_from_words_is_listed_shown_and_dropped(command: Command) -> None:
+    made = command(
+        *("tables", "create", "Cities", "name:TEXT NOT NULL", "code:VARCHAR(3) UNIQUE"),
+        *("--description", "where people live"),
+    )
+    assert "VARCHAR(3)" in made.out
+    listed = {one["name"]: one for one in command("tables", "list", "--json").json["items"]}
+    assert listed["Cities"]["description"] == "where people live"
+    assert "Cities" in command("tables", "list").out
+    shown = {
+        one["name"]: one for one in command("tables", "show", "Cities", "--json").json["columns"]
+    }
+    assert (shown["name"]["nullable"], shown["name"]["unique"]) == (False, False)
+    assert (shown["code"]["type"], shown["code"]["unique"]) == ("VARCHAR(3)", True)
+    assert "dropped Cities" in command("tables", "drop", "Cities", "--yes").err
+    assert "Cities" in command("tables", "show", "Cities", code=1).err
+
+
+def test_a_table_from_json(command: Command, tmp_path: Path) -> None:
+    columns = [{"name": "größe", "type": "NUMERIC(10,2)", "nullable": False}]
+    told = command("tables", "create", "Maße", "--columns", json.dumps(columns), "--json").json
+    assert told["name"] == "Maße"
+    assert told["columns"][0]["type"] == "NUMERIC(10,2)"
+
+    file = tmp_path / "columns.json"
+    file.write_text(json.dumps(columns))
+    command("tables", "create", "FromFile", "--columns", str(file))
+    command("tables", "create", "FromPipe", "--columns", "-", typed=json.dumps(columns))
+    for name in ("Maße", "FromFile", "FromPipe"):
+        command("tables", "drop", name, "-y")
+
+
+def test_a_table_from_a_json_schema(command: Command) -> None:
+    schema = {"type": "object", "properties": {"name": {"type": "string"}}}
+    told = command("tables", "create", "OfSchema", "--json-schema", json.dumps(schema), "--json")
+    assert [one["name"] for one in told.json["columns"]] == ["name"]
+    command("tables", "drop", "OfSchema", "-y")
+
+
+def test_dropping_asks_first(command: Command) -> None:
+    command("tables", "create", "Asked", "name:TEXT")
+    command("tables", "drop", "Asked", typed="n\n", code=1)
+    assert command("tables", "show", "Asked", "--json").json["name"] == "Asked"
+    command("tables", "drop", "Asked", typed="y\n")
+    command("tables", "show", "Asked", code=1)
+
+
+def test_a_type_that_is_none_is_one_line_with_the_field(command: Command) -> None:
+    done = command("tables", "create", "Wrong", "name:TEXT", "age:TXET", code=1)
+    (line,) = done.err.splitlines()
+    assert line.startswith("tabularium: ")
+    assert "age" in line
+    assert "TXET" in line
+
+
+def test_scripts_get_the_problem_document(command: Command) -> None:
+    done = command("tables", "create", "Wrong", "age:TXET", "--json", code=1)
+    problem = json.loads(done.err)
+    assert problem["status"] == 422
+    assert problem["errors"]
+    assert done.out == ""
+
+
+def test_columns_that_do_not_fit_together_are_a_usage_error(command: Command) -> None:
+    assert "name:TYPE" in command("tables", "create", "T", "name", code=2).err
+    assert "twice" in command("tables", "create", "T", "a:TEXT", "a:TEXT", code=2).err
+    assert "once" in command("tables", "create", "T", code=2).err
+    assert "no JSON" in command("tables", "create", "T", "--columns", "[{", code=2).err
+    assert (
+        "cannot be read" in command("tables", "create", "T", "--columns", "none.json", code=2).err
+    )
