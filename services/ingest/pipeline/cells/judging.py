@@ -1,0 +1,188 @@
+"""Frames judged by the table's columns: typed rows that fit, and reasons for those that do not."""
+
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from services.ingest.domain import RejectCode
+from services.ingest.pipeline.cells.casting import Fault, TextRules, fast_cast, finish
+from services.ingest.pipeline.cells.dates import DateFormat
+from services.ingest.pipeline.cells.types import dtype_of
+from services.ingest.pipeline.frame import Frame
+from shared.contracts.records import ColumnType
+
+FAULT_SCHEMA = pl.Schema(
+    {
+        "row": pl.Int64(),
+        "column": pl.String(),
+        "code": pl.String(),
+        "message": pl.String(),
+        "value": pl.String(),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedColumn:
+    """A column of the source and the column of the table it goes into."""
+
+    source: str
+    target: str
+    type: ColumnType
+    nullable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CellRules:
+    """How all cells of one import are read."""
+
+    columns: tuple[PlannedColumn, ...]
+    null_values: tuple[str, ...] = ()
+    dates: DateFormat = field(default_factory=DateFormat)
+
+
+@dataclass(frozen=True, slots=True)
+class BadRows:
+    """Rows that were split but do not fit.
+
+    `cells`: the source's columns as they came. `lines`: `Int64`, as long as `cells`.
+    `faults`: `FAULT_SCHEMA`, one per reason, in the order of rows and then of columns; `row`
+    counts in `cells`, `value` is the cell's text.
+    """
+
+    cells: pl.DataFrame
+    lines: pl.Series
+    faults: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What became of one frame.
+
+    `good`: the table's columns with the dtypes of `dtype_of`; `lines`: `Int64`, as long; `rows`:
+    for each good row its row of the frame.
+    """
+
+    good: pl.DataFrame
+    lines: pl.Series
+    rows: pl.Series
+    bad: BadRows
+
+
+def judge(frame: Frame, rules: CellRules) -> Judged:
+    """Cast every planned column; a row with one bad cell is bad as a whole."""
+    texts = {
+        column.source: _as_text(frame.cells[column.source], column) for column in rules.columns
+    }
+    text_frame = pl.DataFrame([text for text in texts.values() if text is not None])
+    casts = text_frame.select(
+        fast_cast(text, _text_rules(column, rules)).alias(column.source)
+        for column in rules.columns
+        if (text := texts[column.source]) is not None
+    )
+    columns: list[pl.Series] = []
+    faults: list[pl.DataFrame] = []
+    for column in rules.columns:
+        text = texts[column.source]
+        found: list[Fault] = []
+        if text is None:
+            cast = frame.cells[column.source]
+        else:
+            if text.dtype == pl.String and frame.may_hold_nul:
+                text, found = _without_nul(text)
+                if found:
+                    casts = casts.with_columns(
+                        text.to_frame().select(fast_cast(text, _text_rules(column, rules)))
+                    )
+            cast, refused = finish(text, casts[column.source], _text_rules(column, rules))
+            found += refused
+        found += _source_faults(frame, column)
+        found += _missing(cast, column, found)
+        columns.append(cast.alias(column.target))
+        if found:
+            faults.append(_fault_frame(found, frame.cells[column.source], column))
+    return _divided(frame, pl.DataFrame(columns), faults)
+
+
+def _divided(frame: Frame, typed: pl.DataFrame, faults: list[pl.DataFrame]) -> Judged:
+    height = frame.cells.height
+    rows = pl.int_range(height, eager=True)
+    if not faults:
+        nothing = BadRows(frame.cells.clear(), frame.lines.clear(), FAULT_SCHEMA.to_frame())
+        return Judged(typed, frame.lines, rows, nothing)
+    # A stable sort keeps the reasons of one row in the order of the columns.
+    found = pl.concat(faults).sort("row", maintain_order=True)
+    bad_rows = found["row"].unique().sort()
+    good_rows = rows.filter(~rows.is_in(bad_rows.implode()))
+    found = found.with_columns(row=bad_rows.search_sorted(found["row"]).cast(pl.Int64))
+    bad = BadRows(frame.cells[bad_rows], frame.lines.gather(bad_rows), found)
+    return Judged(typed[good_rows], frame.lines.gather(good_rows), good_rows, bad)
+
+
+def _text_rules(column: PlannedColumn, rules: CellRules) -> TextRules:
+    return TextRules(column.type, rules.dates, rules.null_values)
+
+
+def _as_text(series: pl.Series, column: PlannedColumn) -> pl.Series | None:
+    """The column as text to be read, or None when it has its target's dtype already."""
+    if series.dtype == pl.String:
+        return series
+    if series.dtype == dtype_of(column.type):
+        return None
+    if series.dtype == pl.Binary:
+        return r"\x" + series.bin.encode("hex")
+    if isinstance(series.dtype, pl.Datetime):
+        spelled = "%Y-%m-%d %H:%M:%S%.6f"
+        return series.dt.strftime(spelled + "Z" if series.dtype.time_zone else spelled)
+    return series.cast(pl.String)
+
+
+def _without_nul(text: pl.Series) -> tuple[pl.Series, list[Fault]]:
+    rows = text.str.contains("\0", literal=True).arg_true()
+    message = "the character U+0000 cannot be stored"
+    faults = [Fault(row, RejectCode.NUL_BYTE, message) for row in rows.to_list()]
+    return (text.scatter(rows, None), faults) if faults else (text, faults)
+
+
+def _source_faults(frame: Frame, column: PlannedColumn) -> list[Fault]:
+    return [
+        Fault(fault.row, fault.code, fault.message)
+        for fault in frame.faults
+        if fault.column == column.source
+    ]
+
+
+def _missing(cast: pl.Series, column: PlannedColumn, found: list[Fault]) -> list[Fault]:
+    """Nulls where there must be none, apart from cells that are refused already."""
+    if column.nullable or not cast.null_count():
+        return []
+    refused = {fault.row for fault in found}
+    message = f"{column.target} must not be empty"
+    return [
+        Fault(row, RejectCode.NOT_NULL, message)
+        for row in cast.is_null().arg_true().to_list()
+        if row not in refused
+    ]
+
+
+def _fault_frame(found: list[Fault], cells: pl.Series, column: PlannedColumn) -> pl.DataFrame:
+    found.sort(key=lambda fault: fault.row)
+    rows = pl.Series([fault.row for fault in found], dtype=pl.Int64)
+    values = cells.gather(rows)
+    return pl.DataFrame(
+        {
+            "row": rows,
+            "column": pl.repeat(column.source, len(found), eager=True),
+            "code": [fault.code.value for fault in found],
+            "message": [fault.message for fault in found],
+            "value": values if values.dtype == pl.String else _value_text(values, column),
+        },
+        schema=FAULT_SCHEMA,
+    )
+
+
+def _value_text(values: pl.Series, column: PlannedColumn) -> pl.Series:
+    text = _as_text(values, column)
+    if text is None:
+        text = values.bin.encode("hex") if values.dtype == pl.Binary else values.cast(pl.String)
+    return text

@@ -1,0 +1,55 @@
+"""What every source yields, and all that the rest of the pipeline knows about sources."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from services.ingest.domain import RejectCode
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """A row that could not be split or decoded: it has no cells, only its raw text."""
+
+    line: int
+    code: RejectCode
+    message: str
+    raw: str
+    column: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CellFault:
+    """A cell that its source already knows to be bad (a nested JSON value for a plain column)."""
+
+    row: int
+    """Row of the frame, from 0."""
+    column: str
+    code: RejectCode
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Some consecutive rows of a source.
+
+    `cells`: one column per source column, named as in the source. Text sources give `String`
+    columns (null where the cell was empty, "" where it was a quoted empty cell); typed sources
+    (databases) give columns of the dtype that `cells.dtype_of` names for the target's type.
+    `lines`: `Int64`, as long as `cells`; the physical line on which each row starts, or the
+    row's number from 1 where there are no lines.
+    """
+
+    cells: pl.DataFrame
+    lines: pl.Series
+    refused: tuple[RefusedRow, ...] = ()
+    faults: tuple[CellFault, ...] = ()
+    may_hold_nul: bool = True
+    """Whether some cell may hold U+0000; False spares the search for it."""
+    bytes_read: int = 0
+    """Bytes of the stored source that were consumed up to the end of this frame."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of the source in this frame, refused ones included."""
+        return self.cells.height + len(self.refused)

@@ -1,0 +1,181 @@
+"""The table being loaded: its lock, its ids, and every statement that writes to it.
+
+This is the only file outside the service `records` that writes into the schema `data`; it works
+by the table's contract, which it compares with PostgreSQL's catalog under the lock.
+"""
+
+import re
+from collections.abc import AsyncIterator, Sequence
+
+import asyncpg
+import structlog
+
+from services.ingest.domain import Mode
+from services.ingest.pipeline.refusals import TableBusyError, TableChangedError
+from shared.contracts.records import (
+    DATA_SCHEMA,
+    ID_COLUMN,
+    ColumnType,
+    TableContract,
+    TypeName,
+)
+from shared.database import quoted
+
+LOCK_TIMEOUT_S = 30
+_ID_BLOCK_START = 10_000
+_ID_BLOCK_MOST = 1_000_000
+
+_POSTGRESQL_NAMES = {
+    TypeName.TEXT: "text",
+    TypeName.VARCHAR: "character varying",
+    TypeName.CHAR: "character",
+    TypeName.SMALLINT: "smallint",
+    TypeName.INTEGER: "integer",
+    TypeName.BIGINT: "bigint",
+    TypeName.NUMERIC: "numeric",
+    TypeName.REAL: "real",
+    TypeName.DOUBLE: "double precision",
+    TypeName.BOOLEAN: "boolean",
+    TypeName.DATE: "date",
+    TypeName.TIME: "time without time zone",
+    TypeName.TIMESTAMP: "timestamp without time zone",
+    TypeName.TIMESTAMPTZ: "timestamp with time zone",
+    TypeName.INTERVAL: "interval",
+    TypeName.UUID: "uuid",
+    TypeName.JSON: "jsonb",
+    TypeName.BYTEA: "bytea",
+}
+_log = structlog.get_logger(__name__)
+
+
+class Target:
+    """One table inside one transaction of one connection."""
+
+    def __init__(
+        self, connection: "asyncpg.Connection[asyncpg.Record]", contract: TableContract
+    ) -> None:
+        self._connection = connection
+        self._contract = contract
+        self._name = f"{quoted(DATA_SCHEMA)}.{quoted(contract.table)}"
+
+    async def lock(self, mode: Mode) -> None:
+        """Lock the table for the transaction and compare it with the contract.
+
+        Writers may work beside an append or upsert; beside a replace only readers.
+        Raises TableChangedError, TableBusyError.
+        """
+        strength = "SHARE ROW EXCLUSIVE" if mode is Mode.REPLACE else "ROW EXCLUSIVE"
+        await self._connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'")
+        try:
+            await self._connection.execute(f"LOCK TABLE ONLY {self._name} IN {strength} MODE")
+        except asyncpg.LockNotAvailableError as error:
+            raise TableBusyError(
+                f"{self._contract.table} was locked by others for {LOCK_TIMEOUT_S} s: try again"
+            ) from error
+        except asyncpg.UndefinedTableError as error:
+            raise TableChangedError(f"there is no table {self._contract.table} any more") from error
+        await self._compare()
+
+    async def _compare(self) -> None:
+        rows = await self._connection.fetch(
+            "SELECT a.attrelid::bigint AS oid, a.attname AS name, a.attnum, a.attnotnull,"
+            " format_type(a.atttypid, a.atttypmod) AS type"
+            " FROM pg_attribute a WHERE a.attrelid = $1::text::regclass"
+            " AND a.attnum > 0 AND NOT a.attisdropped AND a.attname NOT IN ('id', '_import')"
+            " ORDER BY a.attnum",
+            self._name,
+        )
+        found = [(row["oid"], row["name"], row["attnum"], row["type"]) for row in rows]
+        known = [
+            (self._contract.oid, column.name, column.attnum, postgresql_name(column.type))
+            for column in sorted(self._contract.columns, key=lambda column: column.attnum)
+        ]
+        strict = {row["name"] for row in rows if row["attnotnull"]}
+        stricter = strict - {c.name for c in self._contract.columns if not c.nullable}
+        if found != known or stricter:
+            raise TableChangedError(
+                f"{self._contract.table} was changed while the import was starting: retry it"
+            )
+
+    async def empty(self) -> None:
+        """Delete all rows; readers see the old ones until commit, which TRUNCATE would not let."""
+        await self._connection.execute(f"DELETE FROM {self._name}")
+
+    async def copy(self, columns: Sequence[str], data: AsyncIterator[bytes]) -> int:
+        """COPY binary data straight into the table; the number of rows."""
+        status = await self._connection.copy_to_table(
+            self._contract.table,
+            schema_name=DATA_SCHEMA,
+            source=data,
+            columns=list(columns),
+            format="binary",
+        )
+        return int(status.split()[-1])
+
+
+class IdBlocks:
+    """Ids for rows, taken from the table's sequence in blocks that nobody else can get.
+
+    Each block is taken in a short transaction of another connection. When that is impossible
+    (no rights, no such function, others use the sequence all the time) it says so once, and the
+    rows get their ids from the column's default, which is slower and just as right.
+    """
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", table_oid: int) -> None:
+        self._pool = pool
+        self._oid = table_oid
+        self._next = self._end = 0
+        self._block = _ID_BLOCK_START
+        self.exhausted = False
+
+    async def take(self, count: int) -> int | None:
+        """The first of `count` consecutive ids, or None when there are none to be had."""
+        if self.exhausted:
+            return None
+        if self._end - self._next < count:
+            self._block = min(self._block * 4, _ID_BLOCK_MOST)
+            size = max(self._block, count)
+            first = await self._reserve(size)
+            if first is None:
+                self.exhausted = True
+                return None
+            if first != self._end:
+                self._next = first
+            self._end = first + size
+        taken = self._next
+        self._next += count
+        return taken
+
+    async def _reserve(self, size: int) -> int | None:
+        try:
+            first = await self._pool.fetchval(
+                "SELECT records.reserve_ids($1::oid, $2::bigint)", self._oid, size
+            )
+        except (
+            asyncpg.LockNotAvailableError,
+            asyncpg.UndefinedFunctionError,
+            asyncpg.InvalidSchemaNameError,
+            asyncpg.InsufficientPrivilegeError,
+            asyncpg.SequenceGeneratorLimitExceededError,
+        ) as error:
+            _log.warning("ids_not_reserved", table_oid=self._oid, reason=str(error))
+            return None
+        return None if first is None else int(first)
+
+
+def postgresql_name(column_type: ColumnType) -> str:
+    """A type as PostgreSQL's `format_type` spells it."""
+    name = _POSTGRESQL_NAMES[column_type.name]
+    if column_type.length is not None:
+        return f"{name}({column_type.length})"
+    if column_type.precision is not None:
+        return f"{name}({column_type.precision},{column_type.scale or 0})"
+    return name
+
+
+def unique_columns(contract: TableContract, constraint: str | None) -> tuple[str, ...]:
+    """The columns of the unique constraint that PostgreSQL named in an error."""
+    for key in contract.unique_keys:
+        if key.constraint == constraint:
+            return tuple(key.columns)
+    return (ID_COLUMN,) if constraint and re.search("pk|pkey", constraint) else ()
