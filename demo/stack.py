@@ -35,6 +35,11 @@ class Stack:
         log_in: dict[str, str] = json.loads((self.state / "admin.json").read_text())
         return log_in
 
+    def facts(self) -> dict[str, Any]:
+        """`run.json`: addresses and process ids."""
+        facts: dict[str, Any] = json.loads((self.state / "run.json").read_text())
+        return facts
+
 
 @contextmanager
 def running_stack() -> Iterator[Stack]:

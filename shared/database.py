@@ -13,11 +13,10 @@ from sqlalchemy.exc import InterfaceError as AlchemyInterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from shared.contracts.records import IDENTIFIER_LIMIT_BYTES
+
 QuotedIdentifier = NewType("QuotedIdentifier", str)
 """An identifier that has been through `quoted`, and may stand in SQL."""
-
-IDENTIFIER_LIMIT_BYTES = 63
-"""PostgreSQL's NAMEDATALEN - 1: it counts bytes, and cuts silently."""
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",

@@ -14,6 +14,8 @@ TableOid = NewType("TableOid", int)
 
 DATA_SCHEMA = "data"
 """The PostgreSQL schema of the users' tables."""
+IDENTIFIER_LIMIT_BYTES = 63
+"""PostgreSQL's NAMEDATALEN - 1: it counts bytes, and cuts silently."""
 ID_COLUMN = "id"
 IMPORT_COLUMN = "_import"
 """The import a row came from; null for rows made by hand; hidden from answers unless asked for."""

@@ -1,0 +1,176 @@
+"""What a user's table is, who may do what to it, and the rule for names.
+
+Free of HTTP and SQL.
+"""
+
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+from functools import cached_property
+
+from shared.contracts.auth import Caller, Sub
+from shared.contracts.records import (
+    ID_COLUMN,
+    IDENTIFIER_LIMIT_BYTES,
+    IMPORT_COLUMN,
+    ColumnName,
+    ColumnType,
+    TableName,
+    TableOid,
+    TypeName,
+)
+from shared.errors import InvalidInputError
+
+TEXT_TYPES = frozenset({TypeName.TEXT, TypeName.VARCHAR, TypeName.CHAR})
+POSTGRESQL_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
+"""System columns of every table of PostgreSQL: no column of ours can have these names."""
+COLUMN_LIMIT = 1000
+
+
+class Level(IntEnum):
+    """What a grant allows; each level holds the ones below it."""
+
+    NONE = 0
+    VIEWER = 1
+    EDITOR = 2
+    OWNER = 3
+
+    @property
+    def word(self) -> str:
+        """As the API spells it."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a user's table.
+
+    `default` is PostgreSQL's text of the literal (`abc`, `0.50`), None without a default.
+    """
+
+    name: ColumnName
+    attnum: int
+    type: ColumnType
+    nullable: bool = True
+    unique: bool = False
+    default: str | None = None
+    description: str | None = None
+    searchable: bool = False
+
+    @property
+    def is_text(self) -> bool:
+        """Whether `q`, `contains` and their like look into it."""
+        return self.type.name in TEXT_TYPES
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnSpec:
+    """A column to be made, its names, type and default checked."""
+
+    name: ColumnName
+    type: ColumnType
+    nullable: bool = True
+    unique: bool = False
+    default: str | None = None
+    description: str | None = None
+    searchable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """The primary key or a unique constraint."""
+
+    name: str
+    is_primary: bool
+    columns: tuple[ColumnName, ...]
+
+
+ID = Column(
+    name=ColumnName(ID_COLUMN), attnum=1, type=ColumnType(name=TypeName.BIGINT), nullable=False
+)
+IMPORT = Column(name=ColumnName(IMPORT_COLUMN), attnum=0, type=ColumnType(name=TypeName.BIGINT))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A user's table as one process knows it; `version` and `grants_version` say how fresh."""
+
+    oid: TableOid
+    name: TableName
+    version: int
+    grants_version: int
+    owner_sub: Sub
+    owner_label: str
+    description: str | None
+    created_at: datetime
+    estimated_rows: int
+    columns: tuple[Column, ...]
+    """System columns left out."""
+    constraints: tuple[Constraint, ...]
+    grants: Mapping[Sub, Level] = field(default_factory=dict)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Column]:
+        """Every column that can be asked for, `id` and `_import` among them."""
+        return {column.name: column for column in (ID, *self.columns, IMPORT)}
+
+    @cached_property
+    def shown(self) -> tuple[Column, ...]:
+        """What answers hold unless they are asked for something else."""
+        return (ID, *self.columns)
+
+    def text_columns(self) -> Iterator[Column]:
+        """The columns that `q` looks into."""
+        return (column for column in self.columns if column.is_text)
+
+    def level_of(self, caller: Caller) -> Level:
+        """What the caller may do here: admins everything, the owner too, others by grant."""
+        if caller.is_admin or caller.sub == self.owner_sub:
+            return Level.OWNER
+        return self.grants.get(caller.sub, Level.NONE)
+
+
+def checked_name(name: str, *, of: str) -> str:
+    """The name in NFC, if it may stand for a table or column; `of` names the input's field.
+
+    NFC letters, digits and underscore, not beginning with a digit or underscore, at most 63
+    bytes in UTF-8, not `id`. Raises InvalidInputError.
+    """
+    wanted = normalised(name)
+    if reason := _objection(wanted):
+        raise InvalidInputError.of(of, "invalid_name", f"{wanted[:80]!r} {reason}")
+    return wanted
+
+
+def normalised(name: str) -> str:
+    """A name as it is stored; what cannot be UTF-8 stays unlike any stored name."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _objection(name: str) -> str | None:
+    if not name:
+        return "is empty; give it a name"
+    if len(name) > IDENTIFIER_LIMIT_BYTES or len(name.encode(errors="replace")) > (
+        IDENTIFIER_LIMIT_BYTES
+    ):
+        return f"is longer than {IDENTIFIER_LIMIT_BYTES} bytes; shorten it"
+    if name[0] == "_" or name[0].isdigit():
+        return "begins with a digit or an underscore; begin with a letter"
+    for place, character in enumerate(name):
+        if not _may_stand(character, first=place == 0):
+            return f"holds {character!r}; only letters, digits and underscores may stand in a name"
+    if name == ID_COLUMN:
+        return "is the name of the column that every table has; choose another"
+    if name in POSTGRESQL_COLUMNS:
+        return "is a name that PostgreSQL keeps for itself; choose another"
+    return None
+
+
+def _may_stand(character: str, *, first: bool) -> bool:
+    # Marks are parts of letters in scripts that have no composed form, such as Devanagari.
+    category = unicodedata.category(character)
+    if category.startswith("L"):
+        return True
+    return not first and (character == "_" or category in ("Nd", "Mn", "Mc"))
