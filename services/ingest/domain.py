@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import NewType
+
+from shared.contracts.auth import Caller
+from shared.contracts.problem import ProblemDocument
 
 ImportId = NewType("ImportId", int)
 
@@ -25,6 +29,11 @@ class State(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more happens by itself."""
+        return self not in (State.QUEUED, State.RUNNING)
 
 
 class Mode(StrEnum):
@@ -136,6 +145,18 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptReject:
+    """A reject as the JSON view shows it; `ordinal` is its place, from 1."""
+
+    ordinal: int
+    line: int
+    column: str | None
+    code: str
+    message: str
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far a running import is."""
 
@@ -153,3 +174,104 @@ class Outcome:
     bytes_read: int
     format: FormatFound | None
     inferred: tuple[InferredColumn, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUpload:
+    """A file as it came in: written once to storage, hashed on the way."""
+
+    path: str
+    """Its name in storage; never made from what the caller called it."""
+    file_name: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a caller asks for, checked, ready to be queued."""
+
+    kind: ImportKind
+    caller: Caller
+    options: ImportOptions
+    table: str | None
+    """None for the catalog kinds."""
+    etl_name: str | None
+    email: str | None
+    upload: StoredUpload | None
+    """None where rows come from another database."""
+    idempotency_key: str
+    """The same while one such import is queued or running means: the same import."""
+    request_key: str | None
+    """The caller's `Idempotency-Key`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An import as its row says it."""
+
+    id: ImportId
+    kind: ImportKind
+    state: State
+    table: str | None
+    options: ImportOptions
+    etl_name: str | None
+    email: str | None
+    file_name: str | None
+    caller: Caller
+    request_id: str | None
+    idempotency_key: str
+    upload_path: str | None
+    attempt: int
+    lease: int
+    made_table_oid: int | None
+    last_error: str | None
+    revision: int
+    rows: RowCounts
+    bytes_read: int
+    bytes_total: int | None
+    format: FormatFound | None
+    inferred: tuple[InferredColumn, ...]
+    error: ProblemDocument | None
+    reject_pass: int
+    rejects_path: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def feeding_etl(self) -> str | None:
+        """The ETL that the catalog names: as given, else the file's name."""
+        return self.etl_name or self.file_name
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A run that one worker has; every write of this attempt names the lease."""
+
+    run: Run
+    exhausted: bool
+    """It was tried as often as allowed already, and must fail now with its last error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What must follow the commit of a final state: a mail, a catalog edge, a table dropped."""
+
+    kind: str
+    fields: Mapping[str, object]
+    """JSON values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A final state, with all that is written in the one statement that makes it true."""
+
+    state: State
+    rows: RowCounts
+    bytes_read: int
+    format: FormatFound | None
+    inferred: tuple[InferredColumn, ...]
+    error: ProblemDocument | None
+    rejects_path: str | None
+    intents: tuple[Intent, ...] = ()

@@ -1,5 +1,157 @@
 """Mapped tables of the service, in its own schema `ingest`."""
 
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from services.ingest.domain import ImportKind, State
 from shared.database import metadata_of
+from shared.outbox import outbox_table
 
 metadata = metadata_of("ingest")
+
+
+def _words(column: str, words: list[str]) -> str:
+    return f"{column} IN ({', '.join(repr(word) for word in words)})"
+
+
+def _count(name: str) -> "Column[int]":
+    return Column(name, BigInteger, nullable=False, server_default=text("0"))
+
+
+def _moment(name: str) -> Column[object]:
+    return Column(name, DateTime(timezone=True))
+
+
+imports = Table(
+    "imports",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'queued'")),
+    # What was asked for, by whom.
+    Column("table_name", Text),
+    Column("options", JSONB, nullable=False),
+    Column("etl_name", Text),
+    Column("email", Text),
+    Column("file_name", Text),
+    Column("caller", JSONB, nullable=False),
+    Column("submitted_by_sub", Text, nullable=False),
+    Column("submitted_by_label", Text, nullable=False),
+    Column("request_id", Text),
+    Column("request_key", Text),
+    Column("idempotency_key", Text, nullable=False),
+    Column("content_sha256", Text),
+    Column("upload_path", Text),
+    # Who works on it: the lease fences out everybody but the newest attempt.
+    Column("attempt", Integer, nullable=False, server_default=text("0")),
+    _count("lease"),
+    Column("not_before", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    _moment("heartbeat_at"),
+    Column("backend_pid", Integer),
+    _moment("backend_start"),
+    Column("made_table_oid", BigInteger),
+    Column("last_error", Text),
+    # What became of it. `revision` rises with every change: the id of a server-sent event.
+    _count("revision"),
+    _count("rows_read"),
+    _count("rows_loaded"),
+    _count("rows_rejected"),
+    _count("rows_inserted"),
+    _count("rows_updated"),
+    _count("bytes_read"),
+    Column("bytes_total", BigInteger),
+    Column("format", JSONB),
+    Column("inferred", JSONB),
+    Column("error", JSONB),
+    Column("reject_pass", Integer, nullable=False, server_default=text("0")),
+    Column("rejects_path", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    _moment("started_at"),
+    _moment("finished_at"),
+    CheckConstraint(_words("kind", [kind.value for kind in ImportKind]), name="kind"),
+    CheckConstraint(_words("state", [state.value for state in State]), name="state"),
+)
+
+OPEN = text("state = ANY (ARRAY['queued'::text, 'running'::text])")
+
+Index(
+    "uq_imports_open_idempotency_key",
+    imports.c.idempotency_key,
+    unique=True,
+    postgresql_where=OPEN,
+)
+Index(
+    "uq_imports_request_key",
+    imports.c.submitted_by_sub,
+    imports.c.request_key,
+    unique=True,
+    postgresql_where=imports.c.request_key.is_not(None),
+)
+Index(
+    "ix_imports_queued",
+    imports.c.submitted_by_sub,
+    imports.c.id,
+    postgresql_where=text("state = 'queued'::text"),
+)
+Index(
+    "ix_imports_running", imports.c.heartbeat_at, postgresql_where=text("state = 'running'::text")
+)
+Index("ix_imports_submitter", imports.c.submitted_by_sub, imports.c.id)
+Index("ix_imports_served", imports.c.submitted_by_sub, imports.c.started_at)
+Index("ix_imports_table_name", imports.c.table_name, imports.c.id)
+Index("ix_imports_etl_name", imports.c.etl_name, imports.c.id)
+Index("ix_imports_finished_at", imports.c.finished_at)
+Index(
+    "ix_imports_upload_path",
+    imports.c.upload_path,
+    postgresql_where=imports.c.upload_path.is_not(None),
+)
+Index(
+    "ix_imports_rejects_path",
+    imports.c.rejects_path,
+    postgresql_where=imports.c.rejects_path.is_not(None),
+)
+
+rejects = Table(
+    "rejects",
+    metadata,
+    Column("import_id", ForeignKey(imports.c.id, ondelete="CASCADE"), nullable=False),
+    Column("lease", BigInteger, nullable=False),
+    Column("pass", Integer, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("line", BigInteger, nullable=False),
+    Column("column_name", Text),
+    Column("code", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("value", Text),
+    PrimaryKeyConstraint("import_id", "lease", "pass", "ordinal"),
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    # What a POST with an `Idempotency-Key` was answered; uploads keep theirs on the import's row.
+    Column("subject", Text, nullable=False),
+    Column("request_key", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("body", JSONB, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    PrimaryKeyConstraint("subject", "request_key"),
+)
+
+outbox = outbox_table(metadata)

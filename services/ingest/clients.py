@@ -1,0 +1,61 @@
+"""The peers that imports need: records makes and describes tables, the catalog keeps edges."""
+
+from collections.abc import AsyncIterator, Sequence
+from urllib.parse import quote
+
+from services.ingest.domain import ImportId
+from shared.client import PeerClient
+from shared.contracts.auth import Caller
+from shared.contracts.catalog import EdgeSeen, MergeAnswer
+from shared.contracts.records import ContractRequest, NewColumn, TableContract, TableForImport
+
+MERGE_TIMEOUT_S = 600.0
+
+
+class RecordsClient:
+    """The service that owns the users' tables."""
+
+    def __init__(self, peer: PeerClient) -> None:
+        self._peer = peer
+
+    async def contract(self, table: str, caller: Caller) -> TableContract:
+        """What an import must know of its table.
+
+        Raises PeerProblemError: 404 when the caller may not see it, 403 when only read it.
+        """
+        body = ContractRequest(table=table, caller=caller)
+        return await self._peer.call("POST", "/internal/contracts", TableContract, body=body)
+
+    async def make_table(
+        self, table: str, columns: Sequence[NewColumn], caller: Caller
+    ) -> TableContract:
+        """Make a table that the caller owns; PeerProblemError 409 when it exists."""
+        body = TableForImport(table=table, columns=tuple(columns), caller=caller)
+        return await self._peer.call("POST", "/internal/tables", TableContract, body=body)
+
+    async def drop_made_table(self, table: str, oid: int) -> None:
+        """Drop a table that an import made, if it is still that one and still empty."""
+        path = f"/internal/tables/{quote(table, safe='')}"
+        await self._peer.tell("DELETE", path, params={"oid": str(oid)})
+
+
+class CatalogClient:
+    """The service that knows which ETL feeds which table."""
+
+    def __init__(self, peer: PeerClient) -> None:
+        self._peer = peer
+
+    async def saw_edge(self, edge: EdgeSeen) -> None:
+        """Tell of an ETL that fed a table; telling again changes nothing."""
+        await self._peer.tell("POST", "/internal/catalog/edges", body=edge)
+
+    async def merge(self, import_id: ImportId, lines: AsyncIterator[bytes]) -> MergeAnswer:
+        """Stream NDJSON of CatalogTriple."""
+        return await self._peer.call(
+            "POST",
+            "/internal/catalog/merge",
+            MergeAnswer,
+            params={"import_id": str(import_id)},
+            lines=lines,
+            timeout_s=MERGE_TIMEOUT_S,
+        )

@@ -1,0 +1,140 @@
+"""What a process of ingest holds, and the aliases by which routes ask for it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+import httpx2
+from arq.connections import ArqRedis
+from fastapi import Depends, Header, Request, Security
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.ingest.clients import CatalogClient, RecordsClient
+from services.ingest.service.steering import Steering
+from services.ingest.service.submission import IncomingBody, Intake
+from services.ingest.settings import IngestSettings
+from services.ingest.stopping import told_to_stop
+from services.ingest.storage import Storage
+from services.ingest.wakeups import WakeUps, arq_redis
+from shared.caller import authenticated
+from shared.client import PeerClient, TokenSource, http_client
+from shared.contracts.auth import Caller, Scope
+from shared.database import database_engine
+from shared.jwt import Verifier
+
+ABANDONED_TRANSACTION = "15s"
+"""A process that is stopped between two statements must not hold a run's row for ever."""
+
+
+@dataclass(frozen=True)
+class IngestState:
+    """Everything that one API process of ingest holds."""
+
+    settings: IngestSettings
+    engine: AsyncEngine
+    redis: ArqRedis
+    storage: Storage
+    verifier: Verifier
+    intake: Intake
+    steering: Steering
+    stopping: asyncio.Event
+    """Set when the process was told to stop; open streams end then."""
+
+
+@dataclass(frozen=True)
+class Peers:
+    """The services that imports talk to."""
+
+    records: RecordsClient
+    catalog: CatalogClient
+
+
+def peers_of(http: httpx2.AsyncClient, settings: IngestSettings) -> Peers:
+    """Clients of the peers, with the process's own token."""
+    tokens = TokenSource(http, settings)
+    return Peers(
+        records=RecordsClient(PeerClient(http, tokens, base_url=settings.records_url)),
+        catalog=CatalogClient(PeerClient(http, tokens, base_url=settings.catalog_url)),
+    )
+
+
+@asynccontextmanager
+async def bookkeeping_engine(settings: IngestSettings) -> AsyncIterator[AsyncEngine]:
+    """The engine for short transactions on the service's own tables."""
+    async with database_engine(
+        settings.database_url.get_secret_value(),
+        application_name="tabularium-ingest",
+        pool_size=settings.database_pool_size,
+        server_settings={"idle_in_transaction_session_timeout": ABANDONED_TRANSACTION},
+    ) as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def running_state(settings: IngestSettings) -> AsyncIterator[IngestState]:
+    """The state of an API process; needs PostgreSQL and storage, and does without Redis."""
+    async with (
+        http_client() as http,
+        bookkeeping_engine(settings) as engine,
+        arq_redis(settings.redis_url.get_secret_value(), retries=1) as redis,
+        told_to_stop() as stopping,
+    ):
+        storage = Storage(settings.storage_url)
+        wake = WakeUps(redis).send
+        verifier = Verifier(
+            http,
+            jwks_url=f"{settings.auth_url}/.well-known/jwks.json",
+            issuer=settings.token_issuer,
+            audience=settings.token_audience,
+        )
+        intake = Intake(
+            engine=engine,
+            storage=storage,
+            records=peers_of(http, settings).records,
+            wake=wake,
+            upload_limit_bytes=settings.upload_limit_bytes,
+        )
+        yield IngestState(
+            settings=settings,
+            engine=engine,
+            redis=redis,
+            storage=storage,
+            verifier=verifier,
+            intake=intake,
+            steering=Steering(engine=engine, storage=storage, wake=wake),
+            stopping=stopping,
+        )
+
+
+def ingest_state(request: Request) -> IngestState:
+    """The process's state."""
+    state: IngestState = request.state.state
+    return state
+
+
+def incoming(request: Request) -> IncomingBody:
+    """The request's body, not read yet."""
+    length = request.headers.get("content-length", "")
+    return IncomingBody(
+        content_type=request.headers.get("content-type", ""),
+        content_length=int(length) if length.isdecimal() else None,
+        chunks=request.stream(),
+    )
+
+
+State = Annotated[IngestState, Depends(ingest_state)]
+Body = Annotated[IncomingBody, Depends(incoming)]
+Importer = Annotated[Caller, Security(authenticated, scopes=[Scope.IMPORTS_WRITE])]
+Cataloguer = Annotated[Caller, Security(authenticated, scopes=[Scope.CATALOG_WRITE])]
+Peer = Annotated[Caller, Security(authenticated, scopes=[Scope.INTERNAL])]
+RequestKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="Kept 24 h: the same request again is answered with what it made before.",
+    ),
+]

@@ -1,0 +1,181 @@
+"""What follows from a final state: the mail, the catalog's edge, a made table dropped again.
+
+Pure: from a run and how it ended to the intents that are written in the same statement.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from services.ingest.domain import (
+    Ending,
+    FormatFound,
+    ImportId,
+    ImportKind,
+    InferredColumn,
+    Intent,
+    Outcome,
+    Progress,
+    RowCounts,
+    Run,
+    State,
+)
+from shared.contracts.catalog import EdgeSeen
+from shared.contracts.problem import ProblemDocument
+from shared.contracts.records import DATA_SCHEMA
+
+
+class IntentKind(StrEnum):
+    """Kinds of the service's intents."""
+
+    MAIL = "mail"
+    EDGE = "edge"
+    DROP_TABLE = "drop_table"
+
+
+class MailNotice(BaseModel):
+    """All that the mail about a finished import says."""
+
+    model_config = ConfigDict(frozen=True)
+
+    to: str
+    import_id: int
+    lease: int
+    state: State
+    table: str | None
+    file_name: str | None
+    dry_run: bool
+    rows_read: int
+    rows_loaded: int
+    rows_rejected: int
+    rows_inserted: int
+    rows_updated: int
+    has_rejects: bool
+    reason: str | None
+
+
+class MadeTable(BaseModel):
+    """A table that an import made and that must not stay behind empty."""
+
+    model_config = ConfigDict(frozen=True)
+
+    import_id: int
+    table: str
+    oid: int
+
+
+def load_name(import_id: ImportId) -> str:
+    """The application_name of a load's connections; records reads it when DDL meets a lock."""
+    return f"tabularium-ingest:import:{import_id}"
+
+
+def success(run: Run, outcome: Outcome, *, rejects_path: str | None) -> Ending:
+    """The load did all it should."""
+    return _ending(
+        run,
+        State.SUCCEEDED,
+        rows=outcome.rows,
+        bytes_read=outcome.bytes_read,
+        found=outcome.format,
+        inferred=outcome.inferred,
+        rejects_path=rejects_path,
+    )
+
+
+def failure(
+    run: Run, error: ProblemDocument, *, seen: Progress, rejects_path: str | None
+) -> Ending:
+    """The load cannot succeed; nothing was loaded."""
+    return _ending(
+        run,
+        State.FAILED,
+        rows=RowCounts(read=seen.rows_read, rejected=seen.rows_rejected),
+        bytes_read=seen.bytes_read,
+        error=error,
+        rejects_path=rejects_path,
+    )
+
+
+def _ending(
+    run: Run,
+    state: State,
+    *,
+    rows: RowCounts,
+    bytes_read: int,
+    found: FormatFound | None = None,
+    inferred: tuple[InferredColumn, ...] = (),
+    error: ProblemDocument | None = None,
+    rejects_path: str | None,
+) -> Ending:
+    intents: list[Intent] = []
+    if run.email:
+        intents.append(_mail(run, run.email, state, rows, error, has_rejects=bool(rejects_path)))
+    if state is State.SUCCEEDED and not run.options.dry_run:
+        intents += _edge(run)
+    else:
+        intents += drop_made_table(run)
+    return Ending(
+        state=state,
+        rows=rows,
+        bytes_read=bytes_read,
+        format=found,
+        inferred=inferred,
+        error=error,
+        rejects_path=rejects_path,
+        intents=tuple(intents),
+    )
+
+
+def drop_made_table(run: Run) -> list[Intent]:
+    """Drop what `create_table` made, if this run made something."""
+    if run.made_table_oid is None or run.table is None:
+        return []
+    made = MadeTable(import_id=run.id, table=run.table, oid=run.made_table_oid)
+    return [Intent(kind=IntentKind.DROP_TABLE, fields=made.model_dump(mode="json"))]
+
+
+def _edge(run: Run) -> list[Intent]:
+    # A catalog file brings its own edges, and has no table.
+    if run.table is None or run.feeding_etl is None:
+        return []
+    if run.kind not in (ImportKind.FILE, ImportKind.DATABASE):
+        return []
+    edge = EdgeSeen(
+        etl_name=run.feeding_etl,
+        schema_name=DATA_SCHEMA,
+        table_name=run.table,
+        import_id=run.id,
+        seen_at=datetime.now(UTC),
+    )
+    return [Intent(kind=IntentKind.EDGE, fields=edge.model_dump(mode="json"))]
+
+
+def _mail(
+    run: Run,
+    to: str,
+    state: State,
+    rows: RowCounts,
+    error: ProblemDocument | None,
+    *,
+    has_rejects: bool,
+) -> Intent:
+    notice = MailNotice(
+        to=to,
+        import_id=run.id,
+        lease=run.lease,
+        state=state,
+        table=run.table,
+        file_name=run.file_name,
+        dry_run=run.options.dry_run,
+        rows_read=rows.read,
+        rows_loaded=rows.loaded,
+        rows_rejected=rows.rejected,
+        rows_inserted=rows.inserted,
+        rows_updated=rows.updated,
+        has_rejects=has_rejects,
+        reason=None if error is None else error.detail,
+    )
+    fields: Mapping[str, object] = notice.model_dump(mode="json")
+    return Intent(kind=IntentKind.MAIL, fields=fields)

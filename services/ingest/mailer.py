@@ -1,0 +1,98 @@
+"""The mail about a finished import: text and HTML from templates, one stable Message-ID."""
+
+from email.message import EmailMessage
+from urllib.parse import urlsplit
+
+import aiosmtplib
+import structlog
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from services.ingest.domain import State
+from services.ingest.endings import MailNotice
+from shared.mail import compose, send
+from shared.settings import MailSettings
+
+log = structlog.get_logger()
+
+PERMANENT = 500
+
+
+class Mailer:
+    """Writes and sends the mails of imports."""
+
+    def __init__(self, settings: MailSettings, *, public_url: str) -> None:
+        self._settings = settings
+        self._public_url = public_url.rstrip("/")
+        self._templates = Environment(
+            loader=PackageLoader("services.ingest", "templates"),
+            autoescape=select_autoescape(enabled_extensions=("html.j2",)),
+            undefined=StrictUndefined,
+            keep_trailing_newline=True,
+            trim_blocks=True,
+        )
+
+    def written(self, notice: MailNotice) -> EmailMessage:
+        """The message; the same notice gives the same Message-ID."""
+        import_url = f"{self._public_url}/api/imports/{notice.import_id}"
+        values = {
+            "notice": notice,
+            "headline": headline(notice),
+            "facts": facts(notice),
+            "import_url": import_url,
+            "rejects_url": f"{import_url}/rejects",
+        }
+        host = urlsplit(self._public_url).hostname or "tabularium"
+        return compose(
+            self._settings,
+            to=notice.to,
+            subject=headline(notice),
+            text=self._templates.get_template("finished.txt.j2").render(values),
+            html=self._templates.get_template("finished.html.j2").render(values),
+            message_id=f"<import-{notice.import_id}-{notice.lease}@{host}>",
+        )
+
+    async def tell(self, notice: MailNotice) -> None:
+        """Send the mail; raises MailServerDownError while it may work later.
+
+        A recipient who is refused for good is given up, and logged.
+        """
+        try:
+            await send(self._settings, self.written(notice))
+        except aiosmtplib.SMTPRecipientsRefused as exc:
+            codes = [refused.code for refused in exc.recipients]
+            if any(code < PERMANENT for code in codes):
+                raise
+            log.warning("mail_refused", import_id=notice.import_id, codes=codes)
+        except aiosmtplib.SMTPResponseException as exc:
+            log.warning("mail_refused", import_id=notice.import_id, codes=[exc.code])
+
+
+def headline(notice: MailNotice) -> str:
+    """The mail's subject: what became of what."""
+    what = notice.file_name or notice.table or f"import {notice.import_id}"
+    where = f" into {notice.table}" if notice.table and notice.file_name else ""
+    if notice.state is not State.SUCCEEDED:
+        return f"Not imported: {what}{where}"
+    if notice.dry_run:
+        return f"Tried out: {what}{where}"
+    if notice.rows_rejected:
+        return f"Imported: {what}{where}, {notice.rows_rejected} rows refused"
+    return f"Imported: {what}{where}"
+
+
+def facts(notice: MailNotice) -> list[tuple[str, str]]:
+    """What there is to say, by its label."""
+    loaded = f"{notice.rows_loaded}"
+    if notice.rows_updated:
+        loaded += f" ({notice.rows_inserted} new, {notice.rows_updated} updated)"
+    result = notice.state.value + (" (dry run: nothing was changed)" if notice.dry_run else "")
+    told = [
+        ("Import", f"{notice.import_id}"),
+        ("File", notice.file_name),
+        ("Table", notice.table),
+        ("Result", result),
+        ("Rows read", f"{notice.rows_read}"),
+        ("Would load" if notice.dry_run else "Loaded", loaded),
+        ("Refused", f"{notice.rows_rejected}"),
+    ]
+    return [(label, value) for label, value in told if value is not None]

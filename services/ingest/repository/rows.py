@@ -1,0 +1,94 @@
+"""A row of `ingest.imports` turned into a Run, and a Run's parts into JSON columns."""
+
+import json
+from typing import Any, Protocol
+
+from pydantic import TypeAdapter
+
+from services.ingest.domain import (
+    FormatFound,
+    ImportId,
+    ImportKind,
+    ImportOptions,
+    InferredColumn,
+    RowCounts,
+    Run,
+    State,
+)
+from shared.contracts.auth import Caller
+from shared.contracts.problem import ProblemDocument
+
+OPTIONS = TypeAdapter(ImportOptions)
+FORMAT = TypeAdapter(FormatFound)
+INFERRED = TypeAdapter(tuple[InferredColumn, ...])
+
+COLUMNS = (
+    "id", "kind", "state", "table_name", "options", "etl_name", "email", "file_name", "caller",
+    "request_id", "idempotency_key", "upload_path", "attempt", "lease", "made_table_oid",
+    "last_error", "revision", "rows_read", "rows_loaded", "rows_rejected", "rows_inserted",
+    "rows_updated", "bytes_read", "bytes_total", "format", "inferred", "error", "reject_pass",
+    "rejects_path", "created_at", "started_at", "finished_at",
+)  # fmt: skip
+"""What a Run is made of."""
+
+
+class Row(Protocol):
+    """A row of either driver."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """A column's value."""
+        ...
+
+
+def run_of(row: Row) -> Run:
+    """A Run from a row of either driver: asyncpg gives JSON as text, SQLAlchemy as objects."""
+    return Run(
+        id=ImportId(row["id"]),
+        kind=ImportKind(row["kind"]),
+        state=State(row["state"]),
+        table=row["table_name"],
+        options=OPTIONS.validate_python(_parsed(row["options"])),
+        etl_name=row["etl_name"],
+        email=row["email"],
+        file_name=row["file_name"],
+        caller=Caller.model_validate(_parsed(row["caller"])),
+        request_id=row["request_id"],
+        idempotency_key=row["idempotency_key"],
+        upload_path=row["upload_path"],
+        attempt=row["attempt"],
+        lease=row["lease"],
+        made_table_oid=row["made_table_oid"],
+        last_error=row["last_error"],
+        revision=row["revision"],
+        rows=RowCounts(
+            read=row["rows_read"],
+            loaded=row["rows_loaded"],
+            rejected=row["rows_rejected"],
+            inserted=row["rows_inserted"],
+            updated=row["rows_updated"],
+        ),
+        bytes_read=row["bytes_read"],
+        bytes_total=row["bytes_total"],
+        format=FORMAT.validate_python(_parsed(row["format"])) if row["format"] else None,
+        inferred=INFERRED.validate_python(_parsed(row["inferred"])) if row["inferred"] else (),
+        error=ProblemDocument.model_validate(_parsed(row["error"])) if row["error"] else None,
+        reject_pass=row["reject_pass"],
+        rejects_path=row["rejects_path"],
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+    )
+
+
+def format_json(found: FormatFound | None) -> str | None:
+    """The column `format`."""
+    return None if found is None else FORMAT.dump_json(found).decode()
+
+
+def inferred_json(columns: tuple[InferredColumn, ...]) -> str:
+    """The column `inferred`."""
+    return INFERRED.dump_json(columns).decode()
+
+
+def _parsed(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value

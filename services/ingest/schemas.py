@@ -1,0 +1,277 @@
+"""Wire models of the import service: what callers send as form fields, and what they get back."""
+
+import json
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    EmailStr,
+    Field,
+    PositiveInt,
+    TypeAdapter,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from services.ingest.domain import (
+    FileFormat,
+    FormatFound,
+    ImportKind,
+    ImportOptions,
+    InferredColumn,
+    KeptReject,
+    Mode,
+    OnError,
+    Run,
+    State,
+)
+from services.ingest.timing import eta_s, rows_per_s
+from shared.contracts.base import AnswerModel, RequestModel
+from shared.contracts.ingest import ImportSummary
+from shared.contracts.problem import ProblemDocument
+
+MAPPING = TypeAdapter(dict[str, str | None])
+WORDS = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";", "pipe": "|"}
+
+
+def _comma_separated(value: object) -> object:
+    return value.split(",") if isinstance(value, str) else value
+
+
+def _json(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as exc:
+        raise PydanticCustomError(
+            "json_invalid", 'send a JSON object, for example {{"Full name": "name"}}'
+        ) from exc
+
+
+def _one_character(value: str) -> str:
+    value = WORDS.get(value, value)
+    if len(value) != 1 or value in "\r\n\0":
+        raise PydanticCustomError("one_character", "send one character, or `tab`")
+    return value
+
+
+OneCharacter = Annotated[str, AfterValidator(_one_character)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_comma_separated)]
+
+
+class OptionsForm(RequestModel):
+    """The options of an import, as form fields give them: all of them text."""
+
+    mode: Mode = Mode.APPEND
+    key: Names = ()
+    on_error: OnError = OnError.SKIP
+    max_errors: Annotated[int, Field(ge=0)] | None = None
+    dry_run: bool = False
+    create_table: bool = False
+    format: FileFormat = FileFormat.AUTO
+    delimiter: OneCharacter | None = None
+    quote: OneCharacter | None = None
+    encoding: str | None = None
+    null_values: Names = ()
+    date_format: str | None = None
+    mapping: Annotated[dict[str, str | None], BeforeValidator(_json)] = Field(default_factory=dict)
+    email: EmailStr | None = None
+    etl_name: Annotated[str, Field(max_length=200)] | None = None
+
+    @model_validator(mode="after")
+    def _upsert_has_a_key(self) -> "OptionsForm":
+        if (self.mode is Mode.UPSERT) != bool(self.key):
+            raise PydanticCustomError(
+                "key_and_mode", "`key` names the columns of `mode=upsert`; send both or neither"
+            )
+        return self
+
+    def options(self) -> ImportOptions:
+        """The options without who is told and what the catalog names."""
+        return ImportOptions(
+            mode=self.mode,
+            key=tuple(name.strip() for name in self.key),
+            on_error=self.on_error,
+            max_errors=self.max_errors,
+            dry_run=self.dry_run,
+            create_table=self.create_table,
+            format=self.format,
+            delimiter=self.delimiter,
+            quote=self.quote,
+            encoding=self.encoding,
+            null_values=self.null_values,
+            date_format=self.date_format,
+            mapping=self.mapping,
+        )
+
+
+class ImportForm(OptionsForm):
+    """`POST /api/imports`."""
+
+    table: Annotated[str, Field(min_length=1)]
+
+
+class UploadCsvForm(RequestModel):
+    """`POST /api/upload-csv/`, the call of the older system."""
+
+    table_name: Annotated[str, Field(min_length=1)]
+    email: EmailStr | None = None
+
+
+class CatalogFileForm(RequestModel):
+    """`POST /api/data/file/`, the call of the older system."""
+
+    email: EmailStr | None = None
+
+
+class Rows(AnswerModel):
+    """Rows of an import; in a dry run, what would have happened."""
+
+    read: int
+    loaded: int
+    rejected: int
+    inserted: int
+    updated: int
+
+
+class Bytes(AnswerModel):
+    """Bytes of the stored file, compressed if it came so."""
+
+    read: int
+    total: int | None
+
+
+class Format(AnswerModel):
+    """What the file turned out to be."""
+
+    name: FileFormat
+    encoding: str | None
+    delimiter: str | None
+    quote: str | None
+    compression: Literal["gzip", "zstd"] | None
+
+
+class Inferred(AnswerModel):
+    """A column made by `create_table`, and the value that ruled the narrower type out."""
+
+    column: str
+    type: str
+    because: str
+
+
+class Links(AnswerModel):
+    """Where more about an import is."""
+
+    self: str
+    events: str
+    errors: str
+    rejects: str
+
+
+class ImportAnswer(AnswerModel):
+    """An import: what was asked for, how far it is, what became of it."""
+
+    id: int
+    kind: ImportKind
+    table: str | None
+    mode: Mode
+    state: State
+    attempt: int
+    dry_run: bool
+    rows: Rows
+    bytes: Bytes
+    format: Format | None
+    inferred: list[Inferred]
+    rows_per_s: int
+    eta_s: int | None
+    error: ProblemDocument | None
+    etl_name: str | None
+    submitted_by: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    links: Links
+
+    @classmethod
+    def of(cls, run: Run, *, now: datetime) -> "ImportAnswer":
+        """A run as its caller sees it."""
+        path = f"/api/imports/{run.id}"
+        return cls(
+            id=run.id,
+            kind=run.kind,
+            table=run.table,
+            mode=run.options.mode,
+            state=run.state,
+            attempt=run.attempt,
+            dry_run=run.options.dry_run,
+            rows=Rows.model_validate(run.rows, from_attributes=True),
+            bytes=Bytes(read=run.bytes_read, total=run.bytes_total),
+            format=_format(run.format),
+            inferred=[_inferred(column) for column in run.inferred],
+            rows_per_s=rows_per_s(run, now=now),
+            eta_s=eta_s(run, now=now),
+            error=run.error,
+            etl_name=run.feeding_etl,
+            submitted_by=run.caller.label,
+            created_at=run.created_at,
+            started_at=run.started_at,
+            finished_at=run.finished_at,
+            links=Links(
+                self=path,
+                events=f"{path}/events",
+                errors=f"{path}/errors",
+                rejects=f"{path}/rejects",
+            ),
+        )
+
+
+class RejectAnswer(AnswerModel):
+    """One reason against one row."""
+
+    line: int
+    column: str | None
+    code: str
+    message: str
+    value: str | None
+
+    @classmethod
+    def of(cls, kept: KeptReject) -> "RejectAnswer":
+        """A kept reject as its caller sees it."""
+        return cls(
+            line=kept.line,
+            column=kept.column,
+            code=kept.code,
+            message=kept.message,
+            value=kept.value,
+        )
+
+
+Limit = Annotated[PositiveInt, Field(le=1000)]
+
+
+def summary_of(run: Run) -> ImportSummary:
+    """A run in short, for our peers."""
+    return ImportSummary(
+        id=run.id,
+        state=run.state.value,
+        kind=run.kind.value,
+        table=run.table,
+        etl_name=run.feeding_etl,
+        rows_read=run.rows.read,
+        rows_loaded=run.rows.loaded,
+        rows_rejected=run.rows.rejected,
+        created_at=run.created_at,
+        finished_at=run.finished_at,
+        submitted_by=run.caller.label,
+    )
+
+
+def _format(found: FormatFound | None) -> Format | None:
+    return None if found is None else Format.model_validate(found, from_attributes=True)
+
+
+def _inferred(column: InferredColumn) -> Inferred:
+    return Inferred.model_validate(column, from_attributes=True)

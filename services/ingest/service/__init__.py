@@ -1,0 +1,1 @@
+"""Use cases: `submission` and `steering` for callers, `running` and `upkeep` for workers."""

@@ -1,0 +1,37 @@
+"""Settings of the import service: the API and the workers read the same ones."""
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from shared.settings import MailSettings, ServiceSettings
+
+GIB = 1024**3
+
+
+class IngestSettings(ServiceSettings):
+    """What both the API and the workers need."""
+
+    storage_url: str
+    """`file:///folder` or `s3://bucket/prefix`; credentials come from the environment."""
+    upload_limit_bytes: PositiveInt = 5 * GIB
+    service_client_id: str = "ingest"
+    worker_concurrency: PositiveInt = 2
+    """How many imports one worker process runs at once."""
+    heartbeat_s: PositiveFloat = 5
+    silent_s: PositiveFloat = 20
+    """A running import whose heart has not beaten for so long is taken over."""
+    sweep_s: PositiveFloat = 2
+    """How often a worker looks for silent runs, and for queued ones that no wake-up reached."""
+    progress_s: PositiveFloat = 0.5
+    max_attempts: PositiveInt = 5
+    retry_base_s: PositiveFloat = 2
+    """Wait before the second attempt; it doubles with every further one."""
+    upload_retention_days: NonNegativeInt = 7
+    rejects_retention_days: NonNegativeInt = 30
+    run_retention_days: NonNegativeInt = 90
+    housekeeping_s: PositiveFloat = Field(default=600)
+    orphan_grace_s: PositiveFloat = Field(default=86_400)
+    """A stored object that no import knows is removed when it is older than this."""
+
+
+class WorkerSettings(IngestSettings, MailSettings):
+    """What a worker needs beyond that: the mail server."""

@@ -1,0 +1,165 @@
+"""Uploads and rejects in object storage (a local folder, or S3), through obstore.
+
+Objects appear whole or not at all: obstore writes beside and renames (or completes a multipart
+upload), and throws away what was not finished.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import ObjectStore, from_url
+
+from shared.errors import ProblemError, StorageFullError
+
+UPLOADS = "uploads/"
+REJECTS = "rejects/"
+PART_BYTES = 8 * 1024 * 1024
+"""S3 takes parts of 5 MiB and more, 10,000 of them: 80 GB."""
+PARTS_AT_ONCE = 2
+READ_BYTES = 4 * 1024 * 1024
+NO_ROOM = ("os error 28", "os error 122", "No space left", "quota exceeded", "StorageFull")
+
+
+class ObjectMissingError(ProblemError):
+    """Storage no longer has what an import's row names."""
+
+    status = 410
+    code = "object_missing"
+    title = "No longer kept"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One object, finished or (on a local folder) abandoned in the middle of being written."""
+
+    path: str
+    size_bytes: int
+    modified_at: datetime
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (BaseError, OSError) as exc:
+        if any(mark in str(exc) for mark in NO_ROOM):
+            raise StorageFullError("there is no room left in storage; nothing was kept") from exc
+        raise
+
+
+class Storage:
+    """Where uploads and rejects live."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._folder = Path(unquote(parts.path)) if parts.scheme == "file" else None
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        self._store: ObjectStore = from_url(url)
+
+    async def put(self, path: str, chunks: AsyncIterator[bytes]) -> None:
+        """Write an object as its bytes come; whatever `chunks` raises leaves nothing behind.
+
+        Raises StorageFullError.
+        """
+        with _translated():
+            await obstore.put_async(
+                self._store,
+                path,
+                chunks,
+                use_multipart=True,
+                chunk_size=PART_BYTES,
+                max_concurrency=PARTS_AT_ONCE,
+            )
+
+    def writer(self, path: str) -> "ObjectWriter":
+        """An object to be written piece by piece; it exists once it is closed."""
+        return ObjectWriter(self._store, path)
+
+    async def chunks(self, path: str) -> AsyncIterator[bytes]:
+        """An object's bytes in order; raises ObjectMissingError."""
+        try:
+            found = await obstore.get_async(self._store, path)
+        except FileNotFoundError as exc:
+            raise ObjectMissingError("the file is no longer in storage") from exc
+        async for chunk in found.stream(min_chunk_size=READ_BYTES):
+            yield bytes(chunk)
+
+    async def size_bytes(self, path: str) -> int:
+        """An object's size; raises ObjectMissingError."""
+        try:
+            return int((await obstore.head_async(self._store, path))["size"])
+        except FileNotFoundError as exc:
+            raise ObjectMissingError("the file is no longer in storage") from exc
+
+    async def delete(self, path: str) -> None:
+        """Delete an object; one that is not there is as good as deleted."""
+        try:
+            await obstore.delete_async(self._store, path)
+        except FileNotFoundError:
+            return
+
+    async def objects(self, prefix: str) -> AsyncIterator[StoredObject]:
+        """Every object below a prefix, and on a local folder what a killed process left there."""
+        async for batch in obstore.list(self._store, prefix=prefix):
+            for found in batch:
+                yield StoredObject(
+                    path=found["path"],
+                    size_bytes=found["size"],
+                    modified_at=found["last_modified"],
+                )
+        for part in self._abandoned(prefix):
+            yield part
+
+    async def delete_abandoned(self, path: str) -> None:
+        """Delete what `objects` found, finished or not."""
+        if self._folder is not None and "#" in path:
+            (self._folder / path).unlink(missing_ok=True)
+            return
+        await self.delete(path)
+
+    def _abandoned(self, prefix: str) -> Iterator[StoredObject]:
+        # object_store writes `name#1` beside the object and hides it from its own listing.
+        if self._folder is None:
+            return
+        for part in (self._folder / prefix).rglob("*#*"):
+            try:
+                stat = part.stat()
+            except FileNotFoundError:
+                continue
+            yield StoredObject(
+                path=str(part.relative_to(self._folder)),
+                size_bytes=stat.st_size,
+                modified_at=datetime.fromtimestamp(stat.st_mtime, UTC),
+            )
+
+    async def probe(self) -> None:
+        """Raise unless storage answers."""
+        async for _ in obstore.list(self._store, prefix=REJECTS, chunk_size=1):
+            break
+
+
+class ObjectWriter:
+    """Appends to one object; dropped without `close`, it leaves nothing."""
+
+    def __init__(self, store: ObjectStore, path: str) -> None:
+        self.path = path
+        self._file = obstore.open_writer_async(
+            store, path, buffer_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE
+        )
+
+    async def write(self, data: bytes) -> None:
+        """Append; raises StorageFullError."""
+        with _translated():
+            await self._file.write(data)
+
+    async def close(self) -> None:
+        """Finish the object; raises StorageFullError."""
+        with _translated():
+            await self._file.close()

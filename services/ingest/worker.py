@@ -1,0 +1,215 @@
+"""A worker process: `python -m services.ingest.worker`.
+
+It listens to arq, runs imports, takes over those of dead workers, delivers mails and edges, and
+keeps the house. Any number of them may run, on any number of machines.
+"""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+import structlog
+from arq.connections import ArqRedis
+from arq.worker import Worker, func
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.ingest.crew import Crew
+from services.ingest.deliveries import Deliveries
+from services.ingest.dependencies import bookkeeping_engine, peers_of
+from services.ingest.mailer import Mailer
+from services.ingest.repository.jobs import JobRepository
+from services.ingest.repository.keeping import KeepingRepository
+from services.ingest.repository.rejects import RejectRepository
+from services.ingest.service.loads import LOADS
+from services.ingest.service.running import Runner
+from services.ingest.service.upkeep import Upkeep
+from services.ingest.settings import WorkerSettings
+from services.ingest.storage import Storage
+from services.ingest.tables import outbox
+from services.ingest.tasks import run_imports
+from services.ingest.wakeups import QUEUE, REDIS_AWAY, TASK, arq_redis, deserialised, serialised
+from shared.client import http_client
+from shared.database import DATABASE_DOWN, database_pool
+from shared.logging import configure_logging
+from shared.outbox import deliver_forever
+
+log = structlog.get_logger()
+
+WAKE_UP_TIMEOUT_S = 24 * 3600
+LISTEN_AGAIN_S = 1.0
+LAST_WORDS_S = 5.0
+REDIS_RETRIES = 10
+
+DATABASE_AWAY: tuple[type[Exception], ...] = (
+    *DATABASE_DOWN,
+    asyncpg.PostgresError,
+    OSError,
+    TimeoutError,
+)
+
+
+@dataclass(frozen=True)
+class WorkerState:
+    """Everything that one worker process holds."""
+
+    settings: WorkerSettings
+    engine: AsyncEngine
+    redis: ArqRedis
+    jobs: JobRepository
+    upkeep: Upkeep
+    runner: Runner
+    deliveries: Deliveries
+
+
+@asynccontextmanager
+async def worker_state(settings: WorkerSettings) -> AsyncIterator[WorkerState]:
+    """The state of a worker process."""
+    async with (
+        http_client() as http,
+        bookkeeping_engine(settings) as engine,
+        database_pool(
+            settings.database_url.get_secret_value(),
+            application_name="tabularium-ingest:worker",
+            size=settings.worker_concurrency * 2 + 4,
+        ) as pool,
+        arq_redis(settings.redis_url.get_secret_value(), retries=REDIS_RETRIES) as redis,
+    ):
+        storage, jobs = Storage(settings.storage_url), JobRepository(pool)
+        peers = peers_of(http, settings)
+        upkeep = Upkeep(
+            jobs=jobs, keeping=KeepingRepository(pool), storage=storage, settings=settings
+        )
+        yield WorkerState(
+            settings=settings,
+            engine=engine,
+            redis=redis,
+            jobs=jobs,
+            upkeep=upkeep,
+            runner=Runner(
+                jobs=jobs,
+                kept_rejects=RejectRepository(pool),
+                storage=storage,
+                records=peers.records,
+                catalog=peers.catalog,
+                upkeep=upkeep,
+                loads=LOADS,
+                settings=settings,
+            ),
+            deliveries=Deliveries(
+                mailer=Mailer(settings, public_url=settings.public_url),
+                catalog=peers.catalog,
+                records=peers.records,
+                keeping=KeepingRepository(pool),
+            ),
+        )
+
+
+class _ToldToStopError(Exception):
+    """Ends the worker's task group."""
+
+
+async def work(settings: WorkerSettings, stop: asyncio.Event) -> None:
+    """Work until told to stop; imports that run then are given back, and go on elsewhere."""
+    async with worker_state(settings) as state:
+        try:
+            async with asyncio.TaskGroup() as group:
+                _employ(group, state)
+                log.info("worker_started", places=settings.worker_concurrency)
+                group.create_task(_end_when(stop))
+        except* _ToldToStopError:
+            log.info("worker_stopped")
+
+
+async def _end_when(stop: asyncio.Event) -> None:
+    # A task group ends its other tasks when one of them raises.
+    await stop.wait()
+    raise _ToldToStopError
+
+
+def _employ(group: asyncio.TaskGroup, state: WorkerState) -> None:
+    settings, due = state.settings, asyncio.Event()
+    crew = Crew(
+        group, state.runner.run_next, places=settings.worker_concurrency, after_each=due.set
+    )
+    for forever in (
+        listen(state.redis, crew, places=settings.worker_concurrency),
+        repeat(lambda: sweep(state, crew), every_s=settings.sweep_s),
+        repeat(state.upkeep.keep_house, every_s=settings.housekeeping_s),
+        deliver_forever(state.engine, outbox, state.deliveries.handlers(), wake=due),
+    ):
+        group.create_task(forever)
+
+
+async def sweep(state: WorkerState, crew: Crew) -> None:
+    """Take over silent imports, and take up queued ones that no wake-up has reached."""
+    await state.upkeep.take_over()
+    if crew.has_room and await state.jobs.is_any_due():
+        crew.start_shift()
+
+
+async def repeat(step: Callable[[], Awaitable[None]], *, every_s: float) -> None:
+    """Take a step now and every few seconds; a database or storage that is away is outlived."""
+    while True:
+        try:
+            await step()
+        except DATABASE_AWAY as exc:
+            log.warning("step_put_off", error=type(exc).__name__)
+        await asyncio.sleep(every_s)
+
+
+async def listen(redis: ArqRedis, crew: Crew, *, places: int) -> None:
+    """Hear arq's wake-ups for ever; a Redis that stays away is asked again every second."""
+    while True:
+        worker = Worker(
+            functions=[func(run_imports, name=TASK, timeout=WAKE_UP_TIMEOUT_S)],
+            queue_name=QUEUE,
+            redis_pool=redis,
+            max_jobs=places,
+            handle_signals=False,
+            keep_result=0,
+            ctx={"crew": crew},
+            job_serializer=serialised,
+            job_deserializer=deserialised,
+        )
+        try:
+            await worker.async_run()
+        except REDIS_AWAY as exc:
+            # Wake-ups that are being served go on by themselves: the imports are the crew's.
+            log.warning("redis_away", error=type(exc).__name__)
+        except asyncio.CancelledError:
+            await _hang_up(worker)
+            raise
+        await asyncio.sleep(LISTEN_AGAIN_S)
+
+
+async def _hang_up(worker: Worker) -> None:
+    # arq puts wake-ups that were being served back into the queue; without Redis they are lost.
+    try:
+        async with asyncio.timeout(LAST_WORDS_S):
+            await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
+    except TimeoutError:
+        log.warning("redis_away_at_the_end")
+
+
+def main() -> None:
+    """Run a worker until SIGTERM or SIGINT."""
+    settings = WorkerSettings()
+    configure_logging(
+        service="ingest-worker", level=settings.log_level, log_format=settings.log_format
+    )
+    asyncio.run(_main(settings))
+
+
+async def _main(settings: WorkerSettings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await work(settings, stop)
+
+
+if __name__ == "__main__":
+    main()
