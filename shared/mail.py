@@ -62,7 +62,10 @@ async def send(settings: MailSettings, message: EmailMessage) -> None:
         if exc.code >= 500:
             raise
         raise MailServerDownError(f"the mail server said {exc.code} for now") from exc
-    except aiosmtplib.SMTPRecipientsRefused:
-        raise
+    except aiosmtplib.SMTPRecipientsRefused as exc:
+        if all(refusal.code >= 500 for refusal in exc.recipients):
+            raise
+        # 4xx on RCPT: greylisting, a full mailbox; the next try may be taken.
+        raise MailServerDownError("the mail server takes none of the recipients for now") from exc
     except (aiosmtplib.SMTPException, OSError) as exc:
         raise MailServerDownError(f"the mail server is away ({type(exc).__name__})") from exc
