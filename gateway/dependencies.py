@@ -7,13 +7,19 @@ from dataclasses import dataclass
 import aiohttp
 from redis.asyncio import Redis
 
+from gateway.alerts.watch import ErrorWatch, error_watch
 from gateway.documents import Documents
 from gateway.proxy import Upstream, upstream_session
+from gateway.rate_limit import RateLimiter
 from gateway.routing import Service
 from gateway.settings import GatewaySettings
 from shared.client import http_client
 from shared.jwt import Verifier
 from shared.redis import redis_client
+from shared.settings import MailSettings
+
+REDIS_TIMEOUT_S = 0.5
+"""Every request waits for its count; Redis that takes longer than this counts as away."""
 
 
 @dataclass(frozen=True)
@@ -25,17 +31,28 @@ class GatewayState:
     upstreams: Mapping[Service, Upstream]
     documents: Documents
     redis: Redis
+    limiter: RateLimiter
     verifier: Verifier
+    watch: ErrorWatch | None
+    """None when nobody is to be told of errors."""
 
 
 @asynccontextmanager
-async def gateway_state(settings: GatewaySettings) -> AsyncIterator[GatewayState]:
-    """Open everything; closed in reverse order at the end."""
+async def gateway_state(
+    settings: GatewaySettings, mail: MailSettings | None = None
+) -> AsyncIterator[GatewayState]:
+    """Open everything; closed in reverse order at the end. Without `mail` no error is mailed."""
     upstreams = {service: Upstream.at(service, settings.url_of(service)) for service in Service}
     async with (
         upstream_session(settings) as session,
-        redis_client(settings.redis_url.get_secret_value()) as redis,
+        redis_client(settings.redis_url.get_secret_value(), timeout_s=REDIS_TIMEOUT_S) as redis,
         http_client() as http,
+        error_watch(
+            redis,
+            mail,
+            recipients=settings.admin_emails,
+            window_s=settings.alert_window_s,
+        ) as watch,
     ):
         yield GatewayState(
             settings=settings,
@@ -43,10 +60,12 @@ async def gateway_state(settings: GatewaySettings) -> AsyncIterator[GatewayState
             upstreams=upstreams,
             documents=Documents(session, upstreams),
             redis=redis,
+            limiter=RateLimiter(redis),
             verifier=Verifier(
                 http,
                 jwks_url=f"{settings.url_of(Service.AUTH)}/.well-known/jwks.json",
                 issuer=settings.token_issuer,
                 audience=settings.token_audience,
             ),
+            watch=watch,
         )

@@ -69,6 +69,8 @@ class Incoming:
     length: int | None
     expects_continue: bool
     authorization: str | None
+    content_type: str
+    """The media type alone, in small letters."""
     if_none_match: str | None
     accepts_gzip: bool
 
@@ -121,12 +123,15 @@ def read_head(scope: Scope, *, trusted_proxies: Sequence[Network]) -> Incoming:
         length=int(length) if length is not None and length.isdecimal() else None,
         expects_continue=b"expect" in special,
         authorization=known.get("authorization"),
+        content_type=known.get("content-type", "").partition(";")[0].strip().lower(),
         if_none_match=known.get("if-none-match"),
         accepts_gzip="gzip" in known.get("accept-encoding", ""),
     )
 
 
-_READ = frozenset({"content-length", "authorization", "if-none-match", "accept-encoding"})
+_READ = frozenset(
+    {"content-length", "content-type", "authorization", "if-none-match", "accept-encoding"}
+)
 
 
 def _without_named(

@@ -1,5 +1,6 @@
 """The gateway's application; run it with `python -m gateway`."""
 
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from gateway.app import Gateway, OwnPath
@@ -7,6 +8,7 @@ from gateway.docs import DOCS_PATHS
 from gateway.operations import healthz, metrics, openapi, readyz
 from gateway.settings import GatewaySettings
 from shared.logging import configure_logging
+from shared.settings import MailSettings
 
 OWN_PATHS: dict[str, OwnPath] = {
     "/healthz": healthz,
@@ -16,13 +18,61 @@ OWN_PATHS: dict[str, OwnPath] = {
     **DOCS_PATHS,
 }
 
+EXPOSED_HEADERS = (
+    "ETag",
+    "Link",
+    "Location",
+    "Retry-After",
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+    "X-Request-ID",
+    "Content-Disposition",
+)
+
 
 def create_app() -> ASGIApp:
     """For `uvicorn gateway.main:create_app --factory`; settings come from the environment."""
-    return gateway_app(GatewaySettings())
+    return around(gateway_from_environment())
 
 
-def gateway_app(settings: GatewaySettings) -> Gateway:
+def gateway_from_environment() -> Gateway:
+    """The application by the environment's settings; SMTP only where admins are to be told.
+
+    Raises pydantic's ValidationError for settings that do not hold.
+    """
+    settings = GatewaySettings()
+    mail = MailSettings() if settings.admin_emails else None
+    return gateway_app(settings, mail=mail)
+
+
+def gateway_app(settings: GatewaySettings, *, mail: MailSettings | None = None) -> Gateway:
     """The application by given settings."""
     configure_logging(service="gateway", level=settings.log_level, log_format=settings.log_format)
-    return Gateway(settings, OWN_PATHS)
+    return Gateway(settings, OWN_PATHS, mail=mail)
+
+
+def around(app: Gateway) -> ASGIApp:
+    """The application with what stands around it by its settings: CORS, if any origin may call.
+
+    Tokens travel in a header, never in a cookie, so credentials stay off.
+    """
+    origins = app.settings.cors_origins
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"),
+        allow_headers=(
+            "Authorization",
+            "Content-Type",
+            "Idempotency-Key",
+            "If-Match",
+            "If-None-Match",
+            "Last-Event-ID",
+            "X-Request-ID",
+        ),
+        expose_headers=EXPOSED_HEADERS,
+        max_age=600,
+    )

@@ -6,14 +6,14 @@ uvicorn's httptools protocol reads a request's head of any size and waits for it
 import asyncio
 import json
 import socket
+from collections.abc import Callable
 from typing import Any
 
-import structlog
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.app import Gateway
-from gateway.settings import GatewaySettings
+from gateway.main import around
 from shared.contracts.problem import PROBLEM_MEDIA_TYPE
 from shared.errors import problem_document
 from shared.request_id import HEADER, accepted_or_new
@@ -21,8 +21,6 @@ from shared.request_id import HEADER, accepted_or_new
 HEADERS_LIMIT = 100
 LINGER_S = 2.0
 """How long a refused connection is read and forgotten before it is closed."""
-
-log = structlog.get_logger()
 
 
 class HeadError(Exception):
@@ -41,14 +39,15 @@ _REFUSALS = {
 }
 
 
-def protocol_for(settings: GatewaySettings) -> type[HttpToolsProtocol]:
+def protocol_for(app: Gateway) -> type[HttpToolsProtocol]:
     """The protocol of uvicorn with this process's limits."""
     return type(
         "BoundProtocol",
         (GuardedProtocol,),
         {
-            "head_limit_bytes": settings.head_limit_bytes,
-            "head_timeout_s": settings.head_timeout_s,
+            "head_limit_bytes": app.settings.head_limit_bytes,
+            "head_timeout_s": app.settings.head_timeout_s,
+            "tell_unread": staticmethod(app.tell_unread),
         },
     )
 
@@ -58,6 +57,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     head_limit_bytes = 32 * 1024
     head_timeout_s = 15.0
+    tell_unread: Callable[[int, str, str], None]
+    """Given a status, the problem's code and the request id."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -165,7 +166,7 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         code, title, detail = _REFUSALS[status]
         request_id = accepted_or_new(None)
-        log.error("head_refused", status=status, code=code, request_id=request_id)
+        self.tell_unread(status, code, request_id)
         document = problem_document(
             status=status, code=code, title=title, detail=detail, request_id=request_id
         )
@@ -197,14 +198,14 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def server_for(app: Gateway, *, loop: str = "auto", wrapped: Any = None) -> Server:
-    """The server of one process; `wrapped` is the application with what stands around it."""
+def server_for(app: Gateway, *, loop: str = "auto") -> Server:
+    """The server of one process."""
     settings = app.settings
     config = uvicorn.Config(
-        wrapped or app,
+        around(app),
         host=settings.host,
         port=settings.port,
-        http=protocol_for(settings),
+        http=protocol_for(app),
         ws="none",
         lifespan="on",
         loop=loop,

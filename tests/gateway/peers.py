@@ -14,6 +14,7 @@ from gateway.app import Gateway
 from gateway.main import gateway_app
 from gateway.server import Server, server_for
 from gateway.settings import GatewaySettings
+from shared.settings import MailSettings
 
 Answer = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -161,8 +162,10 @@ class RunningGateway:
 
 
 @asynccontextmanager
-async def running_gateway(settings: GatewaySettings) -> AsyncIterator[RunningGateway]:
-    app = gateway_app(settings)
+async def running_gateway(
+    settings: GatewaySettings, *, mail: MailSettings | None = None
+) -> AsyncIterator[RunningGateway]:
+    app = gateway_app(settings, mail=mail)
     server = server_for(app, loop="none")
     async with running(server):
         url = f"http://127.0.0.1:{settings.port}"

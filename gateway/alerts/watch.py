@@ -1,0 +1,161 @@
+"""The task of each gateway process that counts errors and sends the mails."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import aiosmtplib
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from gateway.alerts.domain import Counted, Example, Kind
+from gateway.alerts.ledger import Ledger
+from gateway.alerts.mails import Mail, counters_down, digest, first_of_its_kind
+from gateway.metrics import alert_mails
+from shared import mail as mail_server
+from shared.settings import MailSettings
+
+FLUSH_EVERY_S = 1.0
+RETRY_MAIL_S = 30.0
+KINDS_LIMIT = 500
+"""Kinds that a process holds between two flushes; more become one."""
+
+log = structlog.get_logger()
+
+
+class ErrorWatch:
+    """Collects errors in memory and hands them to the ledger once a second."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        mail: MailSettings,
+        *,
+        recipients: Sequence[str],
+        window_s: float,
+    ) -> None:
+        self._ledger = Ledger(redis, window_s=window_s)
+        self._mail = mail
+        self._recipients = tuple(recipients)
+        self._window_s = window_s
+        self._counted: dict[Kind, Counted] = {}
+        self._loop = asyncio.get_running_loop()
+        self._own_mail_at = float("-inf")
+
+    def note(self, kind: Kind, example: Example) -> None:
+        """Count one error; costs a look-up, so that a storm of them is cheap."""
+        if kind not in self._counted and len(self._counted) >= KINDS_LIMIT:
+            kind = Kind(method="*", route="other", status=kind.status, code="other")
+        before = self._counted.get(kind)
+        self._counted[kind] = Counted(kind, (before.count if before else 0) + 1, example)
+
+    async def run(self) -> None:
+        """Until cancelled; outlives Redis and the mail server."""
+        while True:
+            await asyncio.sleep(FLUSH_EVERY_S)
+            try:
+                await self.round()
+            except Exception:  # an edge: what goes wrong with telling must not stop serving
+                log.exception("alerts_failed")
+
+    async def round(self) -> None:
+        """One turn: hand over what was counted, write a digest that is due, send what waits."""
+        try:
+            await self._hand_over()
+            await self._write_digest()
+            while (waiting := await self._next()) is not None:
+                if not await self._send_waiting(waiting):
+                    break
+        except (RedisError, OSError) as exc:
+            log.warning("alerts_wait_for_redis", error=type(exc).__name__)
+            await self._tell_without_redis()
+
+    async def _hand_over(self) -> None:
+        for kind, error in list(self._counted.items()):
+            mail = first_of_its_kind(_mail_id(), error, window_s=self._window_s)
+            await self._ledger.record(error, mail)
+            self._forget(kind, error)
+
+    def _forget(self, kind: Kind, told: Counted) -> None:
+        """Take off what was handed over; more may have come while Redis took it."""
+        now = self._counted[kind]
+        if now.count == told.count:
+            del self._counted[kind]
+        else:
+            self._counted[kind] = Counted(kind, now.count - told.count, now.newest)
+
+    async def _write_digest(self) -> None:
+        errors = await self._ledger.take_window()
+        if errors:
+            await self._ledger.put_digest(digest(_mail_id(), errors, window_s=self._window_s))
+
+    async def _next(self) -> Mail | None:
+        return await self._ledger.next_mail(lease_s=2 * self._mail.smtp_timeout_s)
+
+    async def _send_waiting(self, mail: Mail) -> bool:
+        if await self._send(mail):
+            await self._ledger.mail_is_done()
+            return True
+        await self._ledger.try_mail_later(after_s=RETRY_MAIL_S)
+        return False
+
+    async def _send(self, mail: Mail) -> bool:
+        """Whether the mail needs no other try."""
+        message = mail_server.compose(
+            self._mail,
+            to=", ".join(self._recipients),
+            subject=mail.subject,
+            text=mail.text,
+            message_id=f"<{mail.id}@gateway.tabularium>",
+        )
+        try:
+            await mail_server.send(self._mail, message)
+        except mail_server.MailServerDownError as exc:
+            alert_mails.labels("postponed").inc()
+            log.warning("alert_mail_postponed", reason=exc.detail)
+            return False
+        except (aiosmtplib.SMTPRecipientsRefused, aiosmtplib.SMTPResponseException) as exc:
+            alert_mails.labels("refused").inc()
+            log.error("alert_mail_refused", subject=mail.subject, error=type(exc).__name__)  # noqa: TRY400 - the reason is the server's
+            return True
+        alert_mails.labels("sent").inc()
+        return True
+
+    async def _tell_without_redis(self) -> None:
+        """One mail a window from this process; what was counted stays for Redis's return."""
+        now = self._loop.time()
+        if not self._counted or now - self._own_mail_at < self._window_s:
+            return
+        mail = counters_down(_mail_id(), list(self._counted.values()), window_s=self._window_s)
+        if await self._send(mail):
+            self._own_mail_at = now
+
+
+def _mail_id() -> str:
+    return secrets.token_hex(12)
+
+
+@asynccontextmanager
+async def error_watch(
+    redis: Redis, mail: MailSettings | None, *, recipients: Sequence[str], window_s: float
+) -> AsyncIterator[ErrorWatch | None]:
+    """The watch, running; None when there is nobody to tell.
+
+    At the end, what was counted is handed over once more.
+    """
+    if mail is None or not recipients:
+        yield None
+        return
+    watch = ErrorWatch(redis, mail, recipients=recipients, window_s=window_s)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(watch.run())
+        try:
+            yield watch
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+            await watch.round()

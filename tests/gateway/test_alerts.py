@@ -1,0 +1,307 @@
+"""Mails to the admins: soon, few, once, and not lost."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from deploy.local.processes import free_port
+from deploy.local.valkey import Valkey
+from gateway.alerts import watch as watch_module
+from gateway.alerts.domain import Counted, Example, Kind
+from gateway.alerts.mails import digest
+from gateway.alerts.watch import ErrorWatch
+from shared.redis import redis_client
+from tests.gateway.conftest import SettingsMaker
+from tests.gateway.peers import FakeService, broken_service, problem, running_gateway
+from tests.support.mailbox import Mailbox, running_mailbox
+
+ADMINS = ("root@example.com", "ops@example.com")
+
+
+@pytest_asyncio.fixture
+async def redis(valkey_server: Valkey) -> AsyncIterator[Redis]:
+    async with redis_client(valkey_server.url) as client:
+        await client.flushdb()
+        yield client
+
+
+@pytest_asyncio.fixture
+async def mailbox() -> AsyncIterator[Mailbox]:
+    async with running_mailbox() as running:
+        yield running
+
+
+def watching(redis: Redis, mailbox: Mailbox, *, window_s: float = 3600) -> ErrorWatch:
+    return ErrorWatch(redis, mailbox.settings, recipients=ADMINS, window_s=window_s)
+
+
+def kind(status: int = 503, route: str = "/api/tables", code: str | None = "unavailable") -> Kind:
+    return Kind.of(method="GET", route=route, status=status, code=code)
+
+
+def example(request_id: str = "r1") -> Example:
+    return Example(datetime.now(UTC), request_id, subject="ann", duration_ms=1.5)
+
+
+def text_of(message: EmailMessage) -> str:
+    return str(message.get_content())
+
+
+async def test_the_first_of_a_kind_is_mailed_at_once(redis: Redis, mailbox: Mailbox) -> None:
+    watch = watching(redis, mailbox)
+    watch.note(kind(), example("req-77"))
+    await watch.round()
+    (mail,) = await mailbox.wait_for(1)
+    assert mail["To"] == "root@example.com, ops@example.com"
+    assert mail["Subject"] == "[Tabularium] 503 unavailable: GET /api/tables"
+    assert mail["Message-ID"].endswith("@gateway.tabularium>")
+    for word in ("req-77", "by ann", "1.5 ms"):
+        assert word in text_of(mail)
+
+
+async def test_the_same_kind_again_waits_for_the_digest(redis: Redis, mailbox: Mailbox) -> None:
+    watch = watching(redis, mailbox, window_s=1.0)
+    watch.note(kind(), example("first"))
+    await watch.round()
+    for number in range(41):
+        watch.note(kind(), example(f"r{number}"))
+    await watch.round()
+    assert len(mailbox.received) == 1
+    await rounds_until(watch, mailbox, 2)
+    mail = mailbox.received[1]
+    assert mail["Subject"] == "[Tabularium] 41 errors in 1 seconds"
+    assert "41 x 503 unavailable" in text_of(mail)
+    assert "request id r40" in text_of(mail)
+
+
+async def rounds_until(watch: ErrorWatch, mailbox: Mailbox, count: int) -> None:
+    deadline = time.monotonic() + 20
+    while len(mailbox.received) < count:
+        assert time.monotonic() < deadline
+        await watch.round()
+        await asyncio.sleep(0.05)
+
+
+async def test_nothing_more_is_mailed_when_nothing_more_happened(
+    redis: Redis, mailbox: Mailbox
+) -> None:
+    watch = watching(redis, mailbox, window_s=0.2)
+    watch.note(kind(), example())
+    await watch.round()
+    await asyncio.sleep(0.3)
+    await watch.round()
+    assert len(mailbox.received) == 1
+
+
+async def test_a_storm_of_many_kinds_is_two_mails(redis: Redis, mailbox: Mailbox) -> None:
+    """10,000 errors, refusals and failures of 40 kinds, seen by three processes."""
+    watches = [watching(redis, mailbox, window_s=900) for _ in range(3)]
+    for number in range(10_000):
+        status = 404 if number % 2 else 502
+        watches[number % 3].note(kind(status, f"/api/{number % 40}"), example(f"r{number}"))
+        if number % 1000 == 999:
+            await asyncio.gather(*(watch.round() for watch in watches))
+    assert len(mailbox.received) == 2
+    told = sorted(mail["Subject"].split()[1] for mail in mailbox.received)
+    assert told == ["404", "502"]
+
+
+async def test_several_processes_write_one_digest_with_all_counts(
+    redis: Redis, mailbox: Mailbox
+) -> None:
+    watches = [watching(redis, mailbox, window_s=1.0) for _ in range(3)]
+    watches[0].note(kind(), example())
+    await watches[0].round()
+    for number in range(300):
+        watches[number % 3].note(kind(), example())
+    deadline = time.monotonic() + 20
+    while len(mailbox.received) < 2:
+        assert time.monotonic() < deadline
+        await asyncio.gather(*(watch.round() for watch in watches))
+        await asyncio.sleep(0.05)
+    await asyncio.gather(*(watch.round() for watch in watches))
+    assert [mail["Subject"] for mail in mailbox.received[1:]] == [
+        "[Tabularium] 300 errors in 1 seconds"
+    ]
+
+
+async def test_what_a_process_took_and_did_not_write_another_writes(
+    redis: Redis, mailbox: Mailbox
+) -> None:
+    watch = watching(redis, mailbox, window_s=0.1)
+    watch.note(kind(), example())
+    await watch.round()
+    watch.note(kind(), example())
+    await watch.round()
+    await asyncio.sleep(0.2)
+    dying, living = watching(redis, mailbox, window_s=0.1), watching(redis, mailbox, window_s=0.1)
+    assert len(await dying._ledger.take_window()) == 1  # and then the process is killed
+    await living.round()
+    assert len(mailbox.received) == 1  # the first may still be at it
+    await redis.delete("{tabularium:alerts}:writing")  # as after 30 s
+    await living.round()
+    assert len(await mailbox.wait_for(2)) == 2
+
+
+async def test_a_mail_server_that_is_down_gets_the_mail_later(
+    redis: Redis, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_module, "RETRY_MAIL_S", 0.1)
+    await mailbox.stop()
+    watch = watching(redis, mailbox)
+    watch.note(kind(), example())
+    await watch.round()
+    mailbox.refusal = "451 later"
+    await mailbox.start()
+    await asyncio.sleep(0.15)
+    await watch.round()
+    assert (mailbox.refused, mailbox.received) == (2, [])
+    mailbox.refusal = None
+    await rounds_until(watching(redis, mailbox), mailbox, 1)  # another process may do it
+    assert mailbox.received[0]["Subject"] == "[Tabularium] 503 unavailable: GET /api/tables"
+
+
+async def test_a_mail_that_is_refused_for_good_does_not_block_the_next(
+    redis: Redis, mailbox: Mailbox
+) -> None:
+    watch = watching(redis, mailbox)
+    mailbox.refusal = "550 unknown"
+    watch.note(kind(503), example())
+    await watch.round()
+    mailbox.refusal = None
+    watch.note(kind(404), example())
+    await watch.round()
+    assert [mail["Subject"].split()[1] for mail in mailbox.received] == ["404"]
+
+
+async def test_without_redis_each_process_tells_once(mailbox: Mailbox, tmp_path: Path) -> None:
+    async with redis_client(f"redis://127.0.0.1:{free_port()}/0", timeout_s=0.2) as away:
+        watch = watching(away, mailbox)
+        for number in range(500):
+            watch.note(kind(), example(f"r{number}"))
+        await watch.round()
+        await watch.round()
+    assert [mail["Subject"] for mail in mailbox.received] == [
+        "[Tabularium] Redis is away; sign-in is off"
+    ]
+    assert "500 x 503" in text_of(mailbox.received[0])
+
+
+def test_kinds_come_from_a_bounded_set() -> None:
+    assert kind(code="Weird\r\nBcc: x").code == "other"
+    assert Kind.from_key(kind().key) == kind()
+
+
+def test_a_digest_of_many_kinds_stays_readable() -> None:
+    errors = [Counted(kind(404, f"/api/{n}"), n + 1, example()) for n in range(150)]
+    errors.append(Counted(kind(500, "/api/important"), 1, example()))
+    text = digest("id", errors, window_s=900).text
+    assert text.index("/api/important") < text.index("/api/149")
+    assert "and 1,326 of 51 other kinds" in text
+
+
+@asynccontextmanager
+async def telling(
+    url: str, settings: SettingsMaker, mailbox: Mailbox
+) -> AsyncIterator[aiohttp.ClientSession]:
+    chosen = settings(url, admin_emails="root@example.com")
+    async with (
+        running_gateway(chosen, mail=mailbox.settings) as gateway,
+        aiohttp.ClientSession(gateway.url) as http,
+    ):
+        yield http
+
+
+async def test_a_refusal_by_a_service_reaches_the_admins(
+    service: FakeService, settings: SettingsMaker, mailbox: Mailbox, redis: Redis
+) -> None:
+    service.answers["/api/tables"] = problem(409, "import_running")
+    async with telling(service.url, settings, mailbox) as http:
+        async with http.get("/api/tables", headers={"X-Request-ID": "look-for-me"}) as answer:
+            assert answer.status == 409
+        (mail,) = await mailbox.wait_for(1)
+    assert mail["Subject"] == "[Tabularium] 409 import_running: GET /api/tables"
+    assert "look-for-me" in text_of(mail)
+
+
+async def test_an_answer_broken_off_reaches_the_admins(
+    settings: SettingsMaker, mailbox: Mailbox, redis: Redis
+) -> None:
+    async with (
+        broken_service(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf") as broken,
+        telling(broken.url, settings, mailbox) as http,
+    ):
+        async with http.get("/api/tables") as answer:
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await answer.read()
+        (mail,) = await mailbox.wait_for(1)
+    assert mail["Subject"] == "[Tabularium] 200 broken_off: GET /api/tables"
+
+
+async def test_what_was_counted_is_told_when_the_process_stops(
+    service: FakeService,
+    settings: SettingsMaker,
+    mailbox: Mailbox,
+    redis: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watch_module, "FLUSH_EVERY_S", 3600)
+    async with telling(service.url, settings, mailbox) as http, http.get("/nowhere") as answer:
+        assert answer.status == 404
+    assert [mail["Subject"] for mail in mailbox.received] == [
+        "[Tabularium] 404 not_found: GET unrouted"
+    ]
+
+
+async def test_successes_and_redirects_tell_nobody(
+    service: FakeService,
+    settings: SettingsMaker,
+    mailbox: Mailbox,
+    redis: Redis,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async with telling(service.url, settings, mailbox) as http:
+        async with http.get("/api/tables") as answer:
+            assert answer.status == 200
+        async with http.get("/", allow_redirects=False) as answer:
+            assert answer.status == 307
+    assert mailbox.received == []
+    lines = [line for line in capsys.readouterr().out.splitlines() if "answer_" in line]
+    assert len(lines) == 1
+    assert '"event": "answer_redirects"' in lines[0]
+    assert '"level": "info"' in lines[0]
+
+
+async def test_an_error_is_logged_with_all_that_finds_it(
+    service: FakeService,
+    settings: SettingsMaker,
+    mailbox: Mailbox,
+    redis: Redis,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    service.answers["/api/tables"] = problem(409, "import_running")
+    async with telling(service.url, settings, mailbox) as http:
+        headers = {"X-Request-ID": "find-me", "Authorization": "Bearer secret.secret.secret"}
+        async with http.get("/api/tables?q=secret", headers=headers) as answer:
+            assert answer.status == 409
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "answer_refused" in line]
+    for field in (
+        '"level": "error"',
+        '"request_id": "find-me"',
+        '"route": "/api/tables"',
+        '"status": 409',
+        '"code": "import_running"',
+        '"duration_ms"',
+        '"subject"',
+    ):
+        assert field in line
+    assert "secret" not in line
