@@ -4,13 +4,16 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 
 from services.auth import actions, routes
 from services.auth.dependencies import auth_state, running_state
 from services.auth.settings import AuthSettings
 from shared.app import build_app
 from shared.database import probe_engine
+
+BODY_LIMIT_BYTES = 65_536
+"""Far more than any body that auth wants."""
 
 
 def create_app(settings: AuthSettings | None = None) -> FastAPI:
@@ -22,11 +25,14 @@ def create_app(settings: AuthSettings | None = None) -> FastAPI:
         async with running_state(chosen) as state:
             yield {"state": state}
 
+    everything = APIRouter(max_body_size=BODY_LIMIT_BYTES)
+    for router in (actions.router, *routes.routers):
+        everything.include_router(router)
     return build_app(
         chosen,
         service="auth",
         title="Tabularium: auth",
-        routers=[actions.router, *routes.routers],
+        routers=[everything],
         lifespan=lifespan,
         probes={"postgresql": _probe_postgresql},
     )

@@ -209,5 +209,6 @@ class EventQuery(BaseModel):
     until: Annotated[AwareDatetime | None, Field(description="Exclusive")] = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     before: Annotated[
-        int | None, Field(description="Lines with a smaller id; `next` fills it in")
+        int | None,
+        Field(ge=1, lt=2**63, description="Lines with a smaller id; `next` fills it in"),
     ] = None

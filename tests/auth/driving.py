@@ -3,13 +3,12 @@
 import base64
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
 import httpx2
-from fastapi import FastAPI
 from pydantic import SecretStr
 
 from services.auth.main import create_app
@@ -69,11 +68,12 @@ def bearer(token: str) -> dict[str, str]:
 class Auth:
     """A running auth and a client that talks to it."""
 
-    app: FastAPI
-    url: str
-    http: httpx2.AsyncClient
+    settings: AuthSettings
     database: Database
     mailbox: Mailbox
+    stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    url: str = field(init=False)
+    http: httpx2.AsyncClient = field(init=False)
 
     async def sign_in(self, username: str, password: str = PASSWORD) -> dict[str, str]:
         """`{"access", "refresh"}` by the verb face."""
@@ -115,6 +115,28 @@ class Auth:
         client: dict[str, Any] = answer.json()
         return client
 
+    async def client_token(self, client: Mapping[str, Any]) -> str:
+        """An access token of a machine client."""
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": client["id"],
+            "client_secret": client["secret"],
+        }
+        token: str = (await self.form(form)).json()["access_token"]
+        return token
+
+    async def peer_token(self) -> str:
+        """An access token of one of our own services."""
+        return await self.client_token({"id": "catalog", "secret": INTERNAL_SECRETS["catalog"]})
+
+    async def restart(self) -> None:
+        """Stop the process and start it anew, at another port."""
+        await self.stack.aclose()
+        self.url = await self.stack.enter_async_context(serving(create_app(self.settings)))
+        self.http = await self.stack.enter_async_context(
+            httpx2.AsyncClient(base_url=self.url, trust_env=False)
+        )
+
     async def me(self, token: str) -> httpx2.Response:
         return await self.http.get("/api/auth/me", headers=bearer(token))
 
@@ -136,6 +158,11 @@ class Auth:
 
 @asynccontextmanager
 async def running_auth(database: Database, mailbox: Mailbox, **changes: Any) -> AsyncIterator[Auth]:
-    app = create_app(auth_settings(database, mailbox, **changes))
-    async with serving(app) as url, httpx2.AsyncClient(base_url=url, trust_env=False) as http:
-        yield Auth(app=app, url=url, http=http, database=database, mailbox=mailbox)
+    auth = Auth(
+        settings=auth_settings(database, mailbox, **changes), database=database, mailbox=mailbox
+    )
+    await auth.restart()
+    try:
+        yield auth
+    finally:
+        await auth.stack.aclose()

@@ -174,3 +174,8 @@ async def test_a_sign_in_and_a_failure_are_in_the_trail(auth: Auth) -> None:
     assert [event["result"] for event in events] == ["ok", "failed"]
     assert {event["address"] for event in events} == {address["X-Forwarded-For"]}
     assert all(event["request_id"] for event in events)
+
+
+async def test_a_body_too_large_is_refused(auth: Auth) -> None:
+    answer = await auth.post("/api/token", {"username": "x" * 70_000, "password": "y"})
+    assert answer.status_code == 413

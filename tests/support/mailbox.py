@@ -25,6 +25,8 @@ class Mailbox:
     received: list[EmailMessage] = field(default_factory=list)
     refusal: str | None = None
     """What to answer to every recipient instead of taking the mail, for example `451 later`."""
+    refused: int = 0
+    """How many recipients were answered so."""
     _server: asyncio.Server | None = None
     _sessions: "set[SMTP]" = field(default_factory=set)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -44,7 +46,7 @@ class Mailbox:
             return
         self._server.close()
         for session in self._sessions:
-            if session.transport is not None:
+            if isinstance(session.transport, asyncio.WriteTransport):
                 session.transport.abort()
         await self._server.wait_closed()
         self._sessions.clear()
@@ -66,6 +68,11 @@ class Mailbox:
             await self._changed.wait_for(lambda: self.to(address))
         return self.to(address)[-1]
 
+    async def wait_for_refusals(self, count: int, *, timeout_s: float = 20) -> None:
+        """Return once so many recipients have been refused."""
+        async with asyncio.timeout(timeout_s), self._changed:
+            await self._changed.wait_for(lambda: self.refused >= count)
+
     def _session(self) -> SMTP:
         session = SMTP(self, hostname="mailbox.test", enable_SMTPUTF8=True)
         self._sessions.add(session)
@@ -75,6 +82,9 @@ class Mailbox:
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: Any
     ) -> str:
         if self.refusal is not None:
+            async with self._changed:
+                self.refused += 1
+                self._changed.notify_all()
             return self.refusal
         envelope.rcpt_tos.append(address)
         return "250 OK"

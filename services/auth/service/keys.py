@@ -148,9 +148,10 @@ async def rotate_for(ring: KeyRing, caller: Caller) -> Rotation:
 
 
 async def replace_all(engine: AsyncEngine, *, secret: bytes, actor: str) -> Rotation:
-    """After a leak, or with a lost SIGNING_KEY_SECRET: every access token ends at once.
+    """After a leak, or with a lost SIGNING_KEY_SECRET: drop every key and make two new ones.
 
-    Sessions go on: their refresh tokens are no JWTs.
+    Running processes follow as soon as they read the keys anew (auth within 30 s, verifiers
+    within 300 s). Sessions go on: their refresh tokens are no JWTs.
     """
     async with engine.begin() as connection:
         await repository.lock(connection)

@@ -23,6 +23,7 @@ from services.auth.domain import (
     limit_key,
 )
 from services.auth.errors import (
+    HashingBusyError,
     InvalidClientError,
     InvalidCredentialsError,
     InvalidRefreshTokenError,
@@ -71,7 +72,11 @@ class Sessions:
         login_key = limit_key("sign_in", login.strip().lower(), block)
         address_key = limit_key("sign_in_address", block)
         user = await self._count_and_look_up(login, login_key, address_key)
-        fits = await self.passwords.fits(user.password_hash if user else None, password)
+        try:
+            fits = await self.passwords.fits(user.password_hash if user else None, password)
+        except HashingBusyError:
+            await self._give_back(login_key, address_key)  # nothing was tried
+            raise
         if user is None or not fits or user.disabled:
             await self._tell_failure(user, address)
             raise InvalidCredentialsError
@@ -226,6 +231,11 @@ class Sessions:
         if wait_s is not None:
             raise TooManyAttemptsError(wait_s)
         return user
+
+    async def _give_back(self, *keys: str) -> None:
+        async with self.engine.begin() as connection:
+            for key in keys:
+                await limits.give_back_attempt(connection, key)
 
     async def _tell_failure(self, user: User | None, address: str | None) -> None:
         async with self.engine.begin() as connection:
