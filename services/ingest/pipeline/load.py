@@ -3,34 +3,42 @@
 Everything is loaded and the run is marked as done in the same commit, or nothing is.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import asyncpg
-import polars as pl
 
-from services.ingest.domain import (
-    ImportOptions,
-    Mode,
-    OnError,
-    Outcome,
-    Progress,
-    RowCounts,
-)
+from services.ingest.domain import ImportOptions, Mode, Outcome, RowCounts
 from services.ingest.pipeline.ahead import ahead
-from services.ingest.pipeline.cells import CellRules, Judged, judge
+from services.ingest.pipeline.cells import CellRules
 from services.ingest.pipeline.cells.dates import DateFormat
-from services.ingest.pipeline.encode import RowEncoder
-from services.ingest.pipeline.frame import Frame
-from services.ingest.pipeline.header import ID_TYPE, ColumnPlan, plan_columns
+from services.ingest.pipeline.copying import TableRows, staged_rows
+from services.ingest.pipeline.duplicates import DuplicateLines, FileKey
+from services.ingest.pipeline.header import ColumnPlan, plan_columns
 from services.ingest.pipeline.limits import Limits
+from services.ingest.pipeline.passes import Passes, Reading
 from services.ingest.pipeline.ports import FileLoad, LoadPorts
-from services.ingest.pipeline.refusals import OptionError, RowRefusedError, TooManyErrorsError
+from services.ingest.pipeline.refusals import (
+    KeyNotInFileError,
+    OptionError,
+    RowTooWideError,
+    TableBusyError,
+    TableChangedError,
+    ValueNotStoredError,
+)
 from services.ingest.pipeline.rejects import RejectReport
 from services.ingest.pipeline.source import FileSource, Source
+from services.ingest.pipeline.staging import Staging, key_of
 from services.ingest.pipeline.target import IdBlocks, Target
-from shared.contracts.records import ID_COLUMN, IMPORT_COLUMN, TableContract
+from shared.contracts.records import TableContract
+from shared.errors import StorageFullError
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+DEADLOCK_TRIES = 5
+DUPLICATE_TRIES = 3
 
 
 async def load_file(job: FileLoad, ports: LoadPorts) -> Outcome:
@@ -61,182 +69,225 @@ async def load_source(
     ports: LoadPorts,
     bytes_total: int | None,
 ) -> Outcome:
-    """Load rows from any source; `load_file` says what it raises."""
-    plan = plan_columns(source.columns, contract, options)
-    load = _Load(source, contract, options, plan, ports, bytes_total)
-    async with ports.pool.acquire() as connection:
-        await _announce(connection, ports)
-        transaction = connection.transaction()
-        await transaction.start()
+    """Load rows from any source; `load_file` says what it raises.
+
+    Two loads of one table can wait for each other's keys; PostgreSQL ends one of them, and that
+    one starts again.
+    """
+    load = _Load(contract, options, ports, plan_columns(source.columns, contract, options))
+    report = RejectReport(ports.rejects, load.plan.originals)
+    passes = Passes(source, _rules(load.plan, options), options, ports, report, bytes_total)
+    for tries_left in reversed(range(DEADLOCK_TRIES)):
         try:
-            outcome = await load.run(connection)
-            if not options.dry_run:
-                await ports.fence(connection, outcome)
-        except BaseException:
-            await _rollback(transaction, connection)
-            raise
-        if options.dry_run:
-            await transaction.rollback()
-        else:
-            await transaction.commit()
-    return outcome
+            return await load.once(passes)
+        except asyncpg.DeadlockDetectedError as error:
+            if not tries_left:
+                raise TableBusyError(
+                    f"other imports into {contract.table} kept getting in the way: try again"
+                ) from error
+            await report.restart()
+    raise AssertionError("unreachable")
 
 
-async def _announce(connection: "asyncpg.Connection[asyncpg.Record]", ports: LoadPorts) -> None:
-    row = await connection.fetchrow(
-        "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
-    )
-    assert row is not None
-    await ports.on_backend(row["pid"], row["backend_start"])
+def _rules(plan: ColumnPlan, options: ImportOptions) -> CellRules:
+    try:
+        dates = DateFormat(options.date_format)
+    except ValueError as error:
+        raise OptionError.of("date_format", "invalid_option", str(error)) from error
+    return CellRules(plan.columns, options.null_values, dates)
 
 
-async def _rollback(
-    transaction: asyncpg.transaction.Transaction, connection: "asyncpg.Connection[asyncpg.Record]"
-) -> None:
-    if connection.is_closed():
-        return
-    await transaction.rollback()
-
-
-@dataclass
-class _Counts:
-    read: int = 0
-    loaded: int = 0
-    bytes_read: int = 0
-
-
-@dataclass
+@dataclass(frozen=True, slots=True)
 class _Load:
-    source: Source
     contract: TableContract
     options: ImportOptions
-    plan: ColumnPlan
     ports: LoadPorts
-    bytes_total: int | None
-    counts: _Counts = field(default_factory=_Counts)
+    plan: ColumnPlan
 
     def __post_init__(self) -> None:
-        try:
-            dates = DateFormat(self.options.date_format)
-        except ValueError as error:
-            raise OptionError.of("date_format", "invalid_option", str(error)) from error
-        self.rules = CellRules(self.plan.columns, self.options.null_values, dates)
-        self.report = RejectReport(self.ports.rejects, self.plan.originals)
+        key, unique = set(self.options.key), [set(k.columns) for k in self.contract.unique_keys]
+        if self.options.mode is Mode.UPSERT and key not in (*unique, {"id"}):
+            raise OptionError.of(
+                "key",
+                "invalid_option",
+                "an upsert needs a key that is unique in the table: a unique column or `id`",
+            )
 
-    async def run(self, connection: "asyncpg.Connection[asyncpg.Record]") -> Outcome:
+    async def once(self, passes: Passes) -> Outcome:
+        """One transaction: lock, load, fence, commit."""
+        async with self.ports.pool.acquire() as connection, _translated():
+            await self._announce(connection)
+            async with _transaction(connection) as transaction:
+                outcome = await self._load(connection, passes)
+                if self.options.dry_run:
+                    await transaction.rollback()
+                else:
+                    await self.ports.fence(connection, outcome)
+                    await transaction.commit()
+        return outcome
+
+    async def _announce(self, connection: Connection) -> None:
+        row = await connection.fetchrow(
+            "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+        )
+        assert row is not None
+        await self.ports.on_backend(row["pid"], row["backend_start"])
+
+    async def _load(self, connection: Connection, passes: Passes) -> Outcome:
         target = Target(connection, self.contract)
         await target.lock(self.options.mode)
         if self.options.mode is Mode.REPLACE:
             await target.empty()
-        await self._straight(target)
-        counts = self.counts
+        reading = Reading()
+        if self.options.mode is Mode.UPSERT:
+            reading, inserted, updated = await self._upsert(connection, target, passes)
+        else:
+            reading, inserted = await self._insert(connection, target, passes)
+            updated = 0
         return Outcome(
             rows=RowCounts(
-                read=counts.read,
-                loaded=counts.loaded,
-                rejected=self.report.rows,
-                inserted=counts.loaded,
-                updated=0,
+                read=reading.rows,
+                loaded=inserted + updated,
+                rejected=passes.report.rows,
+                inserted=inserted,
+                updated=updated,
             ),
-            bytes_read=counts.bytes_read,
-            format=self.source.format,
+            bytes_read=reading.bytes,
+            format=passes.source.format,
         )
 
-    async def _straight(self, target: Target) -> None:
+    async def _insert(
+        self, connection: Connection, target: Target, passes: Passes
+    ) -> tuple[Reading, int]:
+        """Straight in; after a unique violation once more without the duplicates."""
+        keys = [
+            key
+            for unique in self.contract.unique_keys
+            if (key := key_of(unique.columns, self.plan)) is not None
+        ]
+        duplicates: DuplicateLines | None = None
+        for tries_left in reversed(range(DUPLICATE_TRIES + 1)):
+            try:
+                async with connection.transaction():
+                    return await self._straight(target, passes, duplicates)
+            except asyncpg.UniqueViolationError as error:
+                if not tries_left or not keys:
+                    raise _unexplained(error) from error
+            finally:
+                if duplicates is not None:
+                    duplicates.close()
+            await passes.report.restart()
+            if tries_left == 1:  # somebody inserts the same keys as fast as we look for them
+                await target.shut_out_writers()
+            duplicates = await self._find_duplicates(connection, passes, keys)
+        raise AssertionError("unreachable")
+
+    async def _straight(
+        self, target: Target, passes: Passes, duplicates: DuplicateLines | None
+    ) -> tuple[Reading, int]:
         """COPY into the table itself, with ids from blocks while they can be had."""
-        ids = IdBlocks(self.ports.pool, self.contract.oid)
-        async with ahead(self._judged()) as judged:
-            rows = _Rows(judged, ids, self.plan, self.ports.import_id)
+        ids, reading, loaded = IdBlocks(self.ports.pool, self.contract.oid), Reading(), 0
+        async with ahead(passes.judged(reading, duplicates)) as judged:
+            rows = TableRows(judged, ids=ids, plan=self.plan, import_id=self.ports.import_id)
             while await rows.begin():
-                self.counts.loaded += await target.copy(rows.columns, rows.copy_data())
+                loaded += await target.copy(rows.columns, rows.data())
+        if rows.highest_id:
+            await ids.advance_past(rows.highest_id)
+        return reading, loaded
 
-    async def _judged(self) -> AsyncIterator[Judged]:
-        frames = self.source.frames()
-        async with ahead(frames) as coming:
-            async for frame in coming:
-                judged = await asyncio.to_thread(judge, frame, self.rules)
-                await self._note(frame, judged)
-                if judged.good.height:
-                    yield judged
+    async def _find_duplicates(
+        self, connection: Connection, passes: Passes, keys: list[FileKey]
+    ) -> DuplicateLines:
+        """Read the file for its keys alone, and let PostgreSQL compare them."""
+        columns = {column.target: column.type for key in keys for column in key.columns}
+        staging = Staging(connection, self.contract, list(columns))
+        await staging.make()
+        async with ahead(passes.silent()) as judged:
+            await staging.copy(staged_rows(judged, list(columns.items())))
+        # A replace has emptied the table: only the file's own rows can be rivals.
+        return await staging.duplicates(keys, against_table=self.options.mode is not Mode.REPLACE)
 
-    async def _note(self, frame: Frame, judged: Judged) -> None:
-        self.counts.read += frame.rows
-        self.counts.bytes_read = frame.bytes_read
-        await self.report.add(judged.bad, frame.refused)
-        if self.report.rows and self.options.on_error is OnError.ABORT:
-            raise RowRefusedError(_first_reason(frame, judged))
-        most = self.options.max_errors
-        if most is not None and self.report.rows > most:
-            raise TooManyErrorsError(
-                f"{self.report.rows} rows are bad, and max_errors is {most}: nothing was loaded"
-            )
-        self.ports.on_progress(
-            Progress(
-                rows_read=self.counts.read,
-                rows_rejected=self.report.rows,
-                bytes_read=self.counts.bytes_read,
-                bytes_total=self.bytes_total,
-            )
-        )
+    async def _upsert(
+        self, connection: Connection, target: Target, passes: Passes
+    ) -> tuple[Reading, int, int]:
+        """Stage the rows, take out the duplicates, merge what is left by the key."""
+        columns = [(column.target, column.type) for column in self.plan.columns]
+        staging = Staging(connection, self.contract, [name for name, _ in columns])
+        for tries_left in reversed(range(DUPLICATE_TRIES)):
+            if not tries_left:
+                await target.shut_out_writers()
+            await staging.make()
+            reading = Reading()
+            async with ahead(passes.judged(reading)) as judged:
+                await staging.copy(staged_rows(judged, columns))
+            await self._refuse_rivals(staging, passes)
+            try:
+                async with connection.transaction():
+                    inserted, updated = await target.merge(
+                        [name for name, _ in columns], self.options.key, self.ports.import_id
+                    )
+            except asyncpg.UniqueViolationError as error:
+                if not tries_left:
+                    raise _unexplained(error) from error
+                await passes.report.restart()
+            else:
+                if self.plan.brings_ids:
+                    ids = IdBlocks(self.ports.pool, self.contract.oid)
+                    await ids.advance_past(await staging.highest_id())
+                return reading, inserted, updated
+        raise AssertionError("unreachable")
+
+    async def _refuse_rivals(self, staging: Staging, passes: Passes) -> None:
+        """Take rows that others rule out from the stage; where there are any, report anew."""
+        key = key_of(self.options.key, self.plan)
+        assert key is not None
+        others = [
+            other
+            for unique in self.contract.unique_keys
+            if set(unique.columns) != set(self.options.key)
+            and (other := key_of(unique.columns, self.plan)) is not None
+        ]
+        with closing(await staging.duplicates([key, *others], updating=key)) as rivals:
+            if not rivals.found:
+                return
+            await passes.report.restart()
+            async with ahead(passes.judged(Reading(), rivals)) as judged:
+                async for _ in judged:
+                    pass
 
 
-def _first_reason(frame: Frame, judged: Judged) -> str:
-    bad = judged.bad
-    reasons = [(row.line, row.message) for row in frame.refused[:1]]
-    if bad.lines.len():
-        reasons.append((bad.lines[0], bad.faults["message"][0]))
-    line, message = min(reasons)
-    return f"line {line}: {message}; nothing was loaded (on_error=abort)"
+def _unexplained(error: asyncpg.UniqueViolationError) -> Exception:
+    """A unique violation that no row of the file explains."""
+    return KeyNotInFileError(
+        f"every row would get the same value in a unique column: {error.detail or error}"
+    )
 
 
-class _Rows:
-    """Judged frames as one COPY after the other: with ids, and without once they run out."""
+@asynccontextmanager
+async def _transaction(
+    connection: Connection,
+) -> AsyncIterator[asyncpg.transaction.Transaction]:
+    """A transaction that its user ends; rolled back on the way out of an error."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        yield transaction
+    except BaseException:
+        if not connection.is_closed():
+            await transaction.rollback()
+        raise
 
-    def __init__(
-        self,
-        judged: AsyncIterator[Judged],
-        ids: IdBlocks,
-        plan: ColumnPlan,
-        import_id: int,
-    ) -> None:
-        self._judged = judged
-        self._ids = ids
-        self._plan = plan
-        self._import_id = import_id
-        self._waiting: Judged | None = None
-        self._first_id: int | None = None
 
-    async def begin(self) -> bool:
-        """Whether there are more rows; fixes the columns of the next COPY."""
-        if self._waiting is None:
-            await self._advance()
-        if self._waiting is None:
-            return False
-        system = [(IMPORT_COLUMN, ID_TYPE)]
-        self._with_ids = self._first_id is not None
-        if self._with_ids:
-            system.insert(0, (ID_COLUMN, ID_TYPE))
-        planned = [(column.target, column.type) for column in self._plan.columns]
-        self._encoder = RowEncoder([*system, *planned])
-        self.columns = [name for name, _ in (*system, *planned)]
-        return True
-
-    async def _advance(self) -> None:
-        self._waiting = await anext(self._judged, None)
-        if self._waiting is not None and not self._plan.brings_ids:
-            self._first_id = await self._ids.take(self._waiting.good.height)
-
-    async def copy_data(self) -> AsyncIterator[bytes]:
-        """The binary COPY of all frames up to the end, or to where the ids run out."""
-        yield self._encoder.header()
-        while self._waiting is not None and self._with_ids == (self._first_id is not None):
-            yield await asyncio.to_thread(self._encode, self._waiting.good, self._first_id)
-            await self._advance()
-        yield self._encoder.finish()
-
-    def _encode(self, good: pl.DataFrame, first_id: int | None) -> bytes:
-        system = [pl.lit(self._import_id, dtype=pl.Int64).alias(IMPORT_COLUMN)]
-        if first_id is not None:
-            ids = pl.int_range(first_id, first_id + good.height, dtype=pl.Int64)
-            system.append(ids.alias(ID_COLUMN))
-        return self._encoder.encode(good.with_columns(system))
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    """PostgreSQL's refusals of rows and of room, as causes that people are told."""
+    try:
+        yield
+    except asyncpg.ProgramLimitExceededError as error:
+        raise RowTooWideError(f"a row is too wide for PostgreSQL: {error}") from error
+    except asyncpg.DiskFullError as error:
+        raise StorageFullError("the database's disk is full; nothing was loaded") from error
+    except (asyncpg.DataError, asyncpg.StatementTooComplexError) as error:
+        raise ValueNotStoredError(f"PostgreSQL refused a value: {error}") from error
+    except asyncpg.UndefinedTableError as error:
+        raise TableChangedError("the table was dropped while the import was starting") from error

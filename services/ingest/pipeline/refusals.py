@@ -143,6 +143,20 @@ class RowTooWideError(ImportFailedError):
     title = "A row is too wide for the database"
 
 
+class ValueNotStoredError(ImportFailedError):
+    """PostgreSQL refused a value that the type table lets through."""
+
+    code = "value_not_stored"
+    title = "The database refused a value"
+
+
+class KeyNotInFileError(ImportFailedError):
+    """A unique column is not in the file, and its default gives every row the same value."""
+
+    code = "unique_default"
+    title = "A unique column is missing from the file"
+
+
 class TableBusyError(ImportFailedError):
     """Other writers kept getting in the way."""
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from services.ingest.domain import Reject, RejectCode
 from services.ingest.pipeline.cells import BadRows
+from services.ingest.pipeline.cells.judging import as_readable
 from services.ingest.pipeline.frame import RefusedRow
 from services.ingest.pipeline.ports import RejectStore
 
@@ -54,7 +55,7 @@ class RejectReport:
             .agg(pl.col("column", "code", "message").str.join("; "))
             .sort("row")
         )
-        split = bad.cells.select(pl.col(self._originals).map_batches(_spelled)).with_columns(
+        split = bad.cells.select(pl.col(self._originals).map_batches(as_readable)).with_columns(
             bad.lines.alias("_line"),
             joined["column"].alias("_column"),
             joined["code"].alias("_code"),
@@ -78,7 +79,7 @@ class RejectReport:
         wanted = KEPT_FOR_JSON - self._kept
         faults = bad.faults.head(wanted)
         rows = faults["row"]
-        cells = bad.cells.select(pl.col(self._originals).map_batches(_spelled))[rows].rows()
+        cells = bad.cells.select(pl.col(self._originals).map_batches(as_readable))[rows].rows()
         lines = bad.lines.gather(rows).to_list()
         rejects = [
             Reject(
@@ -106,13 +107,6 @@ class RejectReport:
         ]
         rejects.sort(key=lambda reject: reject.line)
         return rejects
-
-
-def _spelled(series: pl.Series) -> pl.Series:
-    """Any column as text."""
-    if series.dtype == pl.Binary:
-        return r"\x" + series.bin.encode("hex")
-    return series if series.dtype == pl.String else series.cast(pl.String)
 
 
 def _storable(text: str) -> str:

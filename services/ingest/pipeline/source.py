@@ -22,6 +22,7 @@ from services.ingest.pipeline.kinds import refuse_kind
 from services.ingest.pipeline.limits import Limits
 from services.ingest.pipeline.ports import ByteSource
 from services.ingest.pipeline.quoting import Dialect
+from services.ingest.pipeline.refusals import RecordTooLargeError
 from shared.contracts.records import TableContract
 
 FEED_BYTES = 1 << 20
@@ -72,9 +73,15 @@ def inspect_upload(
     `head`: as stored, some kilobytes or (`complete`) all of it. With the target's `contract` the
     header is checked too. Raises FileRefusedError.
     """
-    inspected = inspect_stored(
-        head, file_name=file_name, options=options, complete=complete, limits=limits or Limits()
-    )
+    limits = limits or Limits()
+    try:
+        inspected = inspect_stored(
+            head, file_name=file_name, options=options, complete=complete, limits=limits
+        )
+    except RecordTooLargeError:
+        if complete or len(head) >= limits.block_bytes:
+            raise
+        return FormatFound(name=options.format)  # the header ends behind what was seen
     if contract is not None:
         plan_columns(inspected.columns, contract, options)
     return inspected.format

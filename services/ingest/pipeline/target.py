@@ -4,7 +4,6 @@ This is the only file outside the service `records` that writes into the schema 
 by the table's contract, which it compares with PostgreSQL's catalog under the lock.
 """
 
-import re
 from collections.abc import AsyncIterator, Sequence
 
 import asyncpg
@@ -12,9 +11,10 @@ import structlog
 
 from services.ingest.domain import Mode
 from services.ingest.pipeline.refusals import TableBusyError, TableChangedError
+from services.ingest.pipeline.staging import LINE_COLUMN, ROWS
 from shared.contracts.records import (
     DATA_SCHEMA,
-    ID_COLUMN,
+    IMPORT_COLUMN,
     ColumnType,
     TableContract,
     TypeName,
@@ -99,7 +99,38 @@ class Target:
 
     async def empty(self) -> None:
         """Delete all rows; readers see the old ones until commit, which TRUNCATE would not let."""
-        await self._connection.execute(f"DELETE FROM {self._name}")
+        await self._connection.execute(f"DELETE FROM {self._name}")  # noqa: S608 - quoted
+
+    async def shut_out_writers(self) -> None:
+        """Let nobody else write until the transaction ends; may deadlock with another load."""
+        await self._connection.execute(f"LOCK TABLE ONLY {self._name} IN SHARE ROW EXCLUSIVE MODE")
+
+    async def merge(
+        self, columns: Sequence[str], key: Sequence[str], import_id: int
+    ) -> tuple[int, int]:
+        """Insert the staged rows, and where a record has their key update it instead.
+
+        `columns`: the table's columns that are staged, the key's among them. The numbers of
+        inserted and of updated records. Raises UniqueViolationError for another key.
+        """
+        names = ", ".join(quoted(name) for name in columns)
+        changes = ", ".join(
+            f"{quoted(name)} = EXCLUDED.{quoted(name)}"
+            for name in (*columns, IMPORT_COLUMN)
+            if name not in key
+        )
+        row = await self._connection.fetchrow(
+            f"WITH merged AS (INSERT INTO {self._name} AS t ({names}, {IMPORT_COLUMN})"  # noqa: S608 - quoted
+            f" SELECT {names}, $1::bigint FROM pg_temp.{ROWS} ORDER BY {LINE_COLUMN}"
+            f" ON CONFLICT ({', '.join(quoted(name) for name in key)}) DO UPDATE SET {changes}"
+            # A row that was there has been locked by this statement; a new one has not.
+            " RETURNING t.xmax = 0 AS fresh)"
+            " SELECT count(*) FILTER (WHERE fresh) AS inserted,"
+            " count(*) FILTER (WHERE NOT fresh) AS updated FROM merged",
+            import_id,
+        )
+        assert row is not None
+        return row["inserted"], row["updated"]
 
     async def copy(self, columns: Sequence[str], data: AsyncIterator[bytes]) -> int:
         """COPY binary data straight into the table; the number of rows."""
@@ -146,6 +177,12 @@ class IdBlocks:
         self._next += count
         return taken
 
+    async def advance_past(self, highest: int) -> None:
+        """Make sure that the sequence never gives an id that the file brought itself."""
+        first = await self._reserve(1)
+        if first is not None and first < highest:
+            await self._reserve(highest - first)
+
     async def _reserve(self, size: int) -> int | None:
         try:
             first = await self._pool.fetchval(
@@ -171,11 +208,3 @@ def postgresql_name(column_type: ColumnType) -> str:
     if column_type.precision is not None:
         return f"{name}({column_type.precision},{column_type.scale or 0})"
     return name
-
-
-def unique_columns(contract: TableContract, constraint: str | None) -> tuple[str, ...]:
-    """The columns of the unique constraint that PostgreSQL named in an error."""
-    for key in contract.unique_keys:
-        if key.constraint == constraint:
-            return tuple(key.columns)
-    return (ID_COLUMN,) if constraint and re.search("pk|pkey", constraint) else ()

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -122,13 +122,14 @@ class Loader:
     """Runs imports into one database as the role `ingest`."""
 
     pool: "asyncpg.Pool[asyncpg.Record]"
-    owner: "asyncpg.Connection[asyncpg.Record]"
+    owner: "asyncpg.Pool[asyncpg.Record]"
     rejects: Rejects = field(default_factory=Rejects)
     progress: list[Progress] = field(default_factory=list)
     fenced: list[Outcome] = field(default_factory=list)
     backends: list[int] = field(default_factory=list)
     made: list[NewColumn] = field(default_factory=list)
     chunk_bytes: int = 65_536
+    at_fence: Callable[[Outcome], Awaitable[None]] | None = None
 
     async def make_table(self, table: str, *wanted: Column | list[Column]) -> None:
         flat = [c for item in wanted for c in (item if isinstance(item, list) else [item])]
@@ -205,6 +206,8 @@ class Loader:
         async def fence(connection: "asyncpg.Connection[asyncpg.Record]", outcome: Outcome) -> None:
             assert connection.is_in_transaction()
             self.fenced.append(outcome)
+            if self.at_fence is not None:
+                await self.at_fence(outcome)
 
         return LoadPorts(
             import_id=IMPORT_ID,
@@ -234,7 +237,7 @@ def type_of_postgresql(spelled: str) -> ColumnType:
 
 @asynccontextmanager
 async def loader(database: Database) -> AsyncIterator[Loader]:
-    owner = await asyncpg.connect(database.url("records"))
+    owner = await asyncpg.create_pool(database.url("records"), min_size=0, max_size=2)
     pool = await asyncpg.create_pool(database.url("ingest"), min_size=0, max_size=4)
     try:
         yield Loader(pool=pool, owner=owner)

@@ -155,12 +155,12 @@ def _cast(  # noqa: C901, PLR0911 - one case per type is the clearest
             digits = column.str.slice(2)
             return pl.when(column.str.contains(_BYTEA)).then(digits.str.decode("hex", strict=False))
         case TypeName.JSON | TypeName.INTERVAL:
-            return pl.lit(None, dtype=dtype)
+            return pl.repeat(None, pl.len(), dtype=dtype)
 
 
 def _numeric(column: pl.Expr, column_type: ColumnType, dtype: pl.DataType) -> pl.Expr:
     if column_type.precision is None:
-        return pl.lit(None, dtype=dtype)
+        return pl.repeat(None, pl.len(), dtype=dtype)
     scale = column_type.scale or 0
     before = column_type.precision - scale
     whole = f"[0-9]{{1,{before}}}" if before else "0"
@@ -187,7 +187,7 @@ def _directives(dates: DateFormat) -> set[str]:
 
 def _timestamp(column: pl.Expr, dates: DateFormat, separator: str) -> pl.Expr:
     if dates.pattern is not None:
-        return pl.lit(None, dtype=pl.Datetime("us"))
+        return pl.repeat(None, pl.len(), dtype=pl.Datetime("us"))
     instant = column.str.to_datetime(
         f"%Y-%m-%d{separator}%H:%M:%S%.f", strict=False, time_unit="us"
     )

@@ -71,9 +71,16 @@ class Judged:
 
 def judge(frame: Frame, rules: CellRules) -> Judged:
     """Cast every planned column; a row with one bad cell is bad as a whole."""
-    texts = {
-        column.source: _as_text(frame.cells[column.source], column) for column in rules.columns
-    }
+    texts: dict[str, pl.Series | None] = {}
+    known: dict[str, list[Fault]] = {}
+    for column in rules.columns:
+        text = _as_text(frame.cells[column.source], column)
+        found = _source_faults(frame, column)
+        if text is not None and frame.may_hold_nul:
+            found += _nul_faults(text, found)
+        if text is not None and found:  # what is refused already need not be read
+            text = text.scatter([fault.row for fault in found], None)
+        texts[column.source], known[column.source] = text, found
     text_frame = pl.DataFrame([text for text in texts.values() if text is not None])
     casts = text_frame.select(
         fast_cast(text, _text_rules(column, rules)).alias(column.source)
@@ -83,20 +90,12 @@ def judge(frame: Frame, rules: CellRules) -> Judged:
     columns: list[pl.Series] = []
     faults: list[pl.DataFrame] = []
     for column in rules.columns:
-        text = texts[column.source]
-        found: list[Fault] = []
+        text, found = texts[column.source], known[column.source]
         if text is None:
             cast = frame.cells[column.source]
         else:
-            if text.dtype == pl.String and frame.may_hold_nul:
-                text, found = _without_nul(text)
-                if found:
-                    casts = casts.with_columns(
-                        text.to_frame().select(fast_cast(text, _text_rules(column, rules)))
-                    )
             cast, refused = finish(text, casts[column.source], _text_rules(column, rules))
             found += refused
-        found += _source_faults(frame, column)
         found += _missing(cast, column, found)
         columns.append(cast.alias(column.target))
         if found:
@@ -137,11 +136,11 @@ def _as_text(series: pl.Series, column: PlannedColumn) -> pl.Series | None:
     return series.cast(pl.String)
 
 
-def _without_nul(text: pl.Series) -> tuple[pl.Series, list[Fault]]:
-    rows = text.str.contains("\0", literal=True).arg_true()
+def _nul_faults(text: pl.Series, known: list[Fault]) -> list[Fault]:
+    rows = text.str.contains("\0", literal=True).arg_true().to_list()
     message = "the character U+0000 cannot be stored"
-    faults = [Fault(row, RejectCode.NUL_BYTE, message) for row in rows.to_list()]
-    return (text.scatter(rows, None), faults) if faults else (text, faults)
+    refused = {fault.row for fault in known}
+    return [Fault(row, RejectCode.NUL_BYTE, message) for row in rows if row not in refused]
 
 
 def _source_faults(frame: Frame, column: PlannedColumn) -> list[Fault]:
@@ -175,14 +174,14 @@ def _fault_frame(found: list[Fault], cells: pl.Series, column: PlannedColumn) ->
             "column": pl.repeat(column.source, len(found), eager=True),
             "code": [fault.code.value for fault in found],
             "message": [fault.message for fault in found],
-            "value": values if values.dtype == pl.String else _value_text(values, column),
+            "value": as_readable(values),
         },
         schema=FAULT_SCHEMA,
     )
 
 
-def _value_text(values: pl.Series, column: PlannedColumn) -> pl.Series:
-    text = _as_text(values, column)
-    if text is None:
-        text = values.bin.encode("hex") if values.dtype == pl.Binary else values.cast(pl.String)
-    return text
+def as_readable(cells: pl.Series) -> pl.Series:
+    """Cells of any dtype as text for people."""
+    if cells.dtype == pl.Binary:
+        return r"\x" + cells.bin.encode("hex")
+    return cells if cells.dtype == pl.String else cells.cast(pl.String)

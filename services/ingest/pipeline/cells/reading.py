@@ -43,6 +43,7 @@ _BYTEA = re.compile(r"\\x(?:[0-9a-fA-F]{2})*", re.ASCII)
 _SPECIAL_FLOATS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _NUMERIC_LIMIT_DIGITS = 131_072
 _NUMERIC_LIMIT_SCALE = 16_383
+_POWER_LIMIT = 10**9
 _ZONE_LIMIT_HOURS = 15
 
 Value = int | float | Decimal | bool | str | bytes | date | datetime | time
@@ -126,8 +127,10 @@ def decimal_parts(text: str) -> tuple[int, str, int]:
     """
     mantissa, _, power = text.lower().partition("e")
     whole, _, fraction = mantissa.lstrip("+-").partition(".")
-    # A power of a hundred digits is beyond all limits however many there are.
-    shift = int(power) if len(power) < 12 else (-(10**12) if power.startswith("-") else 10**12)
+    size = power.lstrip("+-").lstrip("0")
+    # A power of many digits is beyond all limits, and int() refuses thousands of them.
+    shift = min(int(size or 0), _POWER_LIMIT) if len(size) < 12 else _POWER_LIMIT
+    shift = -shift if power.startswith("-") else shift
     return int(text.startswith("-")), (whole + fraction).lstrip("0"), shift - len(fraction)
 
 
