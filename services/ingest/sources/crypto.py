@@ -1,4 +1,4 @@
-"""Passwords of saved sources at rest: AES-256-GCM, with the row's id as associated data.
+"""Passwords of sources at rest: AES-256-GCM, with the row's table and id as associated data.
 
 A sealed password holds the mark of its key, so that several keys may be known: the first of
 SOURCE_KEYS seals, all of them open, and `services.ingest.sources.rotate` moves rows to the first.
@@ -40,21 +40,24 @@ class Keyring:
             raise ValueError("SOURCE_KEYS names no key")
         self._keys = [_key(word) for word in words]
 
-    def seal(self, password: str, *, source_id: int) -> bytes:
-        """Encrypt with the first key: its mark, a nonce, and the ciphertext."""
+    def seal(self, password: str, *, row: str) -> bytes:
+        """Encrypt with the first key: its mark, a nonce, and the ciphertext.
+
+        `row` names the row that will hold it; it opens nowhere else.
+        """
         key = self._keys[0]
         nonce = os.urandom(NONCE_BYTES)
-        sealed = key.cipher.encrypt(nonce, password.encode(), _associated(source_id))
+        sealed = key.cipher.encrypt(nonce, password.encode(), row.encode())
         return key.mark + nonce + sealed
 
-    def open(self, sealed: bytes, *, source_id: int) -> str:
+    def open(self, sealed: bytes, *, row: str) -> str:
         """Decrypt; raises UnreadablePasswordError."""
         mark, rest = sealed[:MARK_BYTES], sealed[MARK_BYTES:]
         for key in self._keys:
             if key.mark == mark:
                 try:
                     opened = key.cipher.decrypt(
-                        rest[:NONCE_BYTES], rest[NONCE_BYTES:], _associated(source_id)
+                        rest[:NONCE_BYTES], rest[NONCE_BYTES:], row.encode()
                     )
                 except (InvalidTag, ValueError) as exc:
                     raise UnreadablePasswordError("the sealed password was changed") from exc
@@ -76,6 +79,11 @@ def _key(word: str) -> _Key:
     return _Key(mark=hashlib.sha256(secret).digest()[:MARK_BYTES], cipher=AESGCM(secret))
 
 
-def _associated(source_id: int) -> bytes:
-    # A sealed password copied into another row must not open there.
-    return f"ingest.sources:{source_id}".encode()
+def source_row(source_id: int) -> str:
+    """The row of a saved source."""
+    return f"ingest.sources:{source_id}"
+
+
+def read_row(import_id: int) -> str:
+    """The row that says what an import reads."""
+    return f"ingest.reads:{import_id}"

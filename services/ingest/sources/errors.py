@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from shared.errors import InvalidInputError
+from shared.errors import ConflictError, InvalidInputError
 
 
 class SourceUnusableError(InvalidInputError):
@@ -32,6 +32,12 @@ class OwnDatabaseError(SourceUnusableError):
     """The source is our own database, which is read through the API, by the caller's rights."""
 
     code = "own_database"
+
+
+class SourceNameTakenError(ConflictError):
+    """The caller has a saved source of this name."""
+
+    code = "source_name_taken"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,263 @@
+"""Tables and queries of a PostgreSQL source, read as frames and passed through as binary COPY."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import polars as pl
+import pytest
+import pytest_asyncio
+
+from services.ingest.pipeline.cells import PlannedColumn
+from services.ingest.pipeline.frame import Frame
+from services.ingest.pipeline.postgresql import PostgresqlSource
+from services.ingest.sources.domain import (
+    Login,
+    QueryWanted,
+    SourceKind,
+    SourceTarget,
+    SourceTimeouts,
+    TableWanted,
+    Wanted,
+)
+from services.ingest.sources.errors import SourceAwayError, SourceUnusableError
+from services.ingest.sources.guard import guard_of
+from services.ingest.sources.postgresql_session import Connection, postgresql_session
+from tests.ingest.pipeline.loading import a_type
+from tests.support.databases import OWNER, PASSWORD, Database, drop_database, make_database
+
+LOOPBACK = guard_of(networks="127.0.0.0/8", ports="")
+Owner = Connection
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def elsewhere(template: Database) -> AsyncIterator[Database]:
+    """Somebody's database, which is not ours."""
+    database = await make_database(template.cluster, "elsewhere")
+    yield database
+    await drop_database(database)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def owner(elsewhere: Database) -> AsyncIterator[Owner]:
+    connection = await asyncpg.connect(elsewhere.url())
+    yield connection
+    await connection.close()
+
+
+@asynccontextmanager
+async def session_of(database: Database) -> AsyncIterator[Connection]:
+    target = SourceTarget(
+        kind=SourceKind.POSTGRESQL,
+        host="127.0.0.1",
+        port=database.cluster.port,
+        user=OWNER,
+        database=database.name,
+    )
+    async with postgresql_session(
+        Login(target, PASSWORD), guard=LOOPBACK, timeouts=SourceTimeouts(), own_identity=None
+    ) as session:
+        yield session
+
+
+async def opened(session: Connection, wanted: Wanted, answer_s: float = 10) -> PostgresqlSource:
+    return await PostgresqlSource.opened(session, wanted, answer_s=answer_s)
+
+
+async def cells_of(source: PostgresqlSource) -> pl.DataFrame:
+    return pl.concat([frame.cells async for frame in source.frames()])
+
+
+async def drained(frames: AsyncIterator[Frame]) -> None:
+    async for _frame in frames:
+        pass
+
+
+async def test_every_type_comes_as_text_of_the_type_table(
+    elsewhere: Database, owner: Owner
+) -> None:
+    await owner.execute("""
+        CREATE TABLE types (i2 smallint, i8 bigint, n numeric(10,2), bare numeric, r real,
+          d double precision, b boolean, day date, t time, ts timestamp(3), tz timestamptz,
+          iv interval, u uuid, j json, jb jsonb, by bytea, v varchar(5), c char(4), x text,
+          a int[], net inet);
+        INSERT INTO types VALUES (1, -9223372036854775808, 1.50, 12345678901234567890.123456789,
+          0.1, 'NaN', true, '2024-02-29', '23:59:58.5', '2024-01-02 03:04:05.678',
+          '2024-01-02 03:04:05.678901+05:30', '1 year 2 mons 3 days 04:05:06.7',
+          '00112233-4455-6677-8899-aabbccddeeff', '{"a": 1}', '{"b": 2}', '\\x00ff', 'abc', 'ab',
+          E'line\nbreak, "quoted"', '{1,2}', '10.0.0.1');
+        INSERT INTO types (x) VALUES ('');
+    """)
+    async with session_of(elsewhere) as session:
+        source = await opened(session, TableWanted(None, "types"))
+        assert [column.type.spelled() for column in source.described] == [
+            "SMALLINT", "BIGINT", "NUMERIC(10,2)", "NUMERIC", "REAL", "DOUBLE PRECISION",
+            "BOOLEAN", "DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "INTERVAL", "UUID", "JSON",
+            "JSON", "BYTEA", "VARCHAR(5)", "CHAR(4)", "TEXT", "TEXT", "TEXT",
+        ]  # fmt: skip
+        rows = (await cells_of(source)).rows()
+    assert rows[0] == (
+        "1", "-9223372036854775808", "1.50", "12345678901234567890.123456789", "0.1", "NaN",
+        "true", "2024-02-29", "23:59:58.5", "2024-01-02 03:04:05.678",
+        "2024-01-01 21:34:05.678901+00", "P1Y2M3DT4H5M6.7S",
+        "00112233-4455-6677-8899-aabbccddeeff", '{"a": 1}', '{"b": 2}', "\\x00ff", "abc", "ab",
+        'line\nbreak, "quoted"', "{1,2}", "10.0.0.1/32",
+    )  # fmt: skip
+    assert rows[1] == (*[None] * 18, "", None, None)
+
+
+async def test_rows_are_counted_from_one_over_all_frames(elsewhere: Database, owner: Owner) -> None:
+    await owner.execute(
+        "CREATE TABLE many AS SELECT n, repeat('x', 100) || chr(10) AS t"
+        " FROM generate_series(1, 200000) AS n"
+    )
+    async with session_of(elsewhere) as session:
+        source = await opened(session, TableWanted("public", "many"))
+        frames = [frame async for frame in source.frames()]
+    assert len(frames) > 2
+    lines = pl.concat([frame.lines for frame in frames])
+    assert lines.equals(pl.int_range(1, 200_001, eager=True))
+    numbers = pl.concat([frame.cells["n"] for frame in frames]).cast(pl.Int64)
+    assert numbers.sort().equals(pl.int_range(1, 200_001, eager=True))
+
+
+async def test_a_lone_column_keeps_its_nulls(elsewhere: Database, owner: Owner) -> None:
+    await owner.execute("CREATE TABLE lone (a text); INSERT INTO lone VALUES ('x'), (NULL), ('')")
+    async with session_of(elsewhere) as session:
+        cells = await cells_of(await opened(session, TableWanted(None, "lone")))
+    assert cells.to_dict(as_series=False) == {"a": ["x", None, ""]}
+
+
+async def test_names_are_found_as_they_are_or_as_postgresql_folds_them(
+    elsewhere: Database, owner: Owner
+) -> None:
+    await owner.execute('CREATE TABLE folded (a int); CREATE TABLE "Exact" (b int)')
+    async with session_of(elsewhere) as session:
+        assert (await opened(session, TableWanted("PUBLIC", "Folded"))).columns == ("a",)
+        assert (await opened(session, TableWanted(None, "Exact"))).columns == ("b",)
+        with pytest.raises(SourceUnusableError) as caught:
+            await opened(session, TableWanted(None, "Folded", exact=True))
+    assert caught.value.errors[0].code == "no_such_table"
+
+
+async def test_a_table_without_a_grant_is_told_as_such(elsewhere: Database, owner: Owner) -> None:
+    superuser = await asyncpg.connect(elsewhere.superuser_url)
+    await superuser.execute("CREATE TABLE secret (a int)")
+    await superuser.close()
+    async with session_of(elsewhere) as session:
+        with pytest.raises(SourceUnusableError) as caught:
+            await opened(session, TableWanted(None, "secret"))
+    assert caught.value.errors[0].code == "no_grant"
+
+
+async def test_a_query_may_end_as_queries_do(elsewhere: Database) -> None:
+    async with session_of(elsewhere) as session:
+        for sql in ("SELECT 1 AS a", "SELECT 1 AS a;", "SELECT 1 AS a -- done", "VALUES (1)"):
+            source = await opened(session, QueryWanted(sql))
+            assert (await cells_of(source)).rows() == [("1",)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1; SELECT 2",
+        "SELECT 1) TO PROGRAM 'true' --",
+        "SELECT 1) AS q; COMMIT; CREATE TABLE written (a int); SELECT (1",
+        "SELECT nonsense FROM nowhere",
+        "DELETE FROM many",
+        "CREATE TABLE written (a int)",
+        "COPY many TO STDOUT",
+        "",
+    ],
+)
+async def test_what_is_no_single_query_is_refused(elsewhere: Database, sql: str) -> None:
+    async with session_of(elsewhere) as session:
+        with pytest.raises(SourceUnusableError):
+            await opened(session, QueryWanted(sql))
+
+
+async def test_a_query_cannot_write(elsewhere: Database, owner: Owner) -> None:
+    await owner.execute(
+        "CREATE TABLE written (a int);"
+        " CREATE FUNCTION scribble() RETURNS int LANGUAGE sql AS"
+        " 'INSERT INTO written VALUES (1) RETURNING a'"
+    )
+    async with session_of(elsewhere) as session:
+        source = await opened(session, QueryWanted("SELECT scribble()"))
+        with pytest.raises(SourceUnusableError, match="read-only"):
+            await cells_of(source)
+    assert await owner.fetchval("SELECT count(*) FROM written") == 0
+
+
+async def test_all_readings_see_one_snapshot_even_after_one_was_broken_off(
+    elsewhere: Database, owner: Owner
+) -> None:
+    await owner.execute("CREATE TABLE moving AS SELECT n FROM generate_series(1, 300000) AS n")
+    async with session_of(elsewhere) as session:
+        source = await opened(session, TableWanted(None, "moving"))
+        first = aiter(source.frames())
+        await anext(first)
+        await first.aclose()  # type: ignore[attr-defined]
+        await owner.execute("DELETE FROM moving")
+        assert (await cells_of(source)).height == 300_000
+        assert (await cells_of(source)).height == 300_000
+
+
+async def test_an_error_half_way_comes_with_its_reason(elsewhere: Database) -> None:
+    async with session_of(elsewhere) as session:
+        source = await opened(
+            session, QueryWanted("SELECT 1 / (100000 - n) AS q FROM generate_series(1, 100000) n")
+        )
+        with pytest.raises(SourceUnusableError, match="division by zero"):
+            await cells_of(source)
+
+
+async def test_a_lost_connection_is_a_source_that_is_away(
+    elsewhere: Database, owner: Owner
+) -> None:
+    async with session_of(elsewhere) as session:
+        source = await opened(
+            session, QueryWanted("SELECT n, repeat('x', 1000) FROM generate_series(1, 1000000) n")
+        )
+        frames = source.frames()
+        await anext(frames)
+        await owner.execute("SELECT pg_terminate_backend($1)", session.get_server_pid())
+        with pytest.raises(SourceAwayError):
+            await drained(frames)
+
+
+async def test_a_source_that_falls_silent_is_given_up(elsewhere: Database) -> None:
+    async with session_of(elsewhere) as session:
+        source = await opened(session, QueryWanted("SELECT pg_sleep(60)::text AS s"), answer_s=0.2)
+        with pytest.raises(SourceAwayError, match="did not answer"):
+            await cells_of(source)
+
+
+def planned(**types: str) -> list[PlannedColumn]:
+    return [PlannedColumn(name, name, a_type(spelled)) for name, spelled in types.items()]
+
+
+async def test_same_and_wider_types_pass_through_and_others_do_not(
+    elsewhere: Database, owner: Owner
+) -> None:
+    await owner.execute(
+        "CREATE TABLE passes (i int, v varchar(5), n numeric(6,2), r real, j json, t timestamptz)"
+    )
+    async with session_of(elsewhere) as session:
+        source = await opened(session, TableWanted(None, "passes"))
+        for types in (
+            {"i": "INTEGER", "v": "VARCHAR(5)", "n": "NUMERIC(6,2)", "t": "TIMESTAMPTZ"},
+            {"i": "BIGINT", "v": "VARCHAR(9)", "n": "NUMERIC", "r": "DOUBLE PRECISION"},
+            {"i": "NUMERIC", "v": "TEXT", "j": "JSON"},
+        ):
+            passing = source.passing(planned(**types), import_id=7)
+            assert passing is not None
+            assert passing.columns == ("_import", *types)
+        for types in (
+            {"i": "SMALLINT"},
+            {"v": "VARCHAR(4)"},
+            {"n": "NUMERIC(5,2)"},
+            {"t": "TIMESTAMP"},
+            {"i": "TEXT"},
+        ):
+            assert source.passing(planned(**types), import_id=7) is None
