@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -60,7 +61,9 @@ def settings_given() -> dict[str, str]:
     """Settings of `.env` in the checkout, and above them those of the environment."""
     from_file = {name: value for name, value in dotenv_values(ROOT / ".env").items() if value}
     example = ROOT / ".env.example"
-    names = {*from_file, *dotenv_values(example)} if example.exists() else set(from_file)
+    # Its lines are commented out: they show the defaults.
+    known = re.findall(r"^#?([A-Z_]+)=", example.read_text(), re.MULTILINE)
+    names = {*from_file, *known}
     return from_file | {name: os.environ[name] for name in names if os.environ.get(name)}
 
 
@@ -165,7 +168,8 @@ async def _owner_url(cluster: Cluster, known: Secrets) -> str:
         exists = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", OWNER)
         verb = "ALTER" if exists else "CREATE"
         statement = await connection.fetchval(
-            "SELECT format('%s ROLE %I LOGIN CREATEROLE PASSWORD %L', $1::text, $2::text, $3)",
+            "SELECT format('%s ROLE %I LOGIN CREATEROLE PASSWORD %L',"
+            " $1::text, $2::text, $3::text)",
             verb,
             OWNER,
             password,

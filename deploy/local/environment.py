@@ -69,11 +69,13 @@ def migration_environment(at: Addresses, known: Secrets) -> dict[str, str]:
 def process_environment(
     name: str, *, at: Addresses, known: Secrets, state: Path, given: Mapping[str, str]
 ) -> dict[str, str]:
-    """For a service (`auth` … `ingest`), the `worker`, or the `gateway`.
+    """For a service (`auth` … `ingest`), the `worker`, the `gateway`, or the `mail catcher`.
 
     Each process gets its own log-ins and no other's; settings that a person gave win, but for
     the addresses and log-ins that the stack made.
     """
+    if name == "mail catcher":
+        return _base()
     environment = {
         "SMTP_SECURITY": "none",
         **_base(),
