@@ -1,0 +1,132 @@
+"""Make the secrets of compose.yaml: one file of settings for each container, with mode 600.
+
+Usage: python3 deploy/make_secrets.py [--folder deploy/secrets] [--admin-email ann@example.com]
+
+Standard library only. What is there already is kept, so it can be run again after an upgrade that
+needs a new secret; remove a file (and read docs/operations.md) to change what is in it.
+"""
+
+import argparse
+import base64
+import json
+import os
+import secrets
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+SERVICES = ("auth", "catalog", "records", "ingest")
+OWNER = "tabularium"
+DATABASE = "tabularium"
+
+
+def main() -> None:
+    """Write what is missing and say where the admin's log-in is."""
+    parser = argparse.ArgumentParser(description="Make the secrets of compose.yaml.")
+    parser.add_argument("--folder", type=Path, default=Path(__file__).parent / "secrets")
+    parser.add_argument("--admin-email", default="admin@example.com")
+    given = parser.parse_args()
+    folder: Path = given.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    # The folder keeps itself out of Git wherever it lies.
+    (folder / ".gitignore").write_text("*\n")
+    known = _known(folder / "known.json", admin_email=given.admin_email)
+    for name, settings in _files(known).items():
+        _write(folder / f"{name}.env", settings)
+    sys.stdout.write(
+        f"the secrets are in {folder}\n"
+        f"the admin's log-in (FIRST_ADMIN_…) is in {folder / 'auth.env'}\n"
+    )
+
+
+def _known(file: Path, *, admin_email: str) -> dict[str, str]:
+    """The random values, made once; those of a newer version are added."""
+    known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    made = {
+        "postgres_password": _word(),
+        "owner_password": _word(),
+        **{f"{service}_db_password": _word() for service in SERVICES},
+        **{f"{service}_client_secret": _word() for service in SERVICES},
+        "valkey_password": _word(),
+        "signing_key_secret": _key(),
+        "otp_pepper": _key(),
+        "source_keys": _key(),
+        "admin_password": secrets.token_urlsafe(15),
+        "admin_email": admin_email,
+    }
+    known = made | known
+    _private(file, json.dumps(known, indent=1) + "\n")
+    return known
+
+
+def _files(known: dict[str, str]) -> dict[str, dict[str, str]]:
+    """What each container is told, and no other's log-in."""
+    files = {
+        "postgresql": {
+            "POSTGRES_PASSWORD": known["postgres_password"],
+            "OWNER_PASSWORD": known["owner_password"],
+        },
+        "valkey": {"VALKEY_PASSWORD": known["valkey_password"]},
+        "gateway": {"REDIS_URL": _redis(known)},
+        "migrations": {
+            "DATABASE_URL": _database(OWNER, known["owner_password"]),
+            **{f"{name.upper()}_DB_PASSWORD": known[f"{name}_db_password"] for name in SERVICES},
+        },
+    }
+    for service in SERVICES:
+        files[service] = {
+            "DATABASE_URL": _database(service, known[f"{service}_db_password"]),
+            "REDIS_URL": _redis(known),
+            "SERVICE_CLIENT_ID": service,
+            "SERVICE_CLIENT_SECRET": known[f"{service}_client_secret"],
+        }
+    clients = {service: known[f"{service}_client_secret"] for service in SERVICES}
+    files["auth"] |= {
+        "SIGNING_KEY_SECRET": known["signing_key_secret"],
+        "OTP_PEPPER": known["otp_pepper"],
+        "INTERNAL_CLIENTS": json.dumps(clients, separators=(",", ":")),
+        "FIRST_ADMIN_USERNAME": "admin",
+        "FIRST_ADMIN_PASSWORD": known["admin_password"],
+        "FIRST_ADMIN_EMAIL": known["admin_email"],
+    }
+    files["ingest"]["SOURCE_KEYS"] = known["source_keys"]
+    return files
+
+
+def _database(role: str, password: str) -> str:
+    return f"postgresql://{role}:{quote(password, safe='')}@postgresql:5432/{DATABASE}"
+
+
+def _redis(known: dict[str, str]) -> str:
+    return f"redis://:{quote(known['valkey_password'], safe='')}@valkey:6379/0"
+
+
+def _write(file: Path, settings: dict[str, str]) -> None:
+    """Write a file unless it is there: a person may have changed it."""
+    if file.exists():
+        file.chmod(0o600)
+        return
+    # Compose reads $ as a variable; none of our alphabets has one, and JSON has none either.
+    _private(file, "".join(f"{name}={value}\n" for name, value in settings.items()))
+
+
+def _private(file: Path, content: str) -> None:
+    unfinished = file.with_suffix(".part")
+    unfinished.unlink(missing_ok=True)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as output:
+        output.write(content)
+    unfinished.replace(file)
+
+
+def _word() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def _key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+if __name__ == "__main__":
+    main()
