@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,6 @@ class RunningStack:
     state: Path
     url: str
     output: Path
-    _http: httpx2.Client | None = field(default=None, repr=False)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -41,13 +40,14 @@ class RunningStack:
         log_in: dict[str, str] = json.loads((self.state / "admin.json").read_text())
         return log_in
 
-    def signed_in(self) -> httpx2.Client:
+    @contextmanager
+    def signed_in(self) -> Iterator[httpx2.Client]:
         """A client with the admin's access token."""
-        http = httpx2.Client(base_url=self.url, timeout=30, trust_env=False)
-        answer = http.post("/api/token/", json=self.admin)
-        assert answer.status_code == 200, answer.text
-        http.headers["Authorization"] = f"Bearer {answer.json()['access']}"
-        return http
+        with httpx2.Client(base_url=self.url, timeout=30, trust_env=False) as http:
+            answer = http.post("/api/token/", json=self.admin)
+            assert answer.status_code == 200, answer.text
+            http.headers["Authorization"] = f"Bearer {answer.json()['access']}"
+            yield http
 
     def mails(self) -> list[str]:
         """Every mail so far, oldest first, as raw text."""
