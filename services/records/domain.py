@@ -150,14 +150,12 @@ def normalised(name: str) -> str:
 
 
 def _objection(name: str) -> str | None:
-    if not name:
-        return "is empty; give it a name"
     if len(name) > IDENTIFIER_LIMIT_BYTES or len(name.encode(errors="replace")) > (
         IDENTIFIER_LIMIT_BYTES
     ):
         return f"is longer than {IDENTIFIER_LIMIT_BYTES} bytes; shorten it"
-    if name[0] == "_" or name[0].isdigit():
-        return "begins with a digit or an underscore; begin with a letter"
+    if not name or name[0] == "_" or name[0].isdigit():
+        return "does not begin with a letter"
     for place, character in enumerate(name):
         if not _may_stand(character, first=place == 0):
             return f"holds {character!r}; only letters, digits and underscores may stand in a name"

@@ -1,0 +1,103 @@
+"""What this service knows of tables, in the words of the API and of the contracts."""
+
+from services.records.domain import Column, Table
+from services.records.repository.grants import Grant
+from services.records.schemas import (
+    ColumnAnswer,
+    ConstraintAnswer,
+    GrantAnswer,
+    TableAnswer,
+)
+from services.records.types.definitions import default_value
+from shared.contracts.auth import Caller
+from shared.contracts.records import (
+    ColumnContract,
+    TableContract,
+    UniqueKey,
+    VisibleColumn,
+    VisibleTable,
+)
+
+
+def table_answer(table: Table, caller: Caller) -> TableAnswer:
+    """A table as the API tells it to a caller."""
+    return TableAnswer(
+        name=table.name,
+        columns=[column_answer(column) for column in table.columns],
+        constraints=[
+            ConstraintAnswer(
+                name=each.name,
+                kind="primary_key" if each.is_primary else "unique",
+                columns=each.columns,
+            )
+            for each in table.constraints
+        ],
+        estimated_rows=table.estimated_rows,
+        owner=table.owner_label,
+        level=table.level_of(caller).word,
+        version=table.version,
+        description=table.description,
+        created_at=table.created_at,
+    )
+
+
+def column_answer(column: Column) -> ColumnAnswer:
+    """A column as the API tells it."""
+    return ColumnAnswer(
+        name=column.name,
+        type=column.type.spelled(),
+        nullable=column.nullable,
+        unique=column.unique,
+        default=default_value(column),
+        description=column.description,
+        searchable=column.searchable,
+    )
+
+
+def contract_of(table: Table) -> TableContract:
+    """What an import must know of a table."""
+    return TableContract(
+        table=table.name,
+        oid=table.oid,
+        version=table.version,
+        columns=tuple(
+            ColumnContract(
+                name=column.name,
+                attnum=column.attnum,
+                type=column.type,
+                nullable=column.nullable,
+                has_default=column.default is not None,
+            )
+            for column in table.columns
+        ),
+        unique_keys=tuple(
+            UniqueKey(constraint=each.name, columns=each.columns) for each in table.constraints
+        ),
+    )
+
+
+def visible_table(table: Table) -> VisibleTable:
+    """What a caller who may see a table may know of it."""
+    return VisibleTable(
+        table=table.name,
+        columns=tuple(
+            VisibleColumn(
+                name=column.name,
+                type=column.type,
+                nullable=column.nullable,
+                description=column.description,
+            )
+            for column in table.columns
+        ),
+        estimated_rows=table.estimated_rows,
+    )
+
+
+def grant_answer(grant: Grant) -> GrantAnswer:
+    """A grant as the API tells it."""
+    return GrantAnswer(
+        subject=grant.sub,
+        identifier=grant.label,
+        level=grant.level.word,
+        granted_at=grant.granted_at,
+    )

@@ -1,0 +1,39 @@
+"""Peers over HTTP: auth, which knows people and machine clients, and the catalog."""
+
+from services.records.errors import SubjectNotFoundError
+from shared.client import PeerClient, PeerProblemError
+from shared.contracts.auth import SubjectAnswer
+from shared.contracts.catalog import TableEvent
+
+
+class SubjectClient:
+    """Finds subjects by what people call them."""
+
+    def __init__(self, auth: PeerClient) -> None:
+        self._auth = auth
+
+    async def resolve(self, identifier: str) -> SubjectAnswer:
+        """The subject behind an e-mail address, client id or sub.
+
+        Raises SubjectNotFoundError, PeerUnavailableError.
+        """
+        try:
+            return await self._auth.call(
+                "GET", "/internal/subjects", SubjectAnswer, params={"identifier": identifier}
+            )
+        except PeerProblemError as exc:
+            if exc.status not in (404, 422):
+                raise
+            message = f"nobody goes by {identifier[:100]!r}; send an e-mail address or a client id"
+            raise SubjectNotFoundError.of("identifier", SubjectNotFoundError.code, message) from exc
+
+
+class CatalogClient:
+    """Tells the catalog what happened to tables."""
+
+    def __init__(self, catalog: PeerClient) -> None:
+        self._catalog = catalog
+
+    async def tell(self, event: TableEvent) -> None:
+        """Send one event; raises PeerProblemError, PeerUnavailableError."""
+        await self._catalog.tell("POST", "/internal/catalog/table-events", body=event)

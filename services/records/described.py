@@ -1,0 +1,130 @@
+"""What FastAPI cannot see by itself: bodies that are read as they were sent, and filters."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from services.records.query.parameters import DEFAULT_LIMIT, LIMIT
+from services.records.query.plan import Operator
+from shared.idempotency import HEADER
+
+Parameter = dict[str, Any]
+
+RECORD = {"type": "object", "additionalProperties": True}
+RECORD_EXAMPLE = {"name": "Ann", "email": "ann@example.com", "created_at": "2026-01-31"}
+
+
+def parameter(name: str, schema: Mapping[str, Any], description: str) -> Parameter:
+    """A parameter of the query."""
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "schema": dict(schema),
+        "description": description,
+    }
+
+
+FILTERS: Parameter = {
+    "name": "filters",
+    "in": "query",
+    "required": False,
+    "style": "form",
+    "explode": True,
+    "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+    "example": {"age__gte": "18"},
+    "description": "Column filters: `column=value`, or `column__operator=value` with one of "
+    + ", ".join(Operator)
+    + ". `in` takes values separated by commas; a column named like a parameter is filtered by"
+    " `__eq`.",
+}
+Q = parameter("q", {"type": "string"}, "Words that stand in some text column, in any case.")
+FIELDS = parameter("fields", {"type": "string"}, "Columns to answer, separated by commas.")
+SORT = parameter("sort", {"type": "string"}, "Columns to sort by, `-` for descending: `-age,name`.")
+COUNT = parameter(
+    "count", {"type": "string", "enum": ["none", "estimated", "exact"]}, "What `total` says."
+)
+PAGING = (
+    parameter("page", {"type": "integer", "minimum": 1}, "Page by number; or use `cursor`."),
+    parameter(
+        "limit",
+        {"type": "integer", "minimum": 1, "maximum": LIMIT, "default": DEFAULT_LIMIT},
+        "Records on a page.",
+    ),
+    parameter("cursor", {"type": "string"}, "Where the page before ended; follow `next`."),
+)
+LIST = {"parameters": [Q, FIELDS, SORT, *PAGING, COUNT, FILTERS]}
+EXPORT = {
+    "parameters": [
+        parameter(
+            "format",
+            {"type": "string", "enum": ["csv", "ndjson", "json", "parquet"]},
+            "The format.",
+        ),
+        parameter(
+            "excel_safe", {"type": "boolean", "default": False}, "Neutralise formulas in CSV."
+        ),
+        Q,
+        FIELDS,
+        SORT,
+        FILTERS,
+    ]
+}
+NUMBERED = {
+    "parameters": [
+        {**parameter("table_name", {"type": "string"}, "The table."), "required": True},
+        PAGING[0],
+        parameter(
+            "limit",
+            {"type": "integer", "minimum": 1, "maximum": LIMIT, "default": 10},
+            "Records on a page.",
+        ),
+        parameter("order_by", {"type": "string"}, "A column."),
+        parameter("order_direction", {"type": "string", "enum": ["ASC", "DESC"]}, "Its direction."),
+        parameter("search", {"type": "string"}, "Words that stand in some text column."),
+        FILTERS,
+    ]
+}
+IDEMPOTENCY: Parameter = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "description": "Sent again with the same body, it is answered with the first answer.",
+}
+IF_MATCH: Parameter = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "Only if the record's ETag is still this one; else 412.",
+}
+CONFLICT = (
+    parameter(
+        "on_conflict",
+        {"type": "string", "enum": ["error", "ignore", "update"]},
+        "What happens to a record whose key is there already.",
+    ),
+    parameter("key", {"type": "string"}, "The unique column(s) that make the key."),
+)
+
+
+def body(
+    schema: Mapping[str, Any], example: object, *, parameters: Sequence[Parameter] = ()
+) -> dict[str, Any]:
+    """A JSON body with this schema, for `openapi_extra`."""
+    content = {"application/json": {"schema": dict(schema), "example": example}}
+    described: dict[str, Any] = {"requestBody": {"required": True, "content": content}}
+    if parameters:
+        described["parameters"] = list(parameters)
+    return described
+
+
+def body_of(
+    model: type[BaseModel], example: object, *, parameters: Sequence[Parameter] = ()
+) -> dict[str, Any]:
+    """A JSON body with a model's schema."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    return body(schema, example, parameters=parameters)

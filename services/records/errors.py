@@ -1,0 +1,110 @@
+"""Causes of failure that only tables and records know; each has a stable code."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from shared.contracts.problem import FieldError
+from shared.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    ProblemError,
+)
+
+
+class TableNotFoundError(NotFoundError):
+    """There is no such table, or none that the caller may see."""
+
+    code = "table_not_found"
+
+    @classmethod
+    def named(cls, name: str) -> "TableNotFoundError":
+        """The common case."""
+        return cls(f"there is no table {name!r} that you may see")
+
+
+class RecordNotFoundError(NotFoundError):
+    """The table has no record with this id."""
+
+    code = "record_not_found"
+
+
+class GrantNotFoundError(NotFoundError):
+    """The subject has no grant on the table."""
+
+    code = "grant_not_found"
+
+
+class SubjectNotFoundError(InvalidInputError):
+    """No person or machine client goes by that address or id."""
+
+    code = "unknown_subject"
+
+
+class LevelMissingError(ForbiddenError):
+    """The caller sees the table, but may not do this to it."""
+
+    code = "grant_missing"
+
+
+class UnknownColumnError(InvalidInputError):
+    """The table has no such column; looked up again before it is raised."""
+
+    code = "unknown_column"
+
+
+class NameTakenError(ConflictError):
+    """Something of that name is there already."""
+
+    code = "name_taken"
+
+
+class UniqueViolationError(ConflictError):
+    """A value that must be unique is there already."""
+
+    code = "unique_violation"
+    title = "This value is there already"
+
+
+class RowsInTheWayError(ConflictError):
+    """Some rows cannot follow a change of their table; up to ten are named."""
+
+    code = "rows_in_the_way"
+    title = "Some rows cannot follow this change"
+
+
+class TableBusyError(ConflictError):
+    """Something holds the table, and a change of its shape would have to wait for it."""
+
+    code = "table_busy"
+    title = "The table is in use"
+
+    def __init__(self, detail: str, *, errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(detail, errors=errors, headers={"Retry-After": "5"})
+
+
+class StaleETagError(ProblemError):
+    """The record changed since the caller read it."""
+
+    status: ClassVar[int] = 412
+    code: ClassVar[str] = "stale_etag"
+    title: ClassVar[str] = "The record has changed"
+
+
+class MediaTypeError(ProblemError):
+    """The body is not JSON."""
+
+    status: ClassVar[int] = 415
+    code: ClassVar[str] = "unsupported_media_type"
+    title: ClassVar[str] = "Unsupported media type"
+
+
+class ExtensionMissingError(ConflictError):
+    """`searchable` needs the extension pg_trgm, and this database does not have it."""
+
+    code = "extension_missing"
+
+
+class StaleTableError(Exception):
+    """What this process knew of a table is old: reload it and try again. Never rendered."""

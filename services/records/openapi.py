@@ -1,0 +1,272 @@
+"""A live OpenAPI document of one table: typed bodies, typed filters, examples from its columns."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from services.records import described
+from services.records.domain import ID, Column, Table
+from services.records.query.parameters import LIST_PARAMETERS
+from services.records.query.plan import TEXT_OPERATORS, Operator
+from services.records.types.json_schema import property_of, schema_of, shape_of
+from services.records.wire import table_path
+from shared.caller import SCOPE_DESCRIPTIONS
+from shared.contracts.auth import Scope
+from shared.contracts.problem import PROBLEM_MEDIA_TYPE, ProblemDocument
+from shared.contracts.records import ID_COLUMN, TypeName
+
+Json = dict[str, Any]
+
+EXAMPLES: Mapping[TypeName, object] = {
+    TypeName.TEXT: "text",
+    TypeName.VARCHAR: "text",
+    TypeName.CHAR: "t",
+    TypeName.SMALLINT: 1,
+    TypeName.INTEGER: 42,
+    TypeName.BIGINT: 42,
+    TypeName.NUMERIC: 12.5,
+    TypeName.REAL: 1.5,
+    TypeName.DOUBLE: 1.5,
+    TypeName.BOOLEAN: True,
+    TypeName.DATE: "2026-01-31",
+    TypeName.TIME: "08:30:00",
+    TypeName.TIMESTAMP: "2026-01-31T08:30:00",
+    TypeName.TIMESTAMPTZ: "2026-01-31T08:30:00Z",
+    TypeName.INTERVAL: "P1DT2H",
+    TypeName.UUID: "3fa85f64-5717-4562-b3fc-2c963f66afa6",
+    TypeName.JSON: {"key": "value"},
+    TypeName.BYTEA: "\\x00ff",
+}
+RECORDS_READ = [{"sign-in": [Scope.RECORDS_READ.value]}]
+RECORDS_WRITE = [{"sign-in": [Scope.RECORDS_WRITE.value]}]
+PROBLEMS = {
+    "4XX": {"$ref": "#/components/responses/Problem"},
+    "5XX": {"$ref": "#/components/responses/Problem"},
+}
+
+
+def document_of(table: Table) -> Json:
+    """The OpenAPI 3.1 document of a table as it is now."""
+    path = f"{table_path(table.name)}/records"
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": table.name,
+            "version": str(table.version),
+            "description": table.description or f"The records of the table {table.name}.",
+        },
+        "servers": [{"url": "/"}],
+        "paths": {
+            path: _all_records(table),
+            f"{path}/{{id}}": _one_record(table),
+            f"{table_path(table.name)}/export": {"get": _export(table)},
+        },
+        "components": _components(table),
+    }
+
+
+def _components(table: Table) -> Json:
+    schema = schema_of(table)
+    schema.pop("$schema")
+    new = {**schema, "properties": dict(schema["properties"])}
+    del new["properties"][ID_COLUMN]
+    record = {**schema, "required": [ID_COLUMN, *(column.name for column in table.columns)]}
+    return {
+        "schemas": {
+            "Record": record,
+            "NewRecord": new,
+            "RecordChange": {**new, "required": []},
+            "Problem": ProblemDocument.model_json_schema(),
+        },
+        "responses": {
+            "Problem": {
+                "description": "It was refused, or failed; `code` says why.",
+                "content": {PROBLEM_MEDIA_TYPE: {"schema": _ref("Problem")}},
+            }
+        },
+        "securitySchemes": {
+            "sign-in": {
+                "type": "oauth2",
+                "flows": {
+                    "password": {
+                        "tokenUrl": "/api/auth/token",
+                        "scopes": {
+                            scope.value: SCOPE_DESCRIPTIONS[scope]
+                            for scope in (Scope.RECORDS_READ, Scope.RECORDS_WRITE)
+                        },
+                    }
+                },
+            }
+        },
+    }
+
+
+def _all_records(table: Table) -> Json:
+    filters = list(_filters(table))
+    example = _example(table)
+    page = {
+        "type": "object",
+        "properties": {
+            "items": {"type": "array", "items": _ref("Record")},
+            "next": {"type": ["string", "null"]},
+            "total": {"type": ["integer", "null"]},
+        },
+        "required": ["items", "next", "total"],
+    }
+    several = _answer("How many, and their ids.", _counts("inserted", "updated"))
+    created = _answer(
+        "The record.", {"anyOf": [_ref("Record"), several["content"][JSON]["schema"]]}
+    )
+    paging = [described.Q, described.FIELDS, described.SORT, *described.PAGING, described.COUNT]
+    return {
+        "get": _operation("list", "Read records", RECORDS_READ, {"200": _answer("A page.", page)})
+        | {"parameters": [*paging, *filters]},
+        "post": _operation("create", "Insert records", RECORDS_WRITE, {"201": created})
+        | {
+            "parameters": [described.IDEMPOTENCY, *described.CONFLICT],
+            "requestBody": _body(
+                {"oneOf": [_ref("NewRecord"), {"type": "array", "items": _ref("NewRecord")}]},
+                example,
+            ),
+        },
+        "patch": _operation(
+            "change_selected",
+            "Change all records that filters select",
+            RECORDS_WRITE,
+            {"200": _answer("How many.", _counts("updated"))},
+        )
+        | {
+            "parameters": [described.Q, *filters],
+            "requestBody": _body(_ref("RecordChange"), dict(list(example.items())[:1])),
+        },
+        "delete": _operation(
+            "delete_selected",
+            "Delete all records that filters select",
+            RECORDS_WRITE,
+            {"200": _answer("How many.", _counts("deleted"))},
+        )
+        | {"parameters": [described.Q, *filters]},
+    }
+
+
+def _one_record(table: Table) -> Json:
+    example = _example(table)
+    found = {"200": _answer("The record.", _ref("Record"))}
+    changed = dict(list(example.items())[:1])
+    match = {"parameters": [described.IF_MATCH]}
+    identified = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}
+    return {
+        "parameters": [identified],
+        "get": _operation("get", "One record", RECORDS_READ, found)
+        | {"parameters": [described.FIELDS]},
+        "patch": _operation("change", "Change a record", RECORDS_WRITE, found)
+        | match
+        | {"requestBody": _body(_ref("RecordChange"), changed)},
+        "put": _operation("replace", "Replace a record", RECORDS_WRITE, found)
+        | match
+        | {"requestBody": _body(_ref("NewRecord"), example)},
+        "delete": _operation(
+            "delete", "Delete a record", RECORDS_WRITE, {"204": {"description": "It is gone."}}
+        )
+        | match,
+    }
+
+
+def _export(table: Table) -> Json:
+    own = [each for each in described.EXPORT["parameters"] if each is not described.FILTERS]
+    answer = {
+        "description": "The file.",
+        "content": {
+            media_type: {}
+            for media_type in (
+                "text/csv",
+                "application/x-ndjson",
+                JSON,
+                "application/vnd.apache.parquet",
+            )
+        },
+    }
+    return _operation("export", "Export records", RECORDS_READ, {"200": answer}) | {
+        "parameters": [*own, *_filters(table)]
+    }
+
+
+def _filters(table: Table) -> Iterable[Json]:
+    for column in (ID, *table.columns):
+        plain = column.name not in LIST_PARAMETERS
+        for operator in _operators(column):
+            bare = operator is Operator.EQ and plain
+            name = column.name if bare else f"{column.name}__{operator}"
+            yield {
+                "name": name,
+                "in": "query",
+                "required": False,
+                "schema": _operand(column, operator),
+                "description": f"{column.name} {WORDS[operator]}",
+            }
+
+
+def _operators(column: Column) -> Iterable[Operator]:
+    return (each for each in Operator if column.is_text or each not in TEXT_OPERATORS)
+
+
+def _operand(column: Column, operator: Operator) -> Json:
+    if operator is Operator.ISNULL:
+        return {"type": "boolean"}
+    if operator is Operator.IN or column.type.name is TypeName.JSON:
+        return {"type": "string"}
+    shape = shape_of(column)
+    # A filter may be longer than any value.
+    shape.pop("maxLength", None)
+    return shape
+
+
+WORDS: Mapping[Operator, str] = {
+    Operator.EQ: "is this",
+    Operator.NE: "is not this",
+    Operator.GT: "is greater",
+    Operator.GTE: "is greater or this",
+    Operator.LT: "is less",
+    Operator.LTE: "is less or this",
+    Operator.IN: "is one of these, separated by commas",
+    Operator.CONTAINS: "holds this",
+    Operator.ICONTAINS: "holds this, in any case",
+    Operator.STARTSWITH: "begins with this",
+    Operator.ISNULL: "has no value (true), or has one (false)",
+}
+JSON = "application/json"
+
+
+def _example(table: Table) -> Json:
+    return {
+        column.name: property_of(column).get("default", EXAMPLES[column.type.name])
+        for column in table.columns
+    }
+
+
+def _operation(name: str, summary: str, security: list[Json], responses: Json) -> Json:
+    return {
+        "operationId": f"records_{name}",
+        "summary": summary,
+        "tags": ["records"],
+        "security": security,
+        "responses": {**responses, **PROBLEMS},
+    }
+
+
+def _answer(description: str, schema: Json) -> Json:
+    return {"description": description, "content": {JSON: {"schema": schema}}}
+
+
+def _body(schema: Json, example: object) -> Json:
+    return {"required": True, "content": {JSON: {"schema": schema, "example": example}}}
+
+
+def _counts(*names: str) -> Json:
+    properties: Json = {name: {"type": "integer"} for name in names}
+    if "inserted" in names:
+        properties["ids"] = {"type": "array", "items": {"type": "integer"}}
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}

@@ -1,0 +1,227 @@
+"""The query string of lists, bulk changes and exports, read into a plan."""
+
+import csv
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from services.records.domain import ID, Column, Table, normalised
+from services.records.errors import UnknownColumnError
+from services.records.query.cursor import values_of
+from services.records.query.plan import (
+    TEXT_OPERATORS,
+    Count,
+    Filter,
+    Listing,
+    Operator,
+    Selection,
+    SortKey,
+    total_order,
+)
+from services.records.query.values import checked_text
+from services.records.types.values import BOOLEAN_WORDS, TRUE_WORDS
+from shared.errors import InvalidInputError
+
+DEFAULT_LIMIT = 25
+LIMIT = 1000
+PAGE_LIMIT = 1_000_000_000
+VALUES_LIMIT = 1000
+LIST_PARAMETERS = frozenset({"q", "fields", "sort", "page", "limit", "cursor", "count"})
+BULK_PARAMETERS = frozenset({"q"})
+EXPORT_PARAMETERS = frozenset({"q", "fields", "sort", "format", "excel_safe"})
+VERB_PARAMETERS = frozenset(
+    {"table_name", "page", "limit", "order_by", "order_direction", "search"}
+)
+
+Pairs = Iterable[tuple[str, str]]
+"""Names and values of a query string, in order."""
+
+
+class Asked(NamedTuple):
+    """A query string, parted into parameters and what is left for filters."""
+
+    parameters: Mapping[str, str]
+    filters: list[tuple[str, str]]
+
+
+def parted(pairs: Pairs, known: frozenset[str]) -> Asked:
+    """Part parameters from filters; raises InvalidInputError for a parameter given twice."""
+    parameters: dict[str, str] = {}
+    filters: list[tuple[str, str]] = []
+    for name, value in pairs:
+        if name not in known:
+            filters.append((name, value))
+        elif name in parameters:
+            raise InvalidInputError.of(name, "given_twice", "give this parameter once")
+        else:
+            parameters[name] = value
+    return Asked(parameters, filters)
+
+
+def listing_of(table: Table, pairs: Pairs) -> Listing:
+    """A list of the resource face; raises InvalidInputError naming the parameter."""
+    parameters, filters = parted(pairs, LIST_PARAMETERS)
+    order = order_of(table, parameters.get("sort"))
+    if "page" in parameters and "cursor" in parameters:
+        raise InvalidInputError.of("cursor", "given_twice", "give either page or cursor")
+    limit = number(parameters, "limit", DEFAULT_LIMIT, LIMIT)
+    page = number(parameters, "page", 1, PAGE_LIMIT)
+    cursor = parameters.get("cursor")
+    return Listing(
+        selection=selection_of(table, filters, parameters.get("q"), of="q"),
+        fields=fields_of(table, parameters.get("fields")),
+        order=order,
+        limit=limit,
+        offset=(page - 1) * limit,
+        after=values_of(cursor, order) if cursor is not None else None,
+        count=_count(parameters.get("count", Count.NONE.value)),
+    )
+
+
+def verb_listing_of(table: Table, pairs: Pairs) -> tuple[Listing, int]:
+    """A list of the verb face, and its page's number; the total is always exact."""
+    parameters, filters = parted(pairs, VERB_PARAMETERS)
+    limit = number(parameters, "limit", 10, LIMIT)
+    page = number(parameters, "page", 1, PAGE_LIMIT)
+    direction = parameters.get("order_direction", "ASC").upper()
+    if direction not in ("ASC", "DESC"):
+        raise InvalidInputError.of("order_direction", "invalid_choice", "send ASC or DESC")
+    by = parameters.get("order_by")
+    keys = [SortKey(_column(table, by, of="order_by"), direction == "DESC")] if by else []
+    listing = Listing(
+        selection=selection_of(table, filters, parameters.get("search"), of="search"),
+        fields=table.shown,
+        order=total_order(keys or [SortKey(ID, direction == "DESC")]),
+        limit=limit,
+        offset=(page - 1) * limit,
+        count=Count.EXACT,
+    )
+    return listing, page
+
+
+def selection_of(
+    table: Table, filters: Iterable[tuple[str, str]], search: str | None, *, of: str
+) -> Selection:
+    """Rows by column filters and a search; raises InvalidInputError or UnknownColumnError."""
+    if search is not None and "\0" in search:
+        raise InvalidInputError.of(of, "nul_byte", "leave out the NUL character")
+    return Selection(
+        filters=tuple(_filter(table, name, value) for name, value in filters),
+        search=search or None,
+    )
+
+
+def order_of(table: Table, sort: str | None) -> tuple[SortKey, ...]:
+    """The order of `sort=-age,name`, with `id` at its end."""
+    if not sort:
+        return (SortKey(ID),)
+    keys = []
+    for word in sort.split(","):
+        name = word.strip()
+        descending = name.startswith("-")
+        keys.append(SortKey(_column(table, name.lstrip("+-"), of="sort"), descending))
+    return total_order(keys)
+
+
+def fields_of(table: Table, fields: str | None) -> tuple[Column, ...]:
+    """The columns of `fields=name,age`; `id` comes first, asked for or not."""
+    if not fields:
+        return table.shown
+    names = dict.fromkeys(name.strip() for name in fields.split(","))
+    columns = [_column(table, name, of="fields") for name in names]
+    return (ID, *(column for column in columns if column.name != ID.name))
+
+
+def number(parameters: Mapping[str, str], name: str, default: int, highest: int) -> int:
+    """A parameter between 1 and `highest`; raises InvalidInputError."""
+    text = parameters.get(name)
+    if text is None:
+        return default
+    if text.isascii() and text.isdigit() and len(text) <= 12 and 1 <= int(text) <= highest:
+        return int(text)
+    raise InvalidInputError.of(name, "out_of_range", f"send a whole number between 1 and {highest}")
+
+
+def flag(parameters: Mapping[str, str], name: str) -> bool:
+    """A parameter that is true or false, false by default; raises InvalidInputError."""
+    text = parameters.get(name, "false").lower()
+    if text not in BOOLEAN_WORDS:
+        raise InvalidInputError.of(name, "type_mismatch", "send true or false")
+    return text in TRUE_WORDS
+
+
+def next_path(path: str, pairs: Pairs, **changes: str) -> str:
+    """The same list with other paging parameters, in a form that can be followed as it stands."""
+    kept = [(name, value) for name, value in pairs if name not in ("cursor", "page")]
+    return f"{path}?{urlencode([*kept, *changes.items()])}"
+
+
+def _count(word: str) -> Count:
+    try:
+        return Count(word)
+    except ValueError as exc:
+        raise InvalidInputError.of(
+            "count", "invalid_choice", "send none, estimated or exact"
+        ) from exc
+
+
+def _column(table: Table, name: str, *, of: str) -> Column:
+    column = table.by_name.get(normalised(name))
+    if column is None:
+        message = f"{of}: the table {table.name!r} has no column {name[:80]!r}"
+        raise UnknownColumnError.of(of, UnknownColumnError.code, message)
+    return column
+
+
+def _filter(table: Table, parameter: str, value: str) -> Filter:
+    name, _, word = parameter.rpartition("__")
+    operators: Mapping[str, Operator] = Operator._value2member_map_  # type: ignore[assignment]
+    operator = operators.get(word)
+    column = table.by_name.get(normalised(name)) if operator else None
+    if operator is None or column is None:
+        operator, column = Operator.EQ, table.by_name.get(normalised(parameter))
+    if column is None:
+        if name and table.by_name.get(normalised(name)) is not None:
+            known = ", ".join(Operator)
+            raise InvalidInputError.of(
+                parameter, "unknown_operator", f"{word[:80]!r} is no operator; use one of {known}"
+            )
+        raise UnknownColumnError.of(
+            parameter,
+            UnknownColumnError.code,
+            f"the table {table.name!r} has no column for this; a filter is `column=` or"
+            " `column__operator=`",
+        )
+    return Filter(column, operator, _texts(column, operator, parameter, value))
+
+
+def _texts(column: Column, operator: Operator, parameter: str, value: str) -> tuple[str, ...]:
+    if operator is Operator.IN:
+        return _several(column, parameter, value)
+    if operator is Operator.ISNULL:
+        return (_whether(parameter, value),)
+    if operator in TEXT_OPERATORS and not column.is_text:
+        raise InvalidInputError.of(
+            parameter,
+            "not_a_text",
+            f"{column.name} is {column.type.spelled()}; {operator} works on text columns",
+        )
+    return (checked_text(column, value, of=parameter),)
+
+
+def _several(column: Column, parameter: str, value: str) -> tuple[str, ...]:
+    try:
+        values = next(csv.reader([value], strict=True), [])
+    except csv.Error as exc:
+        raise InvalidInputError.of(
+            parameter, "invalid_list", 'separate values by commas; quote those that hold one: "a,b"'
+        ) from exc
+    if len(values) > VALUES_LIMIT:
+        raise InvalidInputError.of(parameter, "too_many", f"send at most {VALUES_LIMIT} values")
+    return tuple(checked_text(column, text, of=parameter) for text in values)
+
+
+def _whether(parameter: str, value: str) -> str:
+    if value.lower() not in BOOLEAN_WORDS:
+        raise InvalidInputError.of(parameter, "type_mismatch", "send true or false")
+    return "true" if value.lower() in TRUE_WORDS else "false"

@@ -1,0 +1,93 @@
+"""What is asked of a table: filters, search, fields, order and page, by columns that it has."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from services.records.domain import ID, Column
+
+
+class Operator(StrEnum):
+    """How a column is compared; spelled as after the `__` of a parameter."""
+
+    EQ = "eq"
+    NE = "ne"
+    GT = "gt"
+    GTE = "gte"
+    LT = "lt"
+    LTE = "lte"
+    IN = "in"
+    CONTAINS = "contains"
+    ICONTAINS = "icontains"
+    STARTSWITH = "startswith"
+    ISNULL = "isnull"
+
+
+TEXT_OPERATORS = frozenset({Operator.CONTAINS, Operator.ICONTAINS, Operator.STARTSWITH})
+
+
+class Count(StrEnum):
+    """Whether a list says how many there are."""
+
+    NONE = "none"
+    ESTIMATED = "estimated"
+    EXACT = "exact"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One comparison; `texts` are checked values: several for `in`, true or false for `isnull`."""
+
+    column: Column
+    operator: Operator
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """One column of the order; NULLs sort as the largest value, as PostgreSQL does it."""
+
+    column: Column
+    descending: bool = False
+
+    @property
+    def word(self) -> str:
+        """As `sort=` spells it."""
+        return ("-" if self.descending else "") + self.column.name
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which rows: every filter holds, and `search` stands in some text column."""
+
+    filters: tuple[Filter, ...] = ()
+    search: str | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing was asked for in particular."""
+        return not self.filters and self.search is None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A page of a table. `after` holds the last row's sort values as text; else `offset` counts."""
+
+    selection: Selection
+    fields: tuple[Column, ...]
+    order: tuple[SortKey, ...]
+    limit: int
+    offset: int = 0
+    after: tuple[str | None, ...] | None = None
+    count: Count = Count.NONE
+
+
+def total_order(keys: Sequence[SortKey]) -> tuple[SortKey, ...]:
+    """The order with `id` at its end, so that no two rows are equal in it."""
+    unique: list[SortKey] = []
+    for key in keys:
+        if key.column.name not in {known.column.name for known in unique}:
+            unique.append(key)
+        if key.column.name == ID.name:
+            return tuple(unique)
+    return (*unique, SortKey(ID))

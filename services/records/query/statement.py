@@ -1,0 +1,204 @@
+"""Plans written as SQL: every name quoted, every value a bind parameter that travels as text."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from services.records.ddl import table_name
+from services.records.domain import ID, Column, Table
+from services.records.query.plan import Filter, Listing, Operator, Selection, SortKey
+from services.records.types.words import unlimited_name
+from shared.contracts.records import TypeName
+from shared.database import quoted
+
+# No column of a user's can begin with an underscore, so these aliases meet none.
+ROW = "_d"
+KEYS = "_k"
+
+
+@dataclass
+class Binds:
+    """The parameters of a statement in the making."""
+
+    values: list[object] = field(default_factory=list)
+
+    def text(self, value: str) -> str:
+        """A text parameter."""
+        self.values.append(value)
+        return f"${len(self.values)}::text"
+
+    def texts(self, values: Sequence[str]) -> str:
+        """An array of texts."""
+        self.values.append(list(values))
+        return f"${len(self.values)}::text[]"
+
+    def number(self, value: int) -> str:
+        """A whole number."""
+        self.values.append(value)
+        return f"${len(self.values)}::bigint"
+
+
+def reference(column: Column) -> str:
+    """A column of the row at hand."""
+    return f"{ROW}.{quoted(column.name)}"
+
+
+def selected(columns: Sequence[Column]) -> str:
+    """A select list whose rows PostgreSQL turns into JSON objects.
+
+    JSON is cast to jsonb (nothing for a jsonb column), so that no element of an answer holds a
+    line break: `services.records.repository.rows` cuts there.
+    """
+    return ", ".join(
+        f"{reference(column)}::jsonb AS {quoted(column.name)}"
+        if column.type.name is TypeName.JSON
+        else reference(column)
+        for column in columns
+    )
+
+
+def where(selection: Selection, table: Table, binds: Binds, *more: str) -> str:
+    """A WHERE clause, empty when everything is wanted."""
+    conditions = [CONDITIONS[each.operator](each, binds) for each in selection.filters]
+    if selection.search is not None:
+        conditions.append(_search(selection.search, table, binds))
+    conditions.extend(more)
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+def order_by(order: Sequence[SortKey]) -> str:
+    """An ORDER BY clause; NULLs are the largest, as PostgreSQL has it by default."""
+    return " ORDER BY " + ", ".join(
+        reference(key.column) + (" DESC" if key.descending else "") for key in order
+    )
+
+
+def page(listing: Listing, table: Table, binds: Binds) -> str:
+    """One row: `items` (JSON text of up to limit + 1 rows), `found`, `last` (see below), `total`.
+
+    `last` is a JSON text of the sort values, as texts, of the row at `limit`; null for a shorter
+    page. `total` is null unless it is to be exact.
+    """
+    more = [after(listing.order, listing.after, binds)] if listing.after is not None else []
+    wanted = binds.number(listing.limit)
+    rows = f"FROM {table_name(table.name)} {ROW}"
+    condition = where(listing.selection, table, binds, *more)
+    tail = f"{condition}{order_by(listing.order)} LIMIT {wanted} + 1"
+    if listing.offset:
+        tail += f" OFFSET {binds.number(listing.offset)}"
+    keys = ", ".join(f"{reference(key.column)}::text" for key in listing.order)
+    names = ", ".join(f"_q.{quoted(column.name)}" for column in listing.fields)
+    return (
+        "SELECT coalesce(json_agg(_r), '[]')::text AS items, count(*) AS found,"  # noqa: S608
+        f" (array_agg(_q.{KEYS}))[{wanted}]::text AS last"
+        f" FROM (SELECT {selected(listing.fields)}, json_build_array({keys}) AS {KEYS}"
+        f" {rows}{tail}) _q CROSS JOIN LATERAL (SELECT {names}) _r"
+    )
+
+
+def after(order: Sequence[SortKey], values: Sequence[str | None], binds: Binds) -> str:
+    """The condition that a row stands behind the row with these sort values."""
+    simple = len(order) == 1 and values[0] is not None and order[0].column.name == ID.name
+    if simple:
+        sign = "<" if order[0].descending else ">"
+        return (
+            f"{reference(order[0].column)} {sign} {_value(order[0].column, values[0] or '', binds)}"
+        )
+    alternatives: list[str] = []
+    equal: list[str] = []
+    for key, value in zip(order, values, strict=True):
+        behind = _behind(key, value, binds)
+        if behind is not None:
+            alternatives.append(" AND ".join([*equal, behind]))
+        equal.append(_same(key, value, binds))
+    bound = _behind_or_same(order[0], values[0], binds)
+    return f"({bound}) AND ({' OR '.join(f'({each})' for each in alternatives)})"
+
+
+def _behind(key: SortKey, value: str | None, binds: Binds) -> str | None:
+    column = reference(key.column)
+    may_be_null = key.column.nullable and key.column.name != ID.name
+    if value is None:
+        return f"{column} IS NOT NULL" if key.descending else None
+    bound = _value(key.column, value, binds)
+    if key.descending:
+        return f"{column} < {bound}"
+    return f"({column} > {bound} OR {column} IS NULL)" if may_be_null else f"{column} > {bound}"
+
+
+def _same(key: SortKey, value: str | None, binds: Binds) -> str:
+    column = reference(key.column)
+    return (
+        f"{column} IS NULL" if value is None else f"{column} = {_value(key.column, value, binds)}"
+    )
+
+
+def _behind_or_same(key: SortKey, value: str | None, binds: Binds) -> str:
+    # Implied by the alternatives, but an index can be entered with it.
+    column = reference(key.column)
+    if value is None:
+        return "true" if key.descending else f"{column} IS NULL"
+    bound = _value(key.column, value, binds)
+    if key.descending:
+        return f"{column} <= {bound}"
+    may_be_null = key.column.nullable and key.column.name != ID.name
+    return f"{column} >= {bound} OR {column} IS NULL" if may_be_null else f"{column} >= {bound}"
+
+
+def _value(column: Column, text: str, binds: Binds) -> str:
+    name = unlimited_name(column.type)
+    bound = binds.text(text)
+    return bound if name == "text" else f"{bound}::{name}"
+
+
+def _search(words: str, table: Table, binds: Binds) -> str:
+    columns = list(table.text_columns())
+    if not columns:
+        return "false"
+    pattern = binds.text(f"%{_plain(words)}%")
+    return "(" + " OR ".join(f"{_text(column)} ILIKE {pattern}" for column in columns) + ")"
+
+
+def _text(column: Column) -> str:
+    # A CHAR(n) is blank-padded; as text it is not.
+    return reference(column) + ("::text" if column.type.name is TypeName.CHAR else "")
+
+
+def _plain(words: str) -> str:
+    return words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _comparison(sign: str) -> Callable[[Filter, Binds], str]:
+    return lambda each, binds: (
+        f"{reference(each.column)} {sign} {_value(each.column, each.texts[0], binds)}"
+    )
+
+
+def _pattern(operator: str, template: str) -> Callable[[Filter, Binds], str]:
+    return lambda each, binds: (
+        f"{_text(each.column)} {operator} {binds.text(template.format(_plain(each.texts[0])))}"
+    )
+
+
+def _membership(each: Filter, binds: Binds) -> str:
+    array = binds.texts(each.texts)
+    return f"{reference(each.column)} = ANY ({array}::{unlimited_name(each.column.type)}[])"
+
+
+def _nullness(each: Filter, _binds: Binds) -> str:
+    return f"{reference(each.column)} IS {'' if each.texts[0] == 'true' else 'NOT '}NULL"
+
+
+CONDITIONS: Mapping[Operator, Callable[[Filter, Binds], str]] = {
+    Operator.EQ: _comparison("="),
+    # A row without a value is not equal to any value.
+    Operator.NE: _comparison("IS DISTINCT FROM"),
+    Operator.GT: _comparison(">"),
+    Operator.GTE: _comparison(">="),
+    Operator.LT: _comparison("<"),
+    Operator.LTE: _comparison("<="),
+    Operator.IN: _membership,
+    Operator.CONTAINS: _pattern("LIKE", "%{}%"),
+    Operator.ICONTAINS: _pattern("ILIKE", "%{}%"),
+    Operator.STARTSWITH: _pattern("LIKE", "{}%"),
+    Operator.ISNULL: _nullness,
+}

@@ -1,0 +1,81 @@
+"""COPY out, with backpressure: a reader who takes nothing stops it, one who leaves ends it."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from services.records.ddl import table_name
+from services.records.domain import Table
+from services.records.errors import StaleTableError
+from services.records.repository.driver import reading
+from shared.errors import UnavailableError
+
+PIECES_WAITING = 8
+ACQUIRE_TIMEOUT_S = 10.0
+
+
+@asynccontextmanager
+async def held(
+    pool: "asyncpg.Pool[asyncpg.Record]", table: Table
+) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    """A connection in one snapshot, in which the table keeps its shape.
+
+    Raises StaleTableError when it has another shape than we know, UnavailableError when all
+    connections for exports are taken.
+    """
+    try:
+        connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+    except TimeoutError as exc:
+        raise UnavailableError("too many exports are running; try again soon") from exc
+    try:
+        transaction = connection.transaction(isolation="repeatable_read", readonly=True)
+        async with transaction:
+            with reading(table):
+                await connection.execute(
+                    f"LOCK TABLE {table_name(table.name)} IN ACCESS SHARE MODE"
+                )
+            version = await connection.fetchval(
+                "SELECT version FROM records.tables WHERE oid = $1", table.oid
+            )
+            if version != table.version:
+                raise StaleTableError(table.name)
+            yield connection
+    finally:
+        await asyncio.shield(pool.release(connection))
+
+
+async def copied(
+    connection: "asyncpg.Connection[asyncpg.Record]",
+    table: Table,
+    query: str,
+    values: list[object],
+    **options: Any,
+) -> AsyncGenerator[bytes, None]:
+    """The bytes of `COPY (query) TO STDOUT` with asyncpg's options.
+
+    A few pieces wait for their reader, then COPY does. Closing the iterator cancels the statement
+    at the server.
+    """
+    pieces: asyncio.Queue[bytes | Exception | None] = asyncio.Queue(PIECES_WAITING)
+
+    async def copy() -> None:
+        failure = None
+        try:
+            with reading(table):
+                await connection.copy_from_query(query, *values, output=pieces.put, **options)
+        except Exception as exc:  # noqa: BLE001 - carried over to the reader, who raises it
+            failure = exc
+        await pieces.put(failure)
+
+    task = asyncio.create_task(copy())
+    try:
+        while (piece := await pieces.get()) is not None:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
+    finally:
+        task.cancel()
+        await asyncio.wait([task])

@@ -1,0 +1,49 @@
+"""NOTIFY: hints from other processes that a table changed."""
+
+import asyncio
+from collections.abc import Callable
+
+import asyncpg
+
+from services.records.repository.registry import CHANNEL
+from shared.contracts.records import TableOid
+
+CONNECTION_LOST: tuple[type[Exception], ...] = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+)
+
+
+async def heed(
+    database_url: str, *, listening: Callable[[], None], changed: Callable[[TableOid], None]
+) -> None:
+    """Call `listening` once connected, then `changed` for each table, until the connection ends.
+
+    Raises ConnectionError when PostgreSQL cannot be reached.
+    """
+    try:
+        connection = await asyncpg.connect(
+            database_url,
+            timeout=10,
+            server_settings={"application_name": "tabularium-records:listen"},
+        )
+    except CONNECTION_LOST as exc:
+        raise ConnectionError(type(exc).__name__) from exc
+    lost = asyncio.Event()
+
+    def heard(_connection: object, _pid: int, _channel: str, payload: object) -> None:
+        changed(TableOid(int(str(payload))))
+
+    def ended(_connection: object) -> None:
+        lost.set()
+
+    try:
+        connection.add_termination_listener(ended)
+        await connection.add_listener(CHANNEL, heard)
+        listening()
+        await lost.wait()
+    except CONNECTION_LOST as exc:
+        raise ConnectionError(type(exc).__name__) from exc
+    finally:
+        connection.terminate()

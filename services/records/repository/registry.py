@@ -1,0 +1,189 @@
+"""The users' tables: what the registry adds, and what PostgreSQL's catalog knows."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from services.records.domain import Column, Constraint, Level, Table
+from services.records.repository.driver import Driver
+from services.records.types.words import from_postgresql
+from shared.contracts.auth import Caller, Sub
+from shared.contracts.records import (
+    ID_COLUMN,
+    IMPORT_COLUMN,
+    ColumnName,
+    TableName,
+    TableOid,
+)
+
+CHANNEL = "records_tables"
+"""NOTIFY channel: the payload is the oid of a table whose shape or grants changed."""
+
+# `attislocal` and the like are left out: users' tables have no parents. An index method is
+# compared by name, since the extension's oids differ from database to database.
+DESCRIBED = """
+SELECT t.oid::bigint AS oid, c.relname AS name, t.version, t.grants_version, t.owner_sub,
+  t.owner_label, t.description, t.created_at,
+  greatest(0, CASE WHEN s.n_live_tup > 0 THEN s.n_live_tup ELSE c.reltuples END)::bigint
+    AS estimated_rows,
+  (SELECT coalesce(json_agg(json_build_object(
+      'name', a.attname, 'attnum', a.attnum, 'nullable', NOT a.attnotnull,
+      'type', format_type(a.atttypid, a.atttypmod),
+      'default', pg_get_expr(d.adbin, d.adrelid),
+      'description', col_description(c.oid, a.attnum),
+      'searchable', EXISTS (
+        SELECT FROM pg_index i JOIN pg_opclass o ON o.oid = i.indclass[0]
+        WHERE i.indrelid = c.oid AND i.indkey[0] = a.attnum AND i.indnatts = 1
+          AND o.opcname = 'gin_trgm_ops')
+    ) ORDER BY a.attnum), '[]')::text
+   FROM pg_attribute a
+   LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
+  (SELECT coalesce(json_agg(json_build_object(
+      'name', k.conname, 'primary', k.contype = 'p',
+      'columns', (SELECT json_agg(a.attname ORDER BY u.place)
+                  FROM unnest(k.conkey) WITH ORDINALITY AS u (attnum, place)
+                  JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.attnum)
+    ) ORDER BY k.contype, k.conname), '[]')::text
+   FROM pg_constraint k
+   WHERE k.conrelid = c.oid AND k.contype IN ('p', 'u') AND NOT k.condeferrable) AS constraints,
+  (SELECT json_object_agg(g.sub, g.level)::text FROM records.grants g WHERE g.oid = t.oid)
+    AS grants
+FROM records.tables t
+JOIN pg_class c ON c.oid = t.oid AND c.relkind = 'r'
+JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'data'
+LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid
+"""
+BY_NAME = DESCRIBED + " WHERE t.name = $1"
+VISIBLE = (
+    DESCRIBED
+    + """
+WHERE ($1::boolean OR t.owner_sub = $2
+       OR EXISTS (SELECT FROM records.grants v WHERE v.oid = t.oid AND v.sub = $2))
+  AND ($3::text IS NULL OR t.name > $3)
+ORDER BY t.name LIMIT $4
+"""
+)
+
+_QUOTED_DEFAULT = re.compile(r"'((?:[^']|'')*)'::.+", re.DOTALL)
+_NULL_DEFAULT = re.compile(r"NULL(::.+)?", re.DOTALL)
+
+
+async def find(driver: Driver, name: str) -> Table | None:
+    """A table by its name, whoever asks; None when there is none."""
+    row = await driver.fetchrow(BY_NAME, name)
+    return _table(row) if row is not None else None
+
+
+async def visible(
+    driver: Driver, caller: Caller, *, after: str | None, limit: int
+) -> Sequence[Table]:
+    """The tables that a caller may see, by name, behind the name `after`."""
+    rows = await driver.fetch(VISIBLE, caller.is_admin, caller.sub, after, limit)
+    return [_table(row) for row in rows]
+
+
+async def register(
+    driver: Driver, name: str, *, owner: Caller, description: str | None
+) -> TableOid:
+    """Enter a table that was just made; its owner is the caller."""
+    oid: int = await driver.fetchval(
+        "INSERT INTO records.tables (oid, name, owner_sub, owner_label, description)"
+        " SELECT c.oid, c.relname, $2, $3, $4 FROM pg_class c"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'data'"
+        " WHERE c.relname = $1 AND c.relkind = 'r' RETURNING oid::bigint",
+        name,
+        owner.sub,
+        owner.label,
+        description,
+    )
+    return TableOid(oid)
+
+
+async def change(driver: Driver, table: Table, *, name: str, description: str | None) -> None:
+    """Raise the version of a table whose shape changed, and tell every process."""
+    await driver.execute(
+        "UPDATE records.tables SET version = version + 1, name = $2, description = $3"
+        " WHERE oid = $1",
+        table.oid,
+        name,
+        description,
+    )
+    await _tell(driver, table)
+
+
+async def change_grants(driver: Driver, table: Table) -> None:
+    """Raise the version of a table's grants, and tell every process."""
+    await driver.execute(
+        "UPDATE records.tables SET grants_version = grants_version + 1 WHERE oid = $1", table.oid
+    )
+    await _tell(driver, table)
+
+
+async def forget(driver: Driver, table: Table) -> None:
+    """Take a dropped table and its grants out of the registry."""
+    await driver.execute("DELETE FROM records.tables WHERE oid = $1", table.oid)
+    await _tell(driver, table)
+
+
+async def has_trigrams(driver: Driver) -> bool:
+    """Whether this database has the extension pg_trgm."""
+    return bool(await driver.fetchval("SELECT 1 FROM pg_extension WHERE extname = 'pg_trgm'"))
+
+
+async def _tell(driver: Driver, table: Table) -> None:
+    await driver.execute("SELECT pg_notify($1, $2)", CHANNEL, str(table.oid))
+
+
+def _table(row: Mapping[str, Any]) -> Table:
+    constraints = tuple(
+        Constraint(
+            name=each["name"],
+            is_primary=each["primary"],
+            columns=tuple(ColumnName(name) for name in each["columns"]),
+        )
+        for each in json.loads(row["constraints"])
+    )
+    unique = {each.columns[0] for each in constraints if len(each.columns) == 1}
+    return Table(
+        oid=TableOid(row["oid"]),
+        name=TableName(row["name"]),
+        version=row["version"],
+        grants_version=row["grants_version"],
+        owner_sub=Sub(row["owner_sub"]),
+        owner_label=row["owner_label"],
+        description=row["description"],
+        created_at=row["created_at"],
+        estimated_rows=row["estimated_rows"],
+        columns=tuple(_columns(json.loads(row["columns"]), unique)),
+        constraints=constraints,
+        grants={
+            Sub(sub): Level[level.upper()]
+            for sub, level in json.loads(row["grants"] or "{}").items()
+        },
+    )
+
+
+def _columns(described: Iterable[Mapping[str, Any]], unique: set[ColumnName]) -> Iterable[Column]:
+    for each in described:
+        if each["name"] in (ID_COLUMN, IMPORT_COLUMN):
+            continue
+        yield Column(
+            name=ColumnName(each["name"]),
+            attnum=each["attnum"],
+            type=from_postgresql(each["type"]),
+            nullable=each["nullable"],
+            unique=each["name"] in unique,
+            default=_literal(each["default"]),
+            description=each["description"],
+            searchable=each["searchable"],
+        )
+
+
+def _literal(expression: str | None) -> str | None:
+    """The text of a default as `pg_get_expr` writes literals; other expressions as they are."""
+    if expression is None or _NULL_DEFAULT.fullmatch(expression):
+        return None
+    found = _QUOTED_DEFAULT.fullmatch(expression)
+    return found[1].replace("''", "'") if found else expression

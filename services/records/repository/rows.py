@@ -1,0 +1,146 @@
+"""Reading records: PostgreSQL writes the JSON, and its text is passed on; no row becomes an object.
+
+Each statement also returns the table's versions as of its own snapshot; if they are not the ones
+that the statement was made for, it raises StaleTableError.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from services.records.ddl import table_name
+from services.records.domain import Column, Table
+from services.records.errors import StaleTableError
+from services.records.query import statement
+from services.records.query.plan import Count, Listing, Operator, Selection
+from services.records.repository.driver import Driver, reading
+
+Pool = "asyncpg.Pool[asyncpg.Record]"
+
+
+@dataclass(frozen=True, slots=True)
+class PageOfRows:
+    """A page; `items` is a JSON array, `last` a JSON array of the last row's sort values."""
+
+    items: str
+    has_more: bool
+    last: str | None
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record as JSON, and the transaction that wrote it."""
+
+    json: str
+    xmin: str
+
+
+async def page(pool: "asyncpg.Pool[asyncpg.Record]", table: Table, listing: Listing) -> PageOfRows:
+    """One page of a table, by keyset or offset."""
+    binds = statement.Binds()
+    rows = statement.page(listing, table, binds)
+    total = _total(listing, table, binds)
+    oid = binds.number(table.oid)
+    sql = (
+        f"SELECT _t.version, _t.grants_version, _p.items, _p.found, _p.last, {total} AS total"  # noqa: S608
+        f" FROM records.tables _t CROSS JOIN LATERAL ({rows}) _p WHERE _t.oid = {oid}"
+    )
+    with reading(table):
+        row = await _fetch(pool, sql, binds, custom_plan=_wants_custom_plan(listing.selection))
+    found = _current(table, row)
+    estimated = listing.count is Count.ESTIMATED
+    return PageOfRows(
+        items=_without_surplus(found["items"], listing.limit, found["found"]),
+        has_more=found["found"] > listing.limit,
+        last=found["last"] if found["found"] > listing.limit else None,
+        total=await estimate(pool, table, listing.selection) if estimated else found["total"],
+    )
+
+
+async def one(driver: Driver, table: Table, record_id: int, fields: Sequence[Column]) -> Row | None:
+    """One record; None when there is none of this id."""
+    sql = (
+        f"SELECT _t.version, _t.grants_version, _p.* FROM records.tables _t LEFT JOIN LATERAL"  # noqa: S608
+        f" (SELECT {document(fields)} AS json, {statement.ROW}.xmin::text AS xmin"
+        f" FROM {table_name(table.name)} {statement.ROW} WHERE {statement.ROW}.id = $1) _p ON true"
+        " WHERE _t.oid = $2"
+    )
+    with reading(table):
+        row = await driver.fetchrow(sql, record_id, table.oid)
+    found = _current(table, row)
+    return Row(json=found["json"], xmin=found["xmin"]) if found["json"] is not None else None
+
+
+async def estimate(driver: Driver, table: Table, selection: Selection) -> int:
+    """How many rows the planner expects."""
+    if selection.is_everything:
+        return int(
+            await driver.fetchval(
+                "SELECT greatest(0, CASE WHEN s.n_live_tup > 0 THEN s.n_live_tup"
+                " ELSE c.reltuples END)::bigint"
+                " FROM pg_class c LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid"
+                " WHERE c.oid = $1",
+                table.oid,
+            )
+        )
+    binds = statement.Binds()
+    condition = statement.where(selection, table, binds)
+    with reading(table):
+        lines = await driver.fetch(
+            f"EXPLAIN SELECT 1 FROM {table_name(table.name)} {statement.ROW}{condition}",  # noqa: S608
+            *binds.values,
+        )
+    return int(str(lines[0][0]).partition(" rows=")[2].partition(" ")[0])
+
+
+def document(columns: Sequence[Column]) -> str:
+    """A record as JSON text, as an expression on the row at hand."""
+    return f"(SELECT row_to_json(_r)::text FROM (SELECT {statement.selected(columns)}) _r)"  # noqa: S608
+
+
+def _total(listing: Listing, table: Table, binds: statement.Binds) -> str:
+    if listing.count is not Count.EXACT:
+        return "NULL::bigint"
+    condition = statement.where(listing.selection, table, binds)
+    return f"(SELECT count(*) FROM {table_name(table.name)} {statement.ROW}{condition})"  # noqa: S608
+
+
+def _wants_custom_plan(selection: Selection) -> bool:
+    # A generic plan cannot see a pattern, and may pass the trigram index by.
+    return selection.search is not None or any(
+        each.operator in (Operator.CONTAINS, Operator.ICONTAINS, Operator.STARTSWITH)
+        for each in selection.filters
+    )
+
+
+async def _fetch(
+    pool: "asyncpg.Pool[asyncpg.Record]", sql: str, binds: statement.Binds, *, custom_plan: bool
+) -> Any:
+    if not custom_plan:
+        return await pool.fetchrow(sql, *binds.values)
+    async with pool.acquire() as connection, connection.transaction(readonly=True):
+        await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+        return await connection.fetchrow(sql, *binds.values)
+
+
+def _current(table: Table, row: Any) -> Any:
+    if row is None or (row["version"], row["grants_version"]) != (
+        table.version,
+        table.grants_version,
+    ):
+        raise StaleTableError(table.name)
+    return row
+
+
+def _without_surplus(items: str, limit: int, found: int) -> str:
+    """Cut the row that was read only to know whether there are more.
+
+    `json_agg` puts a line break between elements, and within them there is none: PostgreSQL
+    escapes those of texts, and writes jsonb on one line.
+    """
+    if found <= limit:
+        return items
+    return items[: items.rindex("\n")].rstrip(", ") + "]"

@@ -1,0 +1,246 @@
+"""Changing the shape of users' tables: locks, DDL, and the rows that cannot follow."""
+
+import asyncio
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import asyncpg
+
+from services.records import ddl
+from services.records.domain import Column, Table
+from services.records.errors import (
+    NameTakenError,
+    RowsInTheWayError,
+    StaleTableError,
+    TableBusyError,
+)
+from services.records.repository.driver import Driver, TransactionDriver, reading
+from services.records.types.words import is_widening, postgresql_name
+from shared.contracts.problem import FieldError
+from shared.contracts.records import ColumnType, TypeName
+from shared.database import quoted
+from shared.errors import ConflictError, InvalidInputError, ProblemError
+
+LOCK_TRY = "SET LOCAL lock_timeout = '200ms'"
+LOCK_REST = "SET LOCAL lock_timeout = '3s'"
+LOCK_FOR_S = 3.0
+LOCK_PAUSE_S = 0.05
+"""Between tries, so that those who queued behind the last one get through."""
+ROWS_NAMED = 10
+VALUE_SHOWN = 100
+
+HOLDERS = """
+SELECT DISTINCT a.application_name
+FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'relation' AND l.relation = $1 AND l.granted AND l.pid <> pg_backend_pid()
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+ORDER BY a.application_name
+"""
+SEARCH_INDEXES = """
+SELECT c.relname FROM pg_index i
+JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_opclass o ON o.oid = i.indclass[0]
+WHERE i.indrelid = $1 AND i.indkey[0] = $2 AND i.indnatts = 1 AND o.opcname = 'gin_trgm_ops'
+"""
+
+_IMPORT = re.compile(r"tabularium-ingest:import:(\d+)")
+
+# What PostgreSQL's input functions would take beyond our type table, such as 'today' or 1_000.
+SHAPES = {
+    TypeName.SMALLINT: r"^\s*[+-]?[0-9]+\s*$",
+    TypeName.INTEGER: r"^\s*[+-]?[0-9]+\s*$",
+    TypeName.BIGINT: r"^\s*[+-]?[0-9]+\s*$",
+    TypeName.DATE: r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}",
+    TypeName.TIMESTAMP: r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}",
+    TypeName.TIMESTAMPTZ: r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """A row that cannot follow a change."""
+
+    record_id: int
+    value: str | None
+
+
+async def hold(driver: TransactionDriver, table: Table) -> None:
+    """Lock a table against everyone, in tries of 200 ms, for 3 s at most.
+
+    A waiting lock stalls every reader that comes after it, so each try is short. Raises
+    TableBusyError naming who holds the table, StaleTableError when it is not what we know.
+    """
+    deadline = asyncio.get_running_loop().time() + LOCK_FOR_S
+    await driver.execute(LOCK_TRY)
+    while True:
+        try:
+            async with driver.transaction():
+                await driver.execute(ddl.lock_table(table.name))
+        except asyncpg.LockNotAvailableError as exc:
+            if asyncio.get_running_loop().time() < deadline:
+                await asyncio.sleep(LOCK_PAUSE_S)
+                continue
+            raise await _busy(driver, table) from exc
+        except asyncpg.UndefinedTableError as exc:
+            raise StaleTableError(table.name) from exc
+        break
+    await driver.execute(LOCK_REST)
+    version = await driver.fetchval(
+        "SELECT version FROM records.tables WHERE oid = $1 AND name = $2", table.oid, table.name
+    )
+    if version != table.version:
+        raise StaleTableError(table.name)
+
+
+async def run(driver: Driver, statements: Iterable[ddl.Sql]) -> None:
+    """Run DDL in the caller's transaction; what PostgreSQL refuses becomes a problem."""
+    for statement in statements:
+        try:
+            await driver.execute(statement)
+        except asyncpg.PostgresError as exc:
+            problem = _cause(exc)
+            if problem is None:
+                raise
+            raise problem from exc
+
+
+def _cause(exc: asyncpg.PostgresError) -> ProblemError | None:  # noqa: PLR0911 - a list of causes
+    detail = exc.detail or exc.args[0]
+    if isinstance(exc, asyncpg.UniqueViolationError) and exc.schema_name != "pg_catalog":
+        return RowsInTheWayError(f"a value would be there twice: {detail}")
+    # Two tables of one name, made at once, meet in PostgreSQL's own catalog.
+    if isinstance(exc, asyncpg.DuplicateTableError | asyncpg.UniqueViolationError):
+        return NameTakenError("a table of that name is there already")
+    if isinstance(exc, asyncpg.DuplicateColumnError):
+        return NameTakenError("the table has a column of that name already")
+    if isinstance(exc, asyncpg.DataError | asyncpg.NotNullViolationError):
+        return RowsInTheWayError(f"some record cannot follow: {exc.args[0]}")
+    if isinstance(exc, asyncpg.DependentObjectsStillExistError | asyncpg.FeatureNotSupportedError):
+        return ConflictError(f"something else depends on it: {detail}")
+    if isinstance(exc, asyncpg.TooManyColumnsError):
+        return InvalidInputError.of("columns", "too_many", "too many columns")
+    if isinstance(exc, asyncpg.LockNotAvailableError | asyncpg.DeadlockDetectedError):
+        return TableBusyError("something holds the table; try again")
+    return None
+
+
+async def search_indexes(driver: Driver, table: Table, column: Column) -> Sequence[str]:
+    """The names of a column's trigram indexes."""
+    rows = await driver.fetch(SEARCH_INDEXES, table.oid, column.attnum)
+    return [row["relname"] for row in rows]
+
+
+async def is_empty(driver: Driver, table: Table) -> bool:
+    """Whether a table has no row."""
+    found = await driver.fetchval(f"SELECT 1 FROM {ddl.table_name(table.name)} LIMIT 1")  # noqa: S608
+    return found is None
+
+
+async def without_value(driver: Driver, table: Table, column: Column) -> Sequence[Obstacle]:
+    """Rows that forbid NOT NULL."""
+    name = quoted(column.name)
+    return await _obstacles(
+        driver,
+        table,
+        f"SELECT id, NULL AS value FROM {ddl.table_name(table.name)}"  # noqa: S608
+        f" WHERE {name} IS NULL ORDER BY id LIMIT {ROWS_NAMED}",
+    )
+
+
+async def repeated(driver: Driver, table: Table, column: Column) -> Sequence[Obstacle]:
+    """Rows that forbid UNIQUE."""
+    name = quoted(column.name)
+    return await _obstacles(
+        driver,
+        table,
+        f"SELECT id, left(value::text, {VALUE_SHOWN}) AS value FROM (SELECT id, {name} AS value,"  # noqa: S608
+        f" count(*) OVER (PARTITION BY {name}) AS often FROM {ddl.table_name(table.name)}"
+        f" WHERE {name} IS NOT NULL) q WHERE often > 1 ORDER BY q.value, id LIMIT {ROWS_NAMED}",
+    )
+
+
+async def all_rows(driver: Driver, table: Table) -> Sequence[Obstacle]:
+    """The first rows, where any row at all is in the way."""
+    return await _obstacles(
+        driver,
+        table,
+        f"SELECT id, NULL AS value FROM {ddl.table_name(table.name)}"  # noqa: S608
+        f" ORDER BY id LIMIT {ROWS_NAMED}",
+    )
+
+
+async def not_of_type(
+    driver: Driver, table: Table, column: Column, kind: ColumnType
+) -> Sequence[Obstacle]:
+    """Rows whose value has no equal in another type."""
+    if is_widening(column.type, kind):
+        return []
+    text = f"{quoted(column.name)}::text"
+    return await _obstacles(
+        driver,
+        table,
+        f"SELECT id, left({text}, {VALUE_SHOWN}) AS value FROM {ddl.table_name(table.name)}"  # noqa: S608
+        f" WHERE {quoted(column.name)} IS NOT NULL AND NOT ({_follows(column, kind)})"
+        f" ORDER BY id LIMIT {ROWS_NAMED}",
+    )
+
+
+def obstructed(field: str, message: str, rows: Sequence[Obstacle]) -> RowsInTheWayError:
+    """The problem that names the rows."""
+    return RowsInTheWayError(
+        f"{field}: {message}",
+        errors=[
+            FieldError(
+                field=field,
+                code=RowsInTheWayError.code,
+                message=f"record {row.record_id}"
+                + ("" if row.value is None else f" holds {row.value!r}"),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _follows(column: Column, kind: ColumnType) -> str:
+    text = f"{quoted(column.name)}::text"
+    if kind.length is not None:
+        return f"char_length({text}) <= {kind.length}"
+    if kind.name is TypeName.TEXT:
+        return "true"
+    target = postgresql_name(kind)
+    shape = SHAPES.get(kind.name)
+    shaped = f"{text} ~ {ddl.literal(shape)} AND " if shape and column.is_text else ""
+    # CASE keeps the casts from running where the text does not fit.
+    fits = f"{shaped}records.fits({text}, {ddl.literal(target)})"
+    if column.is_text:
+        same = (
+            f"{text}::numeric = {text}::numeric::{target}"
+            if kind.name is TypeName.NUMERIC
+            else "true"
+        )
+    else:
+        same = f"{text}::{target}::text::{postgresql_name(column.type)} = {quoted(column.name)}"
+    return f"CASE WHEN {fits} THEN {same} ELSE false END"
+
+
+async def _obstacles(driver: Driver, table: Table, sql: str) -> Sequence[Obstacle]:
+    with reading(table):
+        rows = await driver.fetch(sql)
+    return [Obstacle(record_id=row["id"], value=row["value"]) for row in rows]
+
+
+async def _busy(driver: Driver, table: Table) -> TableBusyError:
+    rows = await driver.fetch(HOLDERS, table.oid)
+    holders = ", ".join(dict.fromkeys(_holder(row["application_name"]) for row in rows))
+    return TableBusyError(
+        f"the table {table.name!r} is held by {holders or 'another session'};"
+        " try again when it has ended"
+    )
+
+
+def _holder(application_name: str) -> str:
+    if found := _IMPORT.match(application_name or ""):
+        return f"import {found[1]}"
+    if (application_name or "").startswith("tabularium-records"):
+        return "another request"
+    return f"the session {application_name!r}" if application_name else "another session"

@@ -1,0 +1,55 @@
+"""What only our own services call; the gateway does not route it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from services.records.answers import contract_of, visible_table
+from services.records.dependencies import Kept, Peer, TableName
+from services.records.service import tables
+from services.records.types.definitions import specs_for_import
+from shared.contracts.records import (
+    ContractRequest,
+    DescribeRequest,
+    TableContract,
+    TableForImport,
+    TableOid,
+    VisibleTable,
+)
+
+router = APIRouter(prefix="/internal", tags=["internal"])
+
+
+@router.post("/contracts", summary="The contract of a table")
+async def contracts_get(stores: Kept, _peer: Peer, wanted: ContractRequest) -> TableContract:
+    """What an import must know of a table; 404 or 403 as for the caller himself."""
+    return contract_of(await tables.contract(stores, wanted.caller, wanted.table))
+
+
+@router.post("/tables", status_code=201, summary="Make a table for an import")
+async def import_tables_create(stores: Kept, _peer: Peer, wanted: TableForImport) -> TableContract:
+    """Make a table that belongs to the import's submitter."""
+    columns = specs_for_import(wanted.columns)
+    table = await tables.create(
+        stores, wanted.caller, wanted.table, columns, description=wanted.description, of="table"
+    )
+    return contract_of(table)
+
+
+@router.post("/tables/describe", summary="What a caller may see")
+async def import_tables_describe(
+    stores: Kept, _peer: Peer, wanted: DescribeRequest
+) -> VisibleTable:
+    """Columns and estimated rows of a table, for those who may see it; else 404."""
+    return visible_table(await tables.describe(stores, wanted.caller, wanted.table))
+
+
+@router.delete(
+    "/tables/{table:segment}", status_code=204, summary="Drop the table of a failed import"
+)
+async def import_tables_delete(
+    stores: Kept, peer: Peer, table: TableName, oid: Annotated[int, Query(ge=1)]
+) -> Response:
+    """Drop it if it is still the table of that oid and still empty; else leave it."""
+    await tables.drop_if_unused(stores, peer, table, TableOid(oid))
+    return Response(status_code=204)

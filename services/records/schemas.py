@@ -1,0 +1,192 @@
+"""Wire models that only this service uses."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field, JsonValue
+
+from services.records.domain import COLUMN_LIMIT
+from shared.contracts.base import AnswerModel, RequestModel
+
+LevelWord = Literal["viewer", "editor", "owner"]
+
+
+class ColumnDefinition(RequestModel):
+    """A column to be made."""
+
+    name: str = Field(examples=["email"])
+    type: str = Field(examples=["TEXT", "NUMERIC(10,2)", "TIMESTAMPTZ"])
+    nullable: bool = True
+    unique: bool = False
+    default: JsonValue = Field(None, description="A literal of the column's type; null is none.")
+    description: str | None = Field(None, max_length=10_000)
+    searchable: bool = Field(
+        default=False, description="Keep `q` and `icontains` fast on this text column (pg_trgm)."
+    )
+
+
+class NewTable(RequestModel):
+    """`POST /api/tables`: either `columns` or `json_schema`."""
+
+    name: str = Field(examples=["Customer"])
+    columns: list[ColumnDefinition] | None = Field(None, max_length=COLUMN_LIMIT)
+    json_schema: dict[str, JsonValue] | None = Field(
+        None,
+        description="A JSON Schema of a record, such as `GET /api/tables/{table}/schema` answers.",
+    )
+    description: str | None = Field(None, max_length=10_000)
+
+
+class ColumnChange(RequestModel):
+    """A change of one column; what is left out stays as it is."""
+
+    name: str
+    rename: str | None = None
+    type: str | None = None
+    nullable: bool | None = None
+    unique: bool | None = None
+    default: JsonValue = None
+    description: str | None = Field(None, max_length=10_000)
+    searchable: bool | None = None
+
+
+class TableChange(RequestModel):
+    """`PATCH /api/tables/{table}`: all of it in one transaction, or nothing."""
+
+    rename: str | None = None
+    add: list[ColumnDefinition] = Field([], max_length=COLUMN_LIMIT)
+    drop: list[str] = Field([], max_length=COLUMN_LIMIT)
+    alter: list[ColumnChange] = Field([], max_length=COLUMN_LIMIT)
+    description: str | None = Field(None, max_length=10_000)
+
+
+class ColumnAnswer(AnswerModel):
+    """A column as it is."""
+
+    name: str
+    type: str
+    nullable: bool
+    unique: bool
+    default: JsonValue
+    description: str | None
+    searchable: bool
+
+
+class ConstraintAnswer(AnswerModel):
+    """The primary key or a unique constraint."""
+
+    name: str
+    kind: Literal["primary_key", "unique"]
+    columns: Sequence[str]
+
+
+class TableAnswer(AnswerModel):
+    """A table as it is; `columns` leaves out `id`, which every table has."""
+
+    name: str
+    columns: Sequence[ColumnAnswer]
+    constraints: Sequence[ConstraintAnswer]
+    estimated_rows: int
+    owner: str
+    level: LevelWord
+    """What the caller may do here."""
+    version: int
+    description: str | None
+    created_at: datetime
+
+
+class GrantLevel(RequestModel):
+    """`PUT /api/tables/{table}/grants/{email or client id}`."""
+
+    level: LevelWord
+
+
+class GrantAnswer(AnswerModel):
+    """Who may do what."""
+
+    subject: str
+    identifier: str
+    """The e-mail address or client id by which the grant was given."""
+    level: LevelWord
+    granted_at: datetime
+
+
+class ManyAnswer(AnswerModel):
+    """What became of an array of records; `ids` in the array's order, ignored ones left out."""
+
+    inserted: int
+    updated: int
+    ids: Sequence[int]
+
+
+class UpdatedAnswer(AnswerModel):
+    """What a bulk change did."""
+
+    updated: int
+
+
+class DeletedAnswer(AnswerModel):
+    """What a bulk delete did."""
+
+    deleted: int
+
+
+class RecordPage(AnswerModel):
+    """One page of records; `total` is null unless it was asked for."""
+
+    items: Sequence[dict[str, Any]]
+    next: str | None
+    total: int | None
+
+
+class NumberedPage(AnswerModel):
+    """One page of the verb face; `total` is exact."""
+
+    items: Sequence[dict[str, Any]]
+    page: int
+    limit: int
+    total: int
+
+
+class CreateTableBody(RequestModel):
+    """`POST /api/create-table/`."""
+
+    table_name: str
+    fields: dict[str, str] = Field(max_length=COLUMN_LIMIT)
+
+
+class AddColumnBody(RequestModel):
+    """`POST /api/add-column/`."""
+
+    table_name: str
+    column_name: str
+    column_type: str
+
+
+class DeleteTableBody(RequestModel):
+    """`DELETE /api/delete-table/`."""
+
+    table_name: str
+
+
+class InsertRecordBody(RequestModel):
+    """`POST /api/insert-record/`."""
+
+    table_name: str
+    data: dict[str, JsonValue]
+
+
+class UpdateRecordBody(RequestModel):
+    """`PUT /api/update-record/`: the named fields change."""
+
+    table_name: str
+    id: int
+    data: dict[str, JsonValue]
+
+
+class DeleteRecordBody(RequestModel):
+    """`DELETE /api/delete-record/`."""
+
+    table_name: str
+    id: int

@@ -1,0 +1,99 @@
+"""Changing a table's shape: looked at first, then done in one transaction, or not at all."""
+
+from collections.abc import Sequence
+
+from services.records.change_plan import (
+    ChangePlan,
+    EmptyCheck,
+    NotNullCheck,
+    TypeCheck,
+    UniqueCheck,
+    plan_change,
+)
+from services.records.ddl import drop_index
+from services.records.domain import Level, Table
+from services.records.errors import RowsInTheWayError
+from services.records.repository import registry, shape
+from services.records.repository.driver import Driver, TransactionDriver, driver_of
+from services.records.repository.shape import Obstacle
+from services.records.schemas import TableChange
+from services.records.service.stores import Stores, on_table
+from services.records.service.tables import require_trigrams, tell_catalog
+from shared.audit import record_event
+from shared.contracts.auth import Caller
+from shared.contracts.catalog import TableEventKind
+
+
+async def change(stores: Stores, caller: Caller, name: str, wanted: TableChange) -> Table:
+    """Change a table; all of it or nothing.
+
+    Raises as `authorised` for the level owner, InvalidInputError naming the field, NameTakenError,
+    RowsInTheWayError naming up to ten records that cannot follow, TableBusyError naming what
+    holds the table.
+    """
+
+    async def work(table: Table) -> str:
+        plan = plan_change(table, wanted)
+        await _preflight(stores.pool, plan)
+        try:
+            await _apply(stores, caller, plan, wanted)
+        except RowsInTheWayError:
+            # A row that came after the first look: look again, and say which.
+            await _preflight(stores.pool, plan)
+            raise
+        stores.known.forget(table.oid)
+        return plan.name
+
+    new_name = await on_table(stores, name, caller, Level.OWNER, work)
+    stores.outbox_wake.set()
+    return await stores.known.load(new_name)
+
+
+async def _apply(stores: Stores, caller: Caller, plan: ChangePlan, wanted: TableChange) -> None:
+    table = plan.table
+    async with stores.engine.begin() as connection:
+        driver = await driver_of(connection)
+        if plan.needs_trigrams:
+            await require_trigrams(driver)
+        if plan.changes_shape:
+            await shape.hold(driver, table)
+            await _drop_search_indexes(driver, plan)
+            await shape.run(driver, plan.statements)
+        await registry.change(driver, table, name=plan.name, description=plan.description)
+        if plan.name != table.name:
+            await tell_catalog(connection, TableEventKind.RENAMED, table.name, new_name=plan.name)
+        await record_event(
+            connection,
+            subject=caller.sub,
+            action="table.change",
+            object_=table.name,
+            detail=wanted.model_dump(mode="json", exclude_unset=True),
+        )
+
+
+async def _drop_search_indexes(driver: TransactionDriver, plan: ChangePlan) -> None:
+    for column in plan.unsearchable:
+        names = await shape.search_indexes(driver, plan.table, column)
+        await shape.run(driver, [drop_index(name) for name in names])
+
+
+async def _preflight(driver: Driver, plan: ChangePlan) -> None:
+    """Look for rows that cannot follow, without a lock; raises RowsInTheWayError."""
+    for check in plan.checks:
+        rows, message = await _look(driver, plan.table, check)
+        if rows:
+            raise shape.obstructed(check.of, message, rows)
+
+
+async def _look(
+    driver: Driver, table: Table, check: TypeCheck | NotNullCheck | UniqueCheck | EmptyCheck
+) -> tuple[Sequence[Obstacle], str]:
+    if isinstance(check, TypeCheck):
+        rows = await shape.not_of_type(driver, table, check.column, check.kind)
+        return rows, f"some values have no equal in {check.kind.spelled()}"
+    if isinstance(check, NotNullCheck):
+        return await shape.without_value(driver, table, check.column), "some records have no value"
+    if isinstance(check, UniqueCheck):
+        return await shape.repeated(driver, table, check.column), "some values are there twice"
+    rows = await shape.all_rows(driver, table)
+    return (rows if len(rows) > check.rows_allowed else []), check.message

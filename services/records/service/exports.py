@@ -1,0 +1,147 @@
+"""Exports: the same rows as a list, streamed as a file."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from services.records.domain import Column, Level, Table
+from services.records.pipeline.files import gzipped, joined, json_array
+from services.records.pipeline.parquet import parquet
+from services.records.query import parameters, statement
+from services.records.query.export import ExportFormat, rows_of
+from services.records.query.parameters import Pairs
+from services.records.query.plan import Selection, SortKey
+from services.records.repository import exports
+from services.records.service.stores import Stores, on_table
+from shared.audit import record_event
+from shared.contracts.auth import Caller
+from shared.errors import InvalidInputError
+
+JSON_OPTIONS = {"format": "csv", "delimiter": "\x02", "quote": "\x01", "escape": "\x01"}
+"""A JSON text holds no control character, so COPY writes it as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportPlan:
+    """What is to be exported, and how."""
+
+    format: ExportFormat
+    selection: Selection
+    fields: tuple[Column, ...]
+    order: tuple[SortKey, ...]
+    excel_safe: bool
+    gzip: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A running export: its first piece is there, and with it the certainty that it runs."""
+
+    table: str
+    format: ExportFormat
+    gzip: bool
+    pieces: AsyncGenerator[bytes, None]
+
+    async def close(self) -> None:
+        """End it, and give its connection back."""
+        await self.pieces.aclose()
+
+
+async def start(stores: Stores, caller: Caller, name: str, pairs: Pairs, *, gzip: bool) -> Export:
+    """Start an export; whoever calls must `close` it.
+
+    Raises as `authorised`, InvalidInputError naming the parameter, UnavailableError.
+    """
+    pairs = list(pairs)
+
+    async def work(table: Table) -> Export:
+        plan = plan_of(table, pairs, gzip=gzip)
+        pieces = _pieces(stores, table, plan)
+        try:
+            first = await anext(pieces, b"")
+        except BaseException:
+            await pieces.aclose()
+            raise
+        return Export(table.name, plan.format, plan.gzip, _from(first, pieces))
+
+    export = await on_table(stores, name, caller, Level.VIEWER, work)
+    try:
+        async with stores.engine.begin() as connection:
+            await record_event(
+                connection,
+                subject=caller.sub,
+                action="records.export",
+                object_=export.table,
+                detail={"format": export.format, "parameters": [name for name, _ in pairs]},
+            )
+    except BaseException:
+        await asyncio.shield(export.close())
+        raise
+    return export
+
+
+def plan_of(table: Table, pairs: Pairs, *, gzip: bool) -> ExportPlan:
+    """The parameters of an export; raises InvalidInputError naming the parameter."""
+    asked: tuple[Mapping[str, str], list[tuple[str, str]]] = parameters.parted(
+        pairs, parameters.EXPORT_PARAMETERS
+    )
+    given, filters = asked
+    try:
+        form = ExportFormat(given.get("format", ExportFormat.CSV.value))
+    except ValueError as exc:
+        raise InvalidInputError.of(
+            "format", "invalid_choice", f"send one of {', '.join(ExportFormat)}"
+        ) from exc
+    return ExportPlan(
+        format=form,
+        selection=parameters.selection_of(table, filters, given.get("q"), of="q"),
+        fields=parameters.fields_of(table, given.get("fields")),
+        order=parameters.order_of(table, given.get("sort")),
+        excel_safe=parameters.flag(given, "excel_safe"),
+        # Parquet is compressed already.
+        gzip=gzip and form is not ExportFormat.PARQUET,
+    )
+
+
+async def _pieces(stores: Stores, table: Table, plan: ExportPlan) -> AsyncGenerator[bytes, None]:
+    async with AsyncExitStack() as stack:
+        connection = await stack.enter_async_context(exports.held(stores.exports, table))
+        as_json = plan.format in (ExportFormat.JSON, ExportFormat.NDJSON)
+        binds = statement.Binds()
+        query = rows_of(
+            table,
+            plan.selection,
+            plan.fields,
+            plan.order,
+            binds,
+            as_json=as_json,
+            excel_safe=plan.excel_safe and plan.format is ExportFormat.CSV,
+        )
+        options: dict[str, object] = {"format": "csv"}
+        if as_json:
+            options = dict(JSON_OPTIONS)
+        elif plan.format is ExportFormat.CSV:
+            options["header"] = True
+        copied = exports.copied(connection, table, query, binds.values, **options)
+        stack.push_async_callback(copied.aclose)
+        async for piece in _formed(copied, plan):
+            yield piece
+
+
+def _formed(copied: AsyncIterator[bytes], plan: ExportPlan) -> AsyncIterator[bytes]:
+    pieces = joined(copied)
+    if plan.format is ExportFormat.JSON:
+        pieces = json_array(pieces)
+    elif plan.format is ExportFormat.PARQUET:
+        pieces = parquet(copied, plan.fields)
+    return gzipped(pieces) if plan.gzip else pieces
+
+
+async def _from(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    try:
+        yield first
+        async for piece in rest:
+            yield piece
+    finally:
+        await rest.aclose()

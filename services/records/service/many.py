@@ -1,0 +1,305 @@
+"""Writing many records: arrays, upserts, and changes of everything that a filter selects."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import asyncpg
+
+from services.records import incoming
+from services.records.domain import Column, Constraint, Level, Table
+from services.records.errors import UniqueViolationError
+from services.records.query import parameters
+from services.records.query.parameters import Pairs
+from services.records.query.plan import Selection
+from services.records.repository import rows, writes
+from services.records.repository.driver import TransactionDriver, driver_of, unique_violation
+from services.records.repository.writes import Batch, OnConflict, Source, Written
+from services.records.service.reading import Tagged, tagged
+from services.records.service.stores import Stores, on_table
+from shared.audit import record_event
+from shared.contracts.auth import Caller
+from shared.contracts.records import ID_COLUMN
+from shared.errors import InvalidInputError
+from shared.idempotency import seal
+
+OFF_LOOP_FROM = 100
+"""So many elements and more are checked in a thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """What to do with a key that is there already."""
+
+    action: OnConflict
+    key: Constraint | None
+
+    @property
+    def with_id(self) -> bool:
+        """Whether records bring their own ids."""
+        return self.key is not None and self.key.columns == (ID_COLUMN,)
+
+
+async def insert_many(
+    stores: Stores,
+    caller: Caller,
+    name: str,
+    body: object,
+    source: Source,
+    *,
+    on_conflict: str | None,
+    key: str | None,
+) -> Sequence[Written]:
+    """Insert an array of records, all or nothing.
+
+    Raises as `authorised`, InvalidInputError and UniqueViolationError naming the element
+    (`[0].email` is the first one's).
+    """
+
+    async def work(table: Table) -> Sequence[Written]:
+        conflict = conflict_of(table, on_conflict, key)
+        elements = incoming.checked_elements(body)
+        if len(elements) < OFF_LOOP_FROM:
+            batches = batches_of(table, elements, conflict)
+        else:
+            batches = await asyncio.to_thread(batches_of, table, elements, conflict)
+        return await _insert(stores, caller, table, source, batches, conflict)
+
+    return await on_table(stores, name, caller, Level.EDITOR, work)
+
+
+async def upsert_one(
+    stores: Stores,
+    caller: Caller,
+    name: str,
+    members: object,
+    source: Source,
+    *,
+    on_conflict: str,
+    key: str | None,
+) -> Tagged:
+    """Insert a record, or change or keep the one that has its key; raises as `insert_many`."""
+
+    async def work(table: Table) -> Tagged:
+        conflict = conflict_of(table, on_conflict, key)
+        array = Source(f"[{source.text}]")
+        batches = batches_of(table, [members], conflict, single=True)
+        written = await _insert(stores, caller, table, array, batches, conflict)
+        if written:
+            record_id = written[0].id
+        else:
+            assert conflict.key is not None
+            record_id = await writes.id_by_key(stores.pool, table, array, conflict.key)
+        row = await rows.one(stores.pool, table, record_id, table.shown)
+        if row is None:
+            raise UniqueViolationError("another writer took the record away; try again")
+        return tagged(table, row)
+
+    return await on_table(stores, name, caller, Level.EDITOR, work)
+
+
+async def change_selected(
+    stores: Stores, caller: Caller, name: str, members: object, source: Source, pairs: Pairs
+) -> int:
+    """Change every record that the filters select; how many there were.
+
+    Raises as `authorised`, InvalidInputError (without a filter too), UniqueViolationError.
+    """
+    pairs = list(pairs)
+
+    async def work(table: Table) -> int:
+        selection = _selection(table, pairs)
+        columns = incoming.checked_change(table, members)
+        if not columns:
+            raise InvalidInputError.of("body", "nothing_to_change", "name at least one column")
+        async with stores.engine.begin() as connection:
+            driver = await driver_of(connection)
+            count = await writes.update_many(driver, table, selection, source, columns)
+            await record_event(
+                connection,
+                subject=caller.sub,
+                action="records.update",
+                object_=table.name,
+                detail={
+                    "count": count,
+                    "columns": [column.name for column in columns],
+                    "filters": [name for name, _ in pairs],
+                },
+            )
+        return count
+
+    return await on_table(stores, name, caller, Level.EDITOR, work)
+
+
+async def delete_selected(stores: Stores, caller: Caller, name: str, pairs: Pairs) -> int:
+    """Delete every record that the filters select; raises as `change_selected`."""
+    pairs = list(pairs)
+
+    async def work(table: Table) -> int:
+        selection = _selection(table, pairs)
+        async with stores.engine.begin() as connection:
+            driver = await driver_of(connection)
+            count = await writes.delete_many(driver, table, selection)
+            await record_event(
+                connection,
+                subject=caller.sub,
+                action="records.delete",
+                object_=table.name,
+                detail={"count": count, "filters": [name for name, _ in pairs]},
+            )
+        return count
+
+    return await on_table(stores, name, caller, Level.EDITOR, work)
+
+
+def conflict_of(table: Table, on_conflict: str | None, key: str | None) -> Conflict:
+    """The parameters `on_conflict` and `key`, against the table's unique keys."""
+    try:
+        action = OnConflict(on_conflict or OnConflict.ERROR.value)
+    except ValueError as exc:
+        raise InvalidInputError.of(
+            "on_conflict", "invalid_choice", "send error, ignore or update"
+        ) from exc
+    if action is OnConflict.ERROR:
+        if key is not None:
+            raise InvalidInputError.of("key", "not_wanted", "a key goes with on_conflict")
+        return Conflict(action, None)
+    if key is None:
+        keys = [each for each in table.constraints if not each.is_primary]
+        if len(keys) != 1:
+            raise InvalidInputError.of("key", "missing", "name the unique column(s) to compare by")
+        return Conflict(action, keys[0])
+    wanted = {name.strip() for name in key.split(",")}
+    for each in table.constraints:
+        if set(each.columns) == wanted:
+            return Conflict(action, each)
+    raise InvalidInputError.of("key", "not_unique", f"{key[:80]!r} is no unique key of the table")
+
+
+def batches_of(
+    table: Table, elements: Sequence[object], conflict: Conflict, *, single: bool = False
+) -> Sequence[Batch]:
+    """Check every element, and group those that one statement can insert.
+
+    A column without a default may be left out by some: NULL is what it would get anyway. An
+    upsert changes only what an element names, so there the names must be the same.
+    """
+    columns_by_group: dict[frozenset[str], set[Column]] = {}
+    numbers_by_group: dict[frozenset[str], list[int]] = {}
+    for number, element in enumerate(elements, start=1):
+        at = "" if single else f"[{number - 1}]."
+        columns = incoming.checked_new(table, element, at=at, with_id=conflict.with_id)
+        _require_key(conflict, columns, at)
+        same_names = conflict.action is OnConflict.UPDATE
+        group = frozenset(
+            column.name for column in columns if same_names or column.default is not None
+        )
+        columns_by_group.setdefault(group, set()).update(columns)
+        numbers_by_group.setdefault(group, []).append(number)
+    return [
+        Batch(
+            columns=tuple(sorted(columns, key=lambda column: column.attnum)),
+            numbers=tuple(numbers_by_group[group]),
+        )
+        for group, columns in columns_by_group.items()
+    ]
+
+
+async def _insert(
+    stores: Stores,
+    caller: Caller,
+    table: Table,
+    source: Source,
+    batches: Sequence[Batch],
+    conflict: Conflict,
+) -> Sequence[Written]:
+    try:
+        async with stores.engine.begin() as connection:
+            driver = await driver_of(connection)
+            written = await _write_batches(driver, table, source, batches, conflict)
+            await record_event(
+                connection,
+                subject=caller.sub,
+                action="records.insert",
+                object_=table.name,
+                detail={
+                    "inserted": sum(each.inserted for each in written),
+                    "updated": sum(not each.inserted for each in written),
+                },
+            )
+            await seal(connection)
+    except UniqueViolationError as exc:
+        raise await _at_element(stores, table, source, exc) from exc
+    except asyncpg.CardinalityViolationError as exc:
+        raise await _twice(stores, table, source, conflict) from exc
+    return written
+
+
+async def _write_batches(
+    driver: TransactionDriver,
+    table: Table,
+    source: Source,
+    batches: Sequence[Batch],
+    conflict: Conflict,
+) -> Sequence[Written]:
+    written: list[Written] = []
+    for batch in batches:
+        written += await writes.insert_batch(
+            driver, table, source, batch, on_conflict=conflict.action, key=conflict.key
+        )
+    if conflict.with_id and any(each.inserted for each in written):
+        await writes.raise_sequence(driver, table)
+    return sorted(written, key=lambda each: each.number)
+
+
+async def _at_element(
+    stores: Stores, table: Table, source: Source, violation: UniqueViolationError
+) -> UniqueViolationError:
+    """The violation with its element's place, which PostgreSQL does not tell."""
+    names = [error.field for error in violation.errors if error.field in table.by_name]
+    if not names:
+        return violation
+    number = await writes.element_in_the_way(stores.pool, table, source, names)
+    if number is None:
+        return violation
+    constraint = next(
+        (each.name for each in table.constraints if list(each.columns) == names), None
+    )
+    return unique_violation(table, constraint, at=f"[{number - 1}].")
+
+
+async def _twice(
+    stores: Stores, table: Table, source: Source, conflict: Conflict
+) -> InvalidInputError:
+    assert conflict.key is not None
+    number = await writes.element_in_the_way(
+        stores.pool, table, source, conflict.key.columns, in_table=False
+    )
+    field = f"[{(number or 1) - 1}].{conflict.key.columns[0]}"
+    return InvalidInputError.of(field, "duplicate_key", "this key is in the array twice")
+
+
+def _require_key(conflict: Conflict, columns: Sequence[Column], at: str) -> None:
+    if conflict.key is None:
+        return
+    given = {column.name for column in columns}
+    for name in conflict.key.columns:
+        if name not in given:
+            raise InvalidInputError.of(
+                f"{at}{name}", "not_null", "this column is the key; send a value"
+            )
+
+
+def _selection(table: Table, pairs: Sequence[tuple[str, str]]) -> Selection:
+    asked: tuple[Mapping[str, str], list[tuple[str, str]]] = parameters.parted(
+        pairs, parameters.BULK_PARAMETERS
+    )
+    selection = parameters.selection_of(table, asked[1], asked[0].get("q"), of="q")
+    if selection.is_everything:
+        raise InvalidInputError.of(
+            "filter",
+            "missing",
+            "name at least one filter, such as `age__gte=18`; without one,"
+            " this would be done to every record",
+        )
+    return selection

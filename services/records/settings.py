@@ -1,0 +1,20 @@
+"""Settings of the service, read from its environment."""
+
+from pydantic import Field
+
+from shared.settings import ServiceSettings
+
+MIB = 1024**2
+
+
+class RecordsSettings(ServiceSettings):
+    """What the records service reads besides the common settings."""
+
+    service_client_id: str = "records"
+    engine_pool_size: int = Field(default=5, ge=2)
+    """Connections for what also writes audit or outbox: DDL, grants, bulk changes."""
+    export_pool_size: int = Field(default=4, ge=1)
+    """Exports that run at once in one process."""
+    export_stall_s: float = Field(default=60, gt=0)
+    """An export whose client takes nothing for so long is ended."""
+    record_body_limit_bytes: int = Field(default=64 * MIB, ge=1024)

@@ -1,0 +1,1 @@
+"""The type table, both ways: words of the API, PostgreSQL's types, values, JSON Schema."""

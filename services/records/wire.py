@@ -1,0 +1,74 @@
+"""Answers whose JSON PostgreSQL has written already, put together as bytes."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from fastapi import Request, Response
+
+from services.records.repository.writes import Written
+from services.records.schemas import TableAnswer
+from services.records.service.reading import Listed, Numbered, Tagged
+
+JSON = "application/json"
+
+
+def table_path(name: str) -> str:
+    """The path of a table."""
+    return f"/api/tables/{quote(name, safe='')}"
+
+
+def record_response(record: Tagged, *, status: int = 200, table: str | None = None) -> Response:
+    """A record with its ETag; with `table`, also where it is (`Location`)."""
+    headers = {"ETag": record.etag}
+    if table is not None:
+        # PostgreSQL writes `id` first.
+        record_id = record.json[len('{"id":') :].partition(",")[0].rstrip("}")
+        headers["Location"] = f"{table_path(table)}/records/{record_id}"
+    return Response(record.json.encode(), status, headers=headers, media_type=JSON)
+
+
+def page_response(page: Listed) -> Response:
+    """A page of records, with `Link` when there are more."""
+    following = "null" if page.next is None else f'"{page.next}"'
+    total = "null" if page.total is None else str(page.total)
+    headers = {} if page.next is None else {"Link": f'<{page.next}>; rel="next"'}
+    body = f'{{"items":{page.items},"next":{following},"total":{total}}}'
+    return Response(body.encode(), headers=headers, media_type=JSON)
+
+
+def numbered_response(page: Numbered) -> Response:
+    """A page of the verb face."""
+    body = f'{{"items":{page.items},"page":{page.page},"limit":{page.limit},"total":{page.total}}}'
+    return Response(body.encode(), media_type=JSON)
+
+
+def many_response(written: Sequence[Written]) -> Response:
+    """What became of an array."""
+    inserted = sum(each.inserted for each in written)
+    ids = ",".join(str(each.id) for each in written)
+    body = f'{{"inserted":{inserted},"updated":{len(written) - inserted},"ids":[{ids}]}}'
+    return Response(body.encode(), 201, media_type=JSON)
+
+
+def document_response(document: Mapping[str, Any], *, etag: str) -> Response:
+    """A document with its ETag; whoever keeps it asks again before using it."""
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    return Response(json.dumps(document).encode(), headers=headers, media_type=JSON)
+
+
+def conditional(response: Response, request: Request) -> Response:
+    """304 without a body for a reader who has this ETag already."""
+    known = request.headers.get("If-None-Match", "")
+    tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
+    if response.headers["ETag"] not in tags and "*" not in tags:
+        return response
+    return Response(status_code=304, headers={"ETag": response.headers["ETag"]})
+
+
+def following_tables(items: Sequence[TableAnswer], limit: int, *, more: bool) -> str | None:
+    """The path of the next page of tables."""
+    if not more:
+        return None
+    return f"/api/tables?{urlencode({'limit': limit, 'cursor': items[-1].name})}"

@@ -1,0 +1,115 @@
+"""What the importer and the catalog ask of records, and what the catalog is told."""
+
+import asyncio
+
+import httpx2
+
+from services.records.main import create_app
+from shared.contracts.auth import Caller
+from tests.records.conftest import ANN, BOB, FakeCatalog, Service, settings_for
+from tests.support.databases import Database
+from tests.support.issuer import Issuer, machine, peer
+from tests.support.serving import serving
+
+INGEST = peer("ingest")
+
+
+def asked(table: str, caller: Caller) -> dict[str, object]:
+    return {"table": table, "caller": caller.model_dump(mode="json")}
+
+
+async def test_a_contract_tells_all_that_an_import_needs(service: Service) -> None:
+    await service.ann.table(
+        "Contracted",
+        {"name": "email", "type": "VARCHAR(40)", "unique": True, "nullable": False},
+        {"name": "amount", "type": "numeric(12, 2)", "default": "1.50"},
+    )
+    answer = await service.by(INGEST)("POST", "/internal/contracts", asked("Contracted", ANN))
+    assert answer.status_code == 200, answer.text
+    contract = answer.json()
+    assert contract["version"] == 1
+    assert [
+        (each["name"], each["type"]["name"], each["nullable"], each["has_default"])
+        for each in contract["columns"]
+    ] == [("email", "VARCHAR", False, False), ("amount", "NUMERIC", True, True)]
+    assert sorted(each["columns"] for each in contract["unique_keys"]) == [["email"], ["id"]]
+
+
+async def test_a_contract_wants_an_editor(service: Service) -> None:
+    await service.ann.table("Guarded", "a TEXT")
+    ingest = service.by(INGEST)
+    stranger = await ingest("POST", "/internal/contracts", asked("Guarded", BOB))
+    assert stranger.status_code == 404
+    service.issuer.know(BOB)
+    await service.ann("PUT", "/api/tables/Guarded/grants/bob@example.com", {"level": "viewer"})
+    viewer = await ingest("POST", "/internal/contracts", asked("Guarded", BOB))
+    assert (viewer.status_code, viewer.json()["code"]) == (403, "grant_missing")
+    await service.ann("PUT", "/api/tables/Guarded/grants/bob@example.com", {"level": "editor"})
+    editor = await ingest("POST", "/internal/contracts", asked("Guarded", BOB))
+    assert editor.status_code == 200
+
+
+async def test_internal_calls_are_for_services(service: Service) -> None:
+    for caller in (ANN, machine("someone")):
+        answer = await service.by(caller)("POST", "/internal/contracts", asked("Guarded", ANN))
+        assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
+
+
+async def test_an_import_makes_a_table_and_drops_only_its_own_empty_one(service: Service) -> None:
+    ingest = service.by(INGEST)
+    wanted = {
+        **asked("Imported", ANN),
+        "columns": [{"name": "zip", "type": {"name": "TEXT"}, "description": "ZIP code"}],
+    }
+    made = await ingest("POST", "/internal/tables", wanted)
+    assert made.status_code == 201, made.text
+    oid = made.json()["oid"]
+    table = (await service.ann("GET", "/api/tables/Imported")).json()
+    assert table["owner"] == "ann@example.com"
+    assert table["columns"][0]["description"] == "ZIP code"
+    again = await ingest("POST", "/internal/tables", wanted)
+    assert (again.status_code, again.json()["code"]) == (409, "name_taken")
+    for other in (oid + 1, oid):
+        await service.ann.insert("Imported", {"zip": "00501"})
+        kept = await ingest("DELETE", "/internal/tables/Imported", params={"oid": other})
+        assert kept.status_code == 204
+        assert (await service.ann("GET", "/api/tables/Imported")).status_code == 200
+    await service.ann("DELETE", "/api/tables/Imported/records", params={"zip": "00501"})
+    for _ in range(2):
+        gone = await ingest("DELETE", "/internal/tables/Imported", params={"oid": oid})
+        assert gone.status_code == 204
+        assert (await service.ann("GET", "/api/tables/Imported")).status_code == 404
+
+
+async def test_a_description_is_for_those_who_may_see(service: Service) -> None:
+    await service.ann.table("Described", {"name": "a", "type": "INT", "description": "An A"})
+    ingest = service.by(INGEST)
+    seen = await ingest("POST", "/internal/tables/describe", asked("Described", ANN))
+    assert seen.status_code == 200
+    assert seen.json()["columns"][0]["description"] == "An A"
+    hidden = await ingest("POST", "/internal/tables/describe", asked("Described", BOB))
+    assert hidden.status_code == 404
+
+
+async def test_the_catalog_hears_of_every_table_in_order(
+    database: Database, issuer: Issuer, catalog: FakeCatalog
+) -> None:
+    catalog.down = True
+    app = create_app(settings_for(database, issuer, catalog_url=catalog.url))
+    async with serving(app) as url, httpx2.AsyncClient(base_url=url, trust_env=False) as http:
+        ann = Service(url=url, issuer=issuer, database=database, http=http).ann
+        await ann.table("First", "a TEXT", description="The first")
+        await ann("PATCH", "/api/tables/First", {"rename": "Second"})
+        await ann("DELETE", "/api/tables/Second")
+        catalog.down = False
+        async with asyncio.timeout(30):
+            while len(catalog.events) < 3:
+                await asyncio.sleep(0.05)
+    told = sorted(catalog.events, key=lambda event: str(event["occurred_at"]))
+    assert [(each["kind"], each["table_name"], each["new_name"]) for each in told] == [
+        ("created", "First", None),
+        ("renamed", "First", "Second"),
+        ("dropped", "Second", None),
+    ]
+    assert told[0]["description"] == "The first"
+    assert {each["schema_name"] for each in told} == {"data"}
