@@ -173,13 +173,16 @@ def _with_own_names(
                 pointer = f"#/components/{section}/{name}"
                 renamed[pointer] = f"{service.value.capitalize()}{name}"
     changed: Document = _rewritten(document, renamed)
-    components = {
-        section: {
-            renamed.get(f"#/components/{section}/{name}", name): _with_file_fields(entry)
-            for name, entry in entries.items()
-        }
-        for section, entries in changed.get("components", {}).items()
-    }
+    components: dict[str, dict[str, Any]] = {}
+    for section, entries in changed.get("components", {}).items():
+        components[section] = {}
+        for name, entry in entries.items():
+            own = _with_file_fields(entry)
+            new_name = renamed.get(f"#/components/{section}/{name}")
+            if new_name is not None and "title" in own:
+                # Generators of clients name their classes after the title.
+                own = {**own, "title": new_name}
+            components[section][new_name or name] = own
     return {**changed, "components": components}
 
 
