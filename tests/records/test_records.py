@@ -1,6 +1,7 @@
 """Records through the resource face: every digit kept, every refusal with its field."""
 
 import json
+import random
 
 from tests.records.conftest import Service
 
@@ -161,8 +162,6 @@ async def test_text_columns_take_what_looks_dangerous(service: Service) -> None:
 
 
 def _random_text(length: int) -> str:
-    import random
-
     chosen = random.Random(7)
     return "".join(chr(chosen.randrange(0x4E00, 0x9FFF)) for _ in range(length))
 

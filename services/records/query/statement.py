@@ -109,7 +109,8 @@ def after(order: Sequence[SortKey], values: Sequence[str | None], binds: Binds) 
         behind = _behind(key, value, binds)
         if behind is not None:
             alternatives.append(" AND ".join([*equal, behind]))
-        equal.append(_same(key, value, binds))
+        if key is not order[-1]:
+            equal.append(_same(key, value, binds))
     bound = _behind_or_same(order[0], values[0], binds)
     return f"({bound}) AND ({' OR '.join(f'({each})' for each in alternatives)})"
 
