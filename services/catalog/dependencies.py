@@ -1,5 +1,6 @@
 """What a running catalog holds, and the aliases by which routes ask for it."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -20,6 +21,8 @@ class CatalogState:
     engine: AsyncEngine
     verifier: Verifier
     peers: Peers
+    merges: asyncio.Semaphore
+    """Bulk merges at a time: each holds a connection for as long as its sender streams."""
 
 
 def _state(request: Request) -> CatalogState:

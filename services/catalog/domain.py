@@ -73,6 +73,22 @@ def _is_name(name: object) -> bool:
     return isinstance(name, str) and not re.search("[\0\ud800-\udfff]", name)
 
 
+TripleRow = tuple[str, str, str]
+"""A line of a bulk merge: names of ETL, schema and table."""
+
+ScanRow = tuple[int, str, str, str, str, int | None]
+"""A line of a scan: its number, names of ETL, schema and table, columns as JSON, estimated rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a bulk merge or a scan did: edges that were new, and edges that were known."""
+
+    inserted: int
+    known: int
+    merged_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class TableKey:
     """A table's identity in the catalog."""

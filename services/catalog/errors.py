@@ -2,7 +2,13 @@
 
 from typing import ClassVar
 
-from shared.errors import ConflictError, InvalidInputError, NotFoundError, ProblemError
+from shared.errors import (
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    ProblemError,
+    UnavailableError,
+)
 
 
 class EtlUnknownError(NotFoundError):
@@ -30,6 +36,12 @@ class EtlExistsError(ConflictError):
     """An ETL of this name is there already."""
 
     code = "etl_exists"
+
+
+class CatalogBusyError(UnavailableError):
+    """A bulk merge holds off other writers for some seconds."""
+
+    code = "catalog_busy"
 
 
 class LineRefusedError(InvalidInputError):

@@ -1,5 +1,6 @@
 """The catalog's process: `uvicorn services.catalog.main:create_app --factory`."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,6 +17,8 @@ from shared.app import build_app
 from shared.client import PeerClient, TokenSource, http_client
 from shared.database import database_engine, probe_engine
 from shared.jwt import Verifier
+
+MERGES_AT_A_TIME = 2
 
 
 def create_app(settings: CatalogSettings | None = None) -> FastAPI:
@@ -43,7 +46,13 @@ def create_app(settings: CatalogSettings | None = None) -> FastAPI:
                 issuer=chosen.token_issuer,
                 audience=chosen.token_audience,
             )
-            yield {"state": CatalogState(engine=engine, verifier=verifier, peers=peers)}
+            state = CatalogState(
+                engine=engine,
+                verifier=verifier,
+                peers=peers,
+                merges=asyncio.Semaphore(MERGES_AT_A_TIME),
+            )
+            yield {"state": state}
 
     return build_app(
         chosen,
@@ -51,7 +60,7 @@ def create_app(settings: CatalogSettings | None = None) -> FastAPI:
         title="Tabularium catalog",
         routers=(*routers, actions.router),
         lifespan=lifespan,
-        probes={"database": _probe_database},
+        probes={"postgresql": _probe_database},
     )
 
 

@@ -33,9 +33,6 @@ def upgrade() -> None:
         sa.Column("dropped_at", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("id", name="pk_tables"),
         sa.UniqueConstraint("schema_name", "name", name="uq_tables_schema_name_name"),
-        sa.ForeignKeyConstraint(
-            ["schema_name"], [f"{SCHEMA}.schemas.name"], name="fk_tables_schema_name_schemas"
-        ),
         schema=SCHEMA,
     )
     op.create_table(

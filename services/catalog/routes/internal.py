@@ -1,12 +1,50 @@
 """What other services tell (scope `internal`); the gateway does not route these paths."""
 
-from fastapi import APIRouter
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.requests import ClientDisconnect
 
 from services.catalog.dependencies import Peer, State
-from services.catalog.service import events
-from shared.contracts.catalog import EdgeSeen, TableEvent
+from services.catalog.errors import StreamBrokenError
+from services.catalog.service import events, merging
+from shared.contracts.catalog import (
+    CatalogName,
+    EdgeSeen,
+    ImportNumber,
+    MergeAnswer,
+    TableEvent,
+)
 
 router = APIRouter(prefix="/internal/catalog", tags=["internal"])
+
+ImportId = Annotated[ImportNumber, Query(description="The import that sends this.", examples=[42])]
+
+MERGE_EXAMPLE = (
+    '{"etl_name":"nightly","schema_name":"shop","table_name":"orders"}\n'
+    '{"etl_name":"nightly","schema_name":"shop","table_name":"customers"}\n'
+)
+SCAN_EXAMPLE = (
+    '{"schema_name":"shop","table_name":"orders","columns":'
+    '[{"name":"id","type":"bigint","nullable":false}],"estimated_rows":120000}\n'
+)
+
+
+def _lines_of(contract: str, example: str) -> dict[str, Any]:
+    """The body in OpenAPI's words; FastAPI must not read it, because it may be huge."""
+    schema = {"type": "string", "description": f"One {contract} as JSON per line."}
+    content = {"application/x-ndjson": {"schema": schema, "example": example}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    """The body as it comes; raises StreamBrokenError when the sender goes away in between."""
+    try:
+        async for chunk in request.stream():
+            yield chunk
+    except ClientDisconnect as exc:
+        raise StreamBrokenError("the sender went away; nothing of the stream was kept") from exc
 
 
 @router.post("/table-events", status_code=204, summary="A table was made, renamed or dropped")
@@ -19,3 +57,41 @@ async def internal_catalog_table_events(state: State, _peer: Peer, event: TableE
 async def internal_catalog_edges(state: State, _peer: Peer, edge: EdgeSeen) -> None:
     """Idempotent; schema, table and ETL are made when unknown."""
     await events.take_edge(state.engine, edge)
+
+
+@router.post(
+    "/merge",
+    openapi_extra=_lines_of("CatalogTriple", MERGE_EXAMPLE),
+    summary="Merge many triples",
+)
+async def internal_catalog_merge(
+    request: Request,
+    state: State,
+    _peer: Peer,
+    import_id: ImportId,
+    etl: Annotated[CatalogName | None, Query(description="The ETL of lines without one.")] = None,
+) -> MergeAnswer:
+    """All lines or none, in one transaction; nothing is ever deleted. Repeating it is harmless."""
+    async with state.merges:
+        return await merging.merge_triples(
+            state.engine, _chunks(request), import_id=import_id, etl=etl
+        )
+
+
+@router.post(
+    "/scan",
+    openapi_extra=_lines_of("ScannedTable", SCAN_EXAMPLE),
+    summary="Merge a scanned database",
+)
+async def internal_catalog_scan(
+    request: Request,
+    state: State,
+    _peer: Peer,
+    import_id: ImportId,
+    etl: Annotated[CatalogName, Query(description="The ETL that scanned.")],
+) -> MergeAnswer:
+    """All tables or none, under one ETL; tables that are missing from this scan stay."""
+    async with state.merges:
+        return await merging.merge_scan(
+            state.engine, _chunks(request), import_id=import_id, etl=etl
+        )

@@ -20,6 +20,7 @@ from shared.contracts.records import DATA_SCHEMA
 async def create_etl(engine: AsyncEngine, new: NewEtl, *, caller: Caller) -> EtlItem:
     """Enter an ETL; raises EtlExistsError when the name is taken."""
     async with engine.begin() as connection:
+        await locks.write_beside_others(connection)
         row = await edges.create_etl(connection, name=new.name, description=new.description)
         if row is None:
             raise EtlExistsError(f"there is an ETL named {new.name!r} already")

@@ -1,0 +1,78 @@
+"""Bytes as they stream in, cut into blocks of whole lines; memory stays at a few blocks."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from services.catalog.errors import LineRefusedError
+from shared.contracts.problem import FieldError
+
+Contract = TypeVar("Contract", bound=BaseModel)
+
+BLOCK_BYTES = 1 << 20
+LINE_LIMIT_BYTES = 8 << 20
+"""A table of 1,600 columns, the most that PostgreSQL has, with long names is about a megabyte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Whole lines without their ends; `first` is the number of the first one, from 1.
+
+    Blank lines are kept, so that the numbers fit.
+    """
+
+    first: int
+    lines: tuple[bytes, ...]
+
+
+async def blocks_of_lines(
+    chunks: AsyncIterator[bytes], *, line_limit_bytes: int = LINE_LIMIT_BYTES
+) -> AsyncGenerator[Block]:
+    """Blocks of about a megabyte; the last line may lack its end.
+
+    Raises LineRefusedError for a longer line than the limit.
+    """
+    number = 1
+    waiting = bytearray()
+    async for chunk in chunks:
+        waiting += chunk
+        if len(waiting) < BLOCK_BYTES:
+            continue
+        whole, newline, rest = bytes(waiting).rpartition(b"\n")
+        if newline:
+            lines = tuple(whole.split(b"\n"))
+            yield Block(first=number, lines=lines)
+            number += len(lines)
+            waiting = bytearray(rest)
+        if len(waiting) > line_limit_bytes:
+            raise refused(number, "", "too_long", f"a line has at most {line_limit_bytes} bytes")
+    if waiting:
+        last = bytes(waiting).removesuffix(b"\n")
+        yield Block(first=number, lines=tuple(last.split(b"\n")))
+
+
+def checked_lines(block: Block, contract: type[Contract]) -> Iterator[tuple[int, Contract]]:
+    """Each line that is not blank with its number, as its contract reads it.
+
+    Raises LineRefusedError for the first line that does not fit.
+    """
+    for number, line in enumerate(block.lines, start=block.first):
+        if not line.strip():
+            continue
+        try:
+            yield number, contract.model_validate_json(line)
+        except ValidationError as exc:
+            first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
+            field = ".".join(str(part) for part in first["loc"])
+            raise refused(number, field, first["type"], first["msg"]) from exc
+
+
+def refused(number: int, field: str, code: str, message: str) -> LineRefusedError:
+    """The problem of one line, by its number and, where it is known, its field."""
+    where = f"line {number}.{field}" if field else f"line {number}"
+    return LineRefusedError(
+        f"{where}: {message}; nothing of the stream was kept",
+        errors=[FieldError(field=where, code=code, message=message)],
+    )

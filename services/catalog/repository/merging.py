@@ -1,0 +1,187 @@
+"""Bulk merges: COPY into a temporary table while lines stream in, then a few set-based statements.
+
+Nothing is ever deleted here, and all of it is one transaction. Merges write alone
+(`repository.locks`), so what a statement finds missing stays missing until it has inserted it.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Text,
+    and_,
+    column,
+    exists,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+    table,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.catalog.domain import Merged, ScanRow, TripleRow
+from services.catalog.repository.edges import lessons
+from services.catalog.tables import Edge
+
+STAGE = text(
+    "CREATE TEMPORARY TABLE staged"
+    " (line bigint, etl text, schema_name text, name text, columns text, estimated_rows bigint)"
+    " ON COMMIT DROP"
+)
+ANALYZE_STAGED = text("ANALYZE pg_temp.staged")
+ANALYZE_PAIRS = text("ANALYZE pg_temp.pairs")
+# Sorting and hashing a million names in the server's default of 4 MB would go through files.
+MORE_MEMORY = text("SET LOCAL work_mem = '128MB'")
+CLOCK = text("SELECT clock_timestamp()")
+
+NEW_ETLS = text(
+    "INSERT INTO catalog.etls (name, first_seen)"
+    " SELECT DISTINCT staged.etl, CAST(:at AS timestamptz) FROM pg_temp.staged"
+    " WHERE NOT EXISTS (SELECT FROM catalog.etls known WHERE known.name = staged.etl)"
+    " ORDER BY 1"
+)
+NEW_SCHEMAS = text(
+    "INSERT INTO catalog.schemas (name, first_seen)"
+    " SELECT DISTINCT staged.schema_name, CAST(:at AS timestamptz) FROM pg_temp.staged"
+    " WHERE NOT EXISTS"
+    " (SELECT FROM catalog.schemas known WHERE known.name = staged.schema_name)"
+    " ORDER BY 1"
+)
+NEW_TABLES = text(
+    "INSERT INTO catalog.tables (schema_name, name, first_seen)"
+    " SELECT DISTINCT staged.schema_name, staged.name, CAST(:at AS timestamptz)"
+    " FROM pg_temp.staged"
+    " WHERE NOT EXISTS (SELECT FROM catalog.tables known"
+    " WHERE known.schema_name = staged.schema_name AND known.name = staged.name)"
+    " ORDER BY 1, 2"
+)
+
+# One row for each edge that the lines name.
+PAIRS = text(
+    "CREATE TEMPORARY TABLE pairs ON COMMIT DROP AS"
+    " SELECT etl_id, table_id, CAST(NULL AS jsonb) AS columns,"
+    " CAST(NULL AS bigint) AS estimated_rows"
+    " FROM (SELECT DISTINCT etls.id AS etl_id, tables.id AS table_id FROM pg_temp.staged"
+    " JOIN catalog.etls ON etls.name = staged.etl"
+    " JOIN catalog.tables"
+    " ON tables.schema_name = staged.schema_name AND tables.name = staged.name) AS named"
+)
+SCANNED_PAIRS = text(
+    "CREATE TEMPORARY TABLE pairs ON COMMIT DROP AS"
+    " SELECT DISTINCT ON (etls.id, tables.id) etls.id AS etl_id, tables.id AS table_id,"
+    " CAST(staged.columns AS jsonb) AS columns, staged.estimated_rows"
+    " FROM pg_temp.staged"
+    " JOIN catalog.etls ON etls.name = staged.etl"
+    " JOIN catalog.tables"
+    " ON tables.schema_name = staged.schema_name AND tables.name = staged.name"
+    " ORDER BY etls.id, tables.id, staged.line DESC"
+)
+pairs = table(
+    "pairs",
+    column("etl_id", BigInteger),
+    column("table_id", BigInteger),
+    column("columns", JSONB),
+    column("estimated_rows", BigInteger),
+    schema="pg_temp",
+)
+
+staged = table(
+    "staged",
+    column("line", BigInteger),
+    column("etl", Text),
+    column("schema_name", Text),
+    column("name", Text),
+    column("columns", Text),
+    column("estimated_rows", BigInteger),
+    schema="pg_temp",
+)
+
+
+async def stage(connection: AsyncConnection) -> None:
+    """Make the temporary table; it goes with the transaction."""
+    await connection.execute(STAGE)
+
+
+async def copy_triples(connection: AsyncConnection, rows: Sequence[TripleRow]) -> None:
+    """COPY the rows of one block."""
+    await _copy(connection, rows, columns=["etl", "schema_name", "name"])
+
+
+async def copy_scan(connection: AsyncConnection, rows: Sequence[ScanRow]) -> None:
+    """COPY the rows of one block of a scan."""
+    await _copy(connection, rows, columns=[column.name for column in staged.columns])
+
+
+async def merge_triples(connection: AsyncConnection, *, import_id: int) -> Merged:
+    """Merge what is staged; an edge that is known learns of this import."""
+    at = await _merge_names(connection)
+    await connection.execute(PAIRS)
+    return await _merge_edges(connection, at=at, import_id=import_id, scanned=False)
+
+
+async def merge_scan(connection: AsyncConnection, *, import_id: int) -> Merged:
+    """Merge what is staged with columns and estimates; of two lines for one table the later."""
+    at = await _merge_names(connection)
+    await connection.execute(SCANNED_PAIRS)
+    return await _merge_edges(connection, at=at, import_id=import_id, scanned=True)
+
+
+async def _copy(
+    connection: AsyncConnection, rows: Sequence[tuple[Any, ...]], *, columns: list[str]
+) -> None:
+    raw = await connection.get_raw_connection()
+    driver = raw.driver_connection
+    assert driver is not None
+    await driver.copy_records_to_table(
+        "staged", schema_name="pg_temp", records=rows, columns=columns
+    )
+
+
+async def _merge_names(connection: AsyncConnection) -> datetime:
+    """Make what is new of ETLs, schemas and tables; the time of it, by the database's clock."""
+    await connection.execute(MORE_MEMORY)
+    await connection.execute(ANALYZE_STAGED)
+    at: datetime = (await connection.execute(CLOCK)).scalar_one()
+    for statement in (NEW_ETLS, NEW_SCHEMAS, NEW_TABLES):
+        await connection.execute(statement, {"at": at})
+    return at
+
+
+async def _merge_edges(
+    connection: AsyncConnection, *, at: datetime, import_id: int, scanned: bool
+) -> Merged:
+    """Let the edges that are known learn, and make the others."""
+    await connection.execute(ANALYZE_PAIRS)
+    seen_at = literal(at, DateTime(timezone=True))
+    by_import = literal(import_id, BigInteger)
+    told = (
+        select(
+            pairs.c.etl_id,
+            pairs.c.table_id,
+            seen_at.label("first_seen"),
+            seen_at.label("last_seen"),
+            by_import.label("first_import"),
+            by_import.label("last_import"),
+            pairs.c.columns,
+            pairs.c.estimated_rows,
+            (seen_at if scanned else null()).cast(DateTime(timezone=True)).label("scanned_at"),
+        )
+        .select_from(pairs)
+        .subquery("told")
+    )
+    same = and_(Edge.etl_id == told.c.etl_id, Edge.table_id == told.c.table_id)
+    learnt, anything_new = lessons(told.c)
+    await connection.execute(update(Edge).values(learnt).where(same, anything_new))
+    missing = select(*told.c).where(~exists().where(same)).order_by(told.c.etl_id, told.c.table_id)
+    made = insert(Edge).from_select([column.name for column in told.c], missing)
+    inserted = (await connection.execute(made)).rowcount
+    named = (await connection.execute(select(func.count()).select_from(pairs))).scalar_one()
+    return Merged(inserted=inserted, known=named - inserted, merged_at=at)
