@@ -1,5 +1,6 @@
 """The records service, whole and on a real port, with callers of every kind."""
 
+import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,14 @@ ANN = person("ann@example.com")
 BOB = person("bob@example.com")
 CAROL = person("carol@example.com")
 ADMIN = person("admin@example.com", role=Role.ADMIN)
+
+
+_numbers = itertools.count(1)
+
+
+def new_name(start: str = "T") -> str:
+    """A table's name that no other test has."""
+    return f"{start}{next(_numbers)}"
 
 
 def settings_for(database: Database, issuer: Issuer, *, catalog_url: str = "", **more: Any) -> Any:
