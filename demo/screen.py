@@ -23,7 +23,8 @@ def last_screen(
     console.rule("[bold]What came out")
     rows = clean["rows"]
     title = f"{rows['loaded']:,} rows in data.{clean['table']}: late arrivals, longest first"
-    console.print(_table(title, page, columns=tuple(page[0])))
+    rows_shown = [{**one, "time_hour": one["time_hour"][:16]} for one in page]
+    console.print(_table(title, rows_shown, columns=tuple(page[0])))
     shown = [{**one, "value": str(one["value"] or "")[:30]} for one in rejects]
     columns = ("line", "column", "code", "value", "message")
     console.print(_table("Refused rows of the spoilt copy", shown, columns=columns))

@@ -163,7 +163,8 @@ def test_a_state_folder_that_postgresql_may_not_enter_works_too(state_folder: Pa
     with running_stack(closed / "state") as stack:
         told = stack.output.read_text()
         assert "its data is in /var/lib/tabularium-" in told
-        assert stack.signed_in().get("/api/tables").status_code == 200
+        with stack.signed_in() as http:
+            assert http.get("/api/tables").status_code == 200
     home = Path(told.split("its data is in ")[1].splitlines()[0]).parent
     assert home.is_relative_to("/var/lib")
     subprocess.run(["rm", "-rf", str(home)], check=True)
