@@ -1,6 +1,8 @@
 """Alembic's entry for the service ingest."""
 
 from migrations.environment import run
-from services.ingest.tables import metadata
+
+# Not from `services.ingest.tables` itself: this module adds the tables of sources to it.
+from services.ingest.sources.tables import metadata
 
 run(metadata)

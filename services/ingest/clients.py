@@ -59,3 +59,16 @@ class CatalogClient:
             lines=lines,
             timeout_s=MERGE_TIMEOUT_S,
         )
+
+    async def scan(
+        self, import_id: ImportId, *, etl: str, lines: AsyncIterator[bytes]
+    ) -> MergeAnswer:
+        """Stream NDJSON of ScannedTable: all that one database holds, under its ETL."""
+        return await self._peer.call(
+            "POST",
+            "/internal/catalog/scan",
+            MergeAnswer,
+            params={"import_id": str(import_id), "etl": etl},
+            lines=lines,
+            timeout_s=MERGE_TIMEOUT_S,
+        )

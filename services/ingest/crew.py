@@ -25,6 +25,7 @@ class Crew:
         self._run_next = run_next
         self._places = asyncio.Semaphore(places)
         self._after_each = after_each
+        self.shifts: set[asyncio.Task[int]] = set()
 
     @property
     def has_room(self) -> bool:
@@ -33,7 +34,10 @@ class Crew:
 
     def start_shift(self) -> "asyncio.Task[int]":
         """Work, as soon as a place is free, until no import is due."""
-        return self._group.create_task(self._shift())
+        shift = self._group.create_task(self._shift())
+        self.shifts.add(shift)
+        shift.add_done_callback(self.shifts.discard)
+        return shift
 
     async def _shift(self) -> int:
         worked = 0

@@ -1,7 +1,7 @@
 """What a process of ingest holds, and the aliases by which routes ask for it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
@@ -15,7 +15,9 @@ from services.ingest.clients import CatalogClient, RecordsClient
 from services.ingest.service.steering import Steering
 from services.ingest.service.submission import IncomingBody, Intake
 from services.ingest.settings import IngestSettings
-from services.ingest.stopping import told_to_stop
+from services.ingest.sources.access import source_access
+from services.ingest.sources.service import DatabaseIntake, SavedSources
+from services.ingest.stopping import end, told_to_stop
 from services.ingest.storage import Storage
 from services.ingest.wakeups import WakeUps, arq_redis
 from shared.caller import authenticated
@@ -38,6 +40,8 @@ class IngestState:
     storage: Storage
     verifier: Verifier
     intake: Intake
+    databases: DatabaseIntake
+    sources: SavedSources
     steering: Steering
     stopping: asyncio.Event
     """Set when the process was told to stop; open streams end then."""
@@ -96,6 +100,8 @@ async def running_state(settings: IngestSettings) -> AsyncIterator[IngestState]:
             wake=wake,
             upload_limit_bytes=settings.upload_limit_bytes,
         )
+        access = source_access(settings, engine)
+        saved = SavedSources(engine=engine, access=access)
         yield IngestState(
             settings=settings,
             engine=engine,
@@ -103,9 +109,20 @@ async def running_state(settings: IngestSettings) -> AsyncIterator[IngestState]:
             storage=storage,
             verifier=verifier,
             intake=intake,
+            databases=DatabaseIntake(intake=intake, saved=saved, access=access),
+            sources=saved,
             steering=Steering(engine=engine, storage=storage, wake=wake),
             stopping=stopping,
         )
+
+
+@asynccontextmanager
+async def background(task: Coroutine[object, object, None]) -> AsyncIterator[None]:
+    """Something that goes on beside the app until it stops."""
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(task)
+        yield
+        await end([running])
 
 
 def ingest_state(request: Request) -> IngestState:

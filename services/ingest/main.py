@@ -7,8 +7,11 @@ from typing import Any
 from fastapi import FastAPI, Request
 
 from services.ingest import actions, routes
-from services.ingest.dependencies import ingest_state, running_state
+from services.ingest.dependencies import background, ingest_state, running_state
+from services.ingest.metrics import measure_forever
 from services.ingest.settings import IngestSettings
+from services.ingest.sources import actions as source_actions
+from services.ingest.sources import routes as source_routes
 from shared.app import build_app
 from shared.database import probe_engine
 from shared.redis import probe_redis
@@ -20,14 +23,21 @@ def create_app(settings: IngestSettings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
-        async with running_state(chosen) as state:
+        async with running_state(chosen) as state, background(measure_forever(state.steering)):
             yield {"state": state}
 
     return build_app(
         chosen,
         service="ingest",
         title="Tabularium: ingest",
-        routers=[actions.router, routes.router, routes.internal],
+        routers=[
+            actions.router,
+            source_actions.router,
+            routes.router,
+            source_routes.router,
+            source_routes.sources,
+            routes.internal,
+        ],
         lifespan=lifespan,
         probes={"postgresql": _probe_postgresql, "redis": _probe_redis, "storage": _probe_storage},
     )

@@ -14,6 +14,7 @@ import asyncpg
 import structlog
 from arq.connections import ArqRedis
 from arq.worker import Worker, func
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.crew import Crew
@@ -27,6 +28,9 @@ from services.ingest.service.loads import LOADS
 from services.ingest.service.running import Runner
 from services.ingest.service.upkeep import Upkeep
 from services.ingest.settings import WorkerSettings
+from services.ingest.sources.access import source_access
+from services.ingest.sources.loads import DatabaseLoads
+from services.ingest.stopping import end
 from services.ingest.storage import Storage
 from services.ingest.tables import outbox
 from services.ingest.tasks import run_imports
@@ -46,6 +50,7 @@ REDIS_RETRIES = 10
 DATABASE_AWAY: tuple[type[Exception], ...] = (
     *DATABASE_DOWN,
     asyncpg.PostgresError,
+    DBAPIError,
     OSError,
     TimeoutError,
 )
@@ -61,6 +66,7 @@ class WorkerState:
     jobs: JobRepository
     upkeep: Upkeep
     runner: Runner
+    databases: DatabaseLoads
     deliveries: Deliveries
 
 
@@ -82,6 +88,11 @@ async def worker_state(settings: WorkerSettings) -> AsyncIterator[WorkerState]:
         upkeep = Upkeep(
             jobs=jobs, keeping=KeepingRepository(pool), storage=storage, settings=settings
         )
+        databases = DatabaseLoads(
+            engine=engine,
+            access=source_access(settings, engine),
+            password_retention_days=settings.source_password_retention_days,
+        )
         yield WorkerState(
             settings=settings,
             engine=engine,
@@ -95,9 +106,10 @@ async def worker_state(settings: WorkerSettings) -> AsyncIterator[WorkerState]:
                 records=peers.records,
                 catalog=peers.catalog,
                 upkeep=upkeep,
-                loads=LOADS,
+                loads={**LOADS, **databases.by_kind()},
                 settings=settings,
             ),
+            databases=databases,
             deliveries=Deliveries(
                 mailer=Mailer(settings, public_url=settings.public_url),
                 catalog=peers.catalog,
@@ -107,40 +119,28 @@ async def worker_state(settings: WorkerSettings) -> AsyncIterator[WorkerState]:
         )
 
 
-class _ToldToStopError(Exception):
-    """Ends the worker's task group."""
-
-
 async def work(settings: WorkerSettings, stop: asyncio.Event) -> None:
     """Work until told to stop; imports that run then are given back, and go on elsewhere."""
-    async with worker_state(settings) as state:
-        try:
-            async with asyncio.TaskGroup() as group:
-                _employ(group, state)
-                log.info("worker_started", places=settings.worker_concurrency)
-                group.create_task(_end_when(stop))
-        except* _ToldToStopError:
-            log.info("worker_stopped")
-
-
-async def _end_when(stop: asyncio.Event) -> None:
-    # A task group ends its other tasks when one of them raises.
-    await stop.wait()
-    raise _ToldToStopError
-
-
-def _employ(group: asyncio.TaskGroup, state: WorkerState) -> None:
-    settings, due = state.settings, asyncio.Event()
-    crew = Crew(
-        group, state.runner.run_next, places=settings.worker_concurrency, after_each=due.set
-    )
-    for forever in (
-        listen(state.redis, crew, places=settings.worker_concurrency),
-        repeat(lambda: sweep(state, crew), every_s=settings.sweep_s),
-        repeat(state.upkeep.keep_house, every_s=settings.housekeeping_s),
-        deliver_forever(state.engine, outbox, state.deliveries.handlers(), wake=due),
-    ):
-        group.create_task(forever)
+    async with worker_state(settings) as state, asyncio.TaskGroup() as group:
+        due = asyncio.Event()
+        crew = Crew(
+            group, state.runner.run_next, places=settings.worker_concurrency, after_each=due.set
+        )
+        duties = [
+            group.create_task(duty)
+            for duty in (
+                listen(state.redis, crew, places=settings.worker_concurrency),
+                repeat(lambda: sweep(state, crew), every_s=settings.sweep_s),
+                repeat(state.upkeep.keep_house, every_s=settings.housekeeping_s),
+                repeat(state.databases.forget_passwords, every_s=settings.housekeeping_s),
+                deliver_forever(state.engine, outbox, state.deliveries.handlers(), wake=due),
+            )
+        ]
+        log.info("worker_started", places=settings.worker_concurrency)
+        await stop.wait()
+        log.info("worker_stops")
+        await end([*duties, *crew.shifts])
+    log.info("worker_stopped")
 
 
 async def sweep(state: WorkerState, crew: Crew) -> None:
@@ -174,24 +174,23 @@ async def listen(redis: ArqRedis, crew: Crew, *, places: int) -> None:
             job_serializer=serialised,
             job_deserializer=deserialised,
         )
+        listening = asyncio.create_task(worker.async_run())
         try:
-            await worker.async_run()
-        except REDIS_AWAY as exc:
-            # Wake-ups that are being served go on by themselves: the imports are the crew's.
-            log.warning("redis_away", error=type(exc).__name__)
-        except asyncio.CancelledError:
-            await _hang_up(worker)
-            raise
+            await asyncio.wait([listening])
+        finally:
+            await _hang_up(worker, listening)
+        if (broken := listening.exception()) is not None and not isinstance(broken, REDIS_AWAY):
+            raise broken
+        # Wake-ups that are being served go on by themselves: the imports are the crew's.
+        log.warning("redis_away", error=type(broken).__name__)
         await asyncio.sleep(LISTEN_AGAIN_S)
 
 
-async def _hang_up(worker: Worker) -> None:
+async def _hang_up(worker: Worker, listening: "asyncio.Task[None]") -> None:
     # arq puts wake-ups that were being served back into the queue; without Redis they are lost.
-    try:
-        async with asyncio.timeout(LAST_WORDS_S):
-            await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
-    except TimeoutError:
-        log.warning("redis_away_at_the_end")
+    await end([listening])
+    if worker.tasks:
+        await asyncio.wait(worker.tasks.values(), timeout=LAST_WORDS_S)
 
 
 def main() -> None:

@@ -16,36 +16,24 @@ from aiohttp import web
 
 from deploy.local.processes import free_port
 from shared.contracts.auth import Caller
-from shared.contracts.catalog import CatalogTriple, EdgeSeen, MergeAnswer
+from shared.contracts.catalog import CatalogTriple, EdgeSeen, MergeAnswer, ScannedTable
 from shared.contracts.records import (
     ColumnContract,
     ColumnName,
-    ColumnType,
     ContractRequest,
     TableContract,
     TableForImport,
     TableName,
     TableOid,
-    TypeName,
     UniqueKey,
 )
 from shared.database import quoted
+from tests.ingest.pipeline.loading import type_of_postgresql
 from tests.support.databases import Database
 
-TYPES = {
-    "text": TypeName.TEXT,
-    "int2": TypeName.SMALLINT,
-    "int4": TypeName.INTEGER,
-    "int8": TypeName.BIGINT,
-    "float8": TypeName.DOUBLE,
-    "bool": TypeName.BOOLEAN,
-    "date": TypeName.DATE,
-    "timestamptz": TypeName.TIMESTAMPTZ,
-}
-
 COLUMNS = """
-SELECT a.attname, a.attnum, t.typname, a.attnotnull, a.atthasdef
-FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+SELECT a.attname, a.attnum, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull, a.atthasdef
+FROM pg_attribute a
 WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped AND a.attname NOT IN ('id', '_import')
 ORDER BY a.attnum"""
 
@@ -67,6 +55,9 @@ class Peers:
     edge_calls: int = 0
     merged: list[CatalogTriple] = field(default_factory=list)
     merge_calls: int = 0
+    scanned: dict[str, list[ScannedTable]] = field(default_factory=dict)
+    """By ETL."""
+    scan_calls: int = 0
     readers: set[str] = field(default_factory=set)
     """Subjects that may only read."""
     strangers: set[str] = field(default_factory=set)
@@ -164,6 +155,23 @@ class Peers:
         )
         return web.json_response(answer.model_dump(mode="json"))
 
+    async def scan(self, request: web.Request) -> web.Response:
+        self.scan_calls += 1
+        if self.catalog_down:
+            return _refusal(503, "unavailable")
+        lines = (await request.read()).splitlines()
+        tables = [ScannedTable.model_validate_json(line) for line in lines]
+        known = self.scanned.setdefault(request.query["etl"], [])
+        new = [table for table in tables if table not in known]
+        known += new
+        answer = MergeAnswer(
+            received=len(tables),
+            inserted=len(new),
+            known=len(tables) - len(new),
+            merged_at=datetime.now(UTC),
+        )
+        return web.json_response(answer.model_dump(mode="json"))
+
     def _refused(self, caller: Caller) -> web.Response | None:
         if caller.sub in self.strangers:
             return _refusal(404, "not_found")
@@ -193,7 +201,7 @@ async def _contract(connection: "asyncpg.Connection", name: str) -> TableContrac
             ColumnContract(
                 name=ColumnName(row["attname"]),
                 attnum=row["attnum"],
-                type=ColumnType(name=TYPES[row["typname"]]),
+                type=type_of_postgresql(row["type"]),
                 nullable=not row["attnotnull"],
                 has_default=row["atthasdef"],
             )
@@ -215,6 +223,7 @@ async def running_peers(database: Database) -> AsyncIterator[Peers]:
     app.router.add_delete("/internal/tables/{table}", peers.drop)
     app.router.add_post("/internal/catalog/edges", peers.edge)
     app.router.add_post("/internal/catalog/merge", peers.merge)
+    app.router.add_post("/internal/catalog/scan", peers.scan)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", peers.port).start()

@@ -53,8 +53,9 @@ UPDATE ingest.imports i SET
 FROM picked WHERE i.id = picked.id
 RETURNING {RUN_COLUMNS}, picked.attempt >= $1 AS exhausted"""  # noqa: S608 - literals only
 
+# A beat that had to wait for the row tells when it was sent: its worker may be stopped by now.
 BEAT: Final[LiteralString] = """
-UPDATE ingest.imports SET heartbeat_at = clock_timestamp(), revision = revision + 1,
+UPDATE ingest.imports SET heartbeat_at = statement_timestamp(), revision = revision + 1,
     rows_read = $3, rows_rejected = $4, bytes_read = $5, bytes_total = coalesce($6, bytes_total)
 WHERE id = $1 AND lease = $2 AND state = 'running' RETURNING true"""
 

@@ -6,6 +6,7 @@ from services.ingest.domain import ImportKind, Outcome
 from services.ingest.load_ports import Attempt, StoredUploadSource
 from services.ingest.pipeline.load import load_file
 from services.ingest.pipeline.ports import FileLoad
+from services.ingest.service.catalog_file import load_catalog_file
 from services.ingest.storage import ObjectMissingError
 
 Load = Callable[[Attempt], Awaitable[Outcome]]
@@ -27,6 +28,11 @@ async def load_table_file(attempt: Attempt) -> Outcome:
     return await load_file(job, attempt.ports())
 
 
+async def load_catalog_triples(attempt: Attempt) -> Outcome:
+    """An uploaded file into the catalog."""
+    return await load_catalog_file(attempt, await upload_of(attempt))
+
+
 async def upload_of(attempt: Attempt) -> StoredUploadSource:
     """The run's upload; raises ObjectMissingError when it is no longer kept."""
     path = attempt.run.upload_path
@@ -37,4 +43,7 @@ async def upload_of(attempt: Attempt) -> StoredUploadSource:
     )
 
 
-LOADS: Mapping[ImportKind, Load] = {ImportKind.FILE: load_table_file}
+LOADS: Mapping[ImportKind, Load] = {
+    ImportKind.FILE: load_table_file,
+    ImportKind.CATALOG_FILE: load_catalog_triples,
+}

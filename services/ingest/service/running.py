@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import stamina
@@ -19,6 +20,7 @@ from services.ingest.repository.jobs import JobRepository
 from services.ingest.repository.rejects import RejectRepository
 from services.ingest.service.upkeep import Upkeep
 from services.ingest.settings import IngestSettings
+from services.ingest.sources.errors import SourceAwayError
 from services.ingest.storage import Storage
 from shared.database import DATABASE_DOWN, is_database_down
 from shared.errors import ProblemError, StorageFullError, UnavailableError
@@ -30,6 +32,7 @@ Load = Callable[[Attempt], Awaitable[Outcome]]
 log = structlog.get_logger()
 
 LONGEST_DELAY_S = 60.0
+LONGEST_WAIT = timedelta(days=1)
 DATABASE_AWAY: tuple[type[Exception], ...] = (*DATABASE_DOWN, OSError, TimeoutError)
 
 
@@ -100,7 +103,9 @@ class Runner:
             log.info("import_succeeded", loaded=outcome.rows.loaded, rejected=outcome.rows.rejected)
         except FencedOutError:
             raise
-        except (UnavailableError, StorageFullError) as exc:
+        except UnavailableError as exc:
+            await self._when_the_peer_is_back(attempt, exc)
+        except (StorageFullError, SourceAwayError) as exc:
             await self._later(attempt, exc, reason=exc.detail)
         except ProblemError as exc:
             await self._fail(attempt, exc)
@@ -148,6 +153,18 @@ class Runner:
         ending = endings.failure(attempt.run, document, seen=attempt.seen, rejects_path=path)
         await self._insist(lambda: self.jobs.end(attempt.run, ending))
         log.warning("import_failed", code=error.code)
+
+    async def _when_the_peer_is_back(self, attempt: Attempt, error: UnavailableError) -> None:
+        """A peer that is away is no fault of the import: attempts do not count for a day."""
+        run = attempt.run
+        if datetime.now(UTC) - run.created_at > LONGEST_WAIT:
+            await self._later(attempt, error, reason=error.detail)
+            return
+        delay_s = self.settings.retry_base_s * 2
+        log.warning("import_waits_for_peer", delay_s=delay_s, reason=error.detail)
+        await self._insist(
+            lambda: self.jobs.give_back(run, delay_s=delay_s, reason=error.detail, uncounted=True)
+        )
 
     async def _later(self, attempt: Attempt, error: Exception, *, reason: str) -> None:
         run = attempt.run

@@ -10,7 +10,7 @@ from services.ingest.domain import ImportId, KeptReject, Run
 from services.ingest.endings import drop_made_table, load_name
 from services.ingest.errors import RequestKeyReusedError, StateForbidsError, UploadGoneError
 from services.ingest.repository import imports, rejects
-from services.ingest.repository.imports import KeptAnswer, RunFilter
+from services.ingest.repository.imports import KeptAnswer, QueueFigures, RunFilter
 from services.ingest.schemas import ImportAnswer
 from services.ingest.storage import Storage
 from services.ingest.tables import outbox
@@ -44,6 +44,11 @@ class Steering:
         """The newest imports into a table or by an ETL; for our peers."""
         async with self.engine.connect() as connection:
             return await imports.feeding(connection, table=table, etl=etl, limit=limit)
+
+    async def figures(self) -> QueueFigures:
+        """Counts for the metrics."""
+        async with self.engine.connect() as connection:
+            return await imports.figures(connection)
 
     async def rejects_of(
         self, import_id: int, *, viewer: Caller, after: int, limit: int

@@ -29,6 +29,7 @@ from services.ingest.pipeline.kinds import refuse_kind
 from services.ingest.pipeline.source import inspect_upload
 from services.ingest.repository import imports
 from services.ingest.repository.rows import OPTIONS
+from services.ingest.service.catalog_file import CATALOG_CONTRACT
 from services.ingest.storage import UPLOADS, Storage
 from services.ingest.upload import MultipartUpload
 from shared.audit import record_event
@@ -67,6 +68,9 @@ class FileRequest:
 ReadFields = Callable[[Mapping[str, str]], FileRequest]
 """Form fields to a request; raises InvalidInputError naming the fields that do not fit."""
 
+Also = Callable[[AsyncConnection, ImportId], Awaitable[None]]
+"""Writes what belongs to a new import, in the transaction that queues it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Intake:
@@ -96,11 +100,11 @@ class Intake:
         try:
             wanted = read_fields(fields)
             submission = _submission(wanted, upload, caller=caller, request_key=request_key)
-            run = await self._known(submission)
+            run = await self.known(submission)
             if run is None:
-                contract = await self._target(submission)
+                contract = await self.target(submission)
                 await _check_head(head, submission, upload, contract)
-                run = await self._queue(submission)
+                run = await self.queue(submission)
         except ProblemError:
             # Any other error may have come after the COMMIT; then housekeeping decides.
             await self.storage.delete(upload.path)
@@ -138,14 +142,18 @@ class Intake:
         )
         return upload, bytes(passing.head), fields
 
-    async def _known(self, submission: Submission) -> Run | None:
+    async def known(self, submission: Submission) -> Run | None:
+        """The same import, if it is queued or running or this request made it before."""
         async with self.engine.begin() as connection:
             return await _same_import(connection, submission)
 
-    async def _target(self, submission: Submission) -> TableContract | None:
-        """The contract of the table that is there to be loaded into."""
+    async def target(self, submission: Submission) -> TableContract | None:
+        """The contract of the table that is there to be loaded into.
+
+        Raises TableExistsError, InvalidInputError for a key that is none, and what records says.
+        """
         if submission.table is None:
-            return None
+            return CATALOG_CONTRACT if submission.kind is ImportKind.CATALOG_FILE else None
         try:
             contract = await self.records.contract(submission.table, submission.caller)
         except PeerProblemError as exc:
@@ -159,7 +167,8 @@ class Intake:
         _check_key(submission.options, contract)
         return contract
 
-    async def _queue(self, submission: Submission) -> Run:
+    async def queue(self, submission: Submission, *, also: Also | None = None) -> Run:
+        """Make the import's row, and what `also` writes beside it; raises AlreadyQueuedError."""
         async with self.engine.begin() as connection:
             run = await imports.queue(connection, submission)
             if run is None:  # the same import was submitted at the same moment
@@ -167,6 +176,8 @@ class Intake:
                 if run is None:
                     raise AlreadyQueuedError("the same import ended just now; send it again")
                 return run
+            if also is not None:
+                await also(connection, run.id)
             await record_event(
                 connection,
                 subject=submission.caller.sub,

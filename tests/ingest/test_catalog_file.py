@@ -1,0 +1,61 @@
+"""A file of ETLs and their tables fills the catalog, and says which lines it could not take."""
+
+import asyncio
+
+from shared.contracts.auth import Scope
+from tests.ingest.driving import ANN, Ingest
+from tests.support.issuer import machine
+
+TRIPLES = b"etl_name,schema_name,table_name\nnightly,sales,orders\nnightly,sales,items\n"
+
+
+async def test_a_catalog_file_is_merged(working: Ingest) -> None:
+    import_ = await working.submit(TRIPLES, path="/api/data/file", name="edges.csv")
+    assert (import_["kind"], import_["table"]) == ("catalog_file", None)
+    done = await working.finished(import_)
+    assert (done["state"], done["rows"]["loaded"]) == ("succeeded", 2)
+    assert [(edge.etl_name, edge.table_name) for edge in working.peers.merged] == [
+        ("nightly", "orders"),
+        ("nightly", "items"),
+    ]
+    assert working.peers.edges == []
+
+
+async def test_lines_without_names_are_refused_alone(working: Ingest) -> None:
+    content = TRIPLES + b',sales,x\nnightly,"",y\nnightly,sales,"  "\n' + b"n" * 501 + b",s,t\n"
+    import_ = await working.submit(content, path="/api/data/file", name="edges.csv")
+    done = await working.finished(import_)
+    assert done["state"] == "succeeded"
+    assert (done["rows"]["loaded"], done["rows"]["rejected"]) == (2, 4)
+    errors = (await working.get(done["links"]["errors"])).json()["items"]
+    assert [(item["line"], item["column"], item["code"]) for item in errors] == [
+        (4, "etl_name", "not_null"),
+        (5, "schema_name", "not_null"),
+        (6, "table_name", "not_null"),
+        (7, "etl_name", "too_long"),
+    ]
+
+
+async def test_a_header_that_is_no_catalog_file_is_refused_at_once(ingest: Ingest) -> None:
+    answer = await ingest.upload(b"etl_name,table_name\na,b\n", path="/api/data/file")
+    assert (answer.status_code, answer.json()["code"]) == (422, "missing_column")
+    answer = await ingest.upload(
+        TRIPLES, path="/api/data/file", caller=machine("importer", Scope.IMPORTS_WRITE)
+    )
+    assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
+    assert ingest.stored() == []
+
+
+async def test_a_catalog_that_is_away_is_waited_for(ingest: Ingest) -> None:
+    ingest.peers.catalog_down = True
+    import_ = await ingest.submit(TRIPLES, path="/api/data/file", name="edges.csv")
+    async with ingest.working(retry_base_s=0.05):
+        async with asyncio.timeout(30):
+            while ingest.peers.merge_calls < 7:
+                await asyncio.sleep(0.02)
+        ingest.peers.catalog_down = False
+        done = await ingest.finished(import_)
+    assert done["state"] == "succeeded"
+    assert done["attempt"] == 1
+    assert len(ingest.peers.merged) == 2
+    assert ANN.email == done["submitted_by"]
