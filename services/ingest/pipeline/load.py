@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import asyncpg
 
-from services.ingest.domain import ImportOptions, Mode, Outcome, RowCounts
+from services.ingest.domain import ImportOptions, InferredColumn, Mode, Outcome, RowCounts
 from services.ingest.pipeline.ahead import ahead
 from services.ingest.pipeline.cells import CellRules
 from services.ingest.pipeline.cells.dates import DateFormat
@@ -19,6 +19,7 @@ from services.ingest.pipeline.duplicates import DuplicateLines, FileKey
 from services.ingest.pipeline.header import ColumnPlan, plan_columns
 from services.ingest.pipeline.limits import Limits
 from services.ingest.pipeline.passes import Passes, Reading
+from services.ingest.pipeline.passing import pass_through
 from services.ingest.pipeline.ports import FileLoad, LoadPorts
 from services.ingest.pipeline.refusals import (
     KeyNotInFileError,
@@ -68,13 +69,17 @@ async def load_source(
     options: ImportOptions,
     ports: LoadPorts,
     bytes_total: int | None,
+    inferred: tuple[InferredColumn, ...] = (),
 ) -> Outcome:
     """Load rows from any source; `load_file` says what it raises.
+
+    `inferred` are the columns of a table that was made for this source.
 
     Two loads of one table can wait for each other's keys; PostgreSQL ends one of them, and that
     one starts again.
     """
-    load = _Load(contract, options, ports, plan_columns(source.columns, contract, options))
+    plan = plan_columns(source.columns, contract, options)
+    load = _Load(contract, options, ports, plan, inferred)
     report = RejectReport(ports.rejects, load.plan.originals)
     passes = Passes(source, _rules(load.plan, options), options, ports, report, bytes_total)
     for tries_left in reversed(range(DEADLOCK_TRIES)):
@@ -103,6 +108,7 @@ class _Load:
     options: ImportOptions
     ports: LoadPorts
     plan: ColumnPlan
+    inferred: tuple[InferredColumn, ...]
 
     def __post_init__(self) -> None:
         key, unique = set(self.options.key), [set(k.columns) for k in self.contract.unique_keys]
@@ -142,7 +148,8 @@ class _Load:
         if self.options.mode is Mode.UPSERT:
             reading, inserted, updated = await self._upsert(connection, target, passes)
         else:
-            reading, inserted = await self._insert(connection, target, passes)
+            passed = await pass_through(connection, target, passes, self.plan)
+            reading, inserted = passed or await self._insert(connection, target, passes)
             updated = 0
         return Outcome(
             rows=RowCounts(
@@ -154,6 +161,7 @@ class _Load:
             ),
             bytes_read=reading.bytes,
             format=passes.source.format,
+            inferred=self.inferred,
         )
 
     async def _insert(

@@ -1,7 +1,7 @@
 """Rows of a PostgreSQL database: as frames, or as binary COPY that needs no reading at all."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -9,12 +9,14 @@ from typing import TypeAlias
 import asyncpg
 import polars as pl
 
+from services.ingest.domain import ImportId
 from services.ingest.pipeline.blocks import Block, BlockCutter
 from services.ingest.pipeline.cells import PlannedColumn
 from services.ingest.pipeline.csv import CsvReader
-from services.ingest.pipeline.described import SourceColumn
+from services.ingest.pipeline.described import SourceColumn, TargetTypes
 from services.ingest.pipeline.frame import Frame
 from services.ingest.pipeline.limits import Limits
+from services.ingest.pipeline.passing import Passing
 from services.ingest.pipeline.postgresql_types import column_type, copied_as
 from services.ingest.pipeline.quoting import Dialect
 from services.ingest.sources.domain import QueryWanted, TableWanted, Wanted
@@ -49,17 +51,6 @@ ORDER BY a.attnum
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Passing:
-    """Rows that go into the table as they come.
-
-    `columns` are the table's; `data` is binary COPY with these columns in this order.
-    """
-
-    columns: tuple[str, ...]
-    data: AsyncIterator[bytes]
-
-
 @dataclass
 class PostgresqlSource:
     """A table or query in a session's one snapshot; it can be read again and again."""
@@ -70,6 +61,8 @@ class PostgresqlSource:
     _from: str
     """What stands behind FROM: a quoted name, or a query in brackets."""
     estimated_rows: int | None = None
+    targets: TargetTypes = field(default_factory=dict)
+    """Not needed: every cell comes as text of the type table."""
     format: None = field(default=None, init=False)
 
     @classmethod
@@ -112,7 +105,7 @@ class PostgresqlSource:
                     bytes_read=read_bytes,
                 )
 
-    def passing(self, planned: Sequence[PlannedColumn], *, import_id: int) -> Passing | None:
+    def passing(self, planned: Sequence[PlannedColumn], *, import_id: ImportId) -> Passing | None:
         """The rows as binary COPY, where the table's columns take them as they are."""
         types = {column.name: column for column in self.described}
         selected = [f"{int(import_id)}::bigint"]
@@ -124,7 +117,7 @@ class PostgresqlSource:
         columns = (IMPORT_COLUMN, *(column.target for column in planned))
         return Passing(columns, self._binary(selected))
 
-    async def _binary(self, selected: Sequence[str]) -> AsyncIterator[bytes]:
+    async def _binary(self, selected: Sequence[str]) -> AsyncGenerator[bytes, None]:
         async with self._copied(selected, "binary") as pieces:
             async for piece in pieces:
                 yield piece

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from shared.errors import ConflictError, InvalidInputError
+from shared.errors import ConflictError, InvalidInputError, UnavailableError
 
 
 class SourceUnusableError(InvalidInputError):
@@ -38,6 +38,12 @@ class SourceNameTakenError(ConflictError):
     """The caller has a saved source of this name."""
 
     code = "source_name_taken"
+
+
+class SourcesNotSetUpError(UnavailableError):
+    """The installation has no key for passwords, so it keeps none and reads no databases."""
+
+    code = "sources_not_set_up"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,11 @@ class OracleSession:
     _connection: oracledb.AsyncConnection
     _timeouts: SourceTimeouts
 
+    @property
+    def version(self) -> str:
+        """The server's version."""
+        return self._connection.version
+
     async def run(
         self, work: Callable[[oracledb.AsyncConnection], Coroutine[Any, Any, Result]]
     ) -> Result:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import asyncpg
 from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, RowMapping, delete, insert, select, text, true, update
 from sqlalchemy.exc import IntegrityError
@@ -139,7 +140,7 @@ async def keep_read(connection: AsyncConnection, import_id: ImportId, read: Read
 async def read_of(connection: AsyncConnection, import_id: ImportId) -> Read | None:
     """What an import reads; with a saved source, by that source as it is now."""
     statement = (
-        select(reads, *(column.label(f"source_{column.name}") for column in sources.c))
+        select(reads, *(column.label(f"saved_{column.name}") for column in sources.c))
         .select_from(reads.outerjoin(sources, reads.c.source_id == sources.c.id))
         .where(reads.c.import_id == import_id)
     )
@@ -150,12 +151,21 @@ async def read_of(connection: AsyncConnection, import_id: ImportId) -> Read | No
     if row["source_id"] is None:
         target = TARGET.validate_python(row["target"])
         return Read(None, target, row["sealed_password"], wanted)
-    saved = _target({name: row[f"source_{name}"] for name in sources.c.keys()})  # noqa: SIM118
-    return Read(SourceId(row["source_id"]), saved, row["source_sealed_password"], wanted)
+    saved = _target({name: row[f"saved_{name}"] for name in sources.c.keys()})  # noqa: SIM118
+    return Read(SourceId(row["source_id"]), saved, row["saved_sealed_password"], wanted)
+
+
+async def forget_password(
+    connection: "asyncpg.Connection[asyncpg.Record]", import_id: ImportId
+) -> None:
+    """Forget an import's own password, in the transaction that loads its rows."""
+    await connection.execute(
+        "UPDATE ingest.reads SET sealed_password = NULL WHERE import_id = $1", import_id
+    )
 
 
 async def forget_passwords(connection: AsyncConnection, *, days: int) -> int:
-    """Forget passwords of imports that succeeded, or that ended `days` ago; how many."""
+    """Forget what is left: passwords of imports that succeeded, or ended `days` ago; how many."""
     over = select(imports.c.id).where(
         (imports.c.state == State.SUCCEEDED.value)
         | (imports.c.finished_at < text("now() - make_interval(days => :days)")),

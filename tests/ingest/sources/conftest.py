@@ -3,13 +3,21 @@
 import datetime as dt
 import ipaddress
 import ssl
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from redis.asyncio import Redis
+
+from deploy.local.valkey import Valkey
+from tests.ingest.sources.driving import Elsewhere, running_elsewhere
+from tests.support.databases import Database
+from tests.support.issuer import Issuer
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +67,16 @@ def tls_server(certificate: Path) -> ssl.SSLContext:
 @pytest.fixture
 def tls_client(certificate: Path) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(certificate))
+
+
+@pytest_asyncio.fixture
+async def elsewhere(
+    database: Database, issuer: Issuer, valkey_server: Valkey, tmp_path: Path
+) -> AsyncIterator[Elsewhere]:
+    """An API without workers, beside a PostgreSQL and an Oracle that are not ours."""
+    async with Redis.from_url(valkey_server.url) as redis:
+        await redis.flushall()
+    async with running_elsewhere(
+        database, issuer=issuer, redis_url=valkey_server.url, storage=tmp_path / "storage"
+    ) as running:
+        yield running

@@ -23,7 +23,7 @@ from services.ingest.sources.domain import (
 from services.ingest.sources.errors import SourceAwayError, SourceUnusableError
 from services.ingest.sources.guard import guard_of
 from services.ingest.sources.postgresql_session import Connection, postgresql_session
-from tests.ingest.pipeline.loading import a_type
+from tests.ingest.pipeline.loading import IMPORT_ID, a_type
 from tests.support.databases import OWNER, PASSWORD, Database, drop_database, make_database
 
 LOOPBACK = guard_of(networks="127.0.0.0/8", ports="")
@@ -31,16 +31,16 @@ Owner = Connection
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def elsewhere(template: Database) -> AsyncIterator[Database]:
+async def somewhere(template: Database) -> AsyncIterator[Database]:
     """Somebody's database, which is not ours."""
-    database = await make_database(template.cluster, "elsewhere")
+    database = await make_database(template.cluster, "somewhere")
     yield database
     await drop_database(database)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def owner(elsewhere: Database) -> AsyncIterator[Owner]:
-    connection = await asyncpg.connect(elsewhere.url())
+async def owner(somewhere: Database) -> AsyncIterator[Owner]:
+    connection = await asyncpg.connect(somewhere.url())
     yield connection
     await connection.close()
 
@@ -74,7 +74,7 @@ async def drained(frames: AsyncIterator[Frame]) -> None:
 
 
 async def test_every_type_comes_as_text_of_the_type_table(
-    elsewhere: Database, owner: Owner
+    somewhere: Database, owner: Owner
 ) -> None:
     await owner.execute("""
         CREATE TABLE types (i2 smallint, i8 bigint, n numeric(10,2), bare numeric, r real,
@@ -88,7 +88,7 @@ async def test_every_type_comes_as_text_of_the_type_table(
           E'line\nbreak, "quoted"', '{1,2}', '10.0.0.1');
         INSERT INTO types (x) VALUES ('');
     """)
-    async with session_of(elsewhere) as session:
+    async with session_of(somewhere) as session:
         source = await opened(session, TableWanted(None, "types"))
         assert [column.type.spelled() for column in source.described] == [
             "SMALLINT", "BIGINT", "NUMERIC(10,2)", "NUMERIC", "REAL", "DOUBLE PRECISION",
@@ -106,12 +106,12 @@ async def test_every_type_comes_as_text_of_the_type_table(
     assert rows[1] == (*[None] * 18, "", None, None)
 
 
-async def test_rows_are_counted_from_one_over_all_frames(elsewhere: Database, owner: Owner) -> None:
+async def test_rows_are_counted_from_one_over_all_frames(somewhere: Database, owner: Owner) -> None:
     await owner.execute(
         "CREATE TABLE many AS SELECT n, repeat('x', 100) || chr(10) AS t"
         " FROM generate_series(1, 200000) AS n"
     )
-    async with session_of(elsewhere) as session:
+    async with session_of(somewhere) as session:
         source = await opened(session, TableWanted("public", "many"))
         frames = [frame async for frame in source.frames()]
     assert len(frames) > 2
@@ -121,18 +121,18 @@ async def test_rows_are_counted_from_one_over_all_frames(elsewhere: Database, ow
     assert numbers.sort().equals(pl.int_range(1, 200_001, eager=True))
 
 
-async def test_a_lone_column_keeps_its_nulls(elsewhere: Database, owner: Owner) -> None:
+async def test_a_lone_column_keeps_its_nulls(somewhere: Database, owner: Owner) -> None:
     await owner.execute("CREATE TABLE lone (a text); INSERT INTO lone VALUES ('x'), (NULL), ('')")
-    async with session_of(elsewhere) as session:
+    async with session_of(somewhere) as session:
         cells = await cells_of(await opened(session, TableWanted(None, "lone")))
     assert cells.to_dict(as_series=False) == {"a": ["x", None, ""]}
 
 
 async def test_names_are_found_as_they_are_or_as_postgresql_folds_them(
-    elsewhere: Database, owner: Owner
+    somewhere: Database, owner: Owner
 ) -> None:
     await owner.execute('CREATE TABLE folded (a int); CREATE TABLE "Exact" (b int)')
-    async with session_of(elsewhere) as session:
+    async with session_of(somewhere) as session:
         assert (await opened(session, TableWanted("PUBLIC", "Folded"))).columns == ("a",)
         assert (await opened(session, TableWanted(None, "Exact"))).columns == ("b",)
         with pytest.raises(SourceUnusableError) as caught:
@@ -140,18 +140,18 @@ async def test_names_are_found_as_they_are_or_as_postgresql_folds_them(
     assert caught.value.errors[0].code == "no_such_table"
 
 
-async def test_a_table_without_a_grant_is_told_as_such(elsewhere: Database, owner: Owner) -> None:
-    superuser = await asyncpg.connect(elsewhere.superuser_url)
+async def test_a_table_without_a_grant_is_told_as_such(somewhere: Database, owner: Owner) -> None:
+    superuser = await asyncpg.connect(somewhere.superuser_url)
     await superuser.execute("CREATE TABLE secret (a int)")
     await superuser.close()
-    async with session_of(elsewhere) as session:
+    async with session_of(somewhere) as session:
         with pytest.raises(SourceUnusableError) as caught:
             await opened(session, TableWanted(None, "secret"))
     assert caught.value.errors[0].code == "no_grant"
 
 
-async def test_a_query_may_end_as_queries_do(elsewhere: Database) -> None:
-    async with session_of(elsewhere) as session:
+async def test_a_query_may_end_as_queries_do(somewhere: Database) -> None:
+    async with session_of(somewhere) as session:
         for sql in ("SELECT 1 AS a", "SELECT 1 AS a;", "SELECT 1 AS a -- done", "VALUES (1)"):
             source = await opened(session, QueryWanted(sql))
             assert (await cells_of(source)).rows() == [("1",)]
@@ -170,19 +170,19 @@ async def test_a_query_may_end_as_queries_do(elsewhere: Database) -> None:
         "",
     ],
 )
-async def test_what_is_no_single_query_is_refused(elsewhere: Database, sql: str) -> None:
-    async with session_of(elsewhere) as session:
+async def test_what_is_no_single_query_is_refused(somewhere: Database, sql: str) -> None:
+    async with session_of(somewhere) as session:
         with pytest.raises(SourceUnusableError):
             await opened(session, QueryWanted(sql))
 
 
-async def test_a_query_cannot_write(elsewhere: Database, owner: Owner) -> None:
+async def test_a_query_cannot_write(somewhere: Database, owner: Owner) -> None:
     await owner.execute(
         "CREATE TABLE written (a int);"
         " CREATE FUNCTION scribble() RETURNS int LANGUAGE sql AS"
         " 'INSERT INTO written VALUES (1) RETURNING a'"
     )
-    async with session_of(elsewhere) as session:
+    async with session_of(somewhere) as session:
         source = await opened(session, QueryWanted("SELECT scribble()"))
         with pytest.raises(SourceUnusableError, match="read-only"):
             await cells_of(source)
@@ -190,10 +190,10 @@ async def test_a_query_cannot_write(elsewhere: Database, owner: Owner) -> None:
 
 
 async def test_all_readings_see_one_snapshot_even_after_one_was_broken_off(
-    elsewhere: Database, owner: Owner
+    somewhere: Database, owner: Owner
 ) -> None:
     await owner.execute("CREATE TABLE moving AS SELECT n FROM generate_series(1, 300000) AS n")
-    async with session_of(elsewhere) as session:
+    async with session_of(somewhere) as session:
         source = await opened(session, TableWanted(None, "moving"))
         first = aiter(source.frames())
         await anext(first)
@@ -203,8 +203,8 @@ async def test_all_readings_see_one_snapshot_even_after_one_was_broken_off(
         assert (await cells_of(source)).height == 300_000
 
 
-async def test_an_error_half_way_comes_with_its_reason(elsewhere: Database) -> None:
-    async with session_of(elsewhere) as session:
+async def test_an_error_half_way_comes_with_its_reason(somewhere: Database) -> None:
+    async with session_of(somewhere) as session:
         source = await opened(
             session, QueryWanted("SELECT 1 / (100000 - n) AS q FROM generate_series(1, 100000) n")
         )
@@ -213,9 +213,9 @@ async def test_an_error_half_way_comes_with_its_reason(elsewhere: Database) -> N
 
 
 async def test_a_lost_connection_is_a_source_that_is_away(
-    elsewhere: Database, owner: Owner
+    somewhere: Database, owner: Owner
 ) -> None:
-    async with session_of(elsewhere) as session:
+    async with session_of(somewhere) as session:
         source = await opened(
             session, QueryWanted("SELECT n, repeat('x', 1000) FROM generate_series(1, 1000000) n")
         )
@@ -226,8 +226,8 @@ async def test_a_lost_connection_is_a_source_that_is_away(
             await drained(frames)
 
 
-async def test_a_source_that_falls_silent_is_given_up(elsewhere: Database) -> None:
-    async with session_of(elsewhere) as session:
+async def test_a_source_that_falls_silent_is_given_up(somewhere: Database) -> None:
+    async with session_of(somewhere) as session:
         source = await opened(session, QueryWanted("SELECT pg_sleep(60)::text AS s"), answer_s=0.2)
         with pytest.raises(SourceAwayError, match="did not answer"):
             await cells_of(source)
@@ -238,19 +238,19 @@ def planned(**types: str) -> list[PlannedColumn]:
 
 
 async def test_same_and_wider_types_pass_through_and_others_do_not(
-    elsewhere: Database, owner: Owner
+    somewhere: Database, owner: Owner
 ) -> None:
     await owner.execute(
         "CREATE TABLE passes (i int, v varchar(5), n numeric(6,2), r real, j json, t timestamptz)"
     )
-    async with session_of(elsewhere) as session:
+    async with session_of(somewhere) as session:
         source = await opened(session, TableWanted(None, "passes"))
         for types in (
             {"i": "INTEGER", "v": "VARCHAR(5)", "n": "NUMERIC(6,2)", "t": "TIMESTAMPTZ"},
             {"i": "BIGINT", "v": "VARCHAR(9)", "n": "NUMERIC", "r": "DOUBLE PRECISION"},
             {"i": "NUMERIC", "v": "TEXT", "j": "JSON"},
         ):
-            passing = source.passing(planned(**types), import_id=7)
+            passing = source.passing(planned(**types), import_id=IMPORT_ID)
             assert passing is not None
             assert passing.columns == ("_import", *types)
         for types in (
@@ -260,4 +260,4 @@ async def test_same_and_wider_types_pass_through_and_others_do_not(
             {"t": "TIMESTAMP"},
             {"i": "TEXT"},
         ):
-            assert source.passing(planned(**types), import_id=7) is None
+            assert source.passing(planned(**types), import_id=IMPORT_ID) is None
