@@ -2,6 +2,7 @@
 
 import asyncio
 
+import asyncpg
 import pytest
 
 from tests.catalog.conftest import Catalog, at
@@ -123,3 +124,37 @@ async def test_people_cannot_tell_what_services_tell(catalog: Catalog) -> None:
 
     assert answer.status_code == 403
     assert answer.json()["code"] == "scope_missing"
+
+
+async def test_an_etl_of_thousands_of_tables_is_answered_whole(catalog: Catalog) -> None:
+    lines = "".join(f'{{"schema_name":"s","table_name":"t{n:04}"}}\n' for n in range(2500))
+    merged = await catalog.stream("merge", lines.encode(), import_id=1, etl="big")
+    assert merged.json()["inserted"] == 2500
+
+    assert await catalog.tables_of("big") == [("s", f"t{n:04}") for n in range(2500)]
+
+
+async def test_a_writer_does_not_wait_long_for_a_merge_and_readers_not_at_all(
+    catalog: Catalog,
+) -> None:
+    await catalog.see_edge("e", "s", "t")
+    merging = await asyncpg.connect(catalog.database.url("catalog"))
+    try:
+        async with merging.transaction():
+            await merging.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended('tabularium.catalog', 0))"
+            )
+            assert await catalog.tables_of("e") == [("s", "t")]
+            answer = await catalog.send("POST", "/api/catalog/etls", {"name": "x"})
+    finally:
+        await merging.close()
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "catalog_busy")
+    assert answer.headers["Retry-After"] == "5"
+    assert (await catalog.send("POST", "/api/catalog/etls", {"name": "x"})).status_code == 201
+
+
+async def test_readiness_names_the_database(catalog: Catalog) -> None:
+    ready = await catalog.http.get("/readyz")
+
+    assert ready.json() == {"status": "ok", "checks": {"postgresql": "ok"}}

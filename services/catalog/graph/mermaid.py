@@ -3,7 +3,7 @@
 from services.catalog.domain import Graph
 from services.catalog.graph.nodes import etl_ids, table_ids
 
-PLAIN_MARKS = frozenset(" _-.,/:()+=@!?")
+PLAIN_MARKS = frozenset(" _-.,/()+=@!?")
 
 
 def as_mermaid(graph: Graph) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.catalog.errors import CatalogBusyError
 
 # A writer that waits holds a connection of the pool, which readers need.
-PATIENCE = text("SET LOCAL lock_timeout = '5s'")
+PATIENCE = text("SET LOCAL lock_timeout = '3s'")
 SHARED = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('tabularium.catalog', 0))")
 EXCLUSIVE = text("SELECT pg_advisory_xact_lock(hashtextextended('tabularium.catalog', 0))")
 LOCK_NOT_AVAILABLE = "55P03"
