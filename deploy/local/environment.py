@@ -117,7 +117,7 @@ def _own(service: str, *, known: Secrets, state: Path, given: Mapping[str, str])
         return {
             "STORAGE_URL": given.get("STORAGE_URL", (state / "storage").resolve().as_uri()),
             "SOURCE_KEYS": given.get("SOURCE_KEYS", known.source_key),
-            "SOURCE_ALLOWED_NETWORKS": given.get("SOURCE_ALLOWED_NETWORKS", "127.0.0.0/8,::1/128"),
+            "SOURCE_ALLOWED_NETWORKS": given.get("SOURCE_ALLOWED_NETWORKS", "public,127.0.0.0/8,::1/128"),
         }
     return {}
 
