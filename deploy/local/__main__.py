@@ -62,7 +62,7 @@ def settings_given() -> dict[str, str]:
     from_file = {name: value for name, value in dotenv_values(ROOT / ".env").items() if value}
     example = ROOT / ".env.example"
     # Its lines are commented out: they show the defaults.
-    known = re.findall(r"^#?([A-Z_]+)=", example.read_text(), re.MULTILINE)
+    known = re.findall(r"^#?([A-Z0-9_]+)=", example.read_text(), re.MULTILINE)
     names = {*from_file, *known}
     return from_file | {name: os.environ[name] for name in names if os.environ.get(name)}
 
