@@ -1,6 +1,7 @@
 """Connections to PostgreSQL (SQLAlchemy engine, asyncpg pool) and the one quoting function."""
 
 import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import NewType
@@ -35,6 +36,9 @@ DATABASE_DOWN: tuple[type[Exception], ...] = (
     asyncpg.InterfaceError,
     AlchemyInterfaceError,
     PoolTimeoutError,
+    # A new connection is refused, reset, or finds no host of that name: nobody wraps these.
+    ConnectionError,
+    socket.gaierror,
 )
 """What drivers raise while PostgreSQL is away or full; trying again later helps."""
 
@@ -59,7 +63,11 @@ def metadata_of(schema: str) -> MetaData:
 def is_database_down(error: BaseException) -> bool:
     """Whether an error, or the driver's error inside it, says that PostgreSQL is away."""
     if isinstance(error, DBAPIError):
-        return error.connection_invalidated or isinstance(error, AlchemyInterfaceError)
+        return (
+            error.connection_invalidated
+            or isinstance(error, AlchemyInterfaceError)
+            or isinstance(error.driver_exception, DATABASE_DOWN)
+        )
     return isinstance(error, DATABASE_DOWN)
 
 
