@@ -1,63 +1,35 @@
-"""`python -m deploy.container.health [worker]`: exit 0 if this container's process is well.
+"""`python -m deploy.container.health`: exit 0 if this container's process is well.
 
-A process with a port is asked for `/readyz` (`HEALTH_PATH` says otherwise). A worker has none, but
-looks into its database every few seconds for imports to take over: PostgreSQL is asked when a
-worker of this container's address last did. The reason is on stdout, for `docker inspect`.
+It is asked for `/readyz` on its own port; the reason is on stdout, for `docker inspect`. Standard
+library only: it runs every few seconds in each container. A worker has no port, see
+`worker_health`.
 """
 
-import asyncio
 import http.client
 import os
 import sys
 
-import asyncpg
-
 TIMEOUT_S = 4.0
-SILENCE_S = 30
-"""A worker sweeps every `SWEEP_S` (2 s); after this long it hangs."""
-
-LAST_SEEN = """
-SELECT count(*) AS sessions, extract(epoch FROM now() - max(state_change))::float8 AS silent_s
-FROM pg_stat_activity
-WHERE application_name = 'tabularium-ingest:worker' AND client_addr = inet_client_addr()
-"""
 
 
 def main() -> int:
     """0 is well, 1 is not."""
+    connection = http.client.HTTPConnection(
+        "127.0.0.1", int(os.environ.get("PORT", "8000")), timeout=TIMEOUT_S
+    )
     try:
-        reason = asyncio.run(_worker()) if sys.argv[1:] == ["worker"] else _port()
-    except (OSError, asyncpg.PostgresError, TimeoutError) as exc:
-        reason = f"{type(exc).__name__}: {exc}"
-    if reason:
-        sys.stdout.write(f"{reason}\n")
-    return 1 if reason else 0
-
-
-def _port() -> str:
-    path = os.environ.get("HEALTH_PATH", "/readyz")
-    port = int(os.environ.get("PORT", "8000"))
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
-    try:
-        connection.request("GET", path)
+        connection.request("GET", "/readyz")
         answer = connection.getresponse()
         told = answer.read().decode(errors="replace")
+    except OSError as exc:
+        sys.stdout.write(f"{type(exc).__name__}: {exc}\n")
+        return 1
     finally:
         connection.close()
-    return "" if answer.status == 200 else f"{path} answered {answer.status}: {told[:500]}"
-
-
-async def _worker() -> str:
-    connection = await asyncpg.connect(os.environ["DATABASE_URL"], timeout=TIMEOUT_S)
-    try:
-        seen = await connection.fetchrow(LAST_SEEN, timeout=TIMEOUT_S)
-    finally:
-        await connection.close(timeout=TIMEOUT_S)
-    if not seen["sessions"]:
-        return "this container's worker has no connection to PostgreSQL"
-    if seen["silent_s"] > SILENCE_S:
-        return f"this container's worker has not looked for work for {seen['silent_s']:.0f} s"
-    return ""
+    if answer.status != 200:
+        sys.stdout.write(f"/readyz answered {answer.status}: {told[:500]}\n")
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
