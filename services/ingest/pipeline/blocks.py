@@ -33,6 +33,8 @@ class Run:
 
     text: bytes
     first_line: int
+    end_line: int
+    """The line behind the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +82,10 @@ class BlockCutter:
         if regular_end is None or stuck or (final and regular_end < len(text)):
             block = self._scan(text, final=final)
             return Block(block.runs, (*skipped, *block.irregular))
-        runs = (Run(text[:regular_end], self._line),) if regular_end else ()
-        self._line += text.count(LF, 0, regular_end)
+        runs: list[Run] = []
+        self._close_run(runs, text[:regular_end])
         self._keep(text[regular_end:])
-        return Block(runs, tuple(skipped))
+        return Block(tuple(runs), tuple(skipped))
 
     def _closed(self, text: bytes) -> bool:
         quote = self._dialect.quote
@@ -178,8 +180,9 @@ class BlockCutter:
 
     def _close_run(self, runs: list[Run], text: bytes) -> None:
         if text:
-            runs.append(Run(text, self._line))
-            self._line += text.count(LF)
+            end_line = self._line + text.count(LF)
+            runs.append(Run(text, self._line, end_line))
+            self._line = end_line
 
     def _keep(self, rest: bytes) -> None:
         """Hold what may be the start of a record, unless it is beyond all measure."""

@@ -52,6 +52,10 @@ class CsvReader:
             cells = self._polars(text)
         except PolarsError:
             return None
+        # polars refuses long records, and fills short ones with nulls from the right: no null in
+        # the last column, no short record.
+        if not cells.to_series(-1).null_count():
+            return cells
         delimiter = self._dialect.delimiter
         inside = 0
         if self._dialect.quote is not None and self._dialect.quote in text:
@@ -62,7 +66,6 @@ class CsvReader:
             )
             inside = int(counts.item() or 0)
         between = text.count(delimiter) - inside
-        # polars refuses long records and fills short ones with nulls: short ones lack delimiters.
         if between != cells.height * (len(self._header) - 1):
             return None
         # A blank line of a file with one column looks like a null.
@@ -177,10 +180,7 @@ def _is_text(fields: Sequence[bytes | None]) -> bool:
 
 def physical_lines(runs: Sequence[Run]) -> pl.Series:
     """The number of every physical line in the runs' joined text, `Int64`."""
-    parts = [
-        pl.int_range(run.first_line, run.first_line + run.text.count(LF), eager=True)
-        for run in runs
-    ]
+    parts = [pl.int_range(run.first_line, run.end_line, eager=True) for run in runs]
     return pl.concat(parts) if parts else pl.Series([], dtype=pl.Int64)
 
 

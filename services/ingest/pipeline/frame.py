@@ -1,6 +1,7 @@
 """What every source yields, and all that the rest of the pipeline knows about sources."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -44,6 +45,8 @@ class Frame:
     lines: pl.Series
     refused: tuple[RefusedRow, ...] = ()
     faults: tuple[CellFault, ...] = ()
+    strings: Mapping[str, int] = field(default_factory=dict)
+    """JSON only: columns in which some cell was a string, and the first such row."""
     may_hold_nul: bool = True
     """Whether some cell may hold U+0000; False spares the search for it."""
     bytes_read: int = 0

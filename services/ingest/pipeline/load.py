@@ -17,6 +17,8 @@ from services.ingest.pipeline.cells.dates import DateFormat
 from services.ingest.pipeline.copying import TableRows, staged_rows
 from services.ingest.pipeline.duplicates import DuplicateLines, FileKey
 from services.ingest.pipeline.header import ColumnPlan, plan_columns
+from services.ingest.pipeline.infer import Inference, infer, made_for
+from services.ingest.pipeline.json import LateColumnError
 from services.ingest.pipeline.limits import Limits
 from services.ingest.pipeline.passes import Passes, Reading
 from services.ingest.pipeline.passing import pass_through
@@ -33,7 +35,13 @@ from services.ingest.pipeline.rejects import RejectReport
 from services.ingest.pipeline.source import FileSource, Source
 from services.ingest.pipeline.staging import Staging, key_of
 from services.ingest.pipeline.target import IdBlocks, Target
-from shared.contracts.records import TableContract
+from shared.contracts.records import (
+    ColumnContract,
+    ColumnName,
+    TableContract,
+    TableName,
+    TableOid,
+)
 from shared.errors import StorageFullError
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -49,16 +57,85 @@ async def load_file(job: FileLoad, ports: LoadPorts) -> Outcome:
     FileRefusedError when the file as a whole does not fit, ImportFailedError when the rows end
     the import, FencedOutError from the fence, and the driver's errors when PostgreSQL is away.
     """
+    options = job.options
     source = await FileSource.opened(
-        job.source, file_name=job.file_name, options=job.options, limits=Limits()
+        job.source, file_name=job.file_name, options=options, limits=Limits()
     )
-    contract = await ports.contract()
-    return await load_source(
-        source,
-        contract=contract,
-        options=job.options,
-        ports=ports,
-        bytes_total=job.source.size_bytes,
+    inferred: tuple[InferredColumn, ...] = ()
+    if options.create_table:
+        source, inference = await _inferred(source, options)
+        options, inferred = made_for(options, inference), inference.inferred
+        if options.dry_run:
+            return await _rehearsed(source, inference, options, ports, job.source.size_bytes)
+        contract = await ports.make_table(inference.columns)
+    else:
+        contract = await ports.contract()
+    source = source.matched(contract, options)
+    while True:
+        try:
+            return await load_source(
+                source,
+                contract=contract,
+                options=options,
+                ports=ports,
+                bytes_total=job.source.size_bytes,
+                inferred=inferred,
+            )
+        except LateColumnError as late:
+            source = source.with_column(late.column)
+            await ports.rejects.restart()
+
+
+async def _inferred(source: FileSource, options: ImportOptions) -> tuple[FileSource, Inference]:
+    """The types of all columns; a JSON file may have more of them than its head shows."""
+    source = source.with_all_columns()
+    while True:
+        try:
+            return source, await infer(source, options, _dates(options))
+        except LateColumnError as late:
+            source = source.with_column(late.column)
+
+
+async def _rehearsed(
+    source: FileSource,
+    inference: Inference,
+    options: ImportOptions,
+    ports: LoadPorts,
+    bytes_total: int,
+) -> Outcome:
+    """A dry run into a table that is not made: nothing but the cells can be wrong."""
+    contract = TableContract(
+        table=TableName(""),
+        oid=TableOid(0),
+        version=0,
+        columns=tuple(
+            ColumnContract(
+                name=ColumnName(column.name),
+                attnum=at,
+                type=column.type,
+                nullable=True,
+                has_default=False,
+            )
+            for at, column in enumerate(inference.columns, 1)
+        ),
+        unique_keys=(),
+    )
+    source = source.matched(contract, options)
+    plan = plan_columns(source.columns, contract, options)
+    report = RejectReport(ports.rejects, plan.originals)
+    passes = Passes(source, _rules(plan, options), options, ports, report, bytes_total)
+    reading = Reading()
+    async with ahead(passes.judged(reading)) as judged:
+        async for _ in judged:
+            pass
+    loaded = reading.rows - report.rows
+    return Outcome(
+        rows=RowCounts(
+            read=reading.rows, loaded=loaded, rejected=report.rows, inserted=loaded, updated=0
+        ),
+        bytes_read=reading.bytes,
+        format=source.format,
+        inferred=inference.inferred,
     )
 
 
@@ -95,11 +172,14 @@ async def load_source(
 
 
 def _rules(plan: ColumnPlan, options: ImportOptions) -> CellRules:
+    return CellRules(plan.columns, options.null_values, _dates(options))
+
+
+def _dates(options: ImportOptions) -> DateFormat:
     try:
-        dates = DateFormat(options.date_format)
+        return DateFormat(options.date_format)
     except ValueError as error:
         raise OptionError.of("date_format", "invalid_option", str(error)) from error
-    return CellRules(plan.columns, options.null_values, dates)
 
 
 @dataclass(frozen=True, slots=True)

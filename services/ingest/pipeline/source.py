@@ -1,7 +1,8 @@
 """From a stored file to its frames: what it is, how it is written, and which reader reads it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -18,14 +19,22 @@ from services.ingest.pipeline.dialect import dialect_of, split_header
 from services.ingest.pipeline.encoding import EncodingFound, encoding_of
 from services.ingest.pipeline.frame import Frame
 from services.ingest.pipeline.header import checked_names, plan_columns
+from services.ingest.pipeline.json import JsonReader, head_columns
 from services.ingest.pipeline.kinds import refuse_kind
 from services.ingest.pipeline.limits import Limits
 from services.ingest.pipeline.ports import ByteSource
 from services.ingest.pipeline.quoting import Dialect
 from services.ingest.pipeline.refusals import RecordTooLargeError
-from shared.contracts.records import TableContract
+from shared.contracts.records import TableContract, TypeName
 
 FEED_BYTES = 1 << 20
+_ARRAY = re.compile(rb"\s*\[\s*(?:\{\s*[\"}]|\])")
+_OBJECT = re.compile(rb"\s*\{\s*[\"}]")
+_SUFFIXES = {
+    "json": FileFormat.JSON,
+    "ndjson": FileFormat.NDJSON,
+    "jsonl": FileFormat.NDJSON,
+}
 
 
 class Source(Protocol):
@@ -53,10 +62,11 @@ class Inspected:
     format: FormatFound
     encoding: EncodingFound
     columns: tuple[str, ...]
-    dialect: Dialect
-    header_bytes: int
+    dialect: Dialect | None = None
+    """None for JSON."""
+    header_bytes: int = 0
     """UTF-8 bytes up to the first row."""
-    header_lines: int
+    header_lines: int = 0
 
 
 def inspect_upload(
@@ -82,7 +92,7 @@ def inspect_upload(
         if complete or len(head) >= limits.block_bytes:
             raise
         return FormatFound(name=options.format)  # the header ends behind what was seen
-    if contract is not None:
+    if contract is not None and (inspected.dialect is not None or complete):
         plan_columns(inspected.columns, contract, options)
     return inspected.format
 
@@ -94,31 +104,48 @@ def inspect_stored(
     compression = compression_of(head)
     if compression is not None:
         head, complete = _decompressed_head(head, compression, limits, complete=complete)
-    inspected = inspect_head(head, file_name=file_name, options=options, complete=complete)
+    inspected = inspect_head(
+        head, file_name=file_name, options=options, complete=complete, limits=limits
+    )
     return replace(inspected, format=replace(inspected.format, compression=compression))
 
 
 def inspect_head(
-    head: bytes, *, file_name: str, options: ImportOptions, complete: bool
+    head: bytes, *, file_name: str, options: ImportOptions, complete: bool, limits: Limits
 ) -> Inspected:
     """What the first decompressed bytes tell; raises FileRefusedError."""
     refuse_kind(head)
     encoding = encoding_of(head, options.encoding, complete=complete)
     text = Transcoder(encoding.codec, skip_bytes=encoding.bom_bytes).feed(head, final=complete)
+    name = format_of(text, options, file_name=file_name)
+    if name is not FileFormat.CSV:
+        columns = checked_names(head_columns(text, name, limits, complete=complete))
+        return Inspected(FormatFound(name=name, encoding=encoding.codec), encoding, columns)
     if not complete and b"\n" in text:
         text = text[: text.rfind(b"\n") + 1]
     dialect = dialect_of(text, options)
     header, end = split_header(text, dialect, complete=complete)
     quote = dialect.quote
     found = FormatFound(
-        name=FileFormat.CSV,
+        name=name,
         encoding=encoding.codec,
         delimiter=dialect.delimiter.decode(),
         quote=quote.decode() if quote else None,
     )
-    return Inspected(
-        found, encoding, checked_names(header), dialect, end, text.count(b"\n", 0, end)
-    )
+    lines = text.count(b"\n", 0, end)
+    return Inspected(found, encoding, checked_names(header), dialect, end, lines)
+
+
+def format_of(text: bytes, options: ImportOptions, *, file_name: str) -> FileFormat:
+    """The named format, or what the text looks like, or what the file's name says."""
+    if options.format is not FileFormat.AUTO:
+        return options.format
+    if _ARRAY.match(text):
+        return FileFormat.JSON
+    if _OBJECT.match(text):
+        return FileFormat.NDJSON
+    suffix = file_name.lower().removesuffix(".gz").removesuffix(".zst").rpartition(".")[2]
+    return _SUFFIXES.get(suffix, FileFormat.CSV)
 
 
 def _decompressed_head(
@@ -138,23 +165,29 @@ def _decompressed_head(
     return b"".join(pieces), complete
 
 
+@dataclass(frozen=True)
 class FileSource:
-    """A stored file; `opened` reads its head."""
+    """A stored file; `opened` reads its head.
 
-    def __init__(self, stored: ByteSource, inspected: Inspected, limits: Limits) -> None:
-        self._stored = stored
-        self._inspected = inspected
-        self._limits = limits
+    `json_columns` and `late_columns` are those of `JsonReader`.
+    """
+
+    stored: ByteSource
+    inspected: Inspected
+    limits: Limits
+    json_columns: frozenset[str] = frozenset()
+    late_columns: frozenset[str] = frozenset()
+    all_columns: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The header's names."""
-        return self._inspected.columns
+        """The header's names; of JSON the keys in the file's head."""
+        return self.inspected.columns
 
     @property
     def format(self) -> FormatFound:
         """What the file is."""
-        return self._inspected.format
+        return self.inspected.format
 
     @classmethod
     async def opened(
@@ -172,48 +205,101 @@ class FileSource:
         )
         return cls(stored, inspected, limits)
 
+    def matched(self, contract: TableContract, options: ImportOptions) -> "FileSource":
+        """The same file read for this table; raises HeaderError.
+
+        Any element of a JSON file may have any of the table's columns, and what goes into a
+        JSON column keeps its spelling. A CSV file stays as it is.
+        """
+        if self.inspected.dialect is not None:
+            return self
+        if self.columns:
+            plan_columns(self.columns, contract, replace(options, mapping=self._present(options)))
+        mapped = set(options.mapping.values())
+        free = [column for column in contract.columns if column.name not in mapped]
+        wanted = [*self.columns, *options.mapping]
+        wanted += [column.name for column in free if not column.has_default]
+        columns = tuple(dict.fromkeys(wanted))
+        targets = {name: options.mapping.get(name, name) for name in columns}
+        nested = {column.name for column in contract.columns if column.type.name is TypeName.JSON}
+        return replace(
+            self,
+            inspected=replace(self.inspected, columns=columns),
+            json_columns=frozenset(name for name in columns if targets[name] in nested),
+            late_columns=frozenset({column.name for column in free}.difference(columns)),
+            all_columns=False,
+        )
+
+    def with_all_columns(self) -> "FileSource":
+        """The same file, read for whatever columns it has: behind its head JSON may have more."""
+        return replace(self, all_columns=True)
+
+    def with_column(self, name: str) -> "FileSource":
+        """The same JSON file with one more column."""
+        columns = (*self.columns, name)
+        return replace(
+            self,
+            inspected=replace(self.inspected, columns=columns),
+            late_columns=self.late_columns - {name},
+        )
+
+    def _present(self, options: ImportOptions) -> dict[str, str | None]:
+        return {name: to for name, to in options.mapping.items() if name in self.columns}
+
     async def frames(self) -> AsyncIterator[Frame]:
-        """The rows after the header, block by block."""
-        inspected = self._inspected
-        reader = CsvReader(inspected.columns, inspected.dialect)
-        cutter = BlockCutter(inspected.dialect, self._limits, first_line=inspected.header_lines + 1)
-        skip = inspected.header_bytes
+        """The rows, block by block; raises FileRefusedError, LateColumnError."""
+        read = self._json_frame() if self.inspected.dialect is None else self._csv_frame()
         async with ahead(self._text()) as pieces:
             async for text, final, stored_bytes in pieces:
-                dropped = min(skip, len(text))
-                skip -= dropped
-                frame = await asyncio.to_thread(_frame, cutter, reader, text[dropped:], final)
-                yield Frame(
-                    cells=frame.cells,
-                    lines=frame.lines,
-                    refused=frame.refused,
-                    may_hold_nul=frame.may_hold_nul,
-                    bytes_read=stored_bytes,
-                )
+                frame = await asyncio.to_thread(read, text, final)
+                yield replace(frame, bytes_read=stored_bytes)
+
+    def _json_frame(self) -> Callable[[bytes, bool], Frame]:
+        reader = JsonReader(
+            self.format.name,
+            self.columns,
+            self.limits,
+            json_columns=self.json_columns,
+            late_columns=self.late_columns,
+            all_columns=self.all_columns,
+        )
+        return lambda text, final: reader.read(text, final=final)
+
+    def _csv_frame(self) -> Callable[[bytes, bool], Frame]:
+        dialect = self.inspected.dialect
+        assert dialect is not None
+        reader = CsvReader(self.columns, dialect)
+        first_line = self.inspected.header_lines + 1
+        cutter = BlockCutter(dialect, self.limits, first_line=first_line)
+        skip = self.inspected.header_bytes
+
+        def read(text: bytes, final: bool) -> Frame:  # noqa: FBT001 - called by position only
+            nonlocal skip
+            dropped = min(skip, len(text))
+            skip -= dropped
+            return reader.read(cutter.feed(text[dropped:], final=final))
+
+        return read
 
     async def _text(self) -> AsyncIterator[tuple[bytes, bool, int]]:
         """UTF-8 in pieces of about a block, whether it is the last, and stored bytes so far."""
-        inspected = self._inspected
-        codec = decompressor(inspected.format.compression, self._limits)
+        inspected = self.inspected
+        codec = decompressor(inspected.format.compression, self.limits)
         transcoder = Transcoder(inspected.encoding.codec, skip_bytes=inspected.encoding.bom_bytes)
         parts: list[bytes] = []
         size = stored_bytes = 0
-        async for chunk in _gathered(self._stored):
+        async for chunk in _gathered(self.stored):
             stored_bytes += len(chunk)
             pieces = codec.feed(chunk)
             while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
                 parts.append(piece)
                 size += len(piece)
-                if size >= self._limits.block_bytes:
+                if size >= self.limits.block_bytes:
                     text = await asyncio.to_thread(_transcode, transcoder, parts)
                     parts, size = [], 0
                     yield text, False, stored_bytes
         codec.finish()
         yield transcoder.feed(b"".join(parts), final=True), True, stored_bytes
-
-
-def _frame(cutter: BlockCutter, reader: CsvReader, text: bytes, final: bool) -> Frame:  # noqa: FBT001
-    return reader.read(cutter.feed(text, final=final))
 
 
 def _transcode(transcoder: Transcoder, parts: list[bytes]) -> bytes:

@@ -22,8 +22,6 @@ from shared.contracts.records import (
 from shared.database import quoted
 
 LOCK_TIMEOUT_S = 30
-_ID_BLOCK_START = 10_000
-_ID_BLOCK_MOST = 1_000_000
 
 _POSTGRESQL_NAMES = {
     TypeName.TEXT: "text",
@@ -147,7 +145,8 @@ class Target:
 class IdBlocks:
     """Ids for rows, taken from the table's sequence in blocks that nobody else can get.
 
-    Each block is taken in a short transaction of another connection. When that is impossible
+    Each block is taken in a short transaction of another connection, just as large as the frame
+    it is for, so that a small file leaves no gap behind it. When that is impossible
     (no rights, no such function, others use the sequence all the time) it says so once, and the
     rows get their ids from the column's default, which is slower and just as right.
     """
@@ -155,27 +154,15 @@ class IdBlocks:
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", table_oid: int) -> None:
         self._pool = pool
         self._oid = table_oid
-        self._next = self._end = 0
-        self._block = _ID_BLOCK_START
         self.exhausted = False
 
     async def take(self, count: int) -> int | None:
         """The first of `count` consecutive ids, or None when there are none to be had."""
         if self.exhausted:
             return None
-        if self._end - self._next < count:
-            self._block = min(self._block * 4, _ID_BLOCK_MOST)
-            size = max(self._block, count)
-            first = await self._reserve(size)
-            if first is None:
-                self.exhausted = True
-                return None
-            if first != self._end:
-                self._next = first
-            self._end = first + size
-        taken = self._next
-        self._next += count
-        return taken
+        first = await self._reserve(count)
+        self.exhausted = first is None
+        return first
 
     async def advance_past(self, highest: int) -> None:
         """Make sure that the sequence never gives an id that the file brought itself."""

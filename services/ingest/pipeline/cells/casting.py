@@ -34,6 +34,7 @@ _BYTEA = r"^\\x(?:[0-9a-fA-F]{2})*$"
 _SPELLINGS = (str.lower, str.upper, str.capitalize)
 _TRUE = sorted({spell(word) for word in TRUE_WORDS for spell in _SPELLINGS})
 _FALSE = sorted({spell(word) for word in FALSE_WORDS for spell in _SPELLINGS})
+_WITH_MICROSECONDS = len("2000-01-01 00:00:00.000000")
 _SECOND_TRY_FROM = 32
 """Fewer cells than this are read one by one at once."""
 
@@ -66,7 +67,7 @@ def fast_cast(series: pl.Series, rules: TextRules) -> pl.Expr:
     column = pl.col(series.name)
     if rules.null_values:
         column = pl.when(~column.is_in(list(rules.null_values))).then(column)
-    return _cast(column, rules, _separator(series))
+    return _cast(column, rules, _first(series))
 
 
 def finish(series: pl.Series, cast: pl.Series, rules: TextRules) -> tuple[pl.Series, list[Fault]]:
@@ -115,15 +116,15 @@ def _read_singly(
     return cast, faults
 
 
-def _separator(series: pl.Series) -> str:
-    """What stands between date and time in the column's first cell."""
+def _first(series: pl.Series) -> str:
+    """The column's first cell: the others are probably written like it."""
     at = series.is_not_null().arg_max()
     first = series[at] if at is not None else None
-    return "T" if first is not None and first[10:11] == "T" else " "
+    return first or ""
 
 
 def _cast(  # noqa: C901, PLR0911 - one case per type is the clearest
-    column: pl.Expr, rules: TextRules, separator: str
+    column: pl.Expr, rules: TextRules, like: str
 ) -> pl.Expr:
     kind, dtype = rules.type.name, dtype_of(rules.type)
     match kind:
@@ -144,9 +145,9 @@ def _cast(  # noqa: C901, PLR0911 - one case per type is the clearest
         case TypeName.DATE:
             return _date(column, rules.dates)
         case TypeName.TIMESTAMP | TypeName.TIMESTAMPTZ:
-            return _timestamp(column, rules.dates, separator)
+            return _timestamp(column, rules.dates, like)
         case TypeName.TIME:
-            clock = column.str.to_time("%H:%M:%S%.f", strict=False)
+            clock = column.str.to_time("%H:%M:%S%.f", strict=False, cache=False)
             return pl.when(column.str.contains(f"^{_MINUTES}{_SECONDS}$")).then(clock)
         case TypeName.UUID:
             digits = column.str.replace_all("-", "", literal=True)
@@ -172,11 +173,11 @@ def _numeric(column: pl.Expr, column_type: ColumnType, dtype: pl.DataType) -> pl
 def _date(column: pl.Expr, dates: DateFormat) -> pl.Expr:
     if dates.pattern is not None:
         shaped = column.str.contains(f"^{dates.shape}$")
-        day = column.str.to_date(dates.strptime, strict=False)
+        day = column.str.to_date(dates.strptime, strict=False, cache=False)
         # %y has a pivot of its own, and names of months their own spelling: one by one.
         plain = not {"%y", "%b", "%B"} & _directives(dates)
         return pl.when(shaped & pl.lit(plain) & (day >= pl.date(1, 1, 1))).then(day)
-    day = column.str.to_date("%Y-%m-%d", strict=False)
+    day = column.str.to_date("%Y-%m-%d", strict=False, cache=False)
     return pl.when(column.str.contains(f"^{_DAY}$")).then(day)
 
 
@@ -185,27 +186,30 @@ def _directives(dates: DateFormat) -> set[str]:
     return {spelled[at : at + 2] for at, char in enumerate(spelled) if char == "%"}
 
 
-def _timestamp(column: pl.Expr, dates: DateFormat, separator: str) -> pl.Expr:
+def _timestamp(column: pl.Expr, dates: DateFormat, like: str) -> pl.Expr:
+    """Cells of one width and separator: polars is seven times as fast on a fixed format."""
     if dates.pattern is not None:
         return pl.repeat(None, pl.len(), dtype=pl.Datetime("us"))
-    instant = column.str.to_datetime(
-        f"%Y-%m-%d{separator}%H:%M:%S%.f", strict=False, time_unit="us"
-    )
-    shape = f"^{_DAY}{separator}{_MINUTES}{_SECONDS}$"
-    return pl.when(column.str.contains(shape)).then(instant)
+    separator = "T" if like[10:11] == "T" else " "
+    day, shape = f"%Y-%m-%d{separator}%H:%M:%S", f"^{_DAY}{separator}{_MINUTES}:[0-5][0-9]"
+    if len(like) == _WITH_MICROSECONDS:
+        day, shape = f"{day}.%6f", rf"{shape}\.[0-9]{{6}}"
+    # The cache of polars makes distinct texts seven times as slow as none.
+    instant = column.str.to_datetime(day, strict=False, time_unit="us", cache=False)
+    return pl.when(column.str.contains(f"{shape}$")).then(instant)
 
 
 def _second_try(left: pl.Series, rules: TextRules) -> pl.Series:
     """The same casts on trimmed cells, and the rarer forms of times."""
     frame = left.alias("cell").to_frame()
-    cast = _cast(pl.col("cell"), rules, _separator(left))
+    cast = _cast(pl.col("cell"), rules, _first(left))
     timestamps = rules.type.name in (TypeName.TIMESTAMP, TypeName.TIMESTAMPTZ)
     if timestamps and rules.dates.pattern is None:
         zoned = rules.type.name is TypeName.TIMESTAMPTZ
         cast = pl.coalesce(cast, _any_timestamp(pl.col("cell"), zoned=zoned))
     elif rules.type.name is TypeName.TIME:
         minutes = pl.when(pl.col("cell").str.contains(f"^{_MINUTES}$"))
-        clock = (pl.col("cell") + ":00").str.to_time("%H:%M:%S", strict=False)
+        clock = (pl.col("cell") + ":00").str.to_time("%H:%M:%S", strict=False, cache=False)
         cast = pl.coalesce(cast, minutes.then(clock))
     return frame.select(cast.alias("cell")).to_series()
 
@@ -217,10 +221,10 @@ def _any_timestamp(column: pl.Expr, *, zoned: bool) -> pl.Expr:
     """
     zone = f"{_ZONE}?" if zoned else ""
     shape = f"^{_DAY}(?:[T ]{_MINUTES}(?:{_SECONDS})?{zone})?$"
-    day = column.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+    day = column.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False, cache=False)
     written = column.str.extract(r"^.{11}([0-9:.]+)")
     clock = pl.when(written.str.len_bytes() == 5).then(written + ":00").otherwise(written)
-    time_us = clock.str.to_time("%H:%M:%S%.f", strict=False).cast(pl.Int64) // 1000
+    time_us = clock.str.to_time("%H:%M:%S%.f", strict=False, cache=False).cast(pl.Int64) // 1000
     offset = column.str.extract(r"^.{11}[0-9:.]+([+-].*)$")
     minutes = (
         offset.str.slice(1, 2).cast(pl.Int64, strict=False) * 60
