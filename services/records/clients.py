@@ -4,6 +4,7 @@ from services.records.errors import SubjectNotFoundError
 from shared.client import PeerClient, PeerProblemError
 from shared.contracts.auth import SubjectAnswer
 from shared.contracts.catalog import TableEvent
+from shared.errors import InvalidInputError
 
 
 class SubjectClient:
@@ -24,8 +25,13 @@ class SubjectClient:
         except PeerProblemError as exc:
             if exc.status not in (404, 422):
                 raise
-            message = f"nobody goes by {identifier[:100]!r}; send an e-mail address or a client id"
-            raise SubjectNotFoundError.of("identifier", SubjectNotFoundError.code, message) from exc
+            raise unknown_subject(identifier) from exc
+
+
+def unknown_subject(identifier: str) -> InvalidInputError:
+    """The problem of an identifier that leads to nobody."""
+    message = f"nobody goes by {identifier[:100]!r}; send an e-mail address or a client id"
+    return SubjectNotFoundError.of("identifier", SubjectNotFoundError.code, message)
 
 
 class CatalogClient:

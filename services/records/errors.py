@@ -21,7 +21,7 @@ class TableNotFoundError(NotFoundError):
     @classmethod
     def named(cls, name: str) -> "TableNotFoundError":
         """The common case."""
-        return cls(f"there is no table {name!r} that you may see")
+        return cls(f"there is no table {name[:80]!r} that you may see")
 
 
 class RecordNotFoundError(NotFoundError):

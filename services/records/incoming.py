@@ -1,10 +1,9 @@
 """Records on their way in: each member has its column, and each value fits it."""
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from services.records.domain import Column, Table, normalised
+from services.records.domain import Column, Table, readable
 from services.records.errors import UnknownColumnError
 from services.records.types.values import Check, Number, check_for
 from shared.contracts.problem import FieldError
@@ -112,7 +111,7 @@ def _in_order(named: Sequence[tuple[Column, object]]) -> tuple[Column, ...]:
 
 def _unknown(table: Table, names: Sequence[str], *, at: str) -> UnknownColumnError:
     message = f"the table {table.name!r} has no such column"
-    shown = [re.sub(r"[^\w .-]", "?", normalised(name))[:80] for name in names[:FAULTS_SHOWN]]
+    shown = [readable(name) for name in names[:FAULTS_SHOWN]]
     return UnknownColumnError(
         "; ".join(f"{at}{name}: {message}" for name in shown[:3]),
         errors=[

@@ -4,10 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
 from services.records.domain import COLUMN_LIMIT
 from shared.contracts.base import AnswerModel, RequestModel
+
+
+def _with_example(example: dict[str, JsonValue]) -> ConfigDict:
+    # A model that sets its own configuration does not lose that of RequestModel.
+    return ConfigDict(json_schema_extra={"examples": [example]})
+
 
 LevelWord = Literal["viewer", "editor", "owner"]
 
@@ -28,6 +34,18 @@ class ColumnDefinition(RequestModel):
 
 class NewTable(RequestModel):
     """`POST /api/tables`: either `columns` or `json_schema`."""
+
+    model_config = _with_example(
+        {
+            "name": "Customer",
+            "columns": [
+                {"name": "name", "type": "TEXT", "nullable": False, "searchable": True},
+                {"name": "email", "type": "TEXT", "unique": True},
+                {"name": "created_at", "type": "DATE"},
+            ],
+            "description": "Everyone who ever bought something",
+        }
+    )
 
     name: str = Field(examples=["Customer"])
     columns: list[ColumnDefinition] | None = Field(None, max_length=COLUMN_LIMIT)
@@ -53,6 +71,13 @@ class ColumnChange(RequestModel):
 
 class TableChange(RequestModel):
     """`PATCH /api/tables/{table}`: all of it in one transaction, or nothing."""
+
+    model_config = _with_example(
+        {
+            "add": [{"name": "age", "type": "SMALLINT"}],
+            "alter": [{"name": "name", "rename": "full_name", "nullable": True}],
+        }
+    )
 
     rename: str | None = None
     add: list[ColumnDefinition] = Field([], max_length=COLUMN_LIMIT)
@@ -98,6 +123,8 @@ class TableAnswer(AnswerModel):
 
 class GrantLevel(RequestModel):
     """`PUT /api/tables/{table}/grants/{email or client id}`."""
+
+    model_config = _with_example({"level": "viewer"})
 
     level: LevelWord
 
@@ -152,12 +179,23 @@ class NumberedPage(AnswerModel):
 class CreateTableBody(RequestModel):
     """`POST /api/create-table/`."""
 
+    model_config = _with_example(
+        {
+            "table_name": "Customer",
+            "fields": {"name": "TEXT", "email": "TEXT UNIQUE", "created_at": "DATE"},
+        }
+    )
+
     table_name: str
     fields: dict[str, str] = Field(max_length=COLUMN_LIMIT)
 
 
 class AddColumnBody(RequestModel):
     """`POST /api/add-column/`."""
+
+    model_config = _with_example(
+        {"table_name": "Customer", "column_name": "age", "column_type": "INTEGER"}
+    )
 
     table_name: str
     column_name: str
@@ -166,6 +204,8 @@ class AddColumnBody(RequestModel):
 
 class DeleteTableBody(RequestModel):
     """`DELETE /api/delete-table/`."""
+
+    model_config = _with_example({"table_name": "Customer"})
 
     table_name: str
 
@@ -187,6 +227,8 @@ class UpdateRecordBody(RequestModel):
 
 class DeleteRecordBody(RequestModel):
     """`DELETE /api/delete-record/`."""
+
+    model_config = _with_example({"table_name": "Customer", "id": 1})
 
     table_name: str
     id: int

@@ -129,7 +129,7 @@ def test_no_route_is_left_out() -> None:
         for router in (actions, *routers)
         for route in router.routes
         if isinstance(route, APIRoute)
-        for method in route.methods
+        for method in route.methods or ()
     }
     assert there == tried
 

@@ -144,7 +144,7 @@ async def test_fields_choose_columns(service: Service) -> None:
 
 def expected_order(sort: str) -> list[int]:
     """The order in Python: NULLs are the largest, `id` decides between equals."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"id": place + 1, "name": name, "age": age, "sort": f"s{place}"}
         for place, (name, age) in enumerate(zip(NAMES, AGES, strict=True))
     ]
@@ -154,7 +154,7 @@ def expected_order(sort: str) -> list[int]:
     for word in reversed(words):
         name = word.lstrip("-")
         rows.sort(
-            key=lambda row: (row[name] is None, 0 if row[name] is None else row[name]),  # noqa: B023
+            key=lambda row: (row[name] is None, 0 if row[name] is None else row[name]),
             reverse=word.startswith("-"),
         )
     return [int(row["id"]) for row in rows]

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from services.records.domain import Column
 from shared.contracts.records import TypeName
 
-BLOCK_BYTES = 8 * 1024 * 1024
+BLOCK_BYTES = 4 * 1024 * 1024
 
 READERS: Mapping[TypeName, Callable[[pl.Expr], pl.Expr]] = {
     TypeName.SMALLINT: lambda text: text.cast(pl.Int16()),
@@ -55,7 +55,7 @@ async def parquet(rows: AsyncIterator[bytes], columns: Sequence[Column]) -> Asyn
 
 
 async def blocks(rows: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Blocks of about 8 MiB that end where a row ends: after a line break outside of quotes."""
+    """Blocks of about 4 MiB that end where a row ends: after a line break outside of quotes."""
     waiting = bytearray()
     async for piece in rows:
         waiting += piece

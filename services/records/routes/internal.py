@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Body, Query, Response
 
 from services.records.answers import contract_of, visible_table
 from services.records.dependencies import Kept, Peer, TableName
@@ -17,17 +17,34 @@ from shared.contracts.records import (
     VisibleTable,
 )
 
+CALLER = {
+    "sub": "4b1b8c1e-5d0e-4b5c-8a53-6f4c1f0d9a3e",
+    "email": "ann@example.com",
+    "role": "member",
+    "scopes": ["imports:write"],
+}
+ASKED = {"table": "Customer", "caller": CALLER}
+COLUMNS = [{"name": "zip", "type": {"name": "TEXT"}, "description": "ZIP code"}]
+
+AskedContract = Annotated[ContractRequest, Body(examples=[ASKED])]
+AskedTable = Annotated[TableForImport, Body(examples=[{**ASKED, "columns": COLUMNS}])]
+AskedDescription = Annotated[DescribeRequest, Body(examples=[ASKED])]
+
 router = APIRouter(prefix="/internal", tags=["internal"])
 
 
 @router.post("/contracts", summary="The contract of a table")
-async def contracts_get(stores: Kept, _peer: Peer, wanted: ContractRequest) -> TableContract:
+async def contracts_get(stores: Kept, _peer: Peer, wanted: AskedContract) -> TableContract:
     """What an import must know of a table; 404 or 403 as for the caller himself."""
     return contract_of(await tables.contract(stores, wanted.caller, wanted.table))
 
 
 @router.post("/tables", status_code=201, summary="Make a table for an import")
-async def import_tables_create(stores: Kept, _peer: Peer, wanted: TableForImport) -> TableContract:
+async def import_tables_create(
+    stores: Kept,
+    _peer: Peer,
+    wanted: AskedTable,
+) -> TableContract:
     """Make a table that belongs to the import's submitter."""
     columns = specs_for_import(wanted.columns)
     table = await tables.create(
@@ -38,7 +55,7 @@ async def import_tables_create(stores: Kept, _peer: Peer, wanted: TableForImport
 
 @router.post("/tables/describe", summary="What a caller may see")
 async def import_tables_describe(
-    stores: Kept, _peer: Peer, wanted: DescribeRequest
+    stores: Kept, _peer: Peer, wanted: AskedDescription
 ) -> VisibleTable:
     """Columns and estimated rows of a table, for those who may see it; else 404."""
     return visible_table(await tables.describe(stores, wanted.caller, wanted.table))

@@ -7,12 +7,14 @@ from fastapi import APIRouter, Query, Request, Response
 from services.records import described
 from services.records.answers import table_answer
 from services.records.dependencies import Kept, TableName, TableReader, TableWriter
+from services.records.domain import is_storable
 from services.records.openapi import document_of
 from services.records.schemas import NewTable, TableAnswer, TableChange
 from services.records.service import changes, tables
 from services.records.types.json_schema import columns_wanted, description_wanted, schema_of
 from services.records.wire import conditional, document_response, following_tables, table_path
 from shared.contracts.base import Page
+from shared.errors import InvalidInputError
 from shared.idempotency import IdempotentRoute
 
 router = APIRouter(prefix="/api/tables", tags=["tables"], route_class=IdempotentRoute)
@@ -42,6 +44,8 @@ async def tables_list(
     stores: Kept, caller: TableReader, limit: Limit = 100, cursor: After = None
 ) -> Page[TableAnswer]:
     """Tables that the caller owns or has a grant on (admins: all), by name."""
+    if cursor is not None and not is_storable(cursor):
+        raise InvalidInputError.of("cursor", "invalid_cursor", "follow `next` as it stands")
     found = await tables.list_visible(stores, caller, after=cursor, limit=limit + 1)
     items = [table_answer(table, caller) for table in found[:limit]]
     return Page(items=items, next=following_tables(items, limit, more=len(found) > limit))

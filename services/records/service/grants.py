@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from services.records.clients import SubjectClient
-from services.records.domain import Level, Table
+from services.records.clients import SubjectClient, unknown_subject
+from services.records.domain import Level, Table, is_storable
 from services.records.errors import GrantNotFoundError
 from services.records.repository import grants, registry
 from services.records.repository.driver import driver_of
@@ -32,6 +32,8 @@ async def put(
     Raises as `list_grants`, and SubjectNotFoundError.
     """
     await fresh_table(stores, name, caller, Level.OWNER)
+    if not is_storable(identifier):
+        raise unknown_subject(identifier)
     subject = await subjects.resolve(identifier)
 
     async def work(table: Table) -> Grant:
@@ -60,7 +62,7 @@ async def take(stores: Stores, caller: Caller, name: str, identifier: str) -> No
     table = await fresh_table(stores, name, caller, Level.OWNER)
     async with stores.engine.begin() as connection:
         driver = await driver_of(connection)
-        subs = await grants.take(driver, table, identifier)
+        subs = await grants.take(driver, table, identifier) if is_storable(identifier) else ()
         if not subs:
             raise GrantNotFoundError(f"{identifier[:100]!r} has no grant on {table.name!r}")
         await registry.change_grants(driver, table)

@@ -9,7 +9,7 @@ from typing import TypeVar
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.records.domain import Level, Table, normalised
+from services.records.domain import Level, Table, is_storable, normalised
 from services.records.errors import (
     LevelMissingError,
     StaleTableError,
@@ -40,7 +40,7 @@ class KnownTables:
 
     async def load(self, name: str) -> Table:
         """Look a table up; raises TableNotFoundError."""
-        table = await registry.find(self._pool, name)
+        table = await registry.find(self._pool, name) if is_storable(name) else None
         if table is None:
             self._tables.pop(name, None)
             raise TableNotFoundError.named(name)

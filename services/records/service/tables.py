@@ -13,6 +13,7 @@ from services.records.repository import registry, shape
 from services.records.repository.driver import Driver, driver_of
 from services.records.service.stores import Stores, fresh_table, on_table
 from services.records.tables import outbox
+from services.records.types.definitions import checked_description
 from shared.audit import record_event
 from shared.contracts.auth import Caller
 from shared.contracts.catalog import TableEvent, TableEventKind
@@ -38,6 +39,7 @@ async def create(
     ExtensionMissingError.
     """
     name = checked_name(name, of=of)
+    description = checked_description(description, of="description")
     async with stores.engine.begin() as connection:
         driver = await driver_of(connection)
         if any(column.searchable for column in columns):

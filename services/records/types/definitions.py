@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from pydantic import JsonValue
 
-from services.records.domain import TEXT_TYPES, Column, ColumnSpec, checked_name
+from services.records.domain import TEXT_TYPES, Column, ColumnSpec, checked_name, readable
 from services.records.schemas import ColumnDefinition, TableChange
 from services.records.types.values import TRUE_WORDS, Number, check_for, parse_json, stored_text
 from services.records.types.words import field_of, type_of
@@ -44,7 +44,9 @@ def spec_of(definition: ColumnDefinition, *, of: str) -> ColumnSpec:
 
 def specs_of_fields(fields: Mapping[str, str]) -> tuple[ColumnSpec, ...]:
     """Columns of the verb face: `{"email": "TEXT UNIQUE"}`."""
-    specs = [spec_of_field(name, words, of=f"fields.{name}") for name, words in fields.items()]
+    specs = [
+        spec_of_field(name, words, of=f"fields.{readable(name)}") for name, words in fields.items()
+    ]
     return _distinct(specs, of="fields")
 
 
