@@ -29,10 +29,12 @@ from shared.contracts.auth import Caller, Scope
 from shared.database import database_engine
 from shared.jwt import Verifier
 
-MAILS_AT_ONCE = 4
+MAILS_AT_ONCE = 8
 MAILS_WAITING = 1000
 LAST_MAILS_S = 5.0
 """So long a process that stops goes on sending what stands in line."""
+ASK_AGAIN_S = 1.0
+"""A task that was asked to end and goes on is asked again after so long."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def _state(
             overall=settings.otp_overall_per_hour,
         ),
         waiting=asyncio.Queue(MAILS_WAITING),
+        spread_s=settings.otp_mail_spread_s,
     )
     return AuthState(
         settings=settings,
@@ -146,8 +149,17 @@ async def _background(state: AuthState) -> AsyncIterator[None]:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LAST_MAILS_S):
                     await state.codes.waiting.join()
-        for task in tasks:
+        await _end(tasks)
+
+
+async def _end(tasks: "list[asyncio.Task[None]]") -> None:
+    # A cancellation may get lost in a library: CPython 3.11's `asyncio.wait_for` swallows one that
+    # comes just when what it waits for is done (python/cpython#86296).
+    waiting = set(tasks)
+    while waiting:
+        for task in waiting:
             task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=ASK_AGAIN_S)
 
 
 def auth_state(request: Request) -> AuthState:

@@ -18,10 +18,6 @@ LOOK_EVERY_S = 2.0
 log = structlog.get_logger()
 
 
-class RefusedForNowError(Exception):
-    """The server is there and does not take a mail to this address now (greylisting)."""
-
-
 class CodeMails:
     """Writes the mail with a code: the code first, in the subject too, and no link at all.
 
@@ -71,17 +67,13 @@ class MailServer:
     async def send(self, message: EmailMessage) -> None:
         """Hand one message over.
 
-        Raises MailServerDownError and RefusedForNowError when a later try may do, aiosmtplib's
-        SMTPException when none will.
+        Raises MailServerDownError when a later try may do, aiosmtplib's SMTPException when none
+        will.
         """
         try:
             await send(self._settings, message)
         except MailServerDownError:
             await self.look()
-            raise
-        except aiosmtplib.SMTPRecipientsRefused as exc:
-            if all(refused.code < 500 for refused in exc.recipients):
-                raise RefusedForNowError from exc
             raise
         self._down.clear()
 

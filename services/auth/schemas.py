@@ -153,7 +153,9 @@ class ClientCreate(RequestModel):
 
     id: ClientName | None = None
     name: Annotated[PlainText | None, Field(min_length=1, max_length=200)] = None
-    scopes: Annotated[frozenset[Scope], Field(min_length=1)]
+    scopes: Annotated[
+        frozenset[Scope], Field(min_length=1, examples=[["tables:read", "imports:write"]])
+    ]
 
 
 class ClientAnswer(AnswerModel):

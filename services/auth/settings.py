@@ -43,6 +43,10 @@ class AuthSettings(ServiceSettings, MailSettings):
     otp_per_ip_per_hour: int = Field(default=20, ge=1)
     otp_overall_per_hour: int = Field(default=1000, ge=1)
 
+    otp_mail_spread_s: float = Field(default=1.0, ge=0, le=30)
+    """Mails leave at a random moment within so many seconds: what sending costs this process must
+    not show in the time of the request that comes next."""
+
     refresh_idle_days: int = Field(default=14, ge=1)
     session_days: int = Field(default=90, ge=1)
 

@@ -47,6 +47,7 @@ def auth_settings(database: Database, mailbox: Mailbox, **changes: Any) -> AuthS
         "first_admin_password": ADMIN_PASSWORD,
         "first_admin_email": ADMIN_EMAIL,
         "otp_per_ip_per_hour": 1000,
+        "otp_mail_spread_s": 0,
         # The smallest that settings take: the tests hash often.
         "argon2_memory_kib": 8192,
         "log_level": "WARNING",

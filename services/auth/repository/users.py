@@ -1,5 +1,6 @@
 """People's accounts."""
 
+import unicodedata
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -41,7 +42,8 @@ async def by_email(connection: AsyncConnection, email: EmailAddress) -> User | N
 async def by_login(connection: AsyncConnection, login: str) -> User | None:
     """The account of a user name, or of an e-mail address; user names hold no `@`."""
     if "@" not in login:
-        return await _one(connection, func.lower(users.c.username) == login.strip().lower())
+        name = unicodedata.normalize("NFC", login.strip()).lower()
+        return await _one(connection, func.lower(users.c.username) == name)
     try:
         email = email_address(login)
     except ValueError:

@@ -6,6 +6,7 @@ an account; what depends on that happens after the answer has left.
 
 import asyncio
 import datetime as dt
+import secrets
 from dataclasses import dataclass, field
 
 import aiosmtplib
@@ -26,7 +27,7 @@ from services.auth.domain import (
     limit_key,
 )
 from services.auth.errors import EmailTakenError, InvalidCodeError, TooManyCodesError
-from services.auth.mailer import CodeMails, MailServer, RefusedForNowError
+from services.auth.mailer import CodeMails, MailServer
 from services.auth.repository import challenges, limits, users
 from services.auth.service.sessions import Sessions
 from services.auth.settings import SignUp
@@ -37,6 +38,7 @@ from shared.mail import MailServerDownError
 HOUR_S = 3600
 FIRST_RETRY_S = 0.5
 LONGEST_WAIT_S = 5.0
+RANDOM = secrets.SystemRandom()
 LIFETIME = dt.timedelta(seconds=otp.CODE_LIFETIME_S)
 
 log = structlog.get_logger()
@@ -86,6 +88,8 @@ class Codes:
     policy: SignUpPolicy
     limits: CodeLimits
     waiting: "asyncio.Queue[CodeMail]"
+    spread_s: float
+    """Mails leave at a random moment within so many seconds."""
 
     async def ask(self, email: EmailAddress, *, address: str | None) -> CodeMail:
         """Make a challenge; `post` must follow when the answer has left.
@@ -116,6 +120,7 @@ class Codes:
         while True:
             mail = await self.waiting.get()
             try:
+                await asyncio.sleep(RANDOM.uniform(0, self.spread_s))
                 await self._deliver(mail)
             finally:
                 self.waiting.task_done()
@@ -183,19 +188,23 @@ class Codes:
             ):
                 with attempt:
                     await self._send(mail)
-        except Exception as exc:
-            if not (_may_do_later(exc) or isinstance(exc, aiosmtplib.SMTPException | ValueError)):
-                raise
-            # Not the address: whoever reads the logs need not learn who signs in.
+        except (MailServerDownError, aiosmtplib.SMTPException) as exc:
+            # Not what the server said: the address stands in it, and logs need not tell who.
             log.warning("code_mail_lost", challenge=mail.challenge_id, error=type(exc).__name__)
+        except Exception:  # an edge: what one mail fails of must not stop the others
+            log.exception("code_mail_failed", challenge=mail.challenge_id)
 
     async def _send(self, mail: CodeMail) -> None:
         async with self.engine.connect() as connection:
             user = await users.by_email(connection, mail.email)
+        message = self.mails.compose(mail.email, mail.code)
         if not self._lets_in(user, mail.email):
+            # The same work but for the delivery: sending must not show in the time of the
+            # request that comes next.
+            await self.server.look()
             log.info("code_not_mailed", challenge=mail.challenge_id)
             return
-        await self.server.send(self.mails.compose(mail.email, mail.code))
+        await self.server.send(message)
         log.info("code_mailed", challenge=mail.challenge_id)
 
     def _lets_in(self, user: User | None, email: EmailAddress) -> bool:
@@ -225,4 +234,4 @@ class Codes:
 
 
 def _may_do_later(exc: Exception) -> bool:
-    return isinstance(exc, MailServerDownError | RefusedForNowError) or is_database_down(exc)
+    return isinstance(exc, MailServerDownError) or is_database_down(exc)

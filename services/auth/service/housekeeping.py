@@ -32,8 +32,9 @@ async def tidy_forever(engine: AsyncEngine) -> None:
     while True:
         try:
             await tidy(engine)
-        except Exception as exc:
-            if not is_database_down(exc):
-                raise
-            log.warning("tidying_waits_for_database", error=type(exc).__name__)
+        except Exception as exc:  # an edge: what failed is tried again, and told if it is our doing
+            if is_database_down(exc):
+                log.warning("tidying_waits_for_database", error=type(exc).__name__)
+            else:
+                log.exception("tidying_failed")
         await asyncio.sleep(EVERY_S)

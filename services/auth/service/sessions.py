@@ -75,7 +75,7 @@ class Sessions:
         try:
             fits = await self.passwords.fits(user.password_hash if user else None, password)
         except HashingBusyError:
-            await self._give_back(login_key, address_key)  # nothing was tried
+            await self._give_back(address_key, login_key)  # nothing was tried
             raise
         if user is None or not fits or user.disabled:
             await self._tell_failure(user, address)
@@ -84,8 +84,9 @@ class Sessions:
         if self.passwords.needs_rehash(user.password_hash or ""):
             rehashed = await self.passwords.hashed(password)
         async with self.engine.begin() as connection:
-            await limits.forget_attempts(connection, login_key)
+            # In the order in which they were counted, or two sign-ins could wait for each other.
             await limits.give_back_attempt(connection, address_key)
+            await limits.forget_attempts(connection, login_key)
             if rehashed:
                 user = await users.change(connection, user.id, {"password_hash": rehashed})
             session, refresh = await self.begin(
