@@ -125,3 +125,22 @@ class CatalogTableItem(AnswerModel):
     name: str
     etl_count: int | None = None
     description: str | None = None
+
+
+class Source(AnswerModel):
+    """A saved connection."""
+
+    id: int
+    name: str
+    kind: str
+    host: str
+    port: int
+    user: str
+    database: str | None = None
+    service_name: str | None = None
+    sid: str | None = None
+
+    @property
+    def what(self) -> str | None:
+        """The database, Oracle service or SID."""
+        return self.database or self.service_name or self.sid

@@ -8,7 +8,7 @@ from typing import Annotated
 import stamina.instrumentation
 import typer
 
-from cli.commands import account, catalog, importing, imports, records, tables
+from cli.commands import account, catalog, importing, imports, records, sources, tables
 from cli.errors import CommandError, ProblemAnswerError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.add_typer(imports.app, name="imports")
 app.command(epilog=imports.REJECTS_EXAMPLES)(imports.rejects)
 app.command(epilog=records.RECORDS_EXAMPLES)(records.records)
 app.command(epilog=records.EXPORT_EXAMPLES)(records.export)
+app.add_typer(sources.app, name="sources")
 app.add_typer(catalog.app, name="catalog")
 
 

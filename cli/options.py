@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import typer
+
 from cli.errors import UsageError
 
 PASSWORD_VARIABLE = "TABULARIUM_SOURCE_PASSWORD"  # noqa: S105 - a name
@@ -89,6 +91,12 @@ class DatabaseAddress:
         return cls(
             source_id=None, fields=fields, password=given or os.environ.get(PASSWORD_VARIABLE)
         )
+
+    def password_or_ask(self) -> str:
+        """The password that was given, else what is typed now, unseen."""
+        if self.password is not None:
+            return self.password
+        return str(typer.prompt("Password of the database", hide_input=True, err=True))
 
 
 def _database_fields(kind: str, name: str, query: dict[str, list[str]]) -> dict[str, str]:

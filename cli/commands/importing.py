@@ -259,10 +259,7 @@ def _database_body(
     body |= {"table": source_table} if source_table is not None else {"query": query}
     if address.source_id is not None:
         return body | {"source_id": address.source_id}
-    password = address.password
-    if password is None:
-        password = str(typer.prompt("Password of the database", hide_input=True, err=True))
-    source: dict[str, Any] = {**address.fields, "password": password}
+    source: dict[str, Any] = {**address.fields, "password": address.password_or_ask()}
     if tls is not None:
         source["tls"] = tls
     return body | {"source": source}

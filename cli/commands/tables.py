@@ -158,13 +158,13 @@ def _json_of(given: str, *, option: str) -> Any:
 
 
 def _print(screen: Screen, table: Table) -> None:
-    about = [table.name]
+    title = table.name
+    if table.estimated_rows:
+        title += f", about {table.estimated_rows:,} rows"
     if table.description:
-        about.append(table.description)
-    if table.estimated_rows is not None:
-        about.append(f"about {table.estimated_rows:,} rows")
+        title += f": {table.description}"
     screen.table(
         ["column", "type", "nullable", "unique", "default", "description"],
         [[c.name, c.type, c.nullable, c.unique, c.default, c.description] for c in table.columns],
-        title=": ".join(about[:2]) if len(about) > 1 else about[0],
+        title=title,
     )

@@ -252,3 +252,20 @@ def test_a_wrong_database_password_is_one_plain_line(command: Command, source: s
     )
     assert len(done.err.splitlines()) == 1
     assert "Traceback" not in done.err
+
+
+def test_a_saved_source_is_imported_by_its_number(command: Command, source: str) -> None:
+    password = {"TABULARIUM_SOURCE_PASSWORD": "for-orders"}
+    told = command("sources", "add", "the shop", source, "--json", settings=password).json
+    id_ = str(told["id"])
+    assert "the shop" in command("sources", "list").out
+    assert "PostgreSQL" in command("sources", "test", id_).out
+    done = command(
+        *("import", "--from-database", id_, "-t", "Pieces", "--create-table", "--query"),
+        "SELECT item, pieces FROM public.orders WHERE pieces > 10",
+    )
+    assert "1 row inserted" in done.out
+    assert names_of(command, "Pieces", "item") == ["nails"]
+    command("tables", "drop", "Pieces", "-y")
+    command("sources", "remove", id_)
+    assert command("sources", "list", "--json").json["items"] == []

@@ -1,0 +1,89 @@
+"""`tabularium sources`: saved connections to other databases."""
+
+from typing import Annotated, Any
+
+import typer
+
+from cli.answers import Source
+from cli.client import decoded
+from cli.errors import UsageError
+from cli.options import PASSWORD_VARIABLE, DatabaseAddress
+from cli.session import AsJson, Url, examples, session
+
+app = typer.Typer(no_args_is_help=True, help="Saved connections to other databases.")
+
+SourceId = Annotated[int, typer.Argument(metavar="ID", min=1, help="The source's number.")]
+
+
+@app.command("list")
+def list_sources(*, url: Url = None, as_json: AsJson = False) -> None:
+    """List the saved connections; passwords are never told."""
+    with session(url, as_json=as_json) as here:
+        found = list(here.client.items("/api/sources"))
+        if as_json:
+            here.screen.document({"items": found, "next": None})
+            return
+        sources = [Source.model_validate(item) for item in found]
+        here.screen.table(
+            ["id", "name", "kind", "server", "database", "user"],
+            [[s.id, s.name, s.kind, f"{s.host}:{s.port}", s.what, s.user] for s in sources],
+        )
+
+
+@app.command(
+    epilog=examples(
+        "tabularium sources add shop postgresql://clerk@db.example.com/shop --tls",
+        "tabularium import --from-database 7 --source-table public.orders -t orders",
+    )
+)
+def add(
+    *,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What you call it.")],
+    address: Annotated[
+        str,
+        typer.Argument(
+            metavar="ADDRESS",
+            help="postgresql://user@host:5432/database or oracle://user@host:1521/service. The"
+            f" password is asked for, or taken from {PASSWORD_VARIABLE}.",
+        ),
+    ],
+    tls: Annotated[
+        bool | None, typer.Option("--tls/--no-tls", help="Encrypted and verified, or not.")
+    ] = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Save a connection, its password encrypted on the server."""
+    parsed = DatabaseAddress.parsed(address)
+    if parsed.source_id is not None:
+        raise UsageError(f"{address!r} is no address of a database")
+    body: dict[str, Any] = {"name": name, **parsed.fields, "password": parsed.password_or_ask()}
+    if tls is not None:
+        body["tls"] = tls
+    with session(url, as_json=as_json) as here:
+        answer = here.client.send("POST", "/api/sources", body=body)
+        if as_json:
+            here.screen.raw(answer.text)
+            return
+        here.screen.line(f"source {Source.model_validate(decoded(answer)).id} is {name}")
+
+
+@app.command("test")
+def try_log_in(*, id_: SourceId, url: Url = None, as_json: AsJson = False) -> None:
+    """Log in to a saved connection and tell who answers."""
+    with session(url, as_json=as_json) as here:
+        answer = here.client.send("POST", f"/api/sources/{id_}/test")
+        if as_json:
+            here.screen.raw(answer.text)
+            return
+        here.screen.line(f"the log-in works: {decoded(answer)['server']}")
+
+
+@app.command()
+def remove(*, id_: SourceId, url: Url = None, as_json: AsJson = False) -> None:
+    """Forget a saved connection."""
+    with session(url, as_json=as_json) as here:
+        here.client.send("DELETE", f"/api/sources/{id_}")
+        if as_json:
+            here.screen.document({"removed": id_})
+        here.screen.say(f"source {id_} is forgotten")
