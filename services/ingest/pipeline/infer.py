@@ -84,15 +84,25 @@ class _Column:
         if not self.cells:
             return TypeName.TEXT, "no row has a value"
         if not self.alive:
-            # What held out longest says most about a column.
-            last = max(ORDER, key=lambda kind: (self.against[kind].line, -ORDER.index(kind)))
-            return TypeName.TEXT, str(self.against[last])
+            return TypeName.TEXT, str(self._most_telling())
         kind = self.alive[0]
         family = next(family for family in FAMILIES if kind in family)
         narrower = family[: family.index(kind)]
         if narrower:
             return kind, str(self.against[narrower[-1]])
         return kind, f"all {self.cells:,} values fit"
+
+    def _most_telling(self) -> Against:
+        """Of the types that held out longest: why a cell that looks like one of them is none."""
+        line = max(against.line for against in self.against.values())
+        last = [kind for kind in ORDER if self.against[kind].line == line]
+        for kind in last:
+            if self.against[kind].reason != _WORDS[kind]:
+                return self.against[kind]
+        first = self.against[last[0]]
+        if any(set(last) <= set(family) for family in FAMILIES):
+            return first
+        return replace(first, reason="is no number, date, time, UUID or truth value")
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,13 +33,18 @@ async def test_types_and_their_evidence(load: Loader) -> None:
         "clock": ("TIME", "all 2 values fit"),
         "uid": ("UUID", "all 2 values fit"),
         "empty": ("TEXT", "no row has a value"),
-        "name": ("TEXT", "line 2: 'x' is not a truth value"),
+        "name": ("TEXT", "line 2: 'x' is no number, date, time, UUID or truth value"),
     }
     assert outcome.rows.loaded == 2
     descriptions = {column.name: column.description for column in load.made}
     assert descriptions["seen_at"] == "'seen at' in the file"
     assert descriptions["zip"] is None
     assert await load.rows("t", "zip, amount::text") == [("501", "1.50"), ("00501", "2")]
+
+
+async def test_a_leading_zero_is_named_even_where_nothing_else_fits_either(load: Loader) -> None:
+    outcome = await load.load("t", "zip\n00501\n10001\n", options=CREATE)
+    assert outcome.inferred[0].because == "line 2: '00501' has a leading zero"
 
 
 async def test_the_last_row_decides_too(load: Loader) -> None:
