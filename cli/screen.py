@@ -19,7 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 
 LONGEST_CELL = 60
 
@@ -72,8 +72,8 @@ class Screen:
         return Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
+            BarColumn(bar_width=20),
+            DownloadColumn(table_column=Column(no_wrap=True)),
             *rate,
             console=self.err,
             disable=self.as_json or not self.err.is_terminal,
