@@ -290,3 +290,37 @@ def test_a_password_is_in_no_representation() -> None:
     login = Login(ORACLE, "geheim")
     assert "geheim" not in repr(login)
     assert "geheim" not in f"{login}"
+
+
+@asynccontextmanager
+async def tls_in_front(port: int, tls: ssl.SSLContext) -> AsyncIterator[int]:
+    """PostgreSQL's offer of TLS in front of a server that has none."""
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(8)
+        writer.write(b"S")
+        await writer.start_tls(tls)
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer))
+
+    async with listener(serve) as outer:
+        yield outer
+
+
+async def test_postgresql_over_tls_is_verified_by_the_hosts_name(
+    database: Database, tls_server: ssl.SSLContext, certificate: Path
+) -> None:
+    async with tls_in_front(database.cluster.port, tls_server) as port:
+        login = postgresql(database, port=port, tls=True)
+        await log_in(login, trusted=str(certificate))
+        assert await refusal(login) == [("tls", "certificate")]
+        elsewhere = replace(login, target=replace(login.target, host="localhost"))
+        assert await refusal(elsewhere, trusted=str(certificate)) == [("tls", "certificate")]
+        # Without a wish, TLS is taken as it is offered.
+        await log_in(replace(login, target=replace(login.target, tls=None)))

@@ -67,7 +67,7 @@ class OracleDatabase:
         store = sqlite3.connect(":memory:")
         store.executescript(DICTIONARY)
         store.executemany(
-            "INSERT INTO all_tables VALUES (?, ?, ?)",
+            "INSERT INTO all_tables VALUES (?, ?, ?, 'NO', 'NO')",
             [(table.owner, table.name, table.estimated_rows) for table in self.tables],
         )
         store.executemany(
@@ -95,7 +95,7 @@ class OracleDatabase:
 
 NUMBERS = ("NUM_ROWS", "COLUMN_ID", "DATA_LENGTH", "DATA_PRECISION", "DATA_SCALE", "CHAR_LENGTH")
 DICTIONARY = """
-CREATE TABLE all_tables (owner, table_name, num_rows);
+CREATE TABLE all_tables (owner, table_name, num_rows, dropped, nested);
 CREATE TABLE all_tab_columns (owner, table_name, column_name, column_id, data_type,
   data_length, data_precision, data_scale, char_length, nullable);
 CREATE TABLE all_users (username, oracle_maintained);
