@@ -30,7 +30,7 @@ AsJson = Annotated[
     bool,
     typer.Option(
         "--json",
-        help="Answer with JSON on stdout, for scripts; no progress bars.",
+        help="For scripts: JSON on stdout, problems as JSON on stderr, no progress bars.",
         rich_help_panel="Everywhere",
     ),
 ]

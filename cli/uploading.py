@@ -12,7 +12,7 @@ from typing import IO, cast
 
 from cli.answers import Import
 from cli.client import Client
-from cli.errors import ServerAwayError, UsageError
+from cli.errors import CommandError, ServerAwayError, UsageError
 
 TRIES = 3
 Tell = Callable[[int], None]
@@ -91,9 +91,14 @@ class _Pipe:
         self._upload = upload
         self._tell = tell
         self._sent_bytes = 0
+        self._ended = False
 
     def read(self, size: int = -1) -> bytes:
+        if self._ended:
+            # The token was refused after all, so the request is sent anew; an empty file is worse.
+            raise CommandError("standard input cannot be sent twice; run the command again")
         piece = self._upload.read(size)
+        self._ended = not piece
         self._sent_bytes += len(piece)
         self._tell(self._sent_bytes)
         return piece
@@ -106,5 +111,6 @@ class _Watched(_Pipe):
         return self._upload.content.fileno()
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._ended = False
         self._sent_bytes = self._upload.content.seek(offset, whence)
         return self._sent_bytes

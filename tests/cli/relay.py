@@ -24,6 +24,7 @@ class Relay:
     hold: bool = False
     last_event_ids: list[str | None] = field(default_factory=list)
     held: threading.Event = field(default_factory=threading.Event)
+    uploading: threading.Event = field(default_factory=threading.Event)
     _listener: socket.socket = field(default_factory=socket.socket)
 
     @property
@@ -60,6 +61,8 @@ class Relay:
                     found = re.search(rb"(?i)\r\nlast-event-id: ([^\r]*)", piece)
                     self.last_event_ids.append(found[1].decode() if found else None)
                     is_events.set()
+                if piece.startswith(b"POST /api/imports "):
+                    self.uploading.set()
                 server.sendall(piece)
         with contextlib.suppress(OSError):
             server.shutdown(socket.SHUT_WR)

@@ -232,6 +232,26 @@ def test_ctrl_c_leaves_the_import_going(
     assert command("imports", "watch", id_, "--json").json["rows"]["loaded"] == 2
 
 
+def test_ctrl_c_in_the_middle_of_an_upload_imports_nothing(
+    command: Command, people: str, stack: RunningStack, tmp_path: Path
+) -> None:
+    known = command("imports", "list", "--json").json["items"]
+    with relay_to(command.url) as relay:
+        through = Command(url=relay.url, home=tmp_path)
+        through.sign_in(stack)
+        started = through.start("import", "-", "-t", people)
+        assert started.process.stdin is not None
+        started.process.stdin.write(GOOD)
+        started.process.stdin.flush()
+        assert relay.uploading.wait(30)
+        started.interrupt()
+        done = started.end()
+    assert done.code == 130
+    assert "broken off" in done.err
+    assert names(command, people) == []
+    assert command("imports", "list", "--json").json["items"] == known
+
+
 def test_a_database_is_imported(command: Command, source: str) -> None:
     done = command(
         *("import", "--from-database", source, "--source-table", "public.orders"),

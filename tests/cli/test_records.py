@@ -105,3 +105,15 @@ def test_an_unknown_table_is_one_line_and_leaves_no_file(command: Command, tmp_p
     done = command("export", "Nowhere", "-o", str(file), code=1)
     assert len(done.err.splitlines()) == 1
     assert not file.exists()
+
+
+def test_a_reader_that_goes_away_is_no_drama(command: Command) -> None:
+    started = command.start("export", "Buyers")
+    assert started.process.stdout is not None
+    started.process.stdout.close()
+    assert started.process.wait(60) in (0, 1)
+    assert started.process.stderr is not None
+    assert started.process.stderr.read() == ""
+    for pipe in (started.process.stdin, started.process.stderr):
+        assert pipe is not None
+        pipe.close()
