@@ -5,6 +5,7 @@ print, where `…` stands for anything. A block that only reads is run again unt
 an import ends a moment after it was accepted.
 """
 
+import asyncio
 import re
 import subprocess
 import time
@@ -12,14 +13,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from deploy.local.environment import ROOT
+from deploy.local.postgresql import Cluster
 from tests.support.stack import RunningStack, running_stack
 
 PATIENCE_S = 20.0
 DOCUMENTS = [name for name in ("README.md", "docs/guide.md") if (ROOT / name).exists()]
-WRITES = (" -d ", " -F ", " -X ", "tabularium import")
+WRITES = (" -d ", " -F ", " -X ", "tabularium import", "tabularium login")
+SHOP = """
+CREATE TABLE products (sku text PRIMARY KEY, name text, price numeric(8, 2));
+INSERT INTO products VALUES ('p1', 'pen', 1.20), ('p2', 'pad', 3.50), ('p3', 'pin', 0.10);
+GRANT SELECT ON products TO reader;
+"""
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -46,8 +54,27 @@ def steps(document: str) -> list[Step]:
 
 
 def pattern(output: str) -> re.Pattern[str]:
-    parts = [re.escape(part.strip(" ")) for part in output.strip().split("…")]
+    lines = "\n".join(line.rstrip() for line in output.strip().splitlines())
+    parts = [re.escape(part.strip(" ")) for part in lines.split("…")]
     return re.compile(r"\s*.*?\s*".join(parts), re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def shop_port(cluster: Cluster) -> int:
+    """The guide's other database: a server of its own, at port 5433 in the text."""
+
+    async def make() -> None:
+        for database, statement in (
+            ("postgres", "CREATE ROLE reader LOGIN PASSWORD 'reader-password'"),
+            ("postgres", "CREATE DATABASE shop"),
+            ("shop", SHOP),
+        ):
+            connection = await asyncpg.connect(cluster.url(database=database))
+            await connection.execute(statement)
+            await connection.close()
+
+    asyncio.run(make())
+    return cluster.port
 
 
 @pytest.fixture(params=DOCUMENTS)
@@ -65,13 +92,14 @@ def fresh(
 
 
 def test_every_block_gives_what_the_document_shows(
-    fresh: tuple[str, RunningStack, Path],
+    fresh: tuple[str, RunningStack, Path], shop_port: int
 ) -> None:
     document, stack, folder = fresh
     before = "set -e\n"
     shown = 0
     for step in steps(document):
         command = step.command.replace("http://127.0.0.1:8000", stack.url)
+        command = command.replace("5433", str(shop_port))
         if command.startswith("export "):
             before += command
             continue
@@ -85,17 +113,19 @@ def test_every_block_gives_what_the_document_shows(
                     "HOME": str(folder),
                     "LANG": "C.UTF-8",
                 },
-                capture_output=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,  # a terminal shows both
                 text=True,
                 check=False,
                 timeout=60,
             )
-            printed = done.stdout.strip().replace(stack.url, "http://127.0.0.1:8000")
+            printed = "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
+            printed = printed.replace(stack.url, "http://127.0.0.1:8000")
             fits = step.output is None or pattern(step.output).fullmatch(printed)
             if done.returncode == 0 and fits:
                 break
             where = f"{document}:{step.line}"
-            told = f"{where}\n{done.stderr}\nprinted:\n{printed}"
+            told = f"{where}\nprinted:\n{printed}"
             assert not any(word in command for word in WRITES), told
             assert time.monotonic() < deadline, told
             time.sleep(0.3)  # polls a condition
