@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs once, in an empty cluster (/docker-entrypoint-initdb.d): the owner and its database.
 # The owner may make roles and is no superuser, as in a managed PostgreSQL.
-set -eu
+set -e
+: "${OWNER_PASSWORD:?is made by deploy/make_secrets.py}"
 psql --no-psqlrc -v ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" --dbname postgres \
     -v owner=tabularium -v password="$OWNER_PASSWORD" <<'SQL'
 SELECT format('CREATE ROLE %I LOGIN CREATEROLE PASSWORD %L', :'owner', :'password') \gexec
