@@ -8,6 +8,7 @@ and quotes, and taken out; polars reads the rest.
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 import polars as pl
 from polars.exceptions import PolarsError
@@ -15,7 +16,10 @@ from polars.exceptions import PolarsError
 from services.ingest.domain import RejectCode
 from services.ingest.pipeline.blocks import RAW_LIMIT, Block, Run, byte_series
 from services.ingest.pipeline.frame import Frame, RefusedRow
-from services.ingest.pipeline.quoting import LF, Dialect
+from services.ingest.pipeline.quoting import LF, SWAPPED, Dialect
+
+RAW_COLUMN = "_raw"
+"""Where the report of refused rows keeps those that could not be split."""
 
 
 class CsvReader:
@@ -32,8 +36,44 @@ class CsvReader:
         cells, lines, refused = self._read_regular(text, block.runs)
         if block.irregular:
             cells, lines, refused = self._with_irregular(block, cells, lines, refused)
+        if self._dialect.swapped is not None:
+            cells, refused = self._swapped_back(self._dialect.swapped, cells, refused)
+        if RAW_COLUMN in self._header:
+            cells, lines, refused = self._still_raw(cells, lines, refused)
         may_hold_nul = b"\0" in text or any(b"\0" in record.raw for record in block.irregular)
         return Frame(cells=cells, lines=lines, refused=tuple(refused), may_hold_nul=may_hold_nul)
+
+    def _still_raw(
+        self, cells: pl.DataFrame, lines: pl.Series, refused: list[RefusedRow]
+    ) -> tuple[pl.DataFrame, pl.Series, list[RefusedRow]]:
+        """Refuse rows of a report of ours that nobody has moved out of `_raw` into the columns.
+
+        Their columns are all empty, so they would load as a row of nulls.
+        """
+        own = [name for name in self._header if not name.startswith("_")]
+        raw = cells.select(
+            pl.col(RAW_COLUMN).is_not_null() & pl.all_horizontal(pl.col(own).is_null())
+        ).to_series()
+        if not raw.any():
+            return cells, lines, refused
+        message = f"the row still stands in {RAW_COLUMN}: put its cells into their columns"
+        found = zip(lines.filter(raw), cells[RAW_COLUMN].filter(raw), strict=True)
+        refused = [
+            *refused,
+            *(RefusedRow(line, RejectCode.TOO_FEW_FIELDS, message, text) for line, text in found),
+        ]
+        refused.sort(key=lambda row: row.line)
+        return cells.filter(~raw), lines.filter(~raw), refused
+
+    def _swapped_back(
+        self, written: str, cells: pl.DataFrame, refused: list[RefusedRow]
+    ) -> tuple[pl.DataFrame, list[RefusedRow]]:
+        """The delimiter as it was written, in quoted cells and in what could not be split."""
+        mark = SWAPPED.decode()
+        back = pl.all().str.replace_all(mark, written, literal=True)
+        return cells.select(back), [
+            replace(row, raw=row.raw.replace(mark, written)) for row in refused
+        ]
 
     def _read_regular(
         self, text: bytes, runs: Sequence[Run]

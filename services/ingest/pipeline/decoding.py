@@ -8,6 +8,7 @@ from typing import Protocol
 import zstandard
 
 from services.ingest.pipeline.limits import MIB, Limits
+from services.ingest.pipeline.quoting import SWAPPED
 from services.ingest.pipeline.refusals import BombError, DamagedFileError, UnknownEncodingError
 
 PIECE_BYTES = 4 * MIB
@@ -34,10 +35,11 @@ def codec_name(encoding: str) -> str:
     """Python's name of an encoding; raises UnknownEncodingError."""
     try:
         found = codecs.lookup(encoding.strip())
-        found.incrementaldecoder().decode(b"", final=True)
-    except (LookupError, UnicodeError, TypeError, ValueError):
+        found.incrementaldecoder().decode(b"a", final=True)
+    except (LookupError, ValueError, TypeError, AssertionError):
         found = None
-    if found is None or found.name in _NOT_FOR_FILES or not isinstance(b"".decode(found.name), str):
+    # `hex`, `rot13` and the like are codecs, but not of text; CPython itself asks it so.
+    if found is None or found.name in _NOT_FOR_FILES or not getattr(found, "_is_text_encoding", 1):
         raise UnknownEncodingError.of(
             "encoding", "unknown_encoding", f"'{encoding[:40]}' is no encoding that can be read"
         )
@@ -171,10 +173,15 @@ class _Guarded:
 
 
 class Transcoder:
-    """Text in some encoding becomes UTF-8; bytes that are no text become the byte FF."""
+    """Text in some encoding becomes UTF-8; bytes that are no text become the byte FF.
 
-    def __init__(self, encoding: str, *, skip_bytes: int = 0) -> None:
+    `swapped`: a delimiter of several bytes, which becomes `quoting.SWAPPED`.
+    """
+
+    def __init__(self, encoding: str, *, skip_bytes: int = 0, swapped: bytes | None = None) -> None:
         self._skip = skip_bytes
+        self._swapped = swapped
+        self._rest = b""
         self._decoder: codecs.IncrementalDecoder | None = None
         if encoding != "utf-8":
             self._decoder = codecs.getincrementaldecoder(encoding)(errors="tabularium.mark")
@@ -184,6 +191,19 @@ class Transcoder:
         if self._skip:
             skipped = min(self._skip, len(data))
             data, self._skip = data[skipped:], self._skip - skipped
-        if self._decoder is None:
-            return data
-        return self._decoder.decode(data, final).encode("utf-8", "surrogateescape")
+        if self._decoder is not None:
+            data = self._decoder.decode(data, final).encode("utf-8", "surrogateescape")
+        return data if self._swapped is None else self._swap(data, self._swapped, final=final)
+
+    def _swap(self, data: bytes, swapped: bytes, *, final: bool) -> bytes:
+        data, self._rest = self._rest + data, b""
+        if SWAPPED in data:
+            raise DamagedFileError(
+                "with a delimiter outside ASCII the file must not hold the character U+001F"
+            )
+        if not final:  # a character may be cut in two
+            for size in range(len(swapped) - 1, 0, -1):
+                if data.endswith(swapped[:size]):
+                    data, self._rest = data[:-size], data[-size:]
+                    break
+        return data.replace(swapped, SWAPPED)

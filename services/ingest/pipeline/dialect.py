@@ -1,7 +1,7 @@
 """How a delimited file is written: its delimiter, when nobody named it, and its header."""
 
 from services.ingest.domain import ImportOptions
-from services.ingest.pipeline.quoting import Cut, Dialect, Split, Splitter
+from services.ingest.pipeline.quoting import SWAPPED, Cut, Dialect, Split, Splitter
 from services.ingest.pipeline.refusals import EmptyFileError, OptionError, RecordTooLargeError
 
 CANDIDATES = (b",", b";", b"\t", b"|")
@@ -18,6 +18,8 @@ def dialect_of(head: bytes, options: ImportOptions) -> Dialect:
     """
     quote = _named(options.quote, "quote", '"')
     if options.delimiter is not None:
+        if (other := swapped(options)) is not None:
+            return Dialect(SWAPPED, quote, other.decode())
         delimiter = _named(options.delimiter, "delimiter", None)
         if delimiter is None or delimiter == quote:
             raise OptionError.of("delimiter", "invalid_option", "must not be the quote, or empty")
@@ -31,6 +33,12 @@ def dialect_of(head: bytes, options: ImportOptions) -> Dialect:
         if score > best_score:
             best, best_score = dialect, score
     return best
+
+
+def swapped(options: ImportOptions) -> bytes | None:
+    """A named delimiter outside ASCII, in UTF-8; such a one is swapped before the text is cut."""
+    named = options.delimiter or ""
+    return named.encode() if len(named) == 1 and not named.isascii() else None
 
 
 def split_header(head: bytes, dialect: Dialect, *, complete: bool) -> tuple[tuple[str, ...], int]:
@@ -58,7 +66,7 @@ def _named(value: str | None, option: str, default: str | None) -> bytes | None:
         return None
     spelled = {"\\t": "\t", "tab": "\t"}.get(value, value)
     if len(spelled) != 1 or spelled in "\r\n\0" or len(spelled.encode()) != 1:
-        raise OptionError.of(option, "invalid_option", "must be one character of ASCII")
+        raise OptionError.of(option, "invalid_option", "must be one character (a quote: of ASCII)")
     return spelled.encode()
 
 

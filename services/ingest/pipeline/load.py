@@ -18,7 +18,6 @@ from services.ingest.pipeline.copying import TableRows, staged_rows
 from services.ingest.pipeline.duplicates import DuplicateLines, FileKey
 from services.ingest.pipeline.header import ColumnPlan, plan_columns
 from services.ingest.pipeline.infer import Inference, infer, made_for
-from services.ingest.pipeline.json import LateColumnError
 from services.ingest.pipeline.limits import Limits
 from services.ingest.pipeline.passes import Passes, Reading
 from services.ingest.pipeline.passing import pass_through
@@ -32,7 +31,7 @@ from services.ingest.pipeline.refusals import (
     ValueNotStoredError,
 )
 from services.ingest.pipeline.rejects import RejectReport
-from services.ingest.pipeline.source import FileSource, Source
+from services.ingest.pipeline.source import FileSource, ReadAgainError, Source
 from services.ingest.pipeline.staging import Staging, key_of
 from services.ingest.pipeline.target import IdBlocks, Target
 from shared.contracts.records import (
@@ -50,7 +49,7 @@ DEADLOCK_TRIES = 5
 DUPLICATE_TRIES = 3
 
 
-async def load_file(job: FileLoad, ports: LoadPorts) -> Outcome:
+async def load_file(job: FileLoad, ports: LoadPorts, *, limits: Limits | None = None) -> Outcome:
     """Load a stored file into its table; all of it, or nothing.
 
     The fence runs as the transaction's last statement; a dry run is rolled back instead. Raises
@@ -59,7 +58,7 @@ async def load_file(job: FileLoad, ports: LoadPorts) -> Outcome:
     """
     options = job.options
     source = await FileSource.opened(
-        job.source, file_name=job.file_name, options=options, limits=Limits()
+        job.source, file_name=job.file_name, options=options, limits=limits or Limits()
     )
     inferred: tuple[InferredColumn, ...] = ()
     if options.create_table:
@@ -81,8 +80,8 @@ async def load_file(job: FileLoad, ports: LoadPorts) -> Outcome:
                 bytes_total=job.source.size_bytes,
                 inferred=inferred,
             )
-        except LateColumnError as late:
-            source = source.with_column(late.column)
+        except ReadAgainError as again:
+            source = again.source
             await ports.rejects.restart()
 
 
@@ -92,8 +91,8 @@ async def _inferred(source: FileSource, options: ImportOptions) -> tuple[FileSou
     while True:
         try:
             return source, await infer(source, options, _dates(options))
-        except LateColumnError as late:
-            source = source.with_column(late.column)
+        except ReadAgainError as again:
+            source = again.source
 
 
 async def _rehearsed(

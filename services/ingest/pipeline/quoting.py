@@ -14,14 +14,25 @@ from dataclasses import dataclass
 from enum import Enum
 
 LF = b"\n"
+SWAPPED = b"\x1f"
+"""ASCII's unit separator: no text has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How fields are told apart; single bytes, which are ASCII. No `quote`: none is special."""
+    """How fields are told apart; single bytes, which are ASCII. No `quote`: none is special.
+
+    A delimiter outside ASCII is swapped for `SWAPPED` before the text is cut; `swapped` is it.
+    """
 
     delimiter: bytes = b","
     quote: bytes | None = b'"'
+    swapped: str | None = None
+
+    @property
+    def written(self) -> str:
+        """The delimiter as it stands in the file."""
+        return self.swapped or self.delimiter.decode()
 
 
 class Cut(Enum):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from services.ingest.domain import FileFormat, FormatFound, ImportOptions
+from services.ingest.errors import FileRefusedError
 from services.ingest.pipeline.ahead import ahead
 from services.ingest.pipeline.blocks import BlockCutter
 from services.ingest.pipeline.csv import CsvReader
@@ -15,11 +16,11 @@ from services.ingest.pipeline.decoding import (
     compression_of,
     decompressor,
 )
-from services.ingest.pipeline.dialect import dialect_of, split_header
+from services.ingest.pipeline.dialect import dialect_of, split_header, swapped
 from services.ingest.pipeline.encoding import EncodingFound, encoding_of
 from services.ingest.pipeline.frame import Frame
 from services.ingest.pipeline.header import checked_names, plan_columns
-from services.ingest.pipeline.json import JsonReader, head_columns
+from services.ingest.pipeline.json import JsonReader, LateColumnError, head_columns
 from services.ingest.pipeline.kinds import refuse_kind
 from services.ingest.pipeline.limits import Limits
 from services.ingest.pipeline.ports import ByteSource
@@ -116,7 +117,8 @@ def inspect_head(
     """What the first decompressed bytes tell; raises FileRefusedError."""
     refuse_kind(head)
     encoding = encoding_of(head, options.encoding, complete=complete)
-    text = Transcoder(encoding.codec, skip_bytes=encoding.bom_bytes).feed(head, final=complete)
+    transcoder = Transcoder(encoding.codec, skip_bytes=encoding.bom_bytes, swapped=swapped(options))
+    text = transcoder.feed(head, final=complete)
     name = format_of(text, options, file_name=file_name)
     if name is not FileFormat.CSV:
         columns = checked_names(head_columns(text, name, limits, complete=complete))
@@ -129,7 +131,7 @@ def inspect_head(
     found = FormatFound(
         name=name,
         encoding=encoding.codec,
-        delimiter=dialect.delimiter.decode(),
+        delimiter=dialect.written,
         quote=quote.decode() if quote else None,
     )
     lines = text.count(b"\n", 0, end)
@@ -247,11 +249,14 @@ class FileSource:
         return {name: to for name, to in options.mapping.items() if name in self.columns}
 
     async def frames(self) -> AsyncIterator[Frame]:
-        """The rows, block by block; raises FileRefusedError, LateColumnError."""
+        """The rows, block by block; raises FileRefusedError, ReadAgainError."""
         read = self._json_frame() if self.inspected.dialect is None else self._csv_frame()
         async with ahead(self._text()) as pieces:
             async for text, final, stored_bytes in pieces:
-                frame = await asyncio.to_thread(read, text, final)
+                try:
+                    frame = await asyncio.to_thread(read, text, final)
+                except LateColumnError as late:
+                    raise ReadAgainError(self.with_column(late.column)) from late
                 yield replace(frame, bytes_read=stored_bytes)
 
     def _json_frame(self) -> Callable[[bytes, bool], Frame]:
@@ -285,13 +290,21 @@ class FileSource:
         """UTF-8 in pieces of about a block, whether it is the last, and stored bytes so far."""
         inspected = self.inspected
         codec = decompressor(inspected.format.compression, self.limits)
-        transcoder = Transcoder(inspected.encoding.codec, skip_bytes=inspected.encoding.bom_bytes)
+        encoding = inspected.encoding
+        dialect = inspected.dialect
+        transcoder = Transcoder(
+            encoding.codec,
+            skip_bytes=encoding.bom_bytes,
+            swapped=dialect.written.encode() if dialect and dialect.swapped else None,
+        )
         parts: list[bytes] = []
         size = stored_bytes = 0
-        async for chunk in _gathered(self.stored):
+        proven = encoding.proven
+        async for chunk in _gathered(self.stored, self.limits):
             stored_bytes += len(chunk)
             pieces = codec.feed(chunk)
             while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+                proven = proven or self._prove(piece, complete=False)
                 parts.append(piece)
                 size += len(piece)
                 if size >= self.limits.block_bytes:
@@ -301,19 +314,51 @@ class FileSource:
         codec.finish()
         yield transcoder.feed(b"".join(parts), final=True), True, stored_bytes
 
+    def _prove(self, piece: bytes, *, complete: bool) -> bool:
+        """Whether the first bytes that are not ASCII are UTF-8, as was taken for granted.
+
+        Raises EncodingNeededError, or ReadAgainError when they are surely something else.
+        """
+        if piece.isascii():
+            return False
+        found = encoding_of(piece, None, complete=complete)
+        if found.codec != self.inspected.encoding.codec:
+            again = replace(
+                self.inspected,
+                encoding=EncodingFound(found.codec),
+                format=replace(self.inspected.format, encoding=found.codec),
+            )
+            raise ReadAgainError(replace(self, inspected=again))
+        return True
+
+
+class ReadAgainError(FileRefusedError):
+    """What a file's head told did not hold: it has to be read again, as `source`.
+
+    It is a refusal for those who cannot read it again.
+    """
+
+    code = "head_misleads"
+    title = "The head of the file is not like the rest"
+
+    def __init__(self, source: FileSource) -> None:
+        super().__init__("the file goes on otherwise than its first megabytes: name its encoding")
+        self.source = source
+
 
 def _transcode(transcoder: Transcoder, parts: list[bytes]) -> bytes:
     return transcoder.feed(b"".join(parts))
 
 
-async def _gathered(stored: ByteSource) -> AsyncIterator[bytes]:
+async def _gathered(stored: ByteSource, limits: Limits) -> AsyncIterator[bytes]:
     """The stored chunks in pieces of about `FEED_BYTES`, so that few threads are called."""
+    wanted = min(FEED_BYTES, limits.block_bytes)
     parts: list[bytes] = []
     size = 0
     async for chunk in stored.chunks():
         parts.append(bytes(chunk))
         size += len(chunk)
-        if size >= FEED_BYTES:
+        if size >= wanted:
             yield b"".join(parts)
             parts, size = [], 0
     if parts:
@@ -323,7 +368,7 @@ async def _gathered(stored: ByteSource) -> AsyncIterator[bytes]:
 async def _read_head(stored: ByteSource, limits: Limits) -> tuple[bytes, bool]:
     parts: list[bytes] = []
     size = 0
-    chunks: AsyncIterator[bytes] = _gathered(stored)
+    chunks: AsyncIterator[bytes] = _gathered(stored, limits)
     async for chunk in chunks:
         parts.append(chunk)
         size += len(chunk)

@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 
 from services.ingest.domain import ImportId, ImportOptions, Outcome, Progress, Reject
+from services.ingest.pipeline.limits import Limits
 from services.ingest.pipeline.load import load_file
 from services.ingest.pipeline.ports import FileLoad, LoadPorts
 from services.ingest.pipeline.target import postgresql_name
@@ -179,6 +180,7 @@ class Loader:
         *,
         options: ImportOptions | None = None,
         file_name: str = "file.csv",
+        limits: Limits | None = None,
     ) -> Outcome:
         stored = data.encode() if isinstance(data, str) else data
         job = FileLoad(
@@ -187,7 +189,7 @@ class Loader:
             options=options or ImportOptions(),
             source=StoredBytes(stored, self.chunk_bytes),
         )
-        return await load_file(job, self.ports(table))
+        return await load_file(job, self.ports(table), limits=limits)
 
     def ports(self, table: str) -> LoadPorts:
         async def contract() -> TableContract:

@@ -1,0 +1,211 @@
+"""The type table of the API, read plainly and slowly; shares no code with the product.
+
+`read_cell` gives the value that must land in PostgreSQL (as asyncpg returns it), None for NULL,
+or raises `Refused` with the reject code.
+"""
+
+import json
+import math
+import re
+import struct
+import uuid
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+WHITE = re.compile(r"^[ \t\n\r\v\f\x85\xa0]+|[ \t\n\r\v\f\x85\xa0]+$")
+INTEGERS = {"SMALLINT": 15, "INTEGER": 31, "BIGINT": 63}
+TRUE, FALSE = {"true", "t", "yes", "y", "on", "1"}, {"false", "f", "no", "n", "off", "0"}
+DIGITS = set("0123456789")
+
+
+class Refused(Exception):  # noqa: N818 - a cell is refused
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def read_cell(
+    text: str, *, quoted: bool, spelled: str, nullable: bool, null_values: tuple[str, ...] = ()
+) -> Any:
+    kind, _, inside = spelled.rstrip(")").partition("(")
+    numbers = [int(number) for number in inside.split(",")] if inside else []
+    if "\0" in text:
+        raise Refused("nul_byte")
+    textual = kind in ("TEXT", "VARCHAR", "CHAR")
+    if not textual:
+        text = WHITE.sub("", text)
+    empty = text == "" and not (textual and quoted)
+    value = None if empty or text in null_values else typed(text, kind, numbers)
+    if value is None and not nullable:
+        raise Refused("not_null")
+    return value
+
+
+def typed(text: str, kind: str, numbers: list[int]) -> Any:  # noqa: C901, PLR0911, PLR0912 - a table
+    match kind:
+        case "TEXT":
+            return text
+        case "VARCHAR" | "CHAR":
+            if len(text) > numbers[0]:
+                raise Refused("too_long")
+            return text if kind == "VARCHAR" else text.ljust(numbers[0])
+        case "SMALLINT" | "INTEGER" | "BIGINT":
+            return whole(text, 1 << INTEGERS[kind])
+        case "NUMERIC":
+            return numeric(text, numbers)
+        case "REAL" | "DOUBLE PRECISION":
+            return floating(text, real=kind == "REAL")
+        case "BOOLEAN":
+            if text.lower() in TRUE | FALSE:
+                return text.lower() in TRUE
+            raise Refused("type_mismatch")
+        case "DATE":
+            return calendar_day(text)
+        case "TIME":
+            return clock(text)
+        case "TIMESTAMP" | "TIMESTAMPTZ":
+            return instant(text, zoned=kind == "TIMESTAMPTZ")
+        case "INTERVAL":
+            return duration(text)
+        case "UUID":
+            if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text.lower()):
+                raise Refused("type_mismatch")
+            return uuid.UUID(text)
+        case "JSON":
+            try:
+                return json.loads(text, parse_constant=lambda _: 1 // 0)
+            except (ValueError, ZeroDivisionError):
+                raise Refused("type_mismatch") from None
+        case "BYTEA":
+            if (
+                not text.startswith("\\x")
+                or len(text) % 2
+                or not set(text[2:].lower()) <= set("0123456789abcdef")
+            ):
+                raise Refused("type_mismatch")
+            return bytes.fromhex(text[2:])
+    raise AssertionError(kind)
+
+
+def whole(text: str, bound: int) -> int:
+    digits = text[1:] if text[:1] in ("+", "-") else text
+    if not digits or not set(digits) <= DIGITS:
+        raise Refused("type_mismatch")
+    if not -bound <= int(text) < bound:
+        raise Refused("out_of_range")
+    return int(text)
+
+
+def is_number(text: str) -> bool:
+    return bool(re.fullmatch(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", text))
+
+
+def numeric(text: str, numbers: list[int]) -> Decimal:
+    if not is_number(text):
+        raise Refused("type_mismatch")
+    value = Decimal(text)
+    exponent = value.as_tuple().exponent
+    assert isinstance(exponent, int)
+    before = len(str(abs(int(value)))) if abs(value) >= 1 else 0
+    after = max(0, -exponent)
+    if numbers and (before > numbers[0] - numbers[1] or after > numbers[1]):
+        raise Refused("out_of_range")
+    if before > 131_072 or after > 16_383:
+        raise Refused("out_of_range")
+    return value
+
+
+def floating(text: str, *, real: bool) -> float:
+    if text in ("NaN", "Infinity", "-Infinity"):
+        return float(text)
+    if not is_number(text):
+        raise Refused("type_mismatch")
+    value = float(text)
+    if real:
+        try:
+            value = struct.unpack("f", struct.pack("f", value))[0]
+        except OverflowError:
+            raise Refused("out_of_range") from None
+    if math.isinf(value):
+        raise Refused("out_of_range")
+    return value
+
+
+def calendar_day(text: str) -> date:
+    if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        raise Refused("type_mismatch")
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Refused("out_of_range") from None
+
+
+def clock(text: str) -> time:
+    if not re.fullmatch(r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?", text):
+        raise Refused("type_mismatch")
+    whole_part, _, fraction = text.partition(".")
+    hour, minute, second = (int(part) for part in f"{whole_part}:00".split(":")[:3])
+    try:
+        return time(hour, minute, second, int(fraction.ljust(6, "0")))
+    except ValueError:
+        raise Refused("out_of_range") from None
+
+
+def instant(text: str, *, zoned: bool) -> datetime:
+    day_text, rest = text[:10], text[10:]
+    zone_text = ""
+    found = re.fullmatch(r"([T ][0-9:.]*)(Z|[+-][0-9]{2}(:[0-9]{2})?)?", rest) if rest else None
+    if rest and found is None:
+        raise Refused("type_mismatch")
+    if found is not None:
+        rest, zone_text = found[1], found[2] or ""
+    if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", day_text):
+        raise Refused("type_mismatch")
+    if rest and not re.fullmatch(r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?", rest[1:]):
+        raise Refused("type_mismatch")
+    if zone_text and not zoned:
+        raise Refused("type_mismatch")
+    moment = datetime.combine(calendar_day(day_text), clock(rest[1:]) if rest else time())
+    if not zoned:
+        return moment
+    offset = timedelta()
+    if zone_text not in ("", "Z"):
+        hours, minutes = int(zone_text[1:3]), int(zone_text[4:6] or 0)
+        if hours > 15 or minutes > 59:
+            raise Refused("out_of_range")
+        offset = timedelta(hours=hours, minutes=minutes) * (-1 if zone_text[0] == "-" else 1)
+    try:
+        return moment.replace(tzinfo=timezone(offset)).astimezone(UTC)
+    except OverflowError:
+        raise Refused("out_of_range") from None
+
+
+def duration(text: str) -> timedelta:
+    """Days and smaller units only: asyncpg has no months."""
+    if found := re.fullmatch(
+        r"([+-]?)([0-9]{2,}):([0-5][0-9])(:([0-5][0-9](\.[0-9]{1,6})?))?", text
+    ):
+        total = timedelta(
+            hours=int(found[2]), minutes=int(found[3]), microseconds=micro(found[5] or "0")
+        )
+        return -total if found[1] == "-" else total
+    found = re.fullmatch(
+        r"([+-]?)P(?:([+-]?[0-9]+)W)?(?:([+-]?[0-9]+)D)?"
+        r"(T(?:([+-]?[0-9]+)H)?(?:([+-]?[0-9]+)M)?(?:([+-]?[0-9]+(?:\.[0-9]{1,6})?)S)?)?",
+        text,
+    )
+    if found is None or text[-1] in "PT":
+        raise Refused("type_mismatch")
+    total = timedelta(
+        weeks=int(found[2] or 0),
+        days=int(found[3] or 0),
+        hours=int(found[5] or 0),
+        minutes=int(found[6] or 0),
+        microseconds=micro(found[7] or "0"),
+    )
+    return -total if found[1] == "-" else total
+
+
+def micro(seconds: str) -> int:
+    return int(Decimal(seconds) * 1_000_000)

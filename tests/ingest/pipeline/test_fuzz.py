@@ -1,0 +1,216 @@
+"""Made-up files against an independent slow reading: same rows, same rejects, lines and codes.
+
+`FUZZ_EXAMPLES=2000` runs it longer.
+"""
+
+import csv
+import json
+import math
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.ingest.domain import ImportOptions
+from services.ingest.pipeline.limits import Limits
+from tests.ingest.pipeline.loading import Column, Loader
+from tests.ingest.pipeline.plain_reading import Refused, read_cell
+
+TYPES = (
+    "TEXT", "VARCHAR(3)", "CHAR(2)", "SMALLINT", "INTEGER", "BIGINT", "NUMERIC", "NUMERIC(5,2)",
+    "NUMERIC(4,0)", "NUMERIC(3,3)", "REAL", "DOUBLE PRECISION", "BOOLEAN", "DATE", "TIME",
+    "TIMESTAMP", "TIMESTAMPTZ", "INTERVAL", "UUID", "JSON", "BYTEA",
+)  # fmt: skip
+EDGES = (
+    "", " ", "NA", "0", "1", "-1", "+1", "007", "32767", "32768", "-32768", "2147483648",
+    "1.5", "1.50", "1.500", "999.99", "1000", "-0.001", ".5", "5.", "1e2", "1E-2", "15e-1",
+    "1e400", "1e39", "1e-400", "9223372036854775807", "9223372036854775808",
+    "-9223372036854775809", "1_000", "1,000", "0x10", "NaN", "nan", "Infinity", "-Infinity",
+    "inf", "12345678901234567890123456789012345678901.123", "true", "T", "yes", "oN", "OFF",
+    "tRuE", "2", "2024-02-29", "2023-02-29", "2024-1-5", "2024- 1- 1", "0000-01-01",
+    "0001-01-01", "9999-12-31", "2024-01-05 10:11", "2024-01-05T10:11:12", "2024-13-01",
+    "2024-01-05 10:11:12.5", "2024-01-05 10:11:12.1234567", "2024-01-05T10:11:12Z",
+    "+024-01-01", "2024-01-05 10:11:12+05:30", "2024-01-05 10:11-08", "2024-01-05 10:11+0530",
+    "2024-01-05 10:60", "2024-01-05T24:00", "2024-01-05 10:11:60", "0001-01-01 00:00+01",
+    "2024-01-05 10:11+16", "10:11", "2024-01-05 10:11:12.123456", "10:11:12.123", "24:00",
+    "1:11", "10:11:60", "P1DT2H", "PT1.5S", "P", "P1W", "-P1D", "P-1DT-2H", "-01:02",
+    "100:00:00", "1 day", "\\x", "\\x0f", "\\x0", "\\xzz", "x",
+    "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "6BA7B810-9DAD-11D1-80B4-00C04FD430C8", "null",
+    "{}", '{"a": [1, 2.50]}', '"s"', "[1,", "é", "éß€x", "日本", "\u00a05\u00a0", "a\x00b", "'",
+    '"', 'a"b', '""', "two\nlines", "cr\rlf\r\n", " 5 ", "\t7", ";", "|", "#", "\\", "\\N",
+    "_", "x" * 40,
+)  # fmt: skip
+NULLS = ("NA", "#")
+
+
+@dataclass(frozen=True)
+class Cell:
+    text: str
+    quoted: bool
+
+
+@dataclass(frozen=True)
+class File:
+    """Columns and rows as they are meant, and how they are written."""
+
+    types: tuple[tuple[str, bool], ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    blank_after: frozenset[int]
+    delimiter: str
+    newline: str
+    last_newline: bool
+    encoding: str
+    block_bytes: int
+
+    def __repr__(self) -> str:
+        return f"<{self.types} {self.encoding} {self.block_bytes} {self.text()[:2000]!r}>"
+
+    def cell_text(self, cell: Cell) -> str:
+        return '"' + cell.text.replace('"', '""') + '"' if cell.quoted else cell.text
+
+    def pieces(self) -> Iterator[str]:
+        yield self.delimiter.join(f"c{at}" for at in range(len(self.types))) + self.newline
+        for at, row in enumerate(self.rows):
+            ending = "" if at + 1 == len(self.rows) and not self.last_newline else self.newline
+            yield self.delimiter.join(self.cell_text(cell) for cell in row) + ending
+            if at in self.blank_after and ending:
+                yield self.newline
+
+    def text(self) -> str:
+        return "".join(self.pieces())
+
+
+@st.composite
+def files(draw: st.DrawFn) -> File:
+    delimiter = draw(st.sampled_from([",", ";", "\t", "|", "¦"]))
+    encoding = draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252", "gb18030", "cp932"]))
+    kinds = draw(st.lists(st.tuples(st.sampled_from(TYPES), st.booleans()), min_size=1, max_size=6))
+    fits = [edge for edge in EDGES if encodable(edge, encoding)]
+    alphabet = [char for char in "ab \",;\t|\n'é€日\\" if encodable(char, encoding)]
+    texts = st.one_of(st.sampled_from(fits), st.text(alphabet, max_size=8))
+    special = {delimiter, '"', "\n", "\r"}
+
+    def as_cell(text: str, quoted: bool, only: bool) -> Cell:
+        # A lone empty cell would be a blank line, which is no row.
+        must = any(char in special for char in text) or (only and not text)
+        return Cell(text, quoted or must)
+
+    def row(size: int) -> st.SearchStrategy[tuple[Cell, ...]]:
+        cells = st.tuples(texts, st.booleans()).map(lambda pair: as_cell(*pair, size == 1))
+        return st.tuples(*[cells] * size)
+
+    width = len(kinds)
+    sizes = st.one_of(st.just(width), st.just(width), st.integers(1, width + 2))
+    rows = draw(st.lists(sizes.flatmap(row), max_size=12)) * draw(st.sampled_from([1, 1, 1, 9]))
+    return File(
+        types=tuple(kinds),
+        rows=tuple(rows),
+        blank_after=draw(st.frozensets(st.integers(0, 12), max_size=3)),
+        delimiter=delimiter if encodable(delimiter, encoding) else ",",
+        newline=draw(st.sampled_from(["\n", "\r\n"])),
+        last_newline=draw(st.booleans()),
+        encoding=encoding,
+        block_bytes=draw(st.sampled_from([1, 7, 64, 1 << 20])),
+    )
+
+
+def encodable(text: str, encoding: str) -> bool:
+    try:
+        return text.encode(encoding).decode(encoding) == text
+    except UnicodeError:
+        return False
+
+
+@dataclass
+class Expected:
+    rows: list[tuple[Any, ...]]
+    reasons: list[tuple[int, str | None, str]]
+
+
+def slow_reading(file: File) -> Expected:
+    """The rows and the reasons, by Python's csv module and the plain type table."""
+    lines = re.findall(r"[^\n]*\n|[^\n]+$", file.text())
+    reader = csv.reader(lines, delimiter=file.delimiter, strict=True)
+    next(reader)
+    expected = Expected([], [])
+    width = len(file.types)
+    meant = iter(file.rows)
+    line = reader.line_num + 1
+    for read in reader:
+        if read:
+            cells = next(meant)
+            assert [cell.text for cell in cells] == read
+            found: list[Any] = []
+            reasons: list[tuple[int, str | None, str]] = []
+            if len(cells) != width:
+                code = "too_many_fields" if len(cells) > width else "too_few_fields"
+                reasons.append((line, None, code))
+            else:
+                for at, (cell, (kind, nullable)) in enumerate(zip(cells, file.types, strict=True)):
+                    try:
+                        found.append(
+                            read_cell(
+                                cell.text, quoted=cell.quoted, spelled=kind, nullable=nullable,
+                                null_values=NULLS,
+                            )
+                        )  # fmt: skip
+                    except Refused as refused:
+                        reasons.append((line, f"c{at}", refused.code))
+            if reasons:
+                expected.reasons += reasons
+            else:
+                expected.rows.append(tuple(found))
+        line = reader.line_num + 1
+    assert next(meant, None) is None
+    return expected
+
+
+def comparable(value: Any) -> Any:
+    """Values by type and spelling: 1.0 is not 1.00, and NaN is itself."""
+    if isinstance(value, float) and math.isnan(value):
+        return "NaN"
+    return (type(value).__name__, str(value))
+
+
+@settings(
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "60")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(file=files())
+async def test_what_lands_is_what_a_slow_reading_says(load: Loader, file: File) -> None:
+    try:
+        expected = slow_reading(file)
+    except csv.Error as error:  # what the csv module cannot read is no example
+        raise AssertionError(file.text()) from error
+    await load.owner.execute('DROP TABLE IF EXISTS data."t"')
+    await load.rejects.restart()
+    await load.make_table(
+        "t",
+        [Column(f"c{at}", kind, nullable=null) for at, (kind, null) in enumerate(file.types)],
+    )
+    named = None if file.encoding.startswith("utf") else file.encoding
+    outcome = await load.load(
+        "t",
+        file.text().encode(file.encoding),
+        options=ImportOptions(delimiter=file.delimiter, encoding=named, null_values=NULLS),
+        limits=Limits(block_bytes=file.block_bytes),
+    )
+    json_at = {at for at, (kind, _) in enumerate(file.types) if kind == "JSON"}
+    landed = [
+        tuple(json.loads(v) if at in json_at and v is not None else v for at, v in enumerate(row))
+        for row in await load.rows("t", ", ".join(f"c{at}" for at in range(len(file.types))))
+    ]
+    assert load.rejects.reasons == expected.reasons
+    assert [tuple(map(comparable, row)) for row in landed] == [
+        tuple(map(comparable, row)) for row in expected.rows
+    ]
+    refused = len({line for line, *_ in expected.reasons})
+    assert (outcome.rows.loaded, outcome.rows.rejected) == (len(expected.rows), refused)
+    assert [int(row["_line"]) for row in load.rejects.rows] == sorted(
+        {line for line, *_ in expected.reasons}
+    )
