@@ -1,5 +1,7 @@
 """`python -m migrations`: bootstrap, then every section to its head.
 
+`python -m migrations bootstrap` makes roles and schemas alone, before a restore.
+
 Reads `DATABASE_URL` (the owner's log-in) and `<SERVICE>_DB_PASSWORD` for each role.
 """
 
@@ -29,8 +31,9 @@ def main() -> None:
         sys.exit(f"migrations: set {', '.join(missing)}")
     passwords = {service: os.environ[name] for service, name in names.items()}
     asyncio.run(bootstrap(os.environ["DATABASE_URL"], passwords))
-    for service in SERVICES:
-        upgrade(service)
+    if sys.argv[1:] != ["bootstrap"]:
+        for service in SERVICES:
+            upgrade(service)
 
 
 if __name__ == "__main__":
