@@ -144,19 +144,32 @@ def _fit(series: pl.Series, column: OracleColumn, target: object) -> pl.Series:
         return series.str.replace_all("\0", "", literal=True)
     named = getattr(target, "name", None)
     if isinstance(series.dtype, pl.Datetime):
-        moments = series.cast(pl.Datetime("us"))
-        if column.zoned != (named is TypeName.TIMESTAMPTZ) and named is not None:
-            # An instant into a TIMESTAMP is refused, and a clock without a zone reads UTC.
-            return moments.dt.strftime("%Y-%m-%d %H:%M:%S%.6f" + ("Z" if column.zoned else ""))
-        return moments
-    if series.dtype == pl.Binary:
+        return _fit_moments(series.cast(pl.Datetime("us")), column, named)
+    if series.dtype == pl.Binary and named not in (TypeName.BYTEA, None):
         # Other types of cells are Binary too, in PostgreSQL's own form.
-        hexadecimal = r"\x" + series.bin.encode("hex")
-        return series if named in (TypeName.BYTEA, None) else hexadecimal
+        return r"\x" + series.bin.encode("hex")
     if isinstance(series.dtype, pl.Decimal) and (series.dtype.scale or 0) == 0:
-        natural = dtype_of(column.described.type)
-        return series.cast(natural)
+        return series.cast(dtype_of(column.described.type))
     return series
+
+
+def _fit_moments(moments: pl.Series, column: OracleColumn, named: TypeName | None) -> pl.Series:
+    if named is TypeName.DATE and not column.zoned:
+        return _days(moments)
+    if column.zoned != (named is TypeName.TIMESTAMPTZ) and named is not None:
+        # An instant into a TIMESTAMP is refused, and a clock without a zone reads UTC.
+        return moments.dt.strftime("%Y-%m-%d %H:%M:%S%.6f" + ("Z" if column.zoned else ""))
+    return moments
+
+
+def _days(moments: pl.Series) -> pl.Series:
+    """Days, as Oracle's DATE mostly holds; text that shows the time of day where there is one."""
+    days = moments.dt.date()
+    whole = days.cast(pl.Datetime("us")) == moments
+    if whole.all(ignore_nulls=True):
+        return days
+    spelled = moments.dt.strftime("%Y-%m-%d %H:%M:%S%.6f")
+    return days.dt.strftime("%Y-%m-%d").zip_with(whole.fill_null(value=True), spelled)
 
 
 def _describe(

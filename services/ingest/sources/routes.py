@@ -17,11 +17,12 @@ from services.ingest.sources.schemas import (
     SourceToSave,
 )
 from shared.contracts.base import Page
+from shared.contracts.catalog import LARGEST_BIGINT
 
 router = APIRouter(tags=["imports"])
 sources = APIRouter(tags=["sources"])
 
-SourceIdPath = Annotated[int, Path(alias="id")]
+SourceIdPath = Annotated[int, Path(alias="id", ge=1, le=LARGEST_BIGINT)]
 POSTGRESQL_EXAMPLE = {
     "kind": "postgresql",
     "host": "db.example.com",
@@ -96,7 +97,7 @@ async def imports_database(
 async def sources_list(
     caller: Importer,
     state: State,
-    after: Annotated[int, Query(ge=0, description="Ids above this one.")] = 0,
+    after: Annotated[int, Query(ge=0, le=LARGEST_BIGINT, description="Ids above this one.")] = 0,
     limit: Limit = 25,
 ) -> Page[SourceAnswer]:
     """Your saved connections (an admin's: everyone's); passwords are never told."""

@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, EmailStr, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, EmailStr, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from services.ingest.domain import ImportOptions, Mode, OnError
@@ -19,10 +19,25 @@ from services.ingest.sources.domain import (
 )
 from services.ingest.sources.repository import SavedSource
 from shared.contracts.base import AnswerModel, RequestModel
+from shared.contracts.catalog import LARGEST_BIGINT, storable
 
 Port = Annotated[int, Field(ge=1, le=65535)]
-Word = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00]*$")]
-Password = Annotated[SecretStr, Field(max_length=1024)]
+Storable = Annotated[str, AfterValidator(storable)]
+Word = Annotated[Storable, Field(min_length=1, max_length=255)]
+Name = Annotated[Storable, Field(min_length=1, max_length=200)]
+SourceNumber = Annotated[int, Field(ge=1, le=LARGEST_BIGINT)]
+
+
+def _storable_secret(secret: SecretStr) -> SecretStr:
+    storable(secret.get_secret_value())
+    return secret
+
+
+def _storable_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(storable(name) for name in names)
+
+
+Password = Annotated[SecretStr, Field(max_length=1024), AfterValidator(_storable_secret)]
 _PART = r'(?:"((?:[^"\x00]|"")+)"|([^".\x00]+))'
 _TABLE = re.compile(rf"\s*(?:{_PART}\s*\.\s*)?{_PART}\s*")
 _DSN = re.compile(r"([A-Za-z0-9_.:-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})/([A-Za-z0-9_.$#-]{1,255})")
@@ -90,13 +105,13 @@ SourceGiven = Annotated[PostgresqlGiven | OracleGiven, Field(discriminator="kind
 class NamedPostgresql(PostgresqlGiven):
     """A PostgreSQL database to be saved."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200)]
+    name: Name
 
 
 class NamedOracle(OracleGiven):
     """An Oracle database to be saved."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200)]
+    name: Name
 
 
 SourceToSave = Annotated[NamedPostgresql | NamedOracle, Field(discriminator="kind")]
@@ -151,23 +166,24 @@ class DatabaseImport(RequestModel):
     """`POST /api/imports/database`: rows of a table or query of another database."""
 
     source: SourceGiven | None = None
-    source_id: int | None = None
+    source_id: SourceNumber | None = None
     table: Annotated[
-        str | None, Field(description="`schema.name`; quote a part to keep its case.")
+        Storable | None, Field(description="`schema.name`; quote a part to keep its case.")
     ] = None
     query: Annotated[
-        str | None, Field(min_length=1, max_length=100_000, description="In the source's dialect.")
+        Storable | None,
+        Field(min_length=1, max_length=100_000, description="In the source's dialect."),
     ] = None
-    into: Annotated[str, Field(min_length=1)]
+    into: Annotated[Storable, Field(min_length=1)]
     mode: Mode = Mode.APPEND
-    key: Names = ()
+    key: Annotated[Names, AfterValidator(_storable_names)] = ()
     on_error: OnError = OnError.SKIP
     max_errors: Annotated[int, Field(ge=0)] | None = None
     dry_run: bool = False
     create_table: bool = False
-    mapping: dict[str, str | None] = Field(default_factory=dict)
+    mapping: dict[Storable, Storable | None] = Field(default_factory=dict)
     email: EmailStr | None = None
-    etl_name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    etl_name: Name | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -223,7 +239,7 @@ class CatalogDatabase(RequestModel):
     ] = None
     user: Word
     password: Password
-    etl_name: Annotated[str, Field(min_length=1, max_length=200)]
+    etl_name: Name
     email: EmailStr | None = None
 
     @model_validator(mode="after")

@@ -1,6 +1,7 @@
 """A running import service beside two databases that are not ours."""
 
 import base64
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -60,8 +61,13 @@ class Elsewhere:
     async def send(
         self, path: str, body: dict[str, Any], *, caller: Caller = ANN, **headers: str
     ) -> httpx2.Response:
-        given = {**self.ingest.issuer.bearer(caller), **headers}
-        return await self.ingest.http.post(path, json=body, headers=given)
+        given = {
+            "Content-Type": "application/json",
+            **self.ingest.issuer.bearer(caller),
+            **headers,
+        }
+        # Spelled in ASCII, as a client may: so half of a surrogate pair can be sent.
+        return await self.ingest.http.post(path, content=json.dumps(body), headers=given)
 
     async def submit(self, *, path: str = "/api/imports/database", **body: Any) -> dict[str, Any]:
         answer = await self.send(path, body)

@@ -275,6 +275,14 @@ async def test_bodies_that_make_no_sense_are_refused(elsewhere: Elsewhere) -> No
         {"source": {**source, "service_name": "x"}, "table": "t", "into": "T"},
         {"source": {**elsewhere.oracle_source, "sid": "x"}, "table": "t", "into": "T"},
         {"source": source, "table": "t", "into": "T", "delimiter": ","},
+        {"source": {**source, "password": "\ud800"}, "table": "t", "into": "T"},
+        {"source": source, "table": "t\0", "into": "T"},
+        {"source": source, "query": "SELECT '\0'", "into": "T"},
+        {"source": source, "table": "t", "into": "T\0", "create_table": True},
+        {"source": source, "table": "t", "into": "T", "mapping": {"a\0": "b"}},
+        {"source": source, "table": "t", "into": "T", "mode": "upsert", "key": ["a\0"]},
+        {"source": source, "table": "t", "into": "T", "etl_name": "\ud800"},
+        {"source_id": 2**63, "table": "t", "into": "T"},
     ):
         answer = await elsewhere.send("/api/imports/database", body)
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input"), body

@@ -23,7 +23,7 @@ from services.ingest.sources.domain import QueryWanted, SourceTimeouts, TableWan
 from services.ingest.sources.errors import SourceAwayError, SourceUnusableError
 from services.ingest.sources.guard import guard_of
 from services.ingest.sources.oracle_session import OracleSession, oracle_session
-from tests.ingest.pipeline.loading import Column, Loader, loader
+from tests.ingest.pipeline.loading import Column, Loader, columns, loader
 from tests.support.databases import Database
 from tests.support.oracle import types
 from tests.support.oracle.database import OracleError
@@ -209,6 +209,43 @@ async def test_all_readings_see_one_snapshot_even_after_one_was_broken_off(
 async def test_u0000_is_taken_out_of_text(place: OraclePlace) -> None:
     name = await place.put({"A": types.varchar2(10)}, [("a\0b",)])
     assert (await read(place, TableWanted(None, name))).rows() == [("ab",)]
+
+
+async def test_values_meet_the_types_of_a_table_that_is_there(
+    place: OraclePlace, load: Loader
+) -> None:
+    midnight, noon = dt.datetime(2024, 2, 29), dt.datetime(2024, 2, 29, 12)
+    name = await place.put(
+        {
+            "N": types.number_(9),
+            "DAY": types.DATE,
+            "FLAG": types.number_(1),
+            "RAW": types.raw_(4),
+            "AT": types.TIMESTAMP_TZ,
+            "CLOCK": types.timestamp(),
+        },
+        [(1, midnight, 1, b"\x01", NOON, noon), (2, noon, 7, None, None, None), (None,) * 6],
+    )
+    made = columns(
+        N="SMALLINT", DAY="DATE", FLAG="BOOLEAN", RAW="TEXT", AT="TIMESTAMPTZ", CLOCK="TIMESTAMPTZ"
+    )
+    await load.make_table("t", made)
+    async with session_of(place) as session:
+        source = await OracleSource.opened(session, TableWanted(None, name))
+        contract = await load.contract("t")
+        source.targets = {str(column.name): column.type for column in contract.columns}
+        await load_source(
+            source,
+            contract=contract,
+            options=ImportOptions(),
+            ports=load.ports("t"),
+            bytes_total=None,
+        )
+    assert await load.rows("t", '"N", "DAY", "FLAG", "RAW", "AT", "CLOCK"') == [
+        (1, midnight.date(), True, "\\x01", NOON, noon.replace(tzinfo=dt.UTC)),
+        (None,) * 6,
+    ]
+    assert load.rejects.reasons == [(2, "DAY", "type_mismatch"), (2, "FLAG", "type_mismatch")]
 
 
 @faults_only_here

@@ -1,0 +1,108 @@
+"""One table from one PostgreSQL into another: psql piped into psql, and imports of the same."""
+
+import resource
+import subprocess
+import time
+
+import asyncpg
+
+from bench.import_shape import ROWS, TYPES, fresh
+from services.ingest.domain import ImportOptions, Outcome
+from services.ingest.pipeline.load import load_source
+from services.ingest.pipeline.postgresql import PostgresqlSource
+from services.ingest.sources.domain import (
+    Login,
+    SourceKind,
+    SourceTarget,
+    SourceTimeouts,
+    TableWanted,
+)
+from services.ingest.sources.guard import guard_of
+from services.ingest.sources.postgresql_session import postgresql_session
+from tests.ingest.pipeline.loading import loader
+from tests.support.databases import OWNER, PASSWORD, Database, make_database
+
+TABLE = "people"
+MAKE_SOURCE = f"""
+CREATE TABLE {TABLE} AS
+SELECT 'Person Number ' || mixed % 100000 AS name,
+  'user' || n || '@example' || mixed % 97 || '.com' AS email,
+  '1950-01-01'::date + (mixed % 20000)::int AS born,
+  '2020-01-01'::timestamp + (mixed % 100000000) * '1 s'::interval AS seen_at,
+  (mixed % 90)::int AS age,
+  ((mixed % 100000000) / 100.0)::numeric(12,2) AS amount,
+  mixed % 2 = 0 AS active,
+  'City ' || mixed % 5000 AS city,
+  'said "' || mixed % 1000000 || '", then left' AS note,
+  mixed * 1000 AS points
+FROM (SELECT n, n * 2654435761 % 4294967296 AS mixed FROM generate_series(0, {ROWS} - 1) n) numbers
+"""
+GUARD = guard_of(networks="127.0.0.0/8", ports="")
+
+
+async def make_source(database: Database) -> Database:
+    """Another database of the cluster, with the table in it."""
+    other = await make_database(database.cluster, "elsewhere")
+    connection = await asyncpg.connect(other.url())
+    await connection.execute(MAKE_SOURCE)
+    await connection.execute(f"VACUUM ANALYZE {TABLE}")
+    await connection.close()
+    return other
+
+
+def piped_s(source: Database, target: Database) -> float:
+    """Seconds of `psql … to stdout (format binary) | psql … from stdin (format binary)`."""
+    names = ", ".join(TYPES)
+    out = ["psql", "-X", "-q", source.url()]
+    into = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", target.url("records")]
+    began = time.perf_counter()
+    with subprocess.Popen(
+        [*out, "-c", f"COPY {TABLE} ({names}) TO STDOUT (FORMAT binary)"], stdout=subprocess.PIPE
+    ) as sending:
+        command = f"COPY data.{TABLE} ({names}) FROM STDIN (FORMAT binary)"
+        subprocess.run([*into, "-c", command], stdin=sending.stdout, check=True)
+    return time.perf_counter() - began
+
+
+async def imported_s(source: Database, target: Database) -> tuple[float, Outcome]:
+    """Seconds from the log-in at the source to the commit."""
+    login = Login(
+        SourceTarget(
+            kind=SourceKind.POSTGRESQL,
+            host="127.0.0.1",
+            port=source.cluster.port,
+            user=OWNER,
+            database=source.name,
+        ),
+        PASSWORD,
+    )
+    async with loader(target) as ready:
+        contract = await ready.contract(TABLE)
+        began = time.perf_counter()
+        async with postgresql_session(
+            login, guard=GUARD, timeouts=SourceTimeouts(), own_identity=None
+        ) as session:
+            opened = await PostgresqlSource.opened(session, TableWanted(None, TABLE), answer_s=60)
+            outcome = await load_source(
+                opened,
+                contract=contract,
+                options=ImportOptions(),
+                ports=ready.ports(TABLE),
+                bytes_total=None,
+            )
+        took = time.perf_counter() - began
+    assert outcome.rows.loaded == ROWS, outcome
+    return took, outcome
+
+
+async def widened(database: Database) -> None:
+    """A table whose NUMERIC has another precision: rows cannot pass, they are read."""
+    await fresh(database, TABLE)
+    owner = await asyncpg.connect(database.url("records"))
+    await owner.execute(f"ALTER TABLE data.{TABLE} ALTER amount TYPE numeric(14,2)")
+    await owner.close()
+
+
+def peak_memory_mib() -> float:
+    """The most that this process has had at any time."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
