@@ -10,8 +10,10 @@ import httpx2
 from arq.connections import ArqRedis
 from fastapi import Depends, Header, Request, Security
 from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.requests import ClientDisconnect
 
 from services.ingest.clients import CatalogClient, RecordsClient
+from services.ingest.errors import UploadCutShortError
 from services.ingest.service.steering import Steering
 from services.ingest.service.submission import IncomingBody, Intake
 from services.ingest.settings import IngestSettings
@@ -137,8 +139,16 @@ def incoming(request: Request) -> IncomingBody:
     return IncomingBody(
         content_type=request.headers.get("content-type", ""),
         content_length=int(length) if length.isdecimal() else None,
-        chunks=request.stream(),
+        chunks=_chunks(request),
     )
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in request.stream():
+            yield chunk
+    except ClientDisconnect as exc:
+        raise UploadCutShortError("the client went away in mid-upload") from exc
 
 
 State = Annotated[IngestState, Depends(ingest_state)]

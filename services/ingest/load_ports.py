@@ -91,9 +91,10 @@ class StoredRejects:
 
     async def finish(self) -> str | None:
         """Close the CSV; its path, or None when nothing was refused."""
-        if self._writer is not None:
-            await self._writer.close()
-            self._finished, self._writer = self._writer.path, None
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            await writer.close()
+            self._finished = writer.path
         return self._finished
 
 

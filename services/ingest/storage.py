@@ -5,7 +5,7 @@ upload), and throws away what was not finished.
 """
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import ObjectStore, from_url
 
-from shared.errors import ProblemError, StorageFullError
+from shared.errors import ProblemError, StorageFullError, UnavailableError
 
 UPLOADS = "uploads/"
 REJECTS = "rejects/"
@@ -34,6 +34,12 @@ class ObjectMissingError(ProblemError):
     title = "No longer kept"
 
 
+class StorageAwayError(UnavailableError):
+    """Storage does not answer, or refuses; trying again later may help."""
+
+    code = "storage_unavailable"
+
+
 @dataclass(frozen=True, slots=True)
 class StoredObject:
     """One object, finished or (on a local folder) abandoned in the middle of being written."""
@@ -47,9 +53,13 @@ class StoredObject:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except FileNotFoundError as exc:
+        raise ObjectMissingError("the file is no longer in storage") from exc
     except (BaseError, OSError) as exc:
         if any(mark in str(exc) for mark in NO_ROOM):
             raise StorageFullError("there is no room left in storage; nothing was kept") from exc
+        if isinstance(exc, BaseError):
+            raise StorageAwayError(f"the storage did not do it ({type(exc).__name__})") from exc
         raise
 
 
@@ -66,7 +76,7 @@ class Storage:
     async def put(self, path: str, chunks: AsyncIterator[bytes]) -> None:
         """Write an object as its bytes come; whatever `chunks` raises leaves nothing behind.
 
-        Raises StorageFullError.
+        Raises StorageFullError, StorageAwayError.
         """
         with _translated():
             await obstore.put_async(
@@ -84,36 +94,31 @@ class Storage:
 
     async def chunks(self, path: str) -> AsyncIterator[bytes]:
         """An object's bytes in order; raises ObjectMissingError."""
-        try:
+        with _translated():
             found = await obstore.get_async(self._store, path)
-        except FileNotFoundError as exc:
-            raise ObjectMissingError("the file is no longer in storage") from exc
-        async for chunk in found.stream(min_chunk_size=READ_BYTES):
-            yield bytes(chunk)
+            async for chunk in found.stream(min_chunk_size=READ_BYTES):
+                yield bytes(chunk)
 
     async def size_bytes(self, path: str) -> int:
         """An object's size; raises ObjectMissingError."""
-        try:
+        with _translated():
             return int((await obstore.head_async(self._store, path))["size"])
-        except FileNotFoundError as exc:
-            raise ObjectMissingError("the file is no longer in storage") from exc
 
     async def delete(self, path: str) -> None:
         """Delete an object; one that is not there is as good as deleted."""
-        try:
+        with suppress(ObjectMissingError), _translated():
             await obstore.delete_async(self._store, path)
-        except FileNotFoundError:
-            return
 
     async def objects(self, prefix: str) -> AsyncIterator[StoredObject]:
         """Every object below a prefix, and on a local folder what a killed process left there."""
-        async for batch in obstore.list(self._store, prefix=prefix):
-            for found in batch:
-                yield StoredObject(
-                    path=found["path"],
-                    size_bytes=found["size"],
-                    modified_at=found["last_modified"],
-                )
+        with _translated():
+            async for batch in obstore.list(self._store, prefix=prefix):
+                for found in batch:
+                    yield StoredObject(
+                        path=found["path"],
+                        size_bytes=found["size"],
+                        modified_at=found["last_modified"],
+                    )
         for part in self._abandoned(prefix):
             yield part
 
@@ -141,8 +146,9 @@ class Storage:
 
     async def probe(self) -> None:
         """Raise unless storage answers."""
-        async for _ in obstore.list(self._store, prefix=REJECTS, chunk_size=1):
-            break
+        with _translated():
+            async for _ in obstore.list(self._store, prefix=REJECTS, chunk_size=1):
+                break
 
 
 class ObjectWriter:
@@ -155,11 +161,11 @@ class ObjectWriter:
         )
 
     async def write(self, data: bytes) -> None:
-        """Append; raises StorageFullError."""
+        """Append; raises StorageFullError, StorageAwayError."""
         with _translated():
             await self._file.write(data)
 
     async def close(self) -> None:
-        """Finish the object; raises StorageFullError."""
+        """Finish the object; raises StorageFullError, StorageAwayError."""
         with _translated():
             await self._file.close()

@@ -37,6 +37,7 @@ from services.ingest.tasks import run_imports
 from services.ingest.wakeups import QUEUE, REDIS_AWAY, TASK, arq_redis, deserialised, serialised
 from shared.client import http_client
 from shared.database import DATABASE_DOWN, database_pool
+from shared.errors import UnavailableError
 from shared.logging import configure_logging
 from shared.outbox import deliver_forever
 
@@ -155,8 +156,11 @@ async def repeat(step: Callable[[], Awaitable[None]], *, every_s: float) -> None
     while True:
         try:
             await step()
-        except DATABASE_AWAY as exc:
+        except AWAY as exc:
             log.warning("step_put_off", error=type(exc).__name__)
+        except Exception:
+            # An edge: what is wrong with keeping the house must not end imports that run.
+            log.exception("step_broke")
         await asyncio.sleep(every_s)
 
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,10 @@ class Ingest:
     settings: WorkerSettings
     storage: Path
     owner: "asyncpg.Pool[asyncpg.Record]"
+
+    def over(self, http: httpx2.AsyncClient) -> "Ingest":
+        """The same, through another API process."""
+        return replace(self, http=http)
 
     async def upload(
         self,

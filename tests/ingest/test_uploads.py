@@ -105,35 +105,6 @@ async def test_bytes_that_are_no_multipart_are_refused(limited: Ingest) -> None:
     assert limited.stored() == []
 
 
-async def test_a_client_that_goes_leaves_nothing(limited: Ingest) -> None:
-    gone = asyncio.Event()
-
-    async def chunks() -> AsyncIterator[bytes]:
-        yield HEAD
-        yield rows(2_000_000)
-        while not limited.stored():  # the first part stands in storage, unfinished
-            await asyncio.sleep(0.02)
-            yield rows(1000)
-        gone.set()
-        await asyncio.Event().wait()
-
-    upload = asyncio.create_task(sent(limited, chunks()))
-    limited.settings.storage_url.removeprefix("file://")
-    async with asyncio.timeout(20):
-        while not gone.is_set() and not upload.done():
-            await asyncio.sleep(0.02)
-            if not limited.stored():
-                # Parts are written once they are large; a body of 2 MB may still be in memory.
-                break
-    upload.cancel()
-    async with asyncio.timeout(20):
-        while limited.stored():
-            await asyncio.sleep(0.02)
-    assert await limited.owner.fetchval("SELECT count(*) FROM ingest.imports") == 0
-    after = await limited.upload(b"name,age\nAnn,30\n", table="people")
-    assert after.status_code == 202
-
-
 async def test_a_full_disk_is_said_and_cleaned_up(
     database: Database, issuer: Issuer, valkey_server: Valkey, tmp_path: Path
 ) -> None:

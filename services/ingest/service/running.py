@@ -148,7 +148,7 @@ class Runner:
                 raise FencedOutError
 
     async def _fail(self, attempt: Attempt, error: ProblemError) -> None:
-        path = await attempt.rejects.finish()
+        path = await self._rejects_if_possible(attempt)
         document = error.document(request_id=attempt.run.request_id)
         ending = endings.failure(attempt.run, document, seen=attempt.seen, rejects_path=path)
         await self._insist(lambda: self.jobs.end(attempt.run, ending))
@@ -174,6 +174,14 @@ class Runner:
         delay_s = min(self.settings.retry_base_s * 2 ** (run.attempt - 1), LONGEST_DELAY_S)
         log.warning("import_put_off", delay_s=delay_s, error=type(error).__name__)
         await self._insist(lambda: self.jobs.give_back(run, delay_s=delay_s, reason=reason))
+
+    async def _rejects_if_possible(self, attempt: Attempt) -> str | None:
+        # What keeps the rejects from storage must not keep the failure from its row.
+        try:
+            return await attempt.rejects.finish()
+        except ProblemError as exc:
+            log.warning("rejects_lost", code=exc.code)
+            return None
 
     async def _insist(self, step: Callable[[], Awaitable[None]]) -> None:
         """Take a step although the database may be away for a moment.
