@@ -48,13 +48,14 @@ LISTEN_AGAIN_S = 1.0
 LAST_WORDS_S = 5.0
 REDIS_RETRIES = 10
 
-DATABASE_AWAY: tuple[type[Exception], ...] = (
+AWAY: tuple[type[Exception], ...] = (
     *DATABASE_DOWN,
     asyncpg.PostgresError,
-    DBAPIError,
+    UnavailableError,
     OSError,
     TimeoutError,
 )
+"""The database or the storage, for now."""
 
 
 @dataclass(frozen=True)
