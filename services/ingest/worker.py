@@ -51,6 +51,7 @@ REDIS_RETRIES = 10
 AWAY: tuple[type[Exception], ...] = (
     *DATABASE_DOWN,
     asyncpg.PostgresError,
+    DBAPIError,
     UnavailableError,
     OSError,
     TimeoutError,
