@@ -1,11 +1,18 @@
-"""A plain service to stand behind gateways and nginx: pages, a large download, an upload sink.
+"""Two services to stand behind the gateway and nginx.
 
-`uvicorn bench.gateway_upstream:app`; what it does costs as little as possible, so that what is
-measured is the proxy in front of it.
+`app` is bare ASGI (pages, a large download, an upload sink): what it does costs as little as
+possible, so that what is measured is the proxy. `service` is built as our services are.
 """
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
+
+from fastapi import APIRouter, FastAPI, Response
+
+from shared.app import build_app
+from shared.settings import ProcessSettings
 
 PAGE = json.dumps(
     {
@@ -68,3 +75,26 @@ async def answer(send: Any, body: bytes) -> None:
 async def answer_headers(send: Any, size_bytes: int, media_type: bytes) -> None:
     headers = [(b"content-type", media_type), (b"content-length", str(size_bytes).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
+def service() -> FastAPI:
+    """A service as ours are built (routing, request ids, a log line, a metric), without work."""
+    router = APIRouter()
+
+    @router.get("/api/tables/{table:segment}/records", tags=["records"])
+    async def records_list(table: str, limit: int = 25, cursor: str | None = None) -> Response:
+        del table, limit, cursor
+        return Response(PAGE, media_type="application/json")
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        yield {"state": None}
+
+    return build_app(
+        ProcessSettings(),
+        service="bench",
+        title="bench",
+        routers=[router],
+        lifespan=lifespan,
+        probes={},
+    )

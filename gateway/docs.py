@@ -54,7 +54,7 @@ _TABLE_ABOVE = """\
 <main class="sign-in">
 <p><a href="/docs">All calls</a></p>
 <form id="sign-in" hidden>
-<h1>One table</h1>
+<h1>Tables</h1>
 <p>A table's document is only for those who may see the table. Sign in to read it.</p>
 <label>User name or e-mail address <input name="username" autocomplete="username" required></label>
 <label>Password
@@ -62,6 +62,7 @@ _TABLE_ABOVE = """\
 <button type="submit">Sign in</button>
 </form>
 <p id="message" role="status"></p>
+<ul id="tables"></ul>
 </main>
 """
 
@@ -92,7 +93,7 @@ async def all_calls(_state: GatewayState, _incoming: Incoming, reply: Reply) -> 
 
 
 async def one_table(_state: GatewayState, _incoming: Incoming, reply: Reply) -> None:
-    """Swagger UI over one table's document, `/api/tables/{table}/openapi.json`."""
+    """Swagger UI over one table's document; without a name, the tables to choose from."""
     await _page(reply, script="table.js", above=_TABLE_ABOVE)
 
 
@@ -153,6 +154,7 @@ DOCS_PATHS = {
     "/": front_door,
     "/favicon.ico": favicon,
     "/docs": all_calls,
+    "/docs/tables": one_table,
     "/docs/tables/*": one_table,
     "/docs/*": asset,
 }

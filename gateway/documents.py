@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import structlog
 
-from gateway.openapi import merge
+from gateway.openapi import ORIGIN, merge
 from gateway.proxy import Upstream
 from gateway.routing import Service
 from gateway.templates import Templates
@@ -30,6 +30,11 @@ class Merged:
     body: bytes
     etag: str
 
+    @classmethod
+    def of(cls, body: bytes) -> "Merged":
+        """With the ETag of its bytes."""
+        return cls(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+
 
 class Documents:
     """Keeps the last document of each service; one that is away is represented by its last."""
@@ -42,20 +47,22 @@ class Documents:
         self._raw: dict[Service, bytes] = {}
         self._fetched_at = float("-inf")
         self._fetching = asyncio.Lock()
-        self._merged: Merged | None = None
+        self._body = b""
         self._merged_from: dict[Service, bytes] | None = None
         self.templates = Templates()
 
-    async def merged(self) -> Merged:
-        """The document of all services, not older than five seconds."""
+    async def merged(self, *, origin: str) -> Merged:
+        """The document of all services, not older than five seconds.
+
+        `origin` (scheme and host) is where the reader reaches the gateway.
+        """
         async with self._fetching:
             if time.monotonic() - self._fetched_at > FRESH_S:
                 await asyncio.gather(*(self._fetch(service) for service in self._upstreams))
                 self._fetched_at = time.monotonic()
-            if self._merged is None or self._merged_from != self._raw:
+            if self._merged_from != self._raw:
                 self._merge()
-            assert self._merged is not None
-            return self._merged
+            return Merged.of(self._body.replace(ORIGIN.encode(), origin.encode()))
 
     async def _fetch(self, service: Service) -> None:
         url = self._upstreams[service].url("/internal/openapi.json", "")
@@ -75,7 +82,6 @@ class Documents:
         }
         missing = [service for service in self._upstreams if service not in documents]
         document = merge(documents, missing=missing)
-        body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-        self._merged = Merged(body=body, etag=f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+        self._body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
         self._merged_from = dict(self._raw)
         self.templates = Templates(document["paths"])

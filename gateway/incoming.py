@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
+from random import getrandbits
 
 from starlette.types import Scope
 
@@ -48,7 +49,8 @@ CLAIMS = frozenset(
 )
 """Claims about the way a request came, or about its real target; beside `x-forwarded-*`."""
 
-_OURS = frozenset({b"host", b"expect", HEADER.lower().encode()})
+_REQUEST_ID = HEADER.lower().encode()
+_OURS = frozenset({b"host", b"expect", _REQUEST_ID})
 _DROPPED = CONNECTION_HEADERS | CLAIMS | _OURS
 _HOST = re.compile(r"[A-Za-z0-9.\-_]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 
@@ -65,6 +67,10 @@ class Incoming:
     headers: list[tuple[str, str]]
     request_id: str
     address: str
+    """The client's, as far as it can be known."""
+    scheme: str
+    host: str
+    """With the port, as the client wrote it; only characters of a host."""
     has_body: bool
     length: int | None
     expects_continue: bool
@@ -101,7 +107,7 @@ def read_head(scope: Scope, *, trusted_proxies: Sequence[Network]) -> Incoming:
     if b"connection" in special:
         kept = _without_named(kept, special[b"connection"])
     known = {name: value for name, value in kept if name in _READ}
-    request_id = accepted_or_new(_only(special, HEADER.lower().encode()))
+    request_id = accepted_or_new(_only(special, _REQUEST_ID) or f"{getrandbits(96):024x}")
     address, scheme = _origin(scope, special, trusted_proxies)
     host = _host(scope, special)
     kept += [
@@ -119,6 +125,8 @@ def read_head(scope: Scope, *, trusted_proxies: Sequence[Network]) -> Incoming:
         headers=kept,
         request_id=request_id,
         address=address,
+        scheme=scheme,
+        host=host,
         has_body=b"transfer-encoding" in special or (length is not None and length != "0"),
         length=int(length) if length is not None and length.isdecimal() else None,
         expects_continue=b"expect" in special,

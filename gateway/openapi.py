@@ -4,9 +4,10 @@ Paths that the gateway does not route are left out. Schemas of the same name and
 are told apart by their service's name; operation ids stay as the services gave them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from gateway.examples import with_example
 from gateway.routing import Service, rule_for
 from shared.contracts.problem import PROBLEM_MEDIA_TYPE
 
@@ -14,15 +15,22 @@ Document = Mapping[str, Any]
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
+ORIGIN = "http://origin.invalid"
+"""Stands for where the reader reaches the gateway: OpenAPI 3.1 wants whole URLs for tokens."""
+
+TOKEN_SCHEME = "AccessToken"  # noqa: S105 - a name
+"""For those who have a token already, such as people who sign in with a code by mail."""
+
 TITLE = "Tabularium"
 DESCRIPTION = """\
 Make tables, load files and other databases into them, be told exactly which rows were refused and
 why, and ask which ETL fed which table.
 
-**Start here**: press *Authorize* and sign in with user name (or e-mail address) and password, or
-ask for a code by mail with `POST /api/auth/otp` and sign in with it. Then *Try it out* works on
-every call. Each table also has a document of its own, with its columns as fields and filters:
-[/docs/tables/{table}](/docs/tables).
+**Start here**: press *Authorize* and sign in with user name (or e-mail address) and password. Or
+ask for a code by mail (`POST /api/auth/otp`), exchange it (`POST /api/auth/otp/verify`) and give
+the access token to *Authorize*. Then *Try it out* works on every call.
+
+[Each table has a document of its own](/docs/tables), with its columns as fields and filters.
 
 Every path works with and without one slash at its end. Errors are `application/problem+json`
 (RFC 9457) with a stable `code`; `request_id` finds the request in the logs.
@@ -30,21 +38,23 @@ Every path works with and without one slash at its end. Errors are `application/
 
 TAGS = {
     "sign-in": "Get tokens: with a code by mail, a password, or as a machine client.",
-    "auth": "Get tokens: with a code by mail, a password, or as a machine client.",
     "account": "Your own account.",
-    "users": "Accounts of people; for admins.",
-    "clients": "Machine clients and their scopes; for admins.",
-    "audit": "Who did what to what; for admins.",
     "tables": "Make, change and drop tables; see their columns and their JSON Schema.",
-    "grants": "Who may see, fill and own a table.",
     "records": "Read, filter, search, write and export the rows of a table.",
     "imports": "Load a file or another database into a table; follow it, and get back what was "
     "refused, with line, column and reason.",
     "sources": "Saved connections to other databases.",
     "catalog": "Schemas, tables and ETLs, and which ETL feeds which table.",
-    "actions": "The calls of the two older systems, with their exact paths and bodies.",
+    "grants": "Who may see, fill and own a table.",
     "verbs": "The calls of the two older systems, with their exact paths and bodies.",
+    "users": "Accounts of people; for admins.",
+    "clients": "Machine clients and their scopes; for admins.",
+    "keys": "The public keys that access tokens are signed with.",
+    "audit": "Who did what to what; for admins.",
 }
+"""In the order in which they are shown."""
+TAG_SPELLINGS = {"verb face": "verbs"}
+"""What a service calls a tag that has another name here."""
 
 
 def merge(documents: Mapping[Service, Document], *, missing: Sequence[Service]) -> dict[str, Any]:
@@ -76,11 +86,68 @@ def merge(documents: Mapping[Service, Document], *, missing: Sequence[Service]) 
         "servers": [{"url": "/", "description": "this gateway"}],
         "tags": _described(tags),
         "paths": dict(sorted(paths.items(), key=lambda entry: _place(entry[0]))),
-        "components": components,
+        "components": _with_schemes(_reachable(paths, components)),
     }
     if missing:
         merged["x-missing"] = [service.value for service in missing]
     return merged
+
+
+def _with_schemes(components: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    schemes = {
+        name: {
+            **scheme,
+            "flows": {
+                flow: {
+                    key: ORIGIN + value
+                    if key.endswith("Url") and str(value).startswith("/")
+                    else value
+                    for key, value in words.items()
+                }
+                for flow, words in scheme["flows"].items()
+            },
+        }
+        if "flows" in scheme
+        else scheme
+        for name, scheme in components.get("securitySchemes", {}).items()
+    }
+    if schemes:
+        schemes[TOKEN_SCHEME] = {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "An access token, such as `POST /api/auth/otp/verify` answers.",
+        }
+    return {**components, **({"securitySchemes": schemes} if schemes else {})}
+
+
+def _reachable(paths: Any, components: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The components that the paths lead to; those of internal calls are nobody's business."""
+    kept: dict[str, dict[str, Any]] = {
+        "securitySchemes": components.get("securitySchemes", {}),
+    }
+    waiting = list(_pointers(paths))
+    while waiting:
+        section, _, name = waiting.pop().removeprefix("#/components/").partition("/")
+        entry = components.get(section, {}).get(name)
+        if entry is not None and name not in kept.setdefault(section, {}):
+            kept[section][name] = entry
+            waiting.extend(_pointers(entry))
+    return {section: dict(sorted(entries.items())) for section, entries in kept.items() if entries}
+
+
+def _pointers(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "$ref" and isinstance(value, str):
+                yield value
+            elif key == "discriminator" and isinstance(value, dict):
+                yield from value.get("mapping", {}).values()
+            else:
+                yield from _pointers(value)
+    elif isinstance(node, list):
+        for element in node:
+            yield from _pointers(element)
 
 
 def _note(missing: Sequence[Service]) -> str:
@@ -123,25 +190,45 @@ def _tidied(
             name = f"{service}_{name}"
         owners[name] = service
         operation["operationId"] = name
-        operation.setdefault("tags", [service.value])
+        spelled = operation.get("tags", [service.value])
+        operation["tags"] = [TAG_SPELLINGS.get(tag, tag) for tag in spelled]
         for tag in operation["tags"]:
             tags.setdefault(tag, None)
         operation["responses"] = {
-            status: _as_problem(answer) if status[0] in "45d" else answer
+            status: _as_problem(answer) if status[0] in "45d" else _of_3_1(answer)
             for status, answer in operation.get("responses", {}).items()
         }
+        if "security" in operation:
+            operation["security"] = [*operation["security"], {TOKEN_SCHEME: []}]
         if "requestBody" in operation:
-            operation["requestBody"] = _with_file_fields(operation["requestBody"])
+            operation["requestBody"] = with_example(
+                name, _with_file_fields(operation["requestBody"])
+            )
         tidy[method] = operation
     return tidy
 
 
 def _as_problem(answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    """FastAPI writes a model under `application/json`; problems have their own media type."""
+    """FastAPI writes a model under the route's media type; problems have one of their own."""
     content = answer.get("content", {})
-    if PROBLEM_MEDIA_TYPE not in content or "application/json" not in content:
+    if PROBLEM_MEDIA_TYPE not in content:
         return answer
-    return {**answer, "content": {PROBLEM_MEDIA_TYPE: content["application/json"]}}
+    described = (entry for entry in content.values() if entry.get("schema"))
+    return {**answer, "content": {PROBLEM_MEDIA_TYPE: next(described, {})}}
+
+
+def _of_3_1(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """FastAPI describes streams with `itemSchema`, which is a word of OpenAPI 3.2."""
+    content = {
+        media_type: {
+            **{key: value for key, value in entry.items() if key != "itemSchema"},
+            "schema": entry.get("schema", {"type": "string"}),
+        }
+        if "itemSchema" in entry
+        else entry
+        for media_type, entry in answer.get("content", {}).items()
+    }
+    return {**answer, "content": content} if content else answer
 
 
 def _with_file_fields(body: Any) -> Any:

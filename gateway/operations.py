@@ -5,6 +5,7 @@ from functools import partial
 
 import aiohttp
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from yarl import URL
 
 from gateway.dependencies import GatewayState
 from gateway.incoming import Incoming
@@ -46,9 +47,20 @@ async def metrics(_state: GatewayState, _incoming: Incoming, reply: Reply) -> No
 
 async def openapi(state: GatewayState, incoming: Incoming, reply: Reply) -> None:
     """The merged document, with an ETag."""
-    merged = await state.documents.merged()
-    headers = {"ETag": merged.etag, "Cache-Control": "no-cache"}
+    merged = await state.documents.merged(origin=_origin(state, incoming))
+    headers = {"ETag": merged.etag, "Cache-Control": "no-cache", "Vary": "Host"}
     if incoming.if_none_match == merged.etag:
         await reply.whole(304, b"", media_type="application/json", headers=headers)
         return
     await reply.whole(200, merged.body, media_type="application/json", headers=headers)
+
+
+def _origin(state: GatewayState, incoming: Incoming) -> str:
+    """Where the caller reaches us.
+
+    The settings know the scheme better than a connection behind a proxy that ends TLS.
+    """
+    public = URL(state.settings.public_url)
+    if incoming.host in (public.authority, public.host):
+        return str(public.origin())
+    return f"{incoming.scheme}://{incoming.host}"

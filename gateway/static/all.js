@@ -5,7 +5,48 @@ function keepToken(response) {
   if (response.ok && response.url.endsWith("/api/auth/token") && response.obj) {
     sessionStorage.setItem("tabularium.access", response.obj.access_token || "");
   }
+}
+
+/* Swagger UI fills optional fields of forms with the word "string" and sends it; here a field
+   without a default or an example of its own begins empty. */
+function emptyFields(text) {
+  const whole = JSON.parse(text);
+  const named = (whole.components || {}).schemas || {};
+  for (const path of Object.values(whole.paths)) {
+    for (const operation of Object.values(path)) {
+      const content = (operation.requestBody || {}).content || {};
+      for (const [mediaType, entry] of Object.entries(content)) {
+        if (!/form/.test(mediaType)) { continue; }
+        const schema = named[(entry.schema.$ref || "").split("/").pop()] || entry.schema;
+        for (const field of Object.values(schema.properties || {})) {
+          const filled = ["default", "example", "examples", "const", "enum"];
+          if (!filled.some(function (word) { return word in field; })) { field.example = ""; }
+        }
+      }
+    }
+  }
+  return JSON.stringify(whole);
+}
+
+function onAnswer(response) {
+  keepToken(response);
+  if (response.ok && new URL(response.url).pathname === "/openapi.json") {
+    response.text = emptyFields(response.text);
+  }
   return response;
+}
+
+/* Swagger UI sends optional form fields that nobody filled as empty texts unless each is unticked;
+   here they are left out unless ticked. */
+function LeaveOutEmptyFields(system) {
+  function quiet(Original) {
+    return function (props) {
+      const options = Object.assign({}, props.isIncludedOptions, { defaultValue: false });
+      const changed = Object.assign({}, props, { isIncludedOptions: options });
+      return system.React.createElement(Original, changed);
+    };
+  }
+  return { wrapComponents: { ParameterIncludeEmpty: quiet } };
 }
 
 window.ui = SwaggerUIBundle({
@@ -18,7 +59,8 @@ window.ui = SwaggerUIBundle({
   defaultModelsExpandDepth: 0,
   tryItOutEnabled: false,
   validatorUrl: null,
-  responseInterceptor: keepToken,
+  plugins: [LeaveOutEmptyFields],
+  responseInterceptor: onAnswer,
   onComplete: function () {
     const scopes = [];
     const schemes = window.ui.specSelectors.securityDefinitions();

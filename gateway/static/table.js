@@ -1,28 +1,56 @@
 "use strict";
 
-const table = location.pathname.replace(/\/$/, "").split("/").pop();
+/* `/docs/tables/NAME` shows the document of one table, `/docs/tables` the tables to choose from.
+   Both are only for those who may see the tables, so somebody has to sign in first; the token is
+   kept for this tab, and `/docs` puts it there too. */
+
+const TOKEN = "tabularium.access";
+const parts = location.pathname.replace(/\/$/, "").split("/").slice(3);
 const form = document.getElementById("sign-in");
 const message = document.getElementById("message");
+const list = document.getElementById("tables");
 
-async function show(token) {
-  const answer = await fetch("/api/tables/" + table + "/openapi.json", {
-    headers: { Authorization: "Bearer " + token },
-  });
+function say(text) {
+  message.textContent = text;
+}
+
+async function read(path, token) {
+  const answer = await fetch(path, { headers: { Authorization: "Bearer " + token } });
+  const body = await answer.json();
   if (answer.status === 401) {
-    sessionStorage.removeItem("tabularium.access");
+    sessionStorage.removeItem(TOKEN);
     form.hidden = false;
-    return;
-  }
-  const document_ = await answer.json();
-  if (!answer.ok) {
-    message.textContent = document_.detail || document_.title || "This table cannot be shown.";
-    form.hidden = false;
-    return;
+    return null;
   }
   form.hidden = true;
-  message.textContent = "";
+  if (!answer.ok) {
+    say(body.detail || body.title || "This cannot be shown.");
+    return null;
+  }
+  return body;
+}
+
+async function showTables(token) {
+  let next = "/api/tables";
+  while (next) {
+    const page = await read(next, token);
+    if (!page) { return; }
+    for (const table of page.items) {
+      const link = document.createElement("a");
+      link.href = "/docs/tables/" + encodeURIComponent(table.name);
+      link.textContent = table.name;
+      list.appendChild(document.createElement("li")).appendChild(link);
+    }
+    next = page.next;
+  }
+  if (!list.children.length) { say("There is no table yet that you may see."); }
+}
+
+async function showTable(name, token) {
+  const spec = await read("/api/tables/" + name + "/openapi.json", token);
+  if (!spec) { return; }
   SwaggerUIBundle({
-    spec: document_,
+    spec: spec,
     dom_id: "#swagger-ui",
     deepLinking: true,
     displayRequestDuration: true,
@@ -35,9 +63,13 @@ async function show(token) {
   });
 }
 
+function show(token) {
+  return parts.length ? showTable(parts[0], token) : showTables(token);
+}
+
 form.addEventListener("submit", async function (event) {
   event.preventDefault();
-  message.textContent = "";
+  say("");
   const fields = new FormData(form);
   const answer = await fetch("/api/auth/token", {
     method: "POST",
@@ -49,12 +81,12 @@ form.addEventListener("submit", async function (event) {
   });
   const body = await answer.json();
   if (!answer.ok) {
-    message.textContent = body.detail || "The sign-in was refused.";
+    say(body.detail || "The sign-in was refused.");
     return;
   }
-  sessionStorage.setItem("tabularium.access", body.access_token);
+  sessionStorage.setItem(TOKEN, body.access_token);
   await show(body.access_token);
 });
 
-const kept = sessionStorage.getItem("tabularium.access");
+const kept = sessionStorage.getItem(TOKEN);
 if (kept) { show(kept); } else { form.hidden = false; }

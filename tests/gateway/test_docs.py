@@ -7,7 +7,7 @@ import pytest
 from tests.gateway.peers import FakeService
 
 
-@pytest.mark.parametrize("path", ["/docs", "/docs/", "/docs/tables/Customer"])
+@pytest.mark.parametrize("path", ["/docs", "/docs/", "/docs/tables", "/docs/tables/Customer"])
 async def test_pages_name_no_other_host_and_hold_no_script(
     http: aiohttp.ClientSession, path: str
 ) -> None:

@@ -51,7 +51,8 @@ def test_what_the_gateway_does_not_route_is_left_out() -> None:
 
 
 def test_schemas_of_one_name_and_two_shapes_are_told_apart() -> None:
-    answer = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Page"}}}}
+    both = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("Page", "Same")]}
+    answer = {"content": {"application/json": {"schema": both}}}
     paths = {"/api/catalog/etls": {"get": operation("etls", responses={"200": answer})}}
     tables = {"/api/tables": {"get": operation("tables", responses={"200": answer})}}
     merged = merge(
@@ -65,7 +66,7 @@ def test_schemas_of_one_name_and_two_shapes_are_told_apart() -> None:
 
     def reference(path: str) -> str:
         content = merged["paths"][path]["get"]["responses"]["200"]["content"]
-        return str(content["application/json"]["schema"]["$ref"])
+        return str(content["application/json"]["schema"]["anyOf"][0]["$ref"])
 
     assert reference("/api/catalog/etls") == "#/components/schemas/Page"
     assert reference("/api/tables") == "#/components/schemas/RecordsPage"
@@ -111,7 +112,6 @@ def test_problems_have_their_media_type_and_files_their_format() -> None:
                         )
                     }
                 },
-                Body=upload,
             )
         },
         missing=[],
@@ -121,7 +121,51 @@ def test_problems_have_their_media_type_and_files_their_format() -> None:
     fields = post["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
     assert fields["file"]["format"] == "binary"
     assert "format" not in fields["table"]
-    assert merged["components"]["schemas"]["Body"]["properties"]["file"]["format"] == "binary"
+
+
+def test_only_schemas_that_the_paths_lead_to_are_kept() -> None:
+    inner = {"properties": {"deep": {"$ref": "#/components/schemas/Deep"}}}
+    answer = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Top"}}}}
+    paths = {
+        "/api/tables": {"get": operation("tables_list", responses={"200": answer})},
+        "/internal/x": {"get": operation("x")},
+    }
+    services = {Service.RECORDS: document(paths, Top=inner, Deep={}, Internal={})}
+    merged = merge(services, missing=[])
+    assert set(merged["components"]["schemas"]) == {"Top", "Deep"}
+
+
+def test_a_body_without_an_example_gets_one_and_one_with_keeps_it() -> None:
+    def body(**own: Any) -> dict[str, Any]:
+        return {"content": {"application/json": {"schema": {"type": "object"}, **own}}}
+
+    paths = {
+        "/api/tables": {"post": operation("tables_create", requestBody=body())},
+        "/api/delete-table": {
+            "delete": operation("delete_table_action", requestBody=body(example={"mine": 1}))
+        },
+    }
+    merged = merge({Service.RECORDS: document(paths)}, missing=[])
+
+    def example(path: str, method: str) -> Any:
+        content = merged["paths"][path][method]["requestBody"]["content"]
+        return content["application/json"]["example"]
+
+    assert example("/api/tables", "post")["name"] == "Customer"
+    assert example("/api/delete-table", "delete") == {"mine": 1}
+
+
+def test_streams_are_described_in_words_of_3_1() -> None:
+    problem = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
+    responses = {
+        "200": {"content": {"text/event-stream": {"itemSchema": {"type": "object"}}}},
+        "4XX": {"content": {"application/problem+json": {}, "text/event-stream": problem}},
+    }
+    paths = {"/api/imports/{id}/events": {"get": operation("events", responses=responses)}}
+    merged = merge({Service.INGEST: document(paths)}, missing=[])
+    answers = merged["paths"]["/api/imports/{id}/events"]["get"]["responses"]
+    assert answers["200"]["content"] == {"text/event-stream": {"schema": {"type": "string"}}}
+    assert answers["4XX"]["content"] == {"application/problem+json": problem}
 
 
 def test_tags_are_described_and_ordered() -> None:
@@ -171,6 +215,28 @@ async def test_documents_are_kept_while_a_service_is_away_and_asked_for_again(
             assert await paths() == ["/api/tables/{table}"]
             await records.__aexit__(None, None, None)
             assert await paths() == ["/api/tables/{table}"]
+
+
+async def test_the_token_url_is_where_the_reader_reaches_the_gateway(
+    settings: SettingsMaker,
+) -> None:
+    flow = {"tokenUrl": "/api/auth/token", "scopes": {}}
+    async with running_service() as service:
+        service.document = document({})
+        service.document["components"]["securitySchemes"] = {
+            "Oauth": {"type": "oauth2", "flows": {"password": flow}}
+        }
+        chosen = settings(service.url, public_url="https://tab.example", trusted_proxies="10.0.0.1")
+        async with running_gateway(chosen) as gateway, aiohttp.ClientSession(gateway.url) as http:
+
+            async def token_url(host: str) -> str:
+                async with http.get("/openapi.json", headers={"Host": host}) as answer:
+                    content = json.loads(await answer.read())
+                schemes = content["components"]["securitySchemes"]
+                return str(schemes["Oauth"]["flows"]["password"]["tokenUrl"])
+
+            assert await token_url("localhost:99") == "http://localhost:99/api/auth/token"
+            assert await token_url("tab.example") == "https://tab.example/api/auth/token"
 
 
 async def test_the_document_has_an_etag(service: FakeService, http: aiohttp.ClientSession) -> None:

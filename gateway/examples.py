@@ -1,0 +1,73 @@
+"""A body for every call that takes one, so that *Try it out* can send it as it stands.
+
+A service's own example wins; these stand in where it has none.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+EXAMPLES: Mapping[str, Any] = {
+    "auth_otp_create": {"email": "ann@example.com"},
+    "auth_otp_verify": {"challenge_id": "the challenge_id of the answer before", "code": "123456"},
+    "auth_token": {
+        "grant_type": "password",
+        "username": "ann@example.com",
+        "password": "correct horse battery",
+    },
+    "auth_revoke": {"refresh": "a refresh token"},
+    "auth_me_update": {
+        "password": "a new and longer password",
+        "current_password": "correct horse battery",
+    },
+    "token_action": {"username": "ann@example.com", "password": "correct horse battery"},
+    "token_refresh_action": {"refresh": "a refresh token"},
+    "users_create": {"email": "ann@example.com", "username": "ann", "role": "member"},
+    "users_update": {"role": "admin"},
+    "clients_create": {
+        "id": "nightly-loader",
+        "name": "Loads the customers at night",
+        "scopes": ["tables:read", "imports:write"],
+    },
+    "tables_create": {
+        "name": "Customer",
+        "description": "Who buys from us",
+        "columns": [
+            {"name": "name", "type": "TEXT", "nullable": False, "searchable": True},
+            {"name": "email", "type": "VARCHAR(254)", "unique": True},
+            {"name": "balance", "type": "NUMERIC(12,2)"},
+            {"name": "created_at", "type": "DATE"},
+        ],
+    },
+    "tables_change": {
+        "add": [{"name": "city", "type": "TEXT"}],
+        "alter": [{"name": "balance", "type": "NUMERIC(14,2)"}],
+        "drop": ["created_at"],
+    },
+    "grants_put": {"level": "editor"},
+    "create_table_action": {
+        "table_name": "Customer",
+        "fields": {"name": "TEXT", "email": "TEXT UNIQUE", "created_at": "DATE"},
+    },
+    "add_column_action": {
+        "table_name": "Customer",
+        "column_name": "city",
+        "column_type": "VARCHAR(100)",
+    },
+    "delete_table_action": {"table_name": "Customer"},
+    "delete_record_action": {"table_name": "Customer", "id": 1},
+}
+"""By operation id."""
+
+
+def with_example(operation_id: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A request body, with an example where the service gives none."""
+    example = EXAMPLES.get(operation_id)
+    if example is None:
+        return body
+    content = {
+        media_type: entry
+        if "example" in entry or "examples" in entry
+        else {**entry, "example": example}
+        for media_type, entry in body.get("content", {}).items()
+    }
+    return {**body, "content": content}

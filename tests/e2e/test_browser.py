@@ -1,0 +1,248 @@
+"""Swagger UI in headless Chromium: what a person does with a mouse.
+
+Skipped where Chromium and its driver are missing (Debian: `apt-get install chromium
+chromium-driver`); CI installs them.
+"""
+
+import json
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.support.stack import RunningStack
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+
+from selenium.webdriver.chrome.webdriver import WebDriver  # noqa: E402 - after the skip
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.remote.webelement import WebElement  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None or DRIVER is None,
+    reason="chromium or chromedriver is not installed: apt-get install chromium chromium-driver",
+)
+
+WAIT_S = 30
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[WebDriver]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM or ""
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",  # CI runs as root in a container
+        "--disable-dev-shm-usage",
+        "--disable-gpu",
+        "--no-proxy-server",
+        "--window-size=1280,1600",
+        f"--user-data-dir={tmp_path / 'profile'}",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    driver.set_page_load_timeout(WAIT_S)
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+class SwaggerUI:
+    """The page, in a person's words."""
+
+    def __init__(self, browser: WebDriver, url: str) -> None:
+        self._browser = browser
+        self._url = url
+
+    def open(self, path: str) -> None:
+        self._browser.get(self._url + path)
+        self.wait_for(".opblock")
+
+    def wait_for(self, selector: str, *, within: Any = None) -> WebElement:
+        where = within or self._browser
+        wait: WebDriverWait[WebDriver] = WebDriverWait(self._browser, WAIT_S)
+        found: WebElement = wait.until(
+            lambda _: next(iter(where.find_elements(By.CSS_SELECTOR, selector)), None)
+        )
+        return found
+
+    def click(self, selector: str, *, within: Any = None) -> None:
+        element = self.wait_for(selector, within=within)
+        # The page scrolls while it unfolds; a click by script hits what is meant.
+        self._browser.execute_script("arguments[0].click()", element)
+
+    def authorize(self, username: str, password: str) -> None:
+        self.click(".btn.authorize")
+        dialog = self.wait_for(".dialog-ux .auth-container")
+        self.wait_for("input#oauth_username", within=dialog).send_keys(username)
+        self.wait_for("input#oauth_password", within=dialog).send_keys(password)
+        self.click("button.authorize", within=dialog)
+        signed_in = self.wait_for(".dialog-ux .auth-btn-wrapper button.btn-done")
+        self.wait_for_text(dialog, "Logout")
+        self._browser.execute_script("arguments[0].click()", signed_in)
+
+    def wait_for_text(self, element: WebElement, text: str) -> None:
+        wait: WebDriverWait[WebDriver] = WebDriverWait(self._browser, WAIT_S)
+        wait.until(lambda _: text in element.text)
+
+    def operation(self, name: str) -> WebElement:
+        """Unfold an operation by its id and press *Try it out*."""
+        block = self.wait_for(f".opblock[id$='-{name}']")
+        self.click(".opblock-summary-control", within=block)
+        self.click(".try-out__btn", within=block)
+        return block
+
+    def operation_named(self, method: str, path_end: str) -> WebElement:
+        """Unfold the first operation of this method whose path ends so."""
+        block = self.wait_for(f".opblock-{method.lower()}:has([data-path$='/{path_end}'])")
+        self.click(".opblock-summary-control", within=block)
+        return block
+
+    def fill(self, block: WebElement, parameter: str, value: str) -> None:
+        """Type into a parameter or a form's field (or choose a file, by its path)."""
+        rows = f"tr[data-param-name='{parameter}'], tr[data-property-name='{parameter}']"
+        row = self.wait_for(rows, within=block)
+        field = self.wait_for("input, textarea", within=row)
+        if field.get_attribute("type") == "file":
+            field.send_keys(value)
+            return
+        field.clear()
+        field.send_keys(value, Keys.TAB)  # the page takes a text when its field is left
+
+    def set_body(self, block: WebElement, content: Any) -> None:
+        area = self.wait_for("textarea.body-param__text", within=block)
+        # React listens to the native setter's event, as when somebody pastes.
+        self._browser.execute_script(
+            "Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, 'value')"
+            ".set.call(arguments[0], arguments[1]);"
+            "arguments[0].dispatchEvent(new Event('input', {bubbles: true}))",
+            area,
+            json.dumps(content),
+        )
+
+    def execute(self, block: WebElement) -> tuple[int, Any]:
+        """Press *Execute*; the status and the body that the page shows."""
+        self.click(".btn.execute", within=block)
+        row = self.wait_for(".live-responses-table tr.response", within=block)
+        status = int(self.wait_for(".response-col_status", within=row).text.split()[0])
+        shown = row.find_elements(By.CSS_SELECTOR, ".highlight-code code, .highlight-code pre")
+        return status, json.loads(shown[0].text) if shown else None
+
+    def addresses(self) -> set[str]:
+        """Everything that the page asked the network for."""
+        found = set()
+        for line in self._browser.get_log("performance"):  # type: ignore[no-untyped-call]
+            message = json.loads(line["message"])["message"]
+            if message["method"] == "Network.requestWillBeSent":
+                found.add(message["params"]["request"]["url"])
+        return found
+
+    def error_box(self) -> str:
+        """What Swagger UI itself found wrong with the document, at the top of the page."""
+        boxes = self._browser.find_elements(By.CSS_SELECTOR, ".errors-wrapper")
+        return boxes[0].text if boxes else ""
+
+    def complaints(self) -> list[str]:
+        """What the console says: scripts that failed, what the page's policy forbade."""
+        lines = self._browser.get_log("browser")  # type: ignore[no-untyped-call]
+        return [line["message"] for line in lines if line["level"] in ("SEVERE", "WARNING")]
+
+
+@pytest.fixture
+def page(browser: WebDriver, stack: RunningStack) -> SwaggerUI:
+    return SwaggerUI(browser, stack.url)
+
+
+def test_a_person_signs_in_makes_a_table_and_loads_a_file(
+    page: SwaggerUI, stack: RunningStack, tmp_path: Path
+) -> None:
+    table = f"Browser_{uuid.uuid4().hex[:8]}"
+    file = tmp_path / "customers.csv"
+    file.write_text("name,age\nAnn,37\nBob,not a number\nÉva,29\n", encoding="utf-8")
+
+    page.open("/docs")
+    assert page.error_box() == ""
+    page.authorize(stack.admin["username"], stack.admin["password"])
+
+    block = page.operation("tables_create")
+    columns = [{"name": "name", "type": "TEXT"}, {"name": "age", "type": "INTEGER"}]
+    page.set_body(block, {"name": table, "columns": columns})
+    status, made = page.execute(block)
+    assert (status, made["name"]) == (201, table)
+
+    block = page.operation("imports_create")
+    page.fill(block, "file", str(file))
+    page.fill(block, "table", table)
+    status, submitted = page.execute(block)
+    assert status == 202, submitted
+    assert submitted["table"] == table
+
+    with stack.signed_in() as http:
+        finished(http, submitted["id"])
+    block = page.operation("imports_read")
+    page.fill(block, "id", str(submitted["id"]))
+    status, run = page.execute(block)
+    assert (status, run["state"]) == (200, "succeeded")
+    assert (run["rows"]["loaded"], run["rows"]["rejected"]) == (2, 1)
+
+    block = page.operation("records_list")
+    page.fill(block, "table", table)
+    status, answer = page.execute(block)
+    assert status == 200
+    assert [row["name"] for row in answer["items"]] == ["Ann", "Éva"]
+
+    assert page.error_box() == ""
+    assert outside(page.addresses(), stack) == []
+    assert page.complaints() == []
+
+
+def outside(addresses: set[str], stack: RunningStack) -> list[str]:
+    """What did not come from the gateway (or from the page itself)."""
+    own = (f"{stack.url}/", "data:", "blob:", "chrome:")
+    return [address for address in addresses if not address.startswith(own)]
+
+
+def finished(http: httpx2.Client, import_id: int) -> None:
+    """Follow the import's events until it says that it is done."""
+    with http.stream("GET", f"/api/imports/{import_id}/events") as events:
+        for line in events.iter_lines():
+            if line.startswith("event: done"):
+                return
+
+
+def test_a_table_has_a_page_of_its_own(page: SwaggerUI, stack: RunningStack) -> None:
+    table = f"Own_{uuid.uuid4().hex[:8]}"
+    columns = [{"name": "city", "type": "TEXT"}]
+    with stack.signed_in() as http:
+        assert http.post("/api/tables", json={"name": table, "columns": columns}).status_code == 201
+
+    browser = page._browser
+    browser.get(f"{stack.url}/docs/tables/")
+    form = page.wait_for("form#sign-in:not([hidden])")
+    page.wait_for("input[name=username]", within=form).send_keys(stack.admin["username"])
+    page.wait_for("input[name=password]", within=form).send_keys("wrong")
+    page.click("button", within=form)
+    wait: WebDriverWait[WebDriver] = WebDriverWait(browser, WAIT_S)
+    wait.until(lambda _: page.wait_for("#message").text)
+    password = page.wait_for("input[name=password]", within=form)
+    password.clear()
+    password.send_keys(stack.admin["password"])
+    page.click("button", within=form)
+    page.click(f"#tables a[href='/docs/tables/{table}']")
+    page.wait_for(".opblock")
+    assert table in page.wait_for(".information-container .title").text
+    page.wait_for("[data-param-name^='city']", within=page.operation_named("GET", "records"))
+
+    assert page.error_box() == ""
+    assert outside(page.addresses(), stack) == []
