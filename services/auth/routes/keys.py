@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from services.auth.dependencies import SignedIn, State
+from services.auth.dependencies import Address, SignedIn, State
 from services.auth.schemas import RotationAnswer
 from services.auth.service.keys import rotate_for
 
@@ -25,13 +25,13 @@ async def jwks(state: State, response: Response) -> dict[str, list[dict[str, Any
     status_code=200,
     summary="Let the next signing key take its turn",
 )
-async def keys_rotate(caller: SignedIn, state: State) -> RotationAnswer:
+async def keys_rotate(caller: SignedIn, state: State, address: Address) -> RotationAnswer:
     """The next key signs as soon as it has been public for 10 minutes, and a new one follows it.
 
     No token is refused on the way: the old key stays public until its last token is gone.
     Asking again before `signs_from` answers the same.
     """
-    rotation = await rotate_for(state.keys, caller)
+    rotation = await rotate_for(state.keys, caller, address=address)
     return RotationAnswer(
         kid=rotation.kid, signs_from=rotation.signs_from, next_kid=rotation.next_kid
     )

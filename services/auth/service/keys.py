@@ -105,7 +105,9 @@ async def ensure_keys(engine: AsyncEngine, *, secret: bytes) -> None:
                 tokens.open_key(key.sealed_private_key, kid=key.kid, secret=secret)
 
 
-async def rotate(engine: AsyncEngine, *, secret: bytes, actor: str) -> Rotation:
+async def rotate(
+    engine: AsyncEngine, *, secret: bytes, actor: str, address: str | None = None
+) -> Rotation:
     """Let the next key sign as soon as every verifier knows it, and publish one after it.
 
     A rotation that has been ordered and has not come about yet is answered again.
@@ -133,16 +135,17 @@ async def rotate(engine: AsyncEngine, *, secret: bytes, actor: str) -> Rotation:
             subject=actor,
             action="auth.rotate_keys",
             object_=f"key:{following.kid}",
+            address=address,
             detail={"signs_from": signs_from.isoformat(), "next": next_kid},
         )
     return Rotation(kid=following.kid, signs_from=signs_from, next_kid=next_kid)
 
 
-async def rotate_for(ring: KeyRing, caller: Caller) -> Rotation:
+async def rotate_for(ring: KeyRing, caller: Caller, *, address: str | None) -> Rotation:
     """Rotate for an admin; raises ForbiddenError for anybody else."""
     async with ring.engine.connect() as connection:
         await require_admin(connection, caller)
-    rotation = await rotate(ring.engine, secret=ring.secret, actor=caller.sub)
+    rotation = await rotate(ring.engine, secret=ring.secret, actor=caller.sub, address=address)
     ring.forget()
     return rotation
 
