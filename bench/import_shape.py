@@ -68,7 +68,9 @@ def write_csv(path: Path, count: int, *, bad_every: int = 0, duplicate_every: in
     with path.open("wb") as file:
         for first in range(0, count, 100_000):
             size = min(100_000, count - first)
-            piece = rows(size, first).with_columns(pl.col("age", "amount", "points").cast(pl.String))
+            piece = rows(size, first).with_columns(
+                pl.col("age", "amount", "points").cast(pl.String)
+            )
             number = pl.int_range(first, first + size)
             if bad_every:
                 bad = number % bad_every == 1

@@ -10,6 +10,7 @@ import polars as pl
 
 from services.ingest.domain import RejectCode
 from services.ingest.pipeline.cells.dates import DateFormat
+from services.ingest.pipeline.cells.numerics import plain_numeric_binary
 from services.ingest.pipeline.cells.reading import (
     FALSE_WORDS,
     TRUE_WORDS,
@@ -161,7 +162,7 @@ def _cast(  # noqa: C901, PLR0911 - one case per type is the clearest
 
 def _numeric(column: pl.Expr, column_type: ColumnType, dtype: pl.DataType) -> pl.Expr:
     if column_type.precision is None:
-        return pl.repeat(None, pl.len(), dtype=dtype)
+        return plain_numeric_binary(column)
     scale = column_type.scale or 0
     before = column_type.precision - scale
     whole = f"[0-9]{{1,{before}}}" if before else "0"
