@@ -14,6 +14,8 @@ from migrations.bootstrap import SERVICES
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
+LOOPBACK_AND_PUBLIC = "public,127.0.0.0/8,::1/128"
+"""Where the local stack lets database sources be."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def _own(service: str, *, known: Secrets, state: Path, given: Mapping[str, str])
         return {
             "STORAGE_URL": given.get("STORAGE_URL", (state / "storage").resolve().as_uri()),
             "SOURCE_KEYS": given.get("SOURCE_KEYS", known.source_key),
-            "SOURCE_ALLOWED_NETWORKS": given.get("SOURCE_ALLOWED_NETWORKS", "public,127.0.0.0/8,::1/128"),
+            "SOURCE_ALLOWED_NETWORKS": given.get("SOURCE_ALLOWED_NETWORKS", LOOPBACK_AND_PUBLIC),
         }
     return {}
 

@@ -11,7 +11,7 @@ from tests.support.databases import PASSWORD, Database, drop_database, make_data
 
 
 def run(database: Database, program: str, *arguments: str) -> str:
-    command = [database.cluster.binaries / program, *arguments]
+    command = [str(database.cluster.binaries / program), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
