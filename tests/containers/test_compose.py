@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from deploy.local.environment import ROOT, Addresses, migration_environment, process_environment
 from deploy.local.state import load_secrets
