@@ -53,7 +53,10 @@ async def test_a_postgresql_table_lands_in_a_table_made_for_it(elsewhere: Elsewh
     assert (import_["kind"], import_["table"], import_["state"]) == (
         "database", "Customer", "queued",
     )  # fmt: skip
-    body = await done(elsewhere, import_)
+    async with elsewhere.ingest.working():
+        body = await elsewhere.ingest.finished(import_)
+        (edge,) = await elsewhere.ingest.peers.wait_for_edges(1)
+    assert edge.etl_name == f"postgresql://127.0.0.1/{elsewhere.database.name}"
     assert body["state"] == "succeeded", body
     assert body["rows"] == {
         "read": 5000, "loaded": 5000, "rejected": 0, "inserted": 5000, "updated": 0,
@@ -64,8 +67,6 @@ async def test_a_postgresql_table_lands_in_a_table_made_for_it(elsewhere: Elsewh
     rows = await elsewhere.rows("Customer", "id, _import, name, age")
     assert rows[0] == (1, import_["id"], "name 1", 1)
     assert len(rows) == 5000
-    (edge,) = await elsewhere.ingest.peers.wait_for_edges(1)
-    assert edge.etl_name == f"postgresql://127.0.0.1/{elsewhere.database.name}"
 
 
 async def test_an_oracle_table_lands_in_a_table_made_for_it(elsewhere: Elsewhere) -> None:
@@ -77,7 +78,10 @@ async def test_an_oracle_table_lands_in_a_table_made_for_it(elsewhere: Elsewhere
         create_table=True,
         etl_name="nightly",
     )
-    body = await done(elsewhere, import_)
+    async with elsewhere.ingest.working():
+        body = await elsewhere.ingest.finished(import_)
+        (edge,) = await elsewhere.ingest.peers.wait_for_edges(1)
+    assert edge.etl_name == "nightly"
     assert (body["state"], body["rows"]["loaded"]) == ("succeeded", 5000), body
     assert {entry["column"]: entry["type"] for entry in body["inferred"]} == {
         "source_id": "INTEGER", "NAME": "VARCHAR(40)", "BALANCE": "NUMERIC", "BORN": "TIMESTAMP",
@@ -85,8 +89,6 @@ async def test_an_oracle_table_lands_in_a_table_made_for_it(elsewhere: Elsewhere
     assert (await elsewhere.rows("People", 'source_id, "NAME", "BALANCE", "BORN"'))[0] == (
         1, "name 1", Decimal("0.01"), dt.datetime(1990, 1, 2),
     )  # fmt: skip
-    (edge,) = await elsewhere.ingest.peers.wait_for_edges(1)
-    assert edge.etl_name == "nightly"
 
 
 async def test_names_that_differ_in_case_alone_meet(elsewhere: Elsewhere) -> None:
