@@ -7,6 +7,7 @@ an account; what depends on that happens after the answer has left.
 import asyncio
 import datetime as dt
 import secrets
+import time
 from dataclasses import dataclass, field
 
 import aiosmtplib
@@ -74,6 +75,8 @@ class CodeMail:
     challenge_id: ChallengeId
     email: EmailAddress
     code: str = field(repr=False)
+    leaves_at: float
+    """Not before this moment of the monotonic clock."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,12 @@ class Codes:
         if self.server.known_down or self.waiting.full():
             raise MailServerDownError("no mail can be sent now; try again in a minute")
         code = otp.new_code()
-        mail = CodeMail(challenge_id=otp.new_challenge(), email=email, code=code)
+        mail = CodeMail(
+            challenge_id=otp.new_challenge(),
+            email=email,
+            code=code,
+            leaves_at=time.monotonic() + RANDOM.uniform(0, self.spread_s),
+        )
         async with self.engine.begin() as connection:
             await self._count(connection, email, address)
             await challenges.add(
@@ -120,7 +128,7 @@ class Codes:
         while True:
             mail = await self.waiting.get()
             try:
-                await asyncio.sleep(RANDOM.uniform(0, self.spread_s))
+                await asyncio.sleep(max(0, mail.leaves_at - time.monotonic()))
                 await self._deliver(mail)
             finally:
                 self.waiting.task_done()
