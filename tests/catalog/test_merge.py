@@ -342,3 +342,16 @@ async def test_a_merge_says_for_which_import(catalog: Catalog, params: dict[str,
     answer = await catalog.stream("merge", b"", caller=peer("ingest"), **params)
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+
+
+async def test_edges_seen_again_are_updated_without_telling_the_indexes(catalog: Catalog) -> None:
+    content = ndjson(*(triple(f"e{n % 3}", "s", f"t{n}") for n in range(2000)))
+    sizes = (
+        "SELECT pg_relation_size('catalog.pk_edges'), pg_relation_size('catalog.ix_edges_table_id')"
+    )
+    await merge(catalog, content, import_id=1)
+    before = await catalog.rows(sizes)
+    await merge(catalog, content, import_id=2)
+
+    assert await catalog.rows("SELECT DISTINCT last_import FROM catalog.edges") == [(2,)]
+    assert await catalog.rows(sizes) == before

@@ -75,6 +75,7 @@ def _create_edges() -> None:
         sa.Column("scanned_at", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("etl_id", "table_id", name="pk_edges"),
         schema=SCHEMA,
+        postgresql_with={"fillfactor": 50},
     )
     op.create_index("ix_edges_table_id", "edges", ["table_id"], schema=SCHEMA)
 

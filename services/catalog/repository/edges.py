@@ -1,10 +1,8 @@
 """Edges one at a time, and the ETLs, schemas and tables at their ends."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     RowMapping,
     and_,
     case,
@@ -22,13 +20,14 @@ from services.catalog.domain import TableKey
 from services.catalog.tables import CatalogTable, Edge, Etl, FormerName, Schema
 
 
-def lessons(new: Any) -> tuple[dict[str, Any], ColumnElement[bool]]:
-    """The one rule for an edge that is known already: what it learns of `new`, and whether.
+def absorbing(statement: Insert) -> Insert:
+    """The one rule for an edge that is known already: it only ever learns.
 
-    It only ever learns: its first sighting moves back in time, its last one forward, each with its
-    import; a newer scan replaces what an older one told. So repeating a statement, or running two
-    in either order, leaves the same edge. `new` has the columns of an edge.
+    Its first sighting moves back in time, its last one forward, each with its import; a newer scan
+    replaces what an older one told. So repeating a statement, or running two in either order,
+    leaves the same edge. What would change nothing is not written at all.
     """
+    new = statement.excluded
     earlier = new.first_seen < Edge.first_seen
     # An import that is told again is no later sighting, whenever it is told.
     later = and_(
@@ -40,23 +39,18 @@ def lessons(new: Any) -> tuple[dict[str, Any], ColumnElement[bool]]:
         new.scanned_at.is_not(None),
         or_(Edge.scanned_at.is_(None), new.scanned_at > Edge.scanned_at),
     )
-    learnt = {
-        "first_seen": func.least(Edge.first_seen, new.first_seen),
-        "first_import": case((earlier, new.first_import), else_=Edge.first_import),
-        "last_seen": case((later, new.last_seen), else_=Edge.last_seen),
-        "last_import": case((later, new.last_import), else_=Edge.last_import),
-        "columns": case((newer_scan, new.columns), else_=Edge.columns),
-        "estimated_rows": case((newer_scan, new.estimated_rows), else_=Edge.estimated_rows),
-        "scanned_at": func.greatest(Edge.scanned_at, new.scanned_at),
-    }
-    return learnt, or_(earlier, later, newer_scan)
-
-
-def absorbing(statement: Insert) -> Insert:
-    """An insert of edges by which those that are known learn."""
-    learnt, anything_new = lessons(statement.excluded)
     return statement.on_conflict_do_update(
-        index_elements=[Edge.etl_id, Edge.table_id], set_=learnt, where=anything_new
+        index_elements=[Edge.etl_id, Edge.table_id],
+        set_={
+            "first_seen": func.least(Edge.first_seen, new.first_seen),
+            "first_import": case((earlier, new.first_import), else_=Edge.first_import),
+            "last_seen": case((later, new.last_seen), else_=Edge.last_seen),
+            "last_import": case((later, new.last_import), else_=Edge.last_import),
+            "columns": case((newer_scan, new.columns), else_=Edge.columns),
+            "estimated_rows": case((newer_scan, new.estimated_rows), else_=Edge.estimated_rows),
+            "scanned_at": func.greatest(Edge.scanned_at, new.scanned_at),
+        },
+        where=or_(earlier, later, newer_scan),
     )
 
 

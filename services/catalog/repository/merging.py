@@ -16,19 +16,17 @@ from sqlalchemy import (
     column,
     exists,
     func,
-    insert,
     literal,
     null,
     select,
     table,
     text,
-    update,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.catalog.domain import Merged, ScanRow, TripleRow
-from services.catalog.repository.edges import lessons
+from services.catalog.repository.edges import absorbing
 from services.catalog.tables import Edge
 
 STAGE = text(
@@ -177,11 +175,13 @@ async def _merge_edges(
         .select_from(pairs)
         .subquery("told")
     )
+    names = [column.name for column in told.c]
     same = and_(Edge.etl_id == told.c.etl_id, Edge.table_id == told.c.table_id)
-    learnt, anything_new = lessons(told.c)
-    await connection.execute(update(Edge).values(learnt).where(same, anything_new))
-    missing = select(*told.c).where(~exists().where(same)).order_by(told.c.etl_id, told.c.table_id)
-    made = insert(Edge).from_select([column.name for column in told.c], missing)
-    inserted = (await connection.execute(made)).rowcount
+    rows = select(*told.c).order_by(told.c.etl_id, told.c.table_id)
+    # In the order of the rows on disk this is faster than an UPDATE with a join, which is not.
+    known = insert(Edge).from_select(names, rows.where(exists().where(same)))
+    await connection.execute(absorbing(known))
+    missing = insert(Edge).from_select(names, rows.where(~exists().where(same)))
+    inserted = (await connection.execute(missing)).rowcount
     named = (await connection.execute(select(func.count()).select_from(pairs))).scalar_one()
     return Merged(inserted=inserted, known=named - inserted, merged_at=at)
