@@ -1,8 +1,7 @@
 """Alembic's entry for the service ingest."""
 
+import services.ingest.sources.tables  # noqa: F401 - it adds the tables of sources
 from migrations.environment import run
-
-# Not from `services.ingest.tables` itself: this module adds the tables of sources to it.
-from services.ingest.sources.tables import metadata
+from services.ingest.tables import metadata
 
 run(metadata)

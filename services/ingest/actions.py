@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Response
 
+from services.ingest.answering import accepted
 from services.ingest.dependencies import Body, Cataloguer, Importer, RequestKey, State
 from services.ingest.forms import catalog_file_request, multipart, upload_csv_request
-from services.ingest.routes import accepted
 from services.ingest.schemas import CatalogFileForm, ImportAnswer, UploadCsvForm
 
 router = APIRouter(tags=["verb face"])

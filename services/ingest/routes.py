@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from services.ingest.answering import accepted
 from services.ingest.dependencies import Body, Importer, Peer, RequestKey, State
 from services.ingest.domain import Run
 from services.ingest.domain import State as RunState
@@ -180,12 +181,6 @@ async def internal_imports(
     """The newest imports into a table, or by an ETL, for our peers."""
     runs = await state.steering.feeding(table=table, etl=etl, limit=limit)
     return ImportSummaries(items=tuple(summary_of(run) for run in runs))
-
-
-def accepted(run: Run, response: Response) -> ImportAnswer:
-    """The answer to a submission."""
-    response.headers["Location"] = f"/api/imports/{run.id}"
-    return ImportAnswer.of(run, now=datetime.now(UTC))
 
 
 def _path(path: str, query: Mapping[str, object] | None) -> str | None:

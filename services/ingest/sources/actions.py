@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, Response
 
+from services.ingest.answering import accepted
 from services.ingest.dependencies import Cataloguer, RequestKey, State
-from services.ingest.routes import accepted
 from services.ingest.schemas import ImportAnswer
 from services.ingest.sources.schemas import CatalogDatabase
 

@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Query, Response
 
+from services.ingest.answering import accepted
 from services.ingest.dependencies import Importer, RequestKey, State
-from services.ingest.routes import accepted
 from services.ingest.schemas import ImportAnswer, Limit
 from services.ingest.sources.schemas import (
     DatabaseImport,
