@@ -17,12 +17,15 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bench.gateway_upstream import GIGABYTE
 from bench.results import Section, machine
 from deploy.local.processes import free_port
 from deploy.local.valkey import Valkey, find_server
+from tests.support.stack import running_stack
 
 PAGE = "/api/tables/people/records?limit=25"
 EXPORT = "/api/tables/people/export"
@@ -30,6 +33,10 @@ UPLOAD = "/api/imports"
 ROUNDS = 9
 PAGES_S = 2
 BLOCK = b"x" * (1 << 18)
+UNLIMITED = {
+    "RATE_LIMIT_REQUESTS_PER_S": "1000000",
+    "RATE_LIMIT_REQUESTS_BURST": "1000000000",
+}
 
 NGINX = """
 worker_processes 1;
@@ -79,6 +86,70 @@ def process(command: list[str], *, port: int, **environment: str) -> Iterator[No
             running.terminate()
 
 
+@contextmanager
+def in_front_of_records() -> Iterator[tuple[dict[str, int], str]]:
+    """The real stack: ports of the records service, of an nginx and of the gateway; and a token."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        with running_stack(folder / "state", settings=UNLIMITED) as stack:
+            with stack.signed_in() as http:
+                columns = [{"name": column, "type": type_} for column, type_ in COLUMNS.items()]
+                made = http.post("/api/tables", json={"name": "people", "columns": columns})
+                assert made.status_code == 201, made.text
+                filled = http.post("/api/tables/people/records", json=list(people(1000)))
+                assert filled.status_code == 201, filled.text
+                token = str(http.headers["Authorization"])
+            service = urlsplit(stack.facts["services"]["records"]).port
+            gateway = urlsplit(stack.url).port
+            assert service
+            assert gateway
+            ports = {"service": service, "nginx": free_port(), "gateway": gateway}
+            with nginx_in(folder, ports):
+                yield ports, token
+
+
+COLUMNS = {
+    "name": "TEXT",
+    "email": "TEXT",
+    "born": "DATE",
+    "seen_at": "TIMESTAMPTZ",
+    "age": "INTEGER",
+    "balance": "NUMERIC(12,2)",
+    "active": "BOOLEAN",
+    "city": "TEXT",
+    "note": "TEXT",
+    "points": "BIGINT",
+}
+
+
+def people(count: int) -> Iterator[dict[str, object]]:
+    for number in range(count):
+        yield {
+            "name": f"Person {number}",
+            "email": f"person{number}@example.com",
+            "born": "1987-05-04",
+            "seen_at": "2026-11-21T08:15:00Z",
+            "age": number % 90,
+            "balance": "1024.50",
+            "active": number % 2 == 0,
+            "city": "Torino",
+            "note": 'a text with commas, and "quotes"',
+            "points": 12345678901 + number,
+        }
+
+
+@contextmanager
+def nginx_in(folder: Path, ports: dict[str, int]) -> Iterator[None]:
+    configuration = folder / "nginx.conf"
+    configuration.write_text(
+        NGINX.format(folder=folder, upstream=ports["service"], port=ports["nginx"])
+    )
+    command = [found("nginx") or "nginx", "-c", str(configuration)]
+    with process(command, port=ports["nginx"]):
+        yield
+
+
 def listens(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
         return True
@@ -93,10 +164,6 @@ def in_front_of(application: str, *, factory: bool = False) -> Iterator[dict[str
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
-        configuration = folder / "nginx.conf"
-        configuration.write_text(
-            NGINX.format(folder=folder, upstream=ports["service"], port=ports["nginx"])
-        )
         valkey = Valkey(server=find_server(), folder=folder)
         valkey.start()
         environment = {
@@ -104,18 +171,16 @@ def in_front_of(application: str, *, factory: bool = False) -> Iterator[dict[str
             "PORT": str(ports["gateway"]),
             "REDIS_URL": valkey.url,
             **{f"{service}_URL": url for service in ("AUTH", "CATALOG", "RECORDS", "INGEST")},
-            "RATE_LIMIT_REQUESTS_PER_S": "1000000",
-            "RATE_LIMIT_REQUESTS_BURST": "1000000000",
             "LOG_FORMAT": "json",
+            **UNLIMITED,
         }
         uvicorn = [sys.executable, "-m", "uvicorn", application, "--no-access-log"]
         uvicorn += ["--port", str(ports["service"]), *(["--factory"] if factory else [])]
         gateway = [sys.executable, "-m", "gateway"]
-        nginx = [found("nginx") or "nginx", "-c", str(configuration)]
         try:
             with (
                 process(uvicorn, port=ports["service"], **environment),
-                process(nginx, port=ports["nginx"]),
+                nginx_in(folder, ports),
                 process(gateway, port=ports["gateway"], **environment),
             ):
                 yield ports
@@ -123,8 +188,9 @@ def in_front_of(application: str, *, factory: bool = False) -> Iterator[dict[str
             valkey.stop()
 
 
-def pages_per_s(port: int) -> float:
-    command = ["wrk", "-t1", "-c16", f"-d{PAGES_S}s", f"http://127.0.0.1:{port}{PAGE}"]
+def pages_per_s(port: int, *, token: str = "Bearer none") -> float:
+    command = ["wrk", "-t1", "-c16", f"-d{PAGES_S}s", "-H", f"Authorization: {token}"]
+    command.append(f"http://127.0.0.1:{port}{PAGE}")
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in said or "Socket errors" in said:
         sys.exit(said)
@@ -195,6 +261,9 @@ def main() -> None:
         print(f"skipped: {' and '.join(missing)} not found (apt-get install nginx wrk)")
         return
     rows = []
+    with in_front_of_records() as (ports, token):
+        figures = compared(ports, partial(pages_per_s, token=token), rounds=ROUNDS)
+        rows.append(row("25-row pages, the records service", "pages/s", figures))
     with in_front_of("bench.gateway_upstream:service", factory=True) as ports:
         figures = compared(ports, pages_per_s, rounds=ROUNDS)
         rows.append(row("25-row pages, a service built as ours", "pages/s", figures))

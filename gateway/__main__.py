@@ -14,9 +14,8 @@ def main() -> int:
     try:
         app = gateway_from_environment()
     except ValidationError as exc:
-        for error in exc.errors():
-            name = "_".join(str(part) for part in error["loc"]).upper()
-            sys.stderr.write(f"{name}: {error['msg']}\n")
+        reasons = {str(error["loc"][0]).upper(): error["msg"] for error in exc.errors()}
+        sys.stderr.writelines(f"{name}: {reason}\n" for name, reason in reasons.items())
         return 2
     server = server_for(app)
     # What was made until here lives as long as the process: the collector need not look at it.

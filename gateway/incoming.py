@@ -104,6 +104,9 @@ def read_head(scope: Scope, *, trusted_proxies: Sequence[Network]) -> Incoming:
         query = scope["query_string"].decode("ascii")
     except UnicodeDecodeError as exc:
         raise BadRequestError("the request's head holds bytes that are not UTF-8") from exc
+    coding = special.get(b"transfer-encoding")
+    if coding is not None and [value.strip().lower() for value in coding] != [b"chunked"]:
+        raise BadRequestError("the only transfer coding taken is `chunked`")
     if b"connection" in special:
         kept = _without_named(kept, special[b"connection"])
     known = {name: value for name, value in kept if name in _READ}
