@@ -68,7 +68,7 @@ async def test_requests_of_two_meanings_do_not_pass(
     service: FakeService, gateway: RunningGateway, framing: bytes
 ) -> None:
     head = b"POST /api/imports HTTP/1.1\r\n" + HOST + framing + b"\r\n"
-    answer = await gateway.raw(head + SMUGGLED, then_eof=True)
+    answer = await gateway.raw(head + SMUGGLED)
     assert answer.startswith(b"HTTP/1.1 400")
     assert answer.count(b"HTTP/1.1 ") - answer.count(b"HTTP/1.1 request") == 1
     assert service.seen == []
