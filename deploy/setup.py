@@ -45,23 +45,26 @@ def main() -> None:
         )
     say("installing what uv.lock names")
     groups = [part for group in sys.argv[1:] for part in ("--group", group)]
-    run(
-        # A configuration of uv that lies on the machine must not change what is installed.
-        [
-            *(str(uv), "sync", "--quiet", "--frozen", "--no-config", "--no-default-groups"),
-            *("--inexact", *groups),
-        ],
-        "the packages could not be installed",
-        VIRTUAL_ENV=str(VENV),
-        UV_PROJECT_ENVIRONMENT=str(VENV),
-        UV_PYTHON=str(python),
-        UV_PYTHON_DOWNLOADS="never",
-    )
+    # A configuration of uv that lies on the machine must not change what is installed.
+    sync = ["sync", "--quiet", "--frozen", "--no-config", "--no-default-groups", "--inexact"]
+    environment = {
+        "VIRTUAL_ENV": str(VENV),
+        "UV_PROJECT_ENVIRONMENT": str(VENV),
+        "UV_PYTHON": str(python),
+        "UV_PYTHON_DOWNLOADS": "never",
+    }
+    # uv trusts its own list of authorities; where a proxy has one of its own, the system's.
+    if attempt([str(uv), *sync, *groups], **environment).returncode:
+        run(
+            [str(uv), "--system-certs", *sync, *groups],
+            "the packages could not be installed",
+            **environment,
+        )
 
 
-def run(command: "list[str]", complaint: str, **environment: str) -> None:
-    """Run a command in the checkout; stop with what it said if it fails."""
-    done = subprocess.run(
+def attempt(command: "list[str]", **environment: str) -> "subprocess.CompletedProcess[bytes]":
+    """Run a command in the checkout and keep what it says."""
+    return subprocess.run(
         command,
         cwd=str(ROOT),
         env={**os.environ, **environment},
@@ -69,6 +72,11 @@ def run(command: "list[str]", complaint: str, **environment: str) -> None:
         stderr=subprocess.STDOUT,
         check=False,
     )
+
+
+def run(command: "list[str]", complaint: str, **environment: str) -> None:
+    """Run a command in the checkout; stop with what it said if it fails."""
+    done = attempt(command, **environment)
     if done.returncode:
         sys.stderr.write(done.stdout.decode(errors="replace").strip() + "\n")
         stop(complaint)
