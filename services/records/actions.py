@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from services.records import described
 from services.records.answers import table_answer
 from services.records.dependencies import (
+    BODY_LIMIT_BYTES,
     Body,
     Kept,
     RecordReader,
@@ -29,7 +30,12 @@ from services.records.wire import numbered_response, record_response
 from shared.errors import InvalidInputError
 from shared.idempotency import IdempotentRoute
 
-router = APIRouter(prefix="/api", tags=["verbs"], route_class=IdempotentRoute)
+router = APIRouter(
+    prefix="/api",
+    tags=["verbs"],
+    route_class=IdempotentRoute,
+    max_body_size=BODY_LIMIT_BYTES,
+)
 
 DATA = {"name": "Ann", "email": "ann@example.com"}
 

@@ -20,6 +20,9 @@ from shared.caller import authenticated
 from shared.contracts.auth import Caller, Scope
 from shared.jwt import Verifier
 
+BODY_LIMIT_BYTES = 64 * 1024**2
+"""The largest body of a request; 10,000 records of 6 KiB."""
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -64,13 +67,14 @@ class JsonBody:
         return Source(self.text, member)
 
 
-def _state(request: Request) -> RecordsState:
+async def _state(request: Request) -> RecordsState:
     state: RecordsState = request.state.state
     return state
 
 
-def _stores(request: Request) -> Stores:
-    return _state(request).stores
+async def _stores(request: Request) -> Stores:
+    state: RecordsState = request.state.state
+    return state.stores
 
 
 async def _json_body(request: Request) -> JsonBody:

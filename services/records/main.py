@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 
 from services.records import actions
 from services.records.clients import CatalogClient, SubjectClient
 from services.records.dependencies import RecordsState
 from services.records.routes import routers
+from services.records.routes.front import PAGES
 from services.records.service.stores import KnownTables, Stores
 from services.records.settings import RecordsSettings
 from services.records.tasks import background
@@ -56,17 +57,16 @@ def create_app(settings: RecordsSettings | None = None) -> FastAPI:
             async with background(stores, CatalogClient(catalog), database_url=url):
                 yield {"state": state}
 
-    everything = APIRouter(max_body_size=chosen.record_body_limit_bytes)
-    for router in (actions.router, *routers):
-        everything.include_router(router)
-    return build_app(
+    app = build_app(
         chosen,
         service="records",
         title="Tabularium records",
-        routers=[everything],
+        routers=(*routers, actions.router),
         lifespan=lifespan,
         probes={"postgresql": _probe_database},
     )
+    app.router.routes.insert(0, PAGES)
+    return app
 
 
 @asynccontextmanager

@@ -4,8 +4,6 @@ from pydantic import Field
 
 from shared.settings import ServiceSettings
 
-MIB = 1024**2
-
 
 class RecordsSettings(ServiceSettings):
     """What the records service reads besides the common settings."""
@@ -17,4 +15,3 @@ class RecordsSettings(ServiceSettings):
     """Exports that run at once in one process."""
     export_stall_s: float = Field(default=60, gt=0)
     """An export whose client takes nothing for so long is ended."""
-    record_body_limit_bytes: int = Field(default=64 * MIB, ge=1024)

@@ -250,3 +250,17 @@ async def test_the_tables_list_pages_by_name(service: Service) -> None:
         names += [each["name"] for each in body["items"]]
         path = body["next"]
     assert names == ["Aal", "maus", "zebra"]
+
+
+async def test_next_is_well_formed_whatever_the_query_was(service: Service) -> None:
+    for query in ("name__ne=%22%3E%0A%C3%A9", "q=%5C", "sort=-n%61me", "curso%72=&limit=2"):
+        answer = await service.ann(
+            "GET", f"{PEOPLE}?limit=1&{query}" if "limit" not in query else f"{PEOPLE}?{query}"
+        )
+        if answer.status_code == 422:
+            assert answer.json()["errors"][0]["field"] == "cursor"
+            continue
+        following = answer.json()["next"]
+        if following is not None:
+            assert following.isascii()
+            assert (await service.ann("GET", following)).status_code == 200

@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, quote, unquote_plus
 
 from services.records.domain import ID, Column, Table, normalised
 from services.records.errors import UnknownColumnError
@@ -150,10 +150,20 @@ def flag(parameters: Mapping[str, str], name: str) -> bool:
     return text in TRUE_WORDS
 
 
-def next_path(path: str, pairs: Pairs, **changes: str) -> str:
-    """The same list with other paging parameters, in a form that can be followed as it stands."""
-    kept = [(name, value) for name, value in pairs if name not in ("cursor", "page")]
-    return f"{path}?{urlencode([*kept, *changes.items()])}"
+def pairs_of(query_string: str) -> list[tuple[str, str]]:
+    """Names and values of a query string, blank values kept."""
+    return parse_qsl(query_string, keep_blank_values=True)
+
+
+def next_path(path: str, query_string: str, name: str, value: str) -> str:
+    """The same list, further on, in a form that can be followed as it stands."""
+    # Percent-encoded already; what a careless client left bare must not end a header or a text.
+    kept = [
+        quote(part, safe="%=+,:;@!$'()*/?~", encoding="latin-1")
+        for part in query_string.split("&")
+        if part and unquote_plus(part.partition("=")[0]) not in ("cursor", "page")
+    ]
+    return f"{path}?{'&'.join([*kept, f'{name}={value}'])}"
 
 
 def _count(word: str) -> Count:

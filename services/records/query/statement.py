@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from services.records.ddl import table_name
 from services.records.domain import ID, Column, Table
@@ -39,7 +40,7 @@ class Binds:
 
 def reference(column: Column) -> str:
     """A column of the row at hand."""
-    return f"{ROW}.{quoted(column.name)}"
+    return _reference(column.name)
 
 
 def selected(columns: Sequence[Column]) -> str:
@@ -48,11 +49,8 @@ def selected(columns: Sequence[Column]) -> str:
     JSON is cast to jsonb (nothing for a jsonb column), so that no element of an answer holds a
     line break: `services.records.repository.rows` cuts there.
     """
-    return ", ".join(
-        f"{reference(column)}::jsonb AS {quoted(column.name)}"
-        if column.type.name is TypeName.JSON
-        else reference(column)
-        for column in columns
+    return _select_list(
+        tuple([(column.name, column.type.name is TypeName.JSON) for column in columns])
     )
 
 
@@ -73,10 +71,11 @@ def order_by(order: Sequence[SortKey]) -> str:
 
 
 def page(listing: Listing, table: Table, binds: Binds) -> str:
-    """One row: `items` (JSON text of up to limit + 1 rows), `found`, `last` (see below), `total`.
+    """One row: `items` (JSON text of up to limit + 1 rows), how many were `found`, and `last`.
 
     `last` is a JSON text of the sort values, as texts, of the row at `limit`; null for a shorter
-    page. `total` is null unless it is to be exact.
+    page. It is null too in the order of `id` alone, where it can be read off the last item: to
+    have it from PostgreSQL would cost a quarter of the page.
     """
     more = [after(listing.order, listing.after, binds)] if listing.after is not None else []
     wanted = binds.number(listing.limit)
@@ -85,8 +84,13 @@ def page(listing: Listing, table: Table, binds: Binds) -> str:
     tail = f"{condition}{order_by(listing.order)} LIMIT {wanted} + 1"
     if listing.offset:
         tail += f" OFFSET {binds.number(listing.offset)}"
+    if is_by_id(listing.order):
+        return (
+            "SELECT coalesce(json_agg(_r), '[]')::text AS items, count(*) AS found,"  # noqa: S608
+            f" NULL::text AS last FROM (SELECT {selected(listing.fields)} {rows}{tail}) _r"
+        )
     keys = ", ".join(f"{reference(key.column)}::text" for key in listing.order)
-    names = ", ".join(f"_q.{quoted(column.name)}" for column in listing.fields)
+    names = _names(tuple([column.name for column in listing.fields]))
     return (
         "SELECT coalesce(json_agg(_r), '[]')::text AS items, count(*) AS found,"  # noqa: S608
         f" (array_agg(_q.{KEYS}))[{wanted}]::text AS last"
@@ -95,14 +99,17 @@ def page(listing: Listing, table: Table, binds: Binds) -> str:
     )
 
 
+def is_by_id(order: Sequence[SortKey]) -> bool:
+    """Whether an order is that of `id` alone."""
+    return len(order) == 1 and order[0].column.name == ID.name
+
+
 def after(order: Sequence[SortKey], values: Sequence[str | None], binds: Binds) -> str:
     """The condition that a row stands behind the row with these sort values."""
-    simple = len(order) == 1 and values[0] is not None and order[0].column.name == ID.name
-    if simple:
+    first = values[0]
+    if is_by_id(order) and first is not None:
         sign = "<" if order[0].descending else ">"
-        return (
-            f"{reference(order[0].column)} {sign} {_value(order[0].column, values[0] or '', binds)}"
-        )
+        return f"{reference(ID)} {sign} {_value(ID, first, binds)}"
     alternatives: list[str] = []
     equal: list[str] = []
     for key, value in zip(order, values, strict=True):
@@ -203,3 +210,21 @@ CONDITIONS: Mapping[Operator, Callable[[Filter, Binds], str]] = {
     Operator.STARTSWITH: _pattern("LIKE", "{}%"),
     Operator.ISNULL: _nullness,
 }
+
+
+@lru_cache(maxsize=4096)
+def _reference(name: str) -> str:
+    return f"{ROW}.{quoted(name)}"
+
+
+@lru_cache(maxsize=1024)
+def _select_list(columns: tuple[tuple[str, bool], ...]) -> str:
+    return ", ".join(
+        f"{_reference(name)}::jsonb AS {quoted(name)}" if is_json else _reference(name)
+        for name, is_json in columns
+    )
+
+
+@lru_cache(maxsize=1024)
+def _names(columns: tuple[str, ...]) -> str:
+    return ", ".join(f"_q.{quoted(name)}" for name in columns)

@@ -17,15 +17,14 @@ from services.records.query import statement
 from services.records.query.plan import Count, Listing, Operator, Selection
 from services.records.repository.driver import Driver, reading
 
-Pool = "asyncpg.Pool[asyncpg.Record]"
+ID_MEMBER = '{"id":'
 
 
 @dataclass(frozen=True, slots=True)
 class PageOfRows:
-    """A page; `items` is a JSON array, `last` a JSON array of the last row's sort values."""
+    """A page: `items` is a JSON array; `last`, if there are more, one of its last sort values."""
 
     items: str
-    has_more: bool
     last: str | None
     total: int | None
 
@@ -42,22 +41,24 @@ async def page(pool: "asyncpg.Pool[asyncpg.Record]", table: Table, listing: List
     """One page of a table, by keyset or offset."""
     binds = statement.Binds()
     rows = statement.page(listing, table, binds)
-    total = _total(listing, table, binds)
+    counted = _total(listing, table, binds)
     oid = binds.number(table.oid)
     sql = (
-        f"SELECT _t.version, _t.grants_version, _p.items, _p.found, _p.last, {total} AS total"  # noqa: S608
+        f"SELECT _t.version, _t.grants_version, _p.items, _p.found, _p.last, {counted} AS total"  # noqa: S608
         f" FROM records.tables _t CROSS JOIN LATERAL ({rows}) _p WHERE _t.oid = {oid}"
     )
     with reading(table):
         row = await _fetch(pool, sql, binds, custom_plan=_wants_custom_plan(listing.selection))
     found = _current(table, row)
-    estimated = listing.count is Count.ESTIMATED
-    return PageOfRows(
-        items=_without_surplus(found["items"], listing.limit, found["found"]),
-        has_more=found["found"] > listing.limit,
-        last=found["last"] if found["found"] > listing.limit else None,
-        total=await estimate(pool, table, listing.selection) if estimated else found["total"],
-    )
+    items: str = found["items"]
+    last: str | None = None
+    total: int | None = found["total"]
+    if found["found"] > listing.limit:
+        items = _without_surplus(items)
+        last = found["last"] or f'["{_last_id(items)}"]'
+    if listing.count is Count.ESTIMATED:
+        total = await estimate(pool, table, listing.selection)
+    return PageOfRows(items=items, last=last, total=total)
 
 
 async def one(driver: Driver, table: Table, record_id: int, fields: Sequence[Column]) -> Row | None:
@@ -135,12 +136,16 @@ def _current(table: Table, row: Any) -> Any:
     return row
 
 
-def _without_surplus(items: str, limit: int, found: int) -> str:
+def _without_surplus(items: str) -> str:
     """Cut the row that was read only to know whether there are more.
 
     `json_agg` puts a line break between elements, and within them there is none: PostgreSQL
     escapes those of texts, and writes jsonb on one line.
     """
-    if found <= limit:
-        return items
     return items[: items.rindex("\n")].rstrip(", ") + "]"
+
+
+def _last_id(items: str) -> str:
+    # `id` is the first member of every item.
+    start = items.index(ID_MEMBER, items.rfind("\n") + 1) + len(ID_MEMBER)
+    return items[start : start + 20].partition(",")[0].partition("}")[0]

@@ -3,10 +3,10 @@
 from services.records.routes import export, grants, internal, many, records, tables
 
 routers = (
-    tables.router,
-    grants.router,
     records.router,
     many.router,
+    tables.router,
+    grants.router,
     export.router,
     internal.router,
 )

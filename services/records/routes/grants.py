@@ -5,13 +5,24 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 
 from services.records.answers import grant_answer
-from services.records.dependencies import Kept, State, TableName, TableReader, TableWriter
+from services.records.dependencies import (
+    BODY_LIMIT_BYTES,
+    Kept,
+    State,
+    TableName,
+    TableReader,
+    TableWriter,
+)
 from services.records.domain import Level
 from services.records.schemas import GrantAnswer, GrantLevel
 from services.records.service import grants
 from shared.contracts.base import Page
 
-router = APIRouter(prefix="/api/tables/{table:segment}/grants", tags=["grants"])
+router = APIRouter(
+    prefix="/api/tables/{table:segment}/grants",
+    tags=["grants"],
+    max_body_size=BODY_LIMIT_BYTES,
+)
 
 Identifier = Annotated[
     str, Path(description="An e-mail address or a client id.", examples=["bob@example.com"])

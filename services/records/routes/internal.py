@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query, Response
 
 from services.records.answers import contract_of, visible_table
-from services.records.dependencies import Kept, Peer, TableName
+from services.records.dependencies import BODY_LIMIT_BYTES, Kept, Peer, TableName
 from services.records.service import tables
 from services.records.types.definitions import specs_for_import
 from shared.contracts.records import (
@@ -30,7 +30,11 @@ AskedContract = Annotated[ContractRequest, Body(examples=[ASKED])]
 AskedTable = Annotated[TableForImport, Body(examples=[{**ASKED, "columns": COLUMNS}])]
 AskedDescription = Annotated[DescribeRequest, Body(examples=[ASKED])]
 
-router = APIRouter(prefix="/internal", tags=["internal"])
+router = APIRouter(
+    prefix="/internal",
+    tags=["internal"],
+    max_body_size=BODY_LIMIT_BYTES,
+)
 
 
 @router.post("/contracts", summary="The contract of a table")

@@ -5,14 +5,17 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from services.records import described
-from services.records.dependencies import Body, Kept, RecordWriter, TableName
+from services.records.dependencies import BODY_LIMIT_BYTES, Body, Kept, RecordWriter, TableName
 from services.records.schemas import DeletedAnswer, ManyAnswer, UpdatedAnswer
 from services.records.service import many, writing
 from services.records.wire import many_response, record_response
 from shared.idempotency import IdempotentRoute
 
 router = APIRouter(
-    prefix="/api/tables/{table:segment}/records", tags=["records"], route_class=IdempotentRoute
+    prefix="/api/tables/{table:segment}/records",
+    tags=["records"],
+    route_class=IdempotentRoute,
+    max_body_size=BODY_LIMIT_BYTES,
 )
 
 OnConflict = Annotated[

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from services.records import described
 from services.records.dependencies import (
+    BODY_LIMIT_BYTES,
     Body,
     Kept,
     RecordId,
@@ -19,7 +20,10 @@ from services.records.wire import conditional, page_response, record_response
 from shared.idempotency import IdempotentRoute
 
 router = APIRouter(
-    prefix="/api/tables/{table:segment}/records", tags=["records"], route_class=IdempotentRoute
+    prefix="/api/tables/{table:segment}/records",
+    tags=["records"],
+    route_class=IdempotentRoute,
+    max_body_size=BODY_LIMIT_BYTES,
 )
 
 IfMatch = Annotated[str | None, Header(description="Only if the record's ETag is still this one.")]
@@ -31,9 +35,8 @@ async def records_list(
     stores: Kept, caller: RecordReader, table: TableName, request: Request
 ) -> Response:
     """A page of records by cursor (stable under inserts) or page number; `Link` to the next."""
-    pairs = request.query_params.multi_items()
-    path = request.scope["path"]
-    return page_response(await reading.list_records(stores, caller, table, pairs, path=path))
+    query, path = request.scope["query_string"].decode("latin-1"), request.scope["path"]
+    return page_response(await reading.list_records(stores, caller, table, query, path=path))
 
 
 @router.get(

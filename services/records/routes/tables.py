@@ -6,7 +6,13 @@ from fastapi import APIRouter, Query, Request, Response
 
 from services.records import described
 from services.records.answers import table_answer
-from services.records.dependencies import Kept, TableName, TableReader, TableWriter
+from services.records.dependencies import (
+    BODY_LIMIT_BYTES,
+    Kept,
+    TableName,
+    TableReader,
+    TableWriter,
+)
 from services.records.domain import is_storable
 from services.records.openapi import document_of
 from services.records.schemas import NewTable, TableAnswer, TableChange
@@ -17,7 +23,12 @@ from shared.contracts.base import Page
 from shared.errors import InvalidInputError
 from shared.idempotency import IdempotentRoute
 
-router = APIRouter(prefix="/api/tables", tags=["tables"], route_class=IdempotentRoute)
+router = APIRouter(
+    prefix="/api/tables",
+    tags=["tables"],
+    route_class=IdempotentRoute,
+    max_body_size=BODY_LIMIT_BYTES,
+)
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="Tables on a page.")]
 After = Annotated[str | None, Query(description="Where the page before ended; follow `next`.")]

@@ -1,6 +1,5 @@
 """Reading records: pages by keyset or number, and one record with its ETag."""
 
-import json
 from dataclasses import dataclass
 
 from services.records.domain import Level, Table
@@ -43,13 +42,13 @@ class Tagged:
 
 
 async def list_records(
-    stores: Stores, caller: Caller, name: str, pairs: Pairs, *, path: str
+    stores: Stores, caller: Caller, name: str, query_string: str, *, path: str
 ) -> Listed:
     """A page of records; `path` is the list's own, for `next`.
 
     Raises as `authorised`, and InvalidInputError naming the parameter.
     """
-    pairs = list(pairs)
+    pairs = parameters.pairs_of(query_string)
 
     async def work(table: Table) -> Listed:
         listing = parameters.listing_of(table, pairs)
@@ -57,11 +56,10 @@ async def list_records(
         following = None
         if page.last is not None:
             if any(name == "page" for name, _ in pairs):
-                number = listing.offset // listing.limit + 2
-                following = parameters.next_path(path, pairs, page=str(number))
+                further = ("page", str(listing.offset // listing.limit + 2))
             else:
-                cursor = cursor_of(listing.order, tuple(json.loads(page.last)))
-                following = parameters.next_path(path, pairs, cursor=cursor)
+                further = ("cursor", cursor_of(listing.order, page.last))
+            following = parameters.next_path(path, query_string, *further)
         return Listed(items=page.items, next=following, total=page.total)
 
     return await on_table(stores, name, caller, Level.VIEWER, work)

@@ -61,6 +61,14 @@ POSTGRESQL_NAMES = {
     "bytea": TypeName.BYTEA,
 }
 
+UNLIMITED_NAMES = {
+    **{name: name.value for name in TypeName},
+    TypeName.VARCHAR: "text",
+    TypeName.TEXT: "text",
+    TypeName.CHAR: "bpchar",
+    TypeName.JSON: "jsonb",
+}
+
 _TYPE = (
     r"(?P<word>[A-Za-z]+(?:\s+PRECISION)?)"
     r"\s*(?:\(\s*(?P<first>\d{1,9})\s*(?:,\s*(?P<second>\d{1,9})\s*)?\))?"
@@ -133,11 +141,7 @@ def postgresql_name(kind: ColumnType) -> str:
 
 def unlimited_name(kind: ColumnType) -> str:
     """The type without length or precision: what a value is compared as, never cut or rounded."""
-    if kind.name in (TypeName.VARCHAR, TypeName.TEXT):
-        return "text"
-    if kind.name is TypeName.CHAR:
-        return "bpchar"
-    return postgresql_name(ColumnType(name=kind.name))
+    return UNLIMITED_NAMES[kind.name]
 
 
 def is_widening(old: ColumnType, new: ColumnType) -> bool:
