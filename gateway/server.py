@@ -161,11 +161,16 @@ class GuardedProtocol(HttpToolsProtocol):
             self._head_timer = None
 
     def _refuse(self, status: int) -> None:
-        """Write a problem and close; after an earlier request's answer has begun, only close."""
+        """Write a problem and close; where another answer is due or has begun, only close."""
         self._stop_head_timer()
-        if self.cycle is not None and not self.cycle.response_complete:
-            self.transport.close()
-            return
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if self._in_head or self.pipeline or cycle.response_started:
+                self.transport.close()
+                return
+            # The body of this very request cannot be read: the application need not answer.
+            cycle.disconnected = True
+            cycle.message_event.set()
         code, title, detail = _REFUSALS[status]
         request_id = accepted_or_new(None)
         self.tell_unread(status, code, request_id)
