@@ -75,7 +75,7 @@ def _components(table: Table) -> Json:
             "Record": record,
             "NewRecord": new,
             "RecordChange": {**new, "required": []},
-            "Problem": ProblemDocument.model_json_schema(),
+            **_problem(),
         },
         "responses": {
             "Problem": {
@@ -98,6 +98,12 @@ def _components(table: Table) -> Json:
             }
         },
     }
+
+
+def _problem() -> Json:
+    schema = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+    parts: Json = schema.pop("$defs", {})
+    return {"Problem": schema, **parts}
 
 
 def _all_records(table: Table) -> Json:

@@ -293,6 +293,16 @@ async def test_searchable_needs_the_extension_and_a_text(service: Service) -> No
     assert "pg_trgm" in refused.json()["detail"]
 
 
+def references(part: Any) -> list[str]:
+    """Every `$ref` in a document."""
+    if isinstance(part, list):
+        return [each for item in part for each in references(item)]
+    if not isinstance(part, dict):
+        return []
+    own = [part["$ref"]] if isinstance(part.get("$ref"), str) else []
+    return [*own, *(each for item in part.values() for each in references(item))]
+
+
 async def test_the_openapi_document_is_of_this_table_and_lives(service: Service) -> None:
     name = new_name("Größe")
     await service.ann.table(name, *EVERYTHING, {"name": "limit", "type": "INT"})
@@ -301,6 +311,11 @@ async def test_the_openapi_document_is_of_this_table_and_lives(service: Service)
     assert answer.status_code == 200
     document = answer.json()
     assert document["openapi"] == "3.1.0"
+    assert set(references(document)) <= {
+        f"#/components/{kind}/{name}"
+        for kind, things in document["components"].items()
+        for name in things
+    }
     assert len(document["paths"]) == 3
     listing = next(iter(document["paths"].values()))["get"]
     parameters = {each["name"]: each["schema"] for each in listing["parameters"]}

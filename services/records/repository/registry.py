@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from services.records.domain import Column, Constraint, Level, Table
@@ -125,6 +126,12 @@ async def forget(driver: Driver, table: Table) -> None:
     """Take a dropped table and its grants out of the registry."""
     await driver.execute("DELETE FROM records.tables WHERE oid = $1", table.oid)
     await _tell(driver, table)
+
+
+async def clock(driver: Driver) -> datetime:
+    """The database's time, which is one for all processes."""
+    moment: datetime = await driver.fetchval("SELECT clock_timestamp()")
+    return moment
 
 
 async def has_trigrams(driver: Driver) -> bool:

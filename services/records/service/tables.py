@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -126,14 +125,14 @@ async def tell_catalog(
     new_name: str | None = None,
     description: str | None = None,
 ) -> None:
-    """Intend to tell the catalog what happened to a table."""
+    """Intend to tell the catalog what happened to a table, once it is held."""
     event = TableEvent(
         kind=kind,
         schema_name=DATA_SCHEMA,
         table_name=name,
         new_name=new_name,
         description=description,
-        occurred_at=datetime.now(UTC),
+        occurred_at=await registry.clock(await driver_of(connection)),
     )
     await intend(connection, outbox, kind=TABLE_EVENT, payload=event.model_dump(mode="json"))
 
