@@ -10,6 +10,7 @@ from shared.errors import (
     InvalidInputError,
     NotFoundError,
     ProblemError,
+    UnavailableError,
 )
 
 
@@ -90,6 +91,12 @@ class StaleETagError(ProblemError):
     status: ClassVar[int] = 412
     code: ClassVar[str] = "stale_etag"
     title: ClassVar[str] = "The record has changed"
+
+
+class TooSlowError(UnavailableError):
+    """PostgreSQL was not done within the time that a caller waits for an answer."""
+
+    code = "too_slow"
 
 
 class MediaTypeError(ProblemError):

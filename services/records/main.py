@@ -82,7 +82,10 @@ async def _stores(settings: RecordsSettings, url: str) -> AsyncIterator[Stores]:
             url,
             application_name="tabularium-records:records",
             size=settings.database_pool_size,
-            server_settings=SESSION,
+            server_settings={
+                **SESSION,
+                "statement_timeout": f"{settings.statement_timeout_s * 1000:.0f}ms",
+            },
             reset=_nothing_to_reset,
         ) as pool,
         database_pool(

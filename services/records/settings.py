@@ -11,6 +11,8 @@ class RecordsSettings(ServiceSettings):
     service_client_id: str = "records"
     engine_pool_size: int = Field(default=5, ge=2)
     """Connections for what also writes audit or outbox: DDL, grants, bulk changes."""
+    statement_timeout_s: float = Field(default=55, gt=0)
+    """For reading and writing records; less than the gateway waits for an answer."""
     export_pool_size: int = Field(default=4, ge=1)
     """Exports that run at once in one process."""
     export_stall_s: float = Field(default=60, gt=0)

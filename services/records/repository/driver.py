@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.records.domain import Table
-from services.records.errors import StaleTableError, UniqueViolationError
+from services.records.errors import StaleTableError, TooSlowError, UniqueViolationError
 from shared.contracts.problem import FieldError
 from shared.errors import ConflictError, InvalidInputError
 
@@ -74,7 +74,10 @@ def reading(table: Table) -> Iterator[None]:
     except asyncpg.StatementTooComplexError as exc:
         raise InvalidInputError.of("body", "too_complex", "the value is nested too deep") from exc
     except asyncpg.QueryCanceledError as exc:
-        raise ConflictError("this took longer than ten minutes and was undone") from exc
+        raise TooSlowError(
+            "this took too long and was ended, with nothing done; ask for less at once, or make"
+            " the columns that you search searchable"
+        ) from exc
 
 
 @contextmanager
