@@ -40,10 +40,15 @@ class Documents:
     """Keeps the last document of each service; one that is away is represented by its last."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, upstreams: Mapping[Service, Upstream]
+        self,
+        session: aiohttp.ClientSession,
+        upstreams: Mapping[Service, Upstream],
+        *,
+        fresh_s: float = FRESH_S,
     ) -> None:
         self._session = session
         self._upstreams = upstreams
+        self._fresh_s = fresh_s
         self._raw: dict[Service, bytes] = {}
         self._fetched_at = float("-inf")
         self._fetching = asyncio.Lock()
@@ -57,7 +62,7 @@ class Documents:
         `origin` (scheme and host) is where the reader reaches the gateway.
         """
         async with self._fetching:
-            if time.monotonic() - self._fetched_at > FRESH_S:
+            if time.monotonic() - self._fetched_at > self._fresh_s:
                 await asyncio.gather(*(self._fetch(service) for service in self._upstreams))
                 self._fetched_at = time.monotonic()
             if self._merged_from != self._raw:

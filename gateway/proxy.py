@@ -33,7 +33,7 @@ from shared.contracts.problem import PROBLEM_MEDIA_TYPE
 from shared.errors import ProblemError
 
 TICK_S = 1.0
-"""How often a request that takes long is looked at: is the client there, does anything move?"""
+"""How often, at least, a long request is looked at: is the client there, does anything move?"""
 KEEP_CONNECTION_S = 4.0
 """Less than the 5 s after which the services' servers close an idle connection."""
 READ_BUFFER_BYTES = 256 * 1024
@@ -147,6 +147,7 @@ class Exchange:
         "_since",
         "_stopping",
         "_task",
+        "_tick_s",
         "_timed_out",
         "_timer",
         "_upstream",
@@ -178,6 +179,7 @@ class Exchange:
         self._timer: asyncio.TimerHandle | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._client_left = False
+        self._tick_s = min(TICK_S, settings.answer_timeout_s, settings.idle_timeout_s)
         self._timed_out: Phase | None = None
 
     async def run(self) -> None:
@@ -188,7 +190,7 @@ class Exchange:
         Raises ClientGoneError when there is nobody left to answer.
         """
         self._task = asyncio.current_task()
-        self._timer = self._loop.call_later(TICK_S, self._tick)
+        self._timer = self._loop.call_later(self._tick_s, self._tick)
         try:
             await self._pass_on()
         except asyncio.CancelledError:
@@ -303,7 +305,7 @@ class Exchange:
             self._timed_out = self._phase
             self._cancel()
             return
-        self._timer = self._loop.call_later(TICK_S, self._tick)
+        self._timer = self._loop.call_later(self._tick_s, self._tick)
         body_is_read = self._phase not in (Phase.CLIENT_BODY, Phase.SERVICE_TAKES)
         if self._watcher is None and body_is_read:
             self._watcher = self._loop.create_task(self._watch())

@@ -36,11 +36,15 @@ class ErrorWatch:
         *,
         recipients: Sequence[str],
         window_s: float,
+        flush_every_s: float = FLUSH_EVERY_S,
+        retry_mail_s: float = RETRY_MAIL_S,
     ) -> None:
         self._ledger = Ledger(redis, window_s=window_s)
         self._mail = mail
         self._recipients = tuple(recipients)
         self._window_s = window_s
+        self._flush_every_s = flush_every_s
+        self._retry_mail_s = retry_mail_s
         self._counted: dict[Kind, Counted] = {}
         self._loop = asyncio.get_running_loop()
         self._own_mail_at = float("-inf")
@@ -55,7 +59,7 @@ class ErrorWatch:
     async def run(self) -> None:
         """Until cancelled; outlives Redis and the mail server."""
         while True:
-            await asyncio.sleep(FLUSH_EVERY_S)
+            await asyncio.sleep(self._flush_every_s)
             try:
                 await self.round()
             except Exception:  # an edge: what goes wrong with telling must not stop serving
@@ -99,7 +103,7 @@ class ErrorWatch:
         if await self._send(mail):
             await self._ledger.mail_is_done()
             return True
-        await self._ledger.try_mail_later(after_s=RETRY_MAIL_S)
+        await self._ledger.try_mail_later(after_s=self._retry_mail_s)
         return False
 
     async def _send(self, mail: Mail) -> bool:
@@ -140,7 +144,12 @@ def _mail_id() -> str:
 
 @asynccontextmanager
 async def error_watch(
-    redis: Redis, mail: MailSettings | None, *, recipients: Sequence[str], window_s: float
+    redis: Redis,
+    mail: MailSettings | None,
+    *,
+    recipients: Sequence[str],
+    window_s: float,
+    flush_every_s: float = FLUSH_EVERY_S,
 ) -> AsyncIterator[ErrorWatch | None]:
     """The watch, running; None when there is nobody to tell.
 
@@ -149,7 +158,9 @@ async def error_watch(
     if mail is None or not recipients:
         yield None
         return
-    watch = ErrorWatch(redis, mail, recipients=recipients, window_s=window_s)
+    watch = ErrorWatch(
+        redis, mail, recipients=recipients, window_s=window_s, flush_every_s=flush_every_s
+    )
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(watch.run())
         try:

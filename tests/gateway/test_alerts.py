@@ -15,10 +15,9 @@ from redis.asyncio import Redis
 
 from deploy.local.processes import free_port
 from deploy.local.valkey import Valkey
-from gateway.alerts import watch as watch_module
 from gateway.alerts.domain import Counted, Example, Kind
 from gateway.alerts.mails import digest
-from gateway.alerts.watch import ErrorWatch
+from gateway.alerts.watch import ErrorWatch, error_watch
 from shared.redis import redis_client
 from tests.gateway.conftest import SettingsMaker
 from tests.gateway.peers import FakeService, broken_service, problem, running_gateway
@@ -41,7 +40,9 @@ async def mailbox() -> AsyncIterator[Mailbox]:
 
 
 def watching(redis: Redis, mailbox: Mailbox, *, window_s: float = 3600) -> ErrorWatch:
-    return ErrorWatch(redis, mailbox.settings, recipients=ADMINS, window_s=window_s)
+    return ErrorWatch(
+        redis, mailbox.settings, recipients=ADMINS, window_s=window_s, retry_mail_s=0.1
+    )
 
 
 def kind(status: int = 503, route: str = "/api/tables", code: str | None = "unavailable") -> Kind:
@@ -153,9 +154,8 @@ async def test_what_a_process_took_and_did_not_write_another_writes(
 
 
 async def test_a_mail_server_that_is_down_gets_the_mail_later(
-    redis: Redis, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+    redis: Redis, mailbox: Mailbox
 ) -> None:
-    monkeypatch.setattr(watch_module, "RETRY_MAIL_S", 0.1)
     await mailbox.stop()
     watch = watching(redis, mailbox)
     watch.note(kind(), example())
@@ -248,18 +248,15 @@ async def test_an_answer_broken_off_reaches_the_admins(
 
 
 async def test_what_was_counted_is_told_when_the_process_stops(
-    service: FakeService,
-    settings: SettingsMaker,
-    mailbox: Mailbox,
-    redis: Redis,
-    monkeypatch: pytest.MonkeyPatch,
+    mailbox: Mailbox, redis: Redis
 ) -> None:
-    monkeypatch.setattr(watch_module, "FLUSH_EVERY_S", 3600)
-    async with telling(service.url, settings, mailbox) as http, http.get("/nowhere") as answer:
-        assert answer.status == 404
-    assert [mail["Subject"] for mail in mailbox.received] == [
-        "[Tabularium] 404 not_found: GET unrouted"
-    ]
+    async with error_watch(
+        redis, mailbox.settings, recipients=ADMINS, window_s=900, flush_every_s=3600
+    ) as watch:
+        assert watch is not None
+        watch.note(kind(404), example())
+        assert mailbox.received == []
+    assert [mail["Subject"].split()[1] for mail in mailbox.received] == ["404"]
 
 
 async def test_successes_and_redirects_tell_nobody(

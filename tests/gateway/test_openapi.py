@@ -4,10 +4,11 @@ import json
 from typing import Any
 
 import aiohttp
-import pytest
 
-from gateway import documents
+from deploy.local.processes import free_port
+from gateway.documents import Documents
 from gateway.openapi import merge
+from gateway.proxy import Upstream
 from gateway.routing import Service
 from tests.gateway.conftest import SettingsMaker
 from tests.gateway.peers import FakeService, running_gateway, running_service
@@ -195,26 +196,28 @@ def test_a_missing_service_is_named() -> None:
     assert "records does not answer" in merged["info"]["description"]
 
 
-async def test_documents_are_kept_while_a_service_is_away_and_asked_for_again(
-    settings: SettingsMaker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(documents, "FRESH_S", 0.0)
-    async with running_service() as others:
-        records = running_service()
-        first = await records.__aenter__()
-        first.document = document({"/api/tables": {"get": operation("tables_list")}})
-        chosen = settings(others.url, records_url=first.url)
-        async with running_gateway(chosen) as gateway, aiohttp.ClientSession(gateway.url) as http:
+async def test_documents_are_kept_while_a_service_is_away_and_asked_for_again() -> None:
+    starting = running_service()
+    first = await starting.__aenter__()
+    first.document = document({"/api/tables": {"get": operation("tables_list")}})
+    upstreams = {
+        Service.RECORDS: Upstream.at(Service.RECORDS, first.url),
+        Service.AUTH: Upstream.at(Service.AUTH, f"http://127.0.0.1:{free_port()}"),
+    }
+    async with aiohttp.ClientSession() as session:
+        documents = Documents(session, upstreams, fresh_s=0)
 
-            async def paths() -> list[str]:
-                async with http.get("/openapi.json") as answer:
-                    return list(json.loads(await answer.read())["paths"])
+        async def content() -> dict[str, Any]:
+            merged: dict[str, Any] = json.loads((await documents.merged(origin="http://a")).body)
+            return merged
 
-            assert await paths() == ["/api/tables"]
-            first.document = document({"/api/tables/{table}": {"get": operation("tables_get")}})
-            assert await paths() == ["/api/tables/{table}"]
-            await records.__aexit__(None, None, None)
-            assert await paths() == ["/api/tables/{table}"]
+        assert list((await content())["paths"]) == ["/api/tables"]
+        assert (await content())["x-missing"] == ["auth"]
+        first.document = document({"/api/tables/{table}": {"get": operation("tables_get")}})
+        assert list((await content())["paths"]) == ["/api/tables/{table}"]
+        await starting.__aexit__(None, None, None)
+        assert list((await content())["paths"]) == ["/api/tables/{table}"]
+        assert documents.templates.match("/api/tables/x") == "/api/tables/{table}"
 
 
 async def test_the_token_url_is_where_the_reader_reaches_the_gateway(
