@@ -7,6 +7,7 @@ and quotes, and taken out; polars reads the rest.
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -18,6 +19,8 @@ from services.ingest.pipeline.blocks import RAW_LIMIT, Block, Run, byte_series
 from services.ingest.pipeline.frame import Frame, RefusedRow
 from services.ingest.pipeline.quoting import LF, SWAPPED, Dialect
 
+_LONE_CR = re.compile(rb"\r(?!\n)")
+_PRIVATE_CHARACTERS = [chr(code) for code in range(0xE000, 0xF900)]
 RAW_COLUMN = "_raw"
 """Where the report of refused rows keeps those that could not be split."""
 
@@ -114,6 +117,14 @@ class CsvReader:
         return cells
 
     def _polars(self, text: bytes) -> pl.DataFrame:
+        """The cells as polars reads them, which would drop a carriage return within a line."""
+        if text.count(b"\r") == text.count(b"\r\n"):
+            return self._polars_without_cr(text)
+        mark = next(mark for mark in _PRIVATE_CHARACTERS if mark.encode() not in text)
+        cells = self._polars_without_cr(_LONE_CR.sub(mark.encode(), text))
+        return cells.select(pl.all().str.replace_all(mark, "\r", literal=True))
+
+    def _polars_without_cr(self, text: bytes) -> pl.DataFrame:
         quote = self._dialect.quote
         return pl.read_csv(
             text,

@@ -175,12 +175,21 @@ class _Guarded:
 class Transcoder:
     """Text in some encoding becomes UTF-8; bytes that are no text become the byte FF.
 
-    `swapped`: a delimiter of several bytes, which becomes `quoting.SWAPPED`.
+    `swapped`: a delimiter of several bytes, which becomes `quoting.SWAPPED`. `bare_cr`: lines
+    end with CR alone, as on old Macs, and get a LF instead.
     """
 
-    def __init__(self, encoding: str, *, skip_bytes: int = 0, swapped: bytes | None = None) -> None:
+    def __init__(
+        self,
+        encoding: str,
+        *,
+        skip_bytes: int = 0,
+        swapped: bytes | None = None,
+        bare_cr: bool = False,
+    ) -> None:
         self._skip = skip_bytes
         self._swapped = swapped
+        self._bare_cr = bare_cr
         self._rest = b""
         self._decoder: codecs.IncrementalDecoder | None = None
         if encoding != "utf-8":
@@ -193,6 +202,8 @@ class Transcoder:
             data, self._skip = data[skipped:], self._skip - skipped
         if self._decoder is not None:
             data = self._decoder.decode(data, final).encode("utf-8", "surrogateescape")
+        if self._bare_cr:
+            data = data.replace(b"\r", b"\n")
         return data if self._swapped is None else self._swap(data, self._swapped, final=final)
 
     def _swap(self, data: bytes, swapped: bytes, *, final: bool) -> bytes:

@@ -68,6 +68,8 @@ class Inspected:
     header_bytes: int = 0
     """UTF-8 bytes up to the first row."""
     header_lines: int = 0
+    bare_cr: bool = False
+    """Lines end with CR alone."""
 
 
 def inspect_upload(
@@ -125,6 +127,9 @@ def inspect_head(
         return Inspected(FormatFound(name=name, encoding=encoding.codec), encoding, columns)
     if not complete and b"\n" in text:
         text = text[: text.rfind(b"\n") + 1]
+    bare_cr = b"\r" in text and b"\n" not in text
+    if bare_cr:
+        text = text.replace(b"\r", b"\n")
     dialect = dialect_of(text, options)
     header, end = split_header(text, dialect, complete=complete)
     quote = dialect.quote
@@ -135,7 +140,9 @@ def inspect_head(
         quote=quote.decode() if quote else None,
     )
     lines = text.count(b"\n", 0, end)
-    return Inspected(found, encoding, checked_names(header), dialect, end, lines)
+    return Inspected(
+        found, encoding, checked_names(header), dialect, end, header_lines=lines, bare_cr=bare_cr
+    )
 
 
 def format_of(text: bytes, options: ImportOptions, *, file_name: str) -> FileFormat:
@@ -296,6 +303,7 @@ class FileSource:
             encoding.codec,
             skip_bytes=encoding.bom_bytes,
             swapped=dialect.written.encode() if dialect and dialect.swapped else None,
+            bare_cr=inspected.bare_cr,
         )
         parts: list[bytes] = []
         size = stored_bytes = 0

@@ -118,7 +118,7 @@ class NoTableWantedError(Exception):
     """`make_table` was called in a test that does not create one."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Loader:
     """Runs imports into one database as the role `ingest`."""
 

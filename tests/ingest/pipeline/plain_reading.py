@@ -74,7 +74,7 @@ def typed(text: str, kind: str, numbers: list[int]) -> Any:  # noqa: C901, PLR09
             return uuid.UUID(text)
         case "JSON":
             try:
-                return json.loads(text, parse_constant=lambda _: 1 // 0)
+                return canonical_json(text)
             except (ValueError, ZeroDivisionError):
                 raise Refused("type_mismatch") from None
         case "BYTEA":
@@ -86,6 +86,25 @@ def typed(text: str, kind: str, numbers: list[int]) -> Any:  # noqa: C901, PLR09
                 raise Refused("type_mismatch")
             return bytes.fromhex(text[2:])
     raise AssertionError(kind)
+
+
+class Json(str):
+    """JSON in one spelling, so that jsonb's own can be compared."""
+
+    __slots__ = ()
+
+
+def canonical_json(text: str) -> Json:
+    """Raises ValueError, ZeroDivisionError."""
+    value = json.loads(
+        text, parse_constant=lambda _: 1 // 0, parse_float=plain_number, parse_int=plain_number
+    )
+    return Json(json.dumps(value, sort_keys=True))
+
+
+def plain_number(text: str) -> str:
+    value = Decimal(text)
+    return f"number {abs(value) if value == 0 else value:f}"
 
 
 def whole(text: str, bound: int) -> int:
@@ -113,7 +132,9 @@ def numeric(text: str, numbers: list[int]) -> Decimal:
         raise Refused("out_of_range")
     if before > 131_072 or after > 16_383:
         raise Refused("out_of_range")
-    return value
+    # PostgreSQL shows as many decimals as the type has, and knows no negative zero.
+    value = value.quantize(Decimal(1).scaleb(-numbers[1])) if numbers else value
+    return abs(value) if value == 0 else value
 
 
 def floating(text: str, *, real: bool) -> float:
