@@ -77,7 +77,8 @@ async def _stores(request: Request) -> Stores:
     return state.stores
 
 
-async def _json_body(request: Request) -> JsonBody:
+async def json_body(request: Request) -> JsonBody:
+    """The body as JSON; raises MediaTypeError and InvalidInputError."""
     media_type = request.headers.get("Content-Type", "application/json").partition(";")[0].strip()
     kind, _, subtype = media_type.lower().partition("/")
     if kind != "application" or not (subtype == "json" or subtype.endswith("+json")):
@@ -89,7 +90,7 @@ async def _json_body(request: Request) -> JsonBody:
 
 State = Annotated[RecordsState, Depends(_state)]
 Kept = Annotated[Stores, Depends(_stores)]
-Body = Annotated[JsonBody, Depends(_json_body)]
+Body = Annotated[JsonBody, Depends(json_body)]
 
 TableReader = Annotated[Caller, Security(authenticated, scopes=[Scope.TABLES_READ])]
 TableWriter = Annotated[Caller, Security(authenticated, scopes=[Scope.TABLES_WRITE])]

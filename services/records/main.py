@@ -12,7 +12,7 @@ from services.records import actions
 from services.records.clients import CatalogClient, SubjectClient
 from services.records.dependencies import RecordsState
 from services.records.routes import routers
-from services.records.routes.front import PAGES
+from services.records.routes.front import FRONT
 from services.records.service.stores import KnownTables, Stores
 from services.records.settings import RecordsSettings
 from services.records.tasks import background
@@ -65,7 +65,7 @@ def create_app(settings: RecordsSettings | None = None) -> FastAPI:
         lifespan=lifespan,
         probes={"postgresql": _probe_database},
     )
-    app.router.routes.insert(0, PAGES)
+    app.router.routes[:0] = FRONT
     return app
 
 
