@@ -2,10 +2,12 @@
 
 Pages of 25 rows over 16 connections (wrk), and 1 GiB up and down. The gateway counts its rate
 limits in a real Valkey as always; the limits are only set too high to be met.
+Where granian is installed, the same application is also measured on that server.
 Needs nginx and wrk (Debian: `apt-get install nginx wrk`); says so and stops where they are missing.
 """
 
 import contextlib
+import importlib.util
 import os
 import re
 import shutil
@@ -30,9 +32,10 @@ from tests.support.stack import running_stack
 PAGE = "/api/tables/people/records?limit=25"
 EXPORT = "/api/tables/people/export"
 UPLOAD = "/api/imports"
-ROUNDS = 9
+ROUNDS = 7
 PAGES_S = 2
 BLOCK = b"x" * (1 << 18)
+GRANIAN = importlib.util.find_spec("granian") is not None
 UNLIMITED = {
     "RATE_LIMIT_REQUESTS_PER_S": "1000000",
     "RATE_LIMIT_REQUESTS_BURST": "1000000000",
@@ -150,6 +153,15 @@ def nginx_in(folder: Path, ports: dict[str, int]) -> Iterator[None]:
         yield
 
 
+def on_granian(
+    ports: dict[str, int], environment: dict[str, str]
+) -> contextlib.AbstractContextManager[None]:
+    command = [sys.executable, "-m", "granian", "--interface", "asgi", "--loop", "uvloop"]
+    command += ["--factory", "gateway.main:create_app", "--no-ws", "--http", "1"]
+    command += ["--port", str(ports["granian"])]
+    return process(command, port=ports["granian"], **environment)
+
+
 def listens(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
         return True
@@ -158,8 +170,9 @@ def listens(port: int) -> bool:
 
 @contextmanager
 def in_front_of(application: str, *, factory: bool = False) -> Iterator[dict[str, int]]:
-    """Ports by name: `service` itself, `nginx` and `gateway`."""
-    ports = {name: free_port() for name in ("service", "nginx", "gateway")}
+    """Ports by name: `service` itself, `nginx`, `gateway`, and perhaps `granian`."""
+    names = ["service", "nginx", "gateway", *(["granian"] if GRANIAN else [])]
+    ports = {name: free_port() for name in names}
     url = f"http://127.0.0.1:{ports['service']}"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -182,6 +195,7 @@ def in_front_of(application: str, *, factory: bool = False) -> Iterator[dict[str
                 process(uvicorn, port=ports["service"], **environment),
                 nginx_in(folder, ports),
                 process(gateway, port=ports["gateway"], **environment),
+                on_granian(ports, environment) if GRANIAN else contextlib.nullcontext(),
             ):
                 yield ports
         finally:
@@ -239,16 +253,21 @@ def compared(
 
 def row(what: str, unit: str, figures: dict[str, list[float]]) -> list[str]:
     medians = {name: statistics.median(values) for name, values in figures.items()}
-    pairs = zip(figures["gateway"], figures["nginx"], strict=True)
-    ratios = sorted(gateway / nginx for gateway, nginx in pairs)
     return [
         what,
         f"{medians['service']:,.0f}",
         f"{medians['nginx']:,.0f}",
         f"{medians['gateway']:,.0f}",
         unit,
-        f"**{statistics.median(ratios):.2f}** ({ratios[0]:.2f} to {ratios[-1]:.2f})",
+        f"**{ratio(figures, 'gateway')}**",
+        ratio(figures, "granian") if "granian" in figures else "",
     ]
+
+
+def ratio(figures: dict[str, list[float]], name: str) -> str:
+    """Against nginx: the median of the rounds, and the least and greatest."""
+    ratios = sorted(a / b for a, b in zip(figures[name], figures["nginx"], strict=True))
+    return f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
 
 
 def found(program: str) -> str | None:
@@ -281,7 +300,12 @@ def main() -> None:
         f" wrk with 16 connections for {PAGES_S} s. All take turns; medians, and the median (least"
         " to greatest) of the ratios of one round."
     )
-    results.table(["", "no proxy", "nginx", "gateway", "", "gateway / nginx"], rows)
+    head = ["", "no proxy", "nginx", "gateway", "", "gateway / nginx", "on granian / nginx"]
+    results.table(head, rows)
+    results.say(
+        f"Load average at the end: {os.getloadavg()[0]:.1f}. With other work on the two cores the"
+        " gateway, which takes more of them than nginx, loses more."
+    )
     results.write()
 
 

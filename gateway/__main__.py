@@ -1,5 +1,6 @@
 """`python -m gateway`: one gateway process on HOST and PORT."""
 
+import ctypes
 import gc
 import sys
 
@@ -7,6 +8,9 @@ from pydantic import ValidationError
 
 from gateway.main import gateway_from_environment
 from gateway.server import server_for
+
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
 
 
 def main() -> int:
@@ -22,8 +26,23 @@ def main() -> int:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 100)
+    _keep_freed_memory()
     server.run()
     return 0
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc reuse the memory of large chunks instead of giving it back after each.
+
+    Without this every chunk of an upload is copied into pages that the kernel has to clear first.
+    Other C libraries have no such switch and need none.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return
+    mallopt(_M_MMAP_THRESHOLD, 4 * 1024 * 1024)
+    mallopt(_M_TRIM_THRESHOLD, 64 * 1024 * 1024)
 
 
 if __name__ == "__main__":
