@@ -7,7 +7,7 @@ from services.ingest.dependencies import Body, Cataloguer, Importer, RequestKey,
 from services.ingest.forms import catalog_file_request, multipart, upload_csv_request
 from services.ingest.schemas import CatalogFileForm, ImportAnswer, UploadCsvForm
 
-router = APIRouter(tags=["verb face"])
+router = APIRouter(tags=["verbs"])
 
 
 @router.post(

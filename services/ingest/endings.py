@@ -87,7 +87,7 @@ def success(run: Run, outcome: Outcome, *, rejects_path: str | None) -> Ending:
 def failure(
     run: Run, error: ProblemDocument, *, seen: Progress, rejects_path: str | None
 ) -> Ending:
-    """The load cannot succeed; nothing was loaded."""
+    """The load cannot succeed; nothing was loaded. `seen` is how far it came."""
     return _ending(
         run,
         State.FAILED,

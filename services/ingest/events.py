@@ -4,12 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 
+import structlog
 from fastapi.sse import ServerSentEvent
 
 from services.ingest.domain import Run
 from services.ingest.schemas import ImportAnswer
+from shared.database import is_database_down
 
 POLL_S = 0.4
+
+log = structlog.get_logger()
 
 
 async def progress_events(
@@ -18,11 +22,19 @@ async def progress_events(
     """Events of one import, from the revision after `after` on, until it is done.
 
     An event's id is the revision of the import's row; each event is a whole picture, so what
-    was missed in between is not sent again. Ends without `done` when the server stops.
+    was missed in between is not sent again. A database that goes away for a moment is waited
+    for. Ends without `done` when the server stops.
     """
     told = -1 if after is None else after
     while not stopping.is_set():
-        run = await look()
+        try:
+            run = await look()
+        except Exception as exc:
+            if not is_database_down(exc):
+                raise
+            log.warning("events_wait_for_database", error=type(exc).__name__)
+            await _pause(stopping)
+            continue
         if run.revision > told or run.state.is_final:
             told = run.revision
             yield ServerSentEvent(

@@ -47,7 +47,7 @@ def _json(value: object) -> object:
         return json.loads(value)
     except ValueError as exc:
         raise PydanticCustomError(
-            "json_invalid", 'send a JSON object, for example {{"Full name": "name"}}'
+            "json_invalid", 'send a JSON object, for example {"Full name": "name"}'
         ) from exc
 
 

@@ -72,6 +72,8 @@ async def test_postgresql_goes_in_mid_import(scene: Scene, how: str) -> None:
     async with scene.worker() as worker:
         async with scene.held_in_copy():
             pid = await scene.stands_in_copy()
+            events = scene.ingest.events(import_)
+            assert (await anext(events))[0] == "progress"
             witness = await asyncpg.connect(scene.ingest.database.superuser_url)
             if how == "crash":
                 # The postmaster ends every session and recovers when a backend dies like this.
@@ -81,7 +83,8 @@ async def test_postgresql_goes_in_mid_import(scene: Scene, how: str) -> None:
                 await asyncio.to_thread(scene.ingest.database.cluster.start)
             await _is_back(scene, witness)
         await scene.ingest.until("SELECT attempt > 1 FROM ingest.imports")
-        done = await scene.ingest.finished(import_)
+        # The stream of events outlives it too.
+        [done] = [body async for kind, _, body in events if kind == "done"]
         assert done["attempt"] > 1
         await scene.is_all_well(import_)
         assert worker.popen.poll() is None

@@ -120,3 +120,15 @@ async def test_cancel_reaches_a_worker_that_is_stopped(scene: Scene) -> None:
         assert await scene.ingest.count() == 0
         await scene.is_clean()
         await scene.next_import_works()
+
+
+async def test_a_made_table_is_found_again_by_the_next_attempt(scene: Scene) -> None:
+    import_ = await scene.ingest.submit(people(bad=()), table="fresh", create_table="true")
+    async with scene.held_in_fence(), scene.worker() as worker:
+        await scene.stands_in_fence()
+        await worker.killed()
+    async with scene.worker():
+        done = await scene.ingest.finished(import_)
+        assert (done["state"], done["attempt"], done["rows"]["loaded"]) == ("succeeded", 2, ROWS)
+        assert await scene.ingest.count("fresh") == ROWS
+        await scene.is_clean()

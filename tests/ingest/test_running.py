@@ -89,6 +89,7 @@ async def test_abort_loads_nothing_and_says_why(working: Ingest) -> None:
     assert done["error"]["code"] == "row_refused"
     assert "line 3" in done["error"]["detail"]
     assert done["rows"]["loaded"] == 0
+    assert done["rows"]["rejected"] == 3
     assert await working.count() == 0
     mail = await working.mailbox.wait_for_one_to("ann@example.com")
     assert mail["Subject"] == "Not imported: people.csv into people"

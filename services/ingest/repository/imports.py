@@ -29,6 +29,8 @@ from shared.request_id import current_request_id
 RUN = tuple(imports.c[name] for name in COLUMNS)
 REQUEST_KEY_TTL = text("interval '24 hours'")
 LOCK_NOT_AVAILABLE = "55P03"
+WITHOUT_UPLOAD = (ImportKind.DATABASE.value, ImportKind.CATALOG_DATABASE.value)
+"""Kinds whose rows come from elsewhere, so that there is no file to be kept."""
 
 TERMINATE = text(
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
@@ -190,7 +192,7 @@ async def queue_again(connection: AsyncConnection, run: Run) -> Run | None:
         .where(
             imports.c.id == run.id,
             imports.c.state.in_((State.FAILED, State.CANCELLED)),
-            or_(imports.c.kind != ImportKind.FILE.value, imports.c.upload_path.is_not(None)),
+            or_(imports.c.kind.in_(WITHOUT_UPLOAD), imports.c.upload_path.is_not(None)),
         )
         .values(
             state=State.QUEUED.value,
