@@ -1,38 +1,36 @@
 """JSON text becomes frames: the elements of one array, or one value per line (NDJSON).
 
 Scalars become the text that stands in the file (`1.10` stays `1.10`), so that the type table
-applies to them as to any cell; for JSON columns a value keeps its JSON spelling. Values are cut
-off one after the other from the text that has arrived, so that an array may have any size.
+applies to them as to any cell; for JSON columns a value keeps its JSON spelling.
 """
 
 import codecs
 import json
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import polars as pl
 
 from services.ingest.domain import FileFormat, RejectCode
 from services.ingest.pipeline.blocks import RAW_LIMIT
+from services.ingest.pipeline.flat_json import Template, first_string, read_flat, template_of
 from services.ingest.pipeline.frame import CellFault, Frame, RefusedRow
-from services.ingest.pipeline.limits import MIB, Limits
-from services.ingest.pipeline.refusals import DamagedFileError, RecordTooLargeError
+from services.ingest.pipeline.json_cutting import (
+    ArrayCutter,
+    Broken,
+    Element,
+    JsonValue,
+    LineCutter,
+    Number,
+)
+from services.ingest.pipeline.limits import Limits
 
-JsonValue: TypeAlias = "str | bool | list[JsonValue] | dict[str, JsonValue] | None"
-"""A parsed value; numbers are `Number`s, that is their text."""
-
-_SPACE = re.compile(r"[ \t\n\r]*")
-_AFTER_ELEMENT = re.compile(r"[ \t\n\r]*([,\]])[ \t\n\r]*")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 NESTED = "an object or array is no plain cell"
-
-
-class Number(str):
-    """A number as it was written."""
-
-    __slots__ = ()
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_LEARNT_FROM_ROWS = 1_000
+_LEARNT_FROM_CHARACTERS = 65_536
 
 
 class LateColumnError(Exception):
@@ -44,150 +42,6 @@ class LateColumnError(Exception):
     def __init__(self, column: str) -> None:
         super().__init__(column)
         self.column = column
-
-
-@dataclass(frozen=True, slots=True)
-class Element:
-    """A value and where it stands: its line, or in an array its number from 1."""
-
-    line: int
-    value: JsonValue
-    raw: str
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """A line that is not JSON."""
-
-    line: int
-    reason: str
-    raw: str
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
-
-
-# The C scanner; `decode` would add a Python function to every value.
-_scan = json.JSONDecoder(
-    parse_float=Number, parse_int=Number, parse_constant=_refuse_constant
-).scan_once  # type: ignore[attr-defined]
-
-
-class LineCutter:
-    """One value per line."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._rest = ""
-        self._line = 0
-        self._skipping = False
-
-    def feed(self, text: str, *, final: bool) -> Iterator[Element | Broken]:
-        """The values of the lines that are complete."""
-        lines = (self._rest + text).split("\n")
-        self._rest = "" if final else lines.pop()
-        for line in lines:
-            self._line += 1
-            if self._skipping:
-                self._skipping = False
-                continue
-            stripped = line.strip(" \t\r")
-            if stripped:
-                yield self._read(stripped)
-        if len(self._rest) > self._limits.record_bytes:
-            if not self._skipping:
-                reason = f"the line is longer than {self._limits.record_bytes // MIB} MiB"
-                yield Broken(self._line + 1, reason, self._rest[:RAW_LIMIT])
-            self._rest, self._skipping = "", True
-
-    def _read(self, line: str) -> Element | Broken:
-        try:
-            value, end = _scan(line, 0)
-        except StopIteration:
-            return Broken(self._line, "the line is not JSON", line[:RAW_LIMIT])
-        except ValueError as error:
-            return Broken(self._line, f"the line is not JSON: {error}", line[:RAW_LIMIT])
-        except RecursionError:
-            return Broken(self._line, "the line is nested too deep", line[:RAW_LIMIT])
-        if end != len(line):
-            reason = f"the line has more than one value, from character {end + 1}"
-            return Broken(self._line, reason, line[:RAW_LIMIT])
-        return Element(self._line, value, line)
-
-
-class ArrayCutter:
-    """The elements of one array."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._rest = ""
-        self._number = 0
-        self._state = "before"
-
-    def feed(self, text: str, *, final: bool) -> Iterator[Element | Broken]:
-        """The elements that are complete; raises DamagedFileError, RecordTooLargeError."""
-        text = self._rest + text
-        self._rest = ""
-        position = self._opened(text, final=final)
-        while self._state == "elements" and position < len(text):
-            try:
-                value, end = _scan(text, position)
-            except (StopIteration, ValueError, RecursionError) as error:
-                self._wait(text, position, error, final=final)
-                return
-            after = _AFTER_ELEMENT.match(text, end)
-            if after is None:
-                self._wait(text, position, None, final=final)
-                return
-            self._number += 1
-            yield Element(self._number, value, text[position : min(end, position + RAW_LIMIT)])
-            position = after.end()
-            if after[1] == "]":
-                self._state = "after"
-        if self._state == "after" and text[position:].strip(" \t\n\r"):
-            raise DamagedFileError("there is more text behind the end of the JSON array")
-        if final and self._state != "after":
-            self._broken_off()
-
-    def _opened(self, text: str, *, final: bool) -> int:
-        """The position behind `[`, and of the array's end if it is empty."""
-        if self._state != "before":
-            return 0
-        found = re.match(r"[ \t\n\r\ufeff]*\[[ \t\n\r]*", text)
-        if found is None:
-            if final or text.strip():
-                raise DamagedFileError("the file does not begin with a JSON array")
-            return len(text)
-        if found.end() == len(text) and not final:
-            self._rest = text
-            return len(text)
-        self._state = "elements"
-        if text.startswith("]", found.end()):
-            self._state = "after"
-            return found.end() + 1
-        return found.end()
-
-    def _wait(self, text: str, position: int, error: Exception | None, *, final: bool) -> None:
-        """Keep an element that is not complete, if there is hope for it."""
-        rest = text[position:]
-        number = self._number + 1
-        if final or isinstance(error, RecursionError):
-            if isinstance(error, RecursionError):
-                raise DamagedFileError(f"element {number} is nested too deep") from error
-            if isinstance(error, json.JSONDecodeError):
-                raise DamagedFileError(f"element {number} is not JSON: {error.msg}") from error
-            if error is None and rest.strip():
-                raise DamagedFileError(f"a comma is missing behind element {number}")
-            self._broken_off()
-        if len(rest) > self._limits.record_bytes:
-            raise RecordTooLargeError(
-                f"element {number} is broken, or larger than {self._limits.record_bytes // MIB} MiB"
-            )
-        self._rest = rest
-
-    def _broken_off(self) -> None:
-        raise DamagedFileError(f"the JSON array breaks off behind element {self._number}")
 
 
 @dataclass
@@ -206,6 +60,7 @@ class JsonReader:
     late_columns: frozenset[str] = frozenset()
     all_columns: bool = False
     _known_shapes: dict[tuple[str, ...], str | None] = field(default_factory=dict)
+    _template: Template | None = None
 
     def __post_init__(self) -> None:
         array = self.kind is FileFormat.JSON
@@ -215,17 +70,80 @@ class JsonReader:
     def read(self, piece: bytes, *, final: bool) -> Frame:
         """The frame of what is complete now."""
         text = self._decoder.decode(piece, final)
+        before: list[Element | Broken] = []
+        if self._template is None and len(text) > _LEARNT_FROM_CHARACTERS:
+            before = list(self._cutter.feed(text[:_LEARNT_FROM_CHARACTERS], final=False))
+            text = text[_LEARNT_FROM_CHARACTERS:]
+            values = [element.value for element in before if isinstance(element, Element)]
+            self._learn([value for value in values if isinstance(value, dict)])
+        flat = self._flat(text, final=final)
+        if flat is None:
+            return self._exactly(chain(before, self._cutter.feed(text, final=final)))
+        behind = self._cutter.feed("", final=final) if final else ()
+        return _merged(flat, self._exactly(chain(before, flat.others, behind)))
+
+    def _flat(self, text: str, *, final: bool) -> "_Flat | None":
+        """The flat elements, read by polars; None when the text has to be read exactly."""
+        if self._template is None or self.json_columns:
+            return None
+        try:
+            found = self._cutter.flat(text, final=final)
+        except UnicodeEncodeError:  # bytes that are no text
+            return None
+        if found is None:
+            return None
+        elements, lines = found
+        read = read_flat(elements, self._template, self.columns)
+        if read is None:
+            everything = zip(elements.to_list(), lines.to_list(), strict=True)
+            none = pl.DataFrame(schema=dict.fromkeys(self.columns, pl.String()))
+            self._template = None
+            return _Flat(none, lines.clear(), {}, (self._cutter.read(*each) for each in everything))
+        cells, mask = read
+        strings: dict[str, int] = {}
+        if self.all_columns:  # somebody asks for their types
+            taken = elements.filter(mask)
+            first = {name: first_string(taken, name) for name in self.columns}
+            strings = {name: row for name, row in first.items() if row is not None}
+        left = zip(elements.filter(~mask).to_list(), lines.filter(~mask).to_list(), strict=True)
+        if mask.sum() < len(mask) / 2:
+            self._template = None
+        others = (self._cutter.read(*each) for each in left)
+        return _Flat(cells, lines.filter(mask), strings, others)
+
+    def _exactly(self, elements: Iterable[Element | Broken]) -> Frame:
+        """The frame of elements that are parsed already."""
         rows: list[dict[str, JsonValue]] = []
         lines: list[int] = []
         refused: list[RefusedRow] = []
-        for element in self._cutter.feed(text, final=final):
+        for element in elements:
             wrong = self._refused(element)
             if wrong is not None:
                 refused.append(wrong)
             elif isinstance(element, Element) and isinstance(element.value, dict):
                 rows.append(element.value)
                 lines.append(element.line)
+        self._learn(rows)
         return self._frame(rows, lines, refused)
+
+    def _learn(self, rows: list[dict[str, JsonValue]]) -> None:
+        """Make a template of what was read: most elements of a file are alike."""
+        if not rows:
+            return
+        floats = frozenset(
+            key
+            for row in rows[:_LEARNT_FROM_ROWS]
+            for key, value in row.items()
+            if isinstance(value, Number) and not value.lstrip("-").isdigit()
+        )
+        if self._template is not None:
+            floats |= self._template.floats
+            if floats != self._template.floats:
+                self._template = Template(self._template.keys, floats)
+        else:
+            widest = max(rows[:_LEARNT_FROM_ROWS], key=len)
+            if not any(isinstance(value, list | dict) for value in widest.values()):
+                self._template = template_of(widest, floats)
 
     def _refused(self, element: Element | Broken) -> RefusedRow | None:
         code, column = RejectCode.TYPE_MISMATCH, None
@@ -309,6 +227,37 @@ class JsonReader:
             if (row, name) not in known
         ]
         return [None if cell is None else _printable(cell) for cell in cells]
+
+
+@dataclass(frozen=True, slots=True)
+class _Flat:
+    """Elements that polars has read, and the others, to be read exactly."""
+
+    cells: pl.DataFrame
+    lines: pl.Series
+    strings: dict[str, int]
+    others: Iterator[Element | Broken]
+
+
+def _merged(flat: _Flat, others: Frame) -> Frame:
+    """Both kinds of rows in the order of their lines."""
+    if not others.cells.height:
+        cells, lines = flat.cells, flat.lines
+        return replace(others, cells=cells, lines=lines, strings=flat.strings)
+    lines = pl.concat([flat.lines, others.lines])
+    order = lines.arg_sort()
+    place = order.arg_sort().to_list()
+    before = flat.lines.len()
+    strings = {name: place[before + row] for name, row in others.strings.items()}
+    for name, row in flat.strings.items():
+        strings[name] = min(place[row], strings.get(name, place[row]))
+    return replace(
+        others,
+        cells=pl.concat([flat.cells, others.cells])[order],
+        lines=lines.gather(order),
+        faults=tuple(replace(f, row=place[before + f.row]) for f in others.faults),
+        strings=strings,
+    )
 
 
 def _text(value: JsonValue) -> str | None:

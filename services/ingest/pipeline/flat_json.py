@@ -1,0 +1,109 @@
+"""JSON elements that are flat objects of plain scalars, read by polars: nearly all there are.
+
+An element is flat when it matches a template made from another element: known keys, each at most
+once and in the same order, scalars only. polars checks the syntax, and turns floats into its own
+spelling, so their text is taken from the element. Whatever is not flat is read one by one.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+# No control characters, and no halves of characters, which polars would turn into U+0000.
+_STRING = (
+    r'"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]'
+    r'|\\u(?:[0-9a-cA-CefEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}))*"'
+)
+_INTEGER = r"-?(?:[1-9][0-9]{0,17}|0)"
+_FLOAT = rf"{_INTEGER}(?:\.[0-9]{{1,40}})?(?:[eE][+-]?[0-9]{{1,2}})?"
+_WORD = "true|false|null"
+_SPACE = r"[ \t\n\r]*"
+# The braces of a flat object, wherever strings hold others.
+_OBJECT = r'\{[^{}"]*(?:"(?:[^"\\]|\\.)*"[^{}"]*)*\}'
+_COMMA = r"[ \t\n\r]*,[ \t\n\r]*"
+_FIRST_OBJECTS = re.compile(rf"[ \t\n\r]*\0(?:{_COMMA}\0)*")
+_FURTHER_OBJECTS = re.compile(rf"(?:{_COMMA}\0)+")
+_MARK = "\0"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The keys of an element in their order, and those of them that hold floats."""
+
+    keys: tuple[str, ...]
+    floats: frozenset[str] = frozenset()
+
+    @property
+    def shape(self) -> str:
+        """A regular expression of every element that is like it; any key may be left out."""
+        pairs = "".join(
+            rf'(?:"{re.escape(key)}"{_SPACE}:{_SPACE}'
+            rf"(?:{_STRING}|{number}|{_WORD}){_SPACE},?{_SPACE})?"
+            for key, number in (
+                (key, _FLOAT if key in self.floats else _INTEGER) for key in self.keys
+            )
+        )
+        return rf"^{_SPACE}\{{{_SPACE}{pairs}\}}{_SPACE}$"
+
+
+def template_of(element: Iterable[str], floats: frozenset[str]) -> Template | None:
+    """The template of an element with these keys; None where a key could be spelled otherwise."""
+    keys = tuple(element)
+    plain = all(key.isprintable() and '"' not in key and "\\" not in key for key in keys)
+    return Template(keys, floats) if plain and keys else None
+
+
+def objects_in(text: str, *, further: bool) -> tuple[pl.Series, str] | None:
+    """The flat objects at the start of a row of array elements, and the text behind them.
+
+    `further`: an element came before, so a comma comes first. None when something else stands
+    among them, so that the row has to be read exactly.
+    """
+    if _MARK in text:
+        return None
+    whole = pl.Series([text])
+    marked: str = whole.str.replace_all(_OBJECT, _MARK)[0]
+    last = marked.rfind(_MARK)
+    row = _FURTHER_OBJECTS if further else _FIRST_OBJECTS
+    if last < 0 or row.fullmatch(marked, 0, last + 1) is None:
+        return None
+    return whole.str.extract_all(_OBJECT).explode(), marked[last + 1 :]
+
+
+def read_flat(
+    elements: pl.Series, template: Template, columns: Sequence[str]
+) -> tuple[pl.DataFrame, pl.Series] | None:
+    """The cells of the elements that are flat, and for each element whether it is.
+
+    `String` columns, null for null and for what is missing. None when polars takes offence.
+    """
+    flat = elements.str.contains(template.shape)
+    taken = elements.filter(flat)
+    schema = dict.fromkeys(columns, pl.String())
+    if not len(taken):
+        return pl.DataFrame(schema=schema), flat
+    text = taken.str.replace_all("[\r\n]", " ").str.join("\n").item()
+    try:
+        cells = pl.read_ndjson(text.encode(), schema=schema)
+    except PolarsError:
+        return None
+    if cells.height != len(taken):
+        return None
+    for key in template.floats.intersection(columns):
+        number = taken.str.extract(rf'"{re.escape(key)}"{_SPACE}:{_SPACE}(-?[0-9][0-9.eE+\-]*)')
+        cells = cells.with_columns(pl.coalesce(number, pl.col(key)).alias(key))
+    negative = [key for key in cells.columns if (cells[key] == "0").any()]
+    if negative and "-0" in text:  # polars has no sign on it
+        for key in negative:
+            zero = taken.str.extract(rf'"{re.escape(key)}"{_SPACE}:{_SPACE}(-0)')
+            cells = cells.with_columns(pl.coalesce(zero, pl.col(key)).alias(key))
+    return cells, flat
+
+
+def first_string(elements: pl.Series, key: str) -> int | None:
+    """The first element in which a key holds a string."""
+    found = elements.str.contains(rf'"{re.escape(key)}"{_SPACE}:{_SPACE}"')
+    return found.arg_max() if found.any() else None
