@@ -26,7 +26,7 @@ demo: .venv/.local ## Set up, start the stack if none runs, and do the main job 
 	@exec $(RUN) -m demo
 
 test: .venv/.dev ## Every test but the fault injection
-	@$(RUN) -m pytest --ignore=tests/faults
+	@$(RUN) -m pytest --ignore=tests/faults -n 3 --dist loadfile
 
 faults: .venv/.dev ## Imports under killed workers, lost databases and full disks
 	@$(RUN) -m pytest tests/faults

@@ -136,7 +136,10 @@ class Catalog:
 async def running_catalog(database: Database, issuer: Issuer) -> AsyncIterator[Catalog]:
     async with running_peers() as peers:
         app = create_app(settings_for(database, issuer, peers.url))
-        async with serving(app) as url, httpx2.AsyncClient(base_url=url, trust_env=False) as http:
+        async with (
+            serving(app) as url,
+            httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60) as http,
+        ):
             yield Catalog(
                 http=http,
                 issuer=issuer,

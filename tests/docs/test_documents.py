@@ -26,7 +26,7 @@ WRITES = (" -d ", " -F ", " -X ", "tabularium import", "tabularium login")
 SHOP = """
 CREATE TABLE products (sku text PRIMARY KEY, name text, price numeric(8, 2));
 INSERT INTO products VALUES ('p1', 'pen', 1.20), ('p2', 'pad', 3.50), ('p3', 'pin', 0.10);
-GRANT SELECT ON products TO reader;
+GRANT SELECT ON products TO webreader;
 """
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -65,9 +65,9 @@ def shop_port(cluster: Cluster) -> int:
 
     async def make() -> None:
         for database, statement in (
-            ("postgres", "CREATE ROLE reader LOGIN PASSWORD 'reader-password'"),
-            ("postgres", "CREATE DATABASE shop"),
-            ("shop", SHOP),
+            ("postgres", "CREATE ROLE webreader LOGIN PASSWORD 'reader-password'"),
+            ("postgres", "CREATE DATABASE webshop"),
+            ("webshop", SHOP),
         ):
             connection = await asyncpg.connect(cluster.url(database=database))
             await connection.execute(statement)

@@ -47,13 +47,13 @@ def test_a_file_becomes_rows_an_edge_and_a_mail(http: httpx2.Client, stack: Runn
         '"two\nlines",two@example.com,\n'
         "Zoë,zoe@example.com,2024-03-02,extra\n"
     ).encode()
-    accepted = submit(http, "Customer", content, name="customers.csv", email="reader@example.com")
+    accepted = submit(http, "Customer", content, name="whole-way.csv", email="reader@example.com")
     assert accepted["state"] in ("queued", "running", "succeeded")
     done = finished(http, accepted)
     assert done["state"] == "succeeded"
     assert done["rows"] == {"read": 6, "loaded": 3, "rejected": 3, "inserted": 3, "updated": 0}
     assert done["error"] is None
-    assert done["etl_name"] == "customers.csv"
+    assert done["etl_name"] == "whole-way.csv"
     told = {(one["line"], one["column"], one["code"]) for one in errors(http, done)}
     assert told == {
         (4, "created_at", "out_of_range"),
@@ -70,11 +70,11 @@ def test_a_file_becomes_rows_an_edge_and_a_mail(http: httpx2.Client, stack: Runn
 
     edges = eventually(
         lambda: (
-            (answer := http.get("/api/etl/customers.csv/tables/")).status_code == 200
+            (answer := http.get("/api/etl/whole-way.csv/tables/")).status_code == 200
             and answer.json()
         )
     )
-    assert edges == {"name": "customers.csv", "tables": [{"name": "Customer", "schema": "data"}]}
+    assert edges == {"name": "whole-way.csv", "tables": [{"name": "Customer", "schema": "data"}]}
 
     link = f"/api/imports/{done['id']}/rejects"
     mail = eventually(lambda: next((one for one in stack.mails() if link in one), None))
