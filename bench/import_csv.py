@@ -86,7 +86,7 @@ def variants(section: Section, folder: Path, database: Database, clean: Times) -
     lines, array = folder / "clean.ndjson", folder / "clean.json"
     write_json(lines, array)
     table: list[tuple[str, ...]] = []
-    for name, other, unique, target in (
+    for name, other, unique, limit in (
         ("1 % bad rows", bad, False, "1.15"),
         ("1 % duplicates", doubled, True, "2.50"),
         ("gzip", packed, False, "1.15"),
@@ -99,7 +99,7 @@ def variants(section: Section, folder: Path, database: Database, clean: Times) -
         )
         ratio = f"{ours.median / plain_csv.median:.2f}"
         rate = f"{ROWS / ours.median:,.0f}"
-        table.append((name, str(ours), str(plain_csv), ratio, target, rate))
+        table.append((name, str(ours), str(plain_csv), ratio, limit, rate))
     section.say(f"Other files of the same rows against the clean CSV ({clean} s above).")
     section.table(("file", "import, s", "clean CSV, s", "ratio", "target", "rows/s"), table)
 

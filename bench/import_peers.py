@@ -46,7 +46,7 @@ def main() -> None:
             ("polars `write_database` (ADBC)", POLARS),
             ("pandas `to_sql`", PANDAS),
         ):
-            # ADBC does not cast to a table's types: it gets a table of what polars makes of the file.
+            # ADBC casts to no table's types: it gets a table of what polars makes of the file.
             asyncio.run(fresh(database, "b"))
             done = subprocess.run(
                 [python, "-c", script, str(file), database.url("records")],
