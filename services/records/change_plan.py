@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from services.records import ddl
 from services.records.domain import (
-    TEXT_TYPES,
+    SEARCHABLE_TYPES,
     Column,
     ColumnSpec,
     Table,
@@ -21,7 +21,7 @@ from services.records.types.definitions import (
     checked_description,
     default_of,
     literal_of,
-    require_text,
+    require_searchable,
     specs_of,
 )
 from services.records.types.words import type_of
@@ -144,7 +144,7 @@ def _alter(plan: ChangePlan, column: Column, change: ColumnChange, *, of: str) -
         _alter_unique(plan, column, unique=change.unique, of=of)
     if change.searchable is not None and change.searchable != column.searchable:
         if change.searchable:
-            require_text(kind, of=f"{of}.searchable")
+            require_searchable(kind, of=f"{of}.searchable")
             plan.needs_trigrams = True
             plan.statements.append(ddl.make_searchable(name, column.name))
         else:
@@ -158,7 +158,7 @@ def _alter_type(
     plan: ChangePlan, column: Column, kind: ColumnType, change: ColumnChange, *, of: str
 ) -> None:
     name = plan.table.name
-    if column.searchable and change.searchable is not False and kind.name not in TEXT_TYPES:
+    if column.searchable and change.searchable is not False and kind.name not in SEARCHABLE_TYPES:
         raise InvalidInputError.of(
             f"{of}.type",
             "not_a_text",

@@ -25,6 +25,8 @@ from shared.contracts.records import (
 from shared.errors import InvalidInputError
 
 TEXT_TYPES = frozenset({TypeName.TEXT, TypeName.VARCHAR, TypeName.CHAR})
+SEARCHABLE_TYPES = frozenset({TypeName.TEXT, TypeName.VARCHAR})
+"""What PostgreSQL's trigram index takes; a blank-padded CHAR(n) is none of it."""
 POSTGRESQL_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
 """System columns of every table of PostgreSQL: no column of ours can have these names."""
 COLUMN_LIMIT = 1000

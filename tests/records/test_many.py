@@ -149,6 +149,19 @@ async def test_a_wrong_upsert_is_refused(
     assert field in [each["field"] for each in answer.json()["errors"]]
 
 
+async def test_an_upsert_of_one_names_the_other_column_that_is_taken(service: Service) -> None:
+    table = new_name()
+    unique = {"type": "TEXT", "unique": True}
+    await service.ann.table(table, {"name": "a", **unique}, {"name": "b", **unique})
+    await service.ann.insert(table, {"a": "1", "b": "x"}, {"a": "2", "b": "y"})
+    answer = await service.ann(
+        "POST",
+        f"/api/tables/{table}/records?on_conflict=update&key=a",
+        {"a": "2", "b": "x"},
+    )
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (409, "b")
+
+
 async def test_changes_by_filter(service: Service) -> None:
     path = await stock(service, "Filtered")
     await service.ann.insert("Filtered", *({"sku": f"s{n}", "amount": n} for n in range(10)))

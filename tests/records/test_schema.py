@@ -283,6 +283,12 @@ async def test_searchable_needs_the_extension_and_a_text(service: Service) -> No
     column = {"name": "a", "type": "INT", "searchable": True}
     answer = await service.ann("POST", "/api/tables", {"name": new_name(), "columns": [column]})
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "not_a_text")
+    column["type"] = "CHAR(5)"
+    padded = await service.ann("POST", "/api/tables", {"name": new_name(), "columns": [column]})
+    assert padded.status_code == 422
+    column["type"] = "VARCHAR(5)"
+    made = await service.ann("POST", "/api/tables", {"name": new_name(), "columns": [column]})
+    assert made.json()["columns"][0]["searchable"] is True
     connection = await asyncpg.connect(service.database.superuser_url)
     await connection.execute("DROP EXTENSION pg_trgm CASCADE")
     column["type"] = "TEXT"

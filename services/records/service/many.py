@@ -84,7 +84,7 @@ async def upsert_one(
         conflict = conflict_of(table, on_conflict, key)
         array = Source(f"[{source.text}]")
         batches = batches_of(table, [members], conflict, single=True)
-        written = await _insert(stores, caller, table, array, batches, conflict)
+        written = await _insert(stores, caller, table, array, batches, conflict, single=True)
         if written:
             record_id = written[0].id
         else:
@@ -212,6 +212,8 @@ async def _insert(
     source: Source,
     batches: Sequence[Batch],
     conflict: Conflict,
+    *,
+    single: bool = False,
 ) -> Sequence[Written]:
     try:
         async with stores.engine.begin() as connection:
@@ -229,6 +231,8 @@ async def _insert(
             )
             await seal(connection)
     except UniqueViolationError as exc:
+        if single:
+            raise
         raise await _at_element(stores, table, source, exc) from exc
     except asyncpg.CardinalityViolationError as exc:
         raise await _twice(stores, table, source, conflict) from exc

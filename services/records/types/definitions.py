@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from pydantic import JsonValue
 
-from services.records.domain import TEXT_TYPES, Column, ColumnSpec, checked_name, readable
+from services.records.domain import SEARCHABLE_TYPES, Column, ColumnSpec, checked_name, readable
 from services.records.schemas import ColumnDefinition, TableChange
 from services.records.types.values import TRUE_WORDS, Number, check_for, parse_json, stored_text
 from services.records.types.words import field_of, type_of
@@ -30,7 +30,7 @@ def spec_of(definition: ColumnDefinition, *, of: str) -> ColumnSpec:
     """One column of the resource face."""
     kind = type_of(definition.type, of=f"{of}.type")
     if definition.searchable:
-        require_text(kind, of=f"{of}.searchable")
+        require_searchable(kind, of=f"{of}.searchable")
     return ColumnSpec(
         name=ColumnName(checked_name(definition.name, of=f"{of}.name")),
         type=kind,
@@ -142,11 +142,11 @@ def literal_of(kind: ColumnType, text: str, *, of: str) -> str:
     return text
 
 
-def require_text(kind: ColumnType, *, of: str) -> None:
-    """Raise InvalidInputError unless the type is one that can be searched."""
-    if kind.name not in TEXT_TYPES:
+def require_searchable(kind: ColumnType, *, of: str) -> None:
+    """Raise InvalidInputError unless a trigram index can be made on the type."""
+    if kind.name not in SEARCHABLE_TYPES:
         raise InvalidInputError.of(
-            of, "not_a_text", f"{kind.spelled()} cannot be searched; only text columns can"
+            of, "not_a_text", f"{kind.spelled()} cannot be searchable; TEXT and VARCHAR(n) can"
         )
 
 
