@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -13,74 +14,100 @@ from services.ingest.pipeline.staging import LINE_COLUMN
 from services.ingest.pipeline.target import IdBlocks
 from shared.contracts.records import ID_COLUMN, IMPORT_COLUMN, ColumnType
 
+SENT_BYTES = 512 * 1024
+"""A COPY is fed in pieces of this size: what waits to be sent stays small."""
 
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A piece of one COPY's data; `copy` counts the COPYs, and `columns` are its columns."""
+
+    copy: int
+    columns: tuple[str, ...]
+    data: bytes
+
+
+@dataclass
 class TableRows:
-    """Rows for the table itself: one COPY with ids, and another without once they run out.
+    """Rows for the table itself, encoded with their system columns.
 
-    `while await rows.begin(): copy(rows.columns, rows.data())`.
+    One COPY with ids, and another without once they run out: a COPY has its columns for good.
     """
 
-    def __init__(
-        self,
-        judged: AsyncIterator[Judged],
-        *,
-        ids: IdBlocks,
-        plan: ColumnPlan,
-        import_id: ImportId,
-    ) -> None:
-        self._judged = judged
-        self._ids = ids
-        self._plan = plan
-        self._import_id = import_id
-        self._waiting: Judged | None = None
-        self._first_id: int | None = None
-        self._with_ids = False
-        self._encoder: RowEncoder | None = None
-        self.columns: Sequence[str] = ()
-        self.highest_id = 0
-        """The greatest id that the file itself brought."""
+    ids: IdBlocks
+    plan: ColumnPlan
+    import_id: ImportId
+    highest_id: int = 0
+    """The greatest id that the file itself brought."""
 
-    async def begin(self) -> bool:
-        """Whether there are more rows; fixes the columns of the next COPY."""
-        if self._waiting is None:
-            await self._advance()
-        if self._waiting is None:
-            return False
-        self._with_ids = self._first_id is not None
-        system = [ID_COLUMN, IMPORT_COLUMN] if self._with_ids else [IMPORT_COLUMN]
+    async def encoded(self, judged: AsyncIterator[Judged]) -> AsyncIterator[Encoded]:
+        """The data of all COPYs in order; run it ahead, so that PostgreSQL never waits for it."""
+        copy, with_ids, encoder = 0, False, None
+        columns: tuple[str, ...] = ()
+        async for item in judged:
+            first_id = await self._first_id(item.good)
+            if encoder is None or with_ids != (first_id is not None):
+                if encoder is not None:
+                    yield Encoded(copy, columns, encoder.finish())
+                copy, with_ids = copy + 1, first_id is not None
+                typed = self._typed_columns(with_ids=with_ids)
+                columns, encoder = tuple(name for name, _ in typed), RowEncoder(typed)
+                yield Encoded(copy, columns, encoder.header())
+            data = await asyncio.to_thread(self._encode, encoder, item.good, first_id)
+            yield Encoded(copy, columns, data)
+        if encoder is not None:
+            yield Encoded(copy, columns, encoder.finish())
+
+    async def _first_id(self, good: pl.DataFrame) -> int | None:
+        if not self.plan.brings_ids:
+            return await self.ids.take(good.height)
+        highest = good[ID_COLUMN].max()
+        assert isinstance(highest, int)
+        self.highest_id = max(self.highest_id, highest)
+        return None
+
+    def _typed_columns(self, *, with_ids: bool) -> list[tuple[str, ColumnType]]:
+        system = [ID_COLUMN, IMPORT_COLUMN] if with_ids else [IMPORT_COLUMN]
         typed: list[tuple[str, ColumnType]] = [(name, ID_TYPE) for name in system]
-        typed += [(column.target, column.type) for column in self._plan.columns]
-        self._encoder = RowEncoder(typed)
-        self.columns = [name for name, _ in typed]
-        return True
-
-    async def data(self) -> AsyncIterator[bytes]:
-        """The binary COPY of all frames up to the end, or to where the ids run out."""
-        assert self._encoder is not None
-        yield self._encoder.header()
-        while self._waiting is not None and self._with_ids == (self._first_id is not None):
-            yield await asyncio.to_thread(
-                self._encode, self._encoder, self._waiting.good, self._first_id
-            )
-            await self._advance()
-        yield self._encoder.finish()
-
-    async def _advance(self) -> None:
-        self._waiting = await anext(self._judged, None)
-        if self._waiting is None:
-            return
-        good = self._waiting.good
-        if self._plan.brings_ids:
-            self.highest_id = max(self.highest_id, int(good[ID_COLUMN].max() or 0))  # type: ignore[arg-type]
-        else:
-            self._first_id = await self._ids.take(good.height)
+        return typed + [(column.target, column.type) for column in self.plan.columns]
 
     def _encode(self, encoder: RowEncoder, good: pl.DataFrame, first_id: int | None) -> bytes:
-        system = [pl.lit(self._import_id, dtype=pl.Int64).alias(IMPORT_COLUMN)]
+        system = [pl.lit(self.import_id, dtype=pl.Int64).alias(IMPORT_COLUMN)]
         if first_id is not None:
             ids = pl.int_range(first_id, first_id + good.height, dtype=pl.Int64)
             system.append(ids.alias(ID_COLUMN))
         return encoder.encode(good.with_columns(system))
+
+
+class Copies:
+    """Encoded pieces as one COPY after the other.
+
+    `while await copies.begin(): copy(copies.columns, copies.data())`.
+    """
+
+    def __init__(self, pieces: AsyncIterator[Encoded]) -> None:
+        self._pieces = pieces
+        self._waiting: Encoded | None = None
+        self.columns: tuple[str, ...] = ()
+
+    async def begin(self) -> bool:
+        """Whether there is another COPY; then `columns` are its columns."""
+        if self._waiting is None:
+            self._waiting = await anext(self._pieces, None)
+        if self._waiting is None:
+            return False
+        self.columns = self._waiting.columns
+        return True
+
+    async def data(self) -> AsyncIterator[bytes]:
+        """This COPY's data."""
+        assert self._waiting is not None
+        copy = self._waiting.copy
+        while self._waiting is not None and self._waiting.copy == copy:
+            data = self._waiting.data
+            for start in range(0, len(data), SENT_BYTES):
+                yield data[start : start + SENT_BYTES]
+            self._waiting = await anext(self._pieces, None)
 
 
 async def staged_rows(

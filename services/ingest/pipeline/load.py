@@ -14,7 +14,7 @@ from services.ingest.domain import ImportOptions, InferredColumn, Mode, Outcome,
 from services.ingest.pipeline.ahead import ahead
 from services.ingest.pipeline.cells import CellRules
 from services.ingest.pipeline.cells.dates import DateFormat
-from services.ingest.pipeline.copying import TableRows, staged_rows
+from services.ingest.pipeline.copying import Copies, TableRows, staged_rows
 from services.ingest.pipeline.duplicates import DuplicateLines, FileKey
 from services.ingest.pipeline.header import ColumnPlan, plan_columns
 from services.ingest.pipeline.infer import Inference, infer, made_for
@@ -274,10 +274,14 @@ class _Load:
     ) -> tuple[Reading, int]:
         """COPY into the table itself, with ids from blocks while they can be had."""
         ids, reading, loaded = IdBlocks(self.ports.pool, self.contract.oid), Reading(), 0
-        async with ahead(passes.judged(reading, duplicates)) as judged:
-            rows = TableRows(judged, ids=ids, plan=self.plan, import_id=self.ports.import_id)
-            while await rows.begin():
-                loaded += await target.copy(rows.columns, rows.data())
+        rows = TableRows(ids, self.plan, self.ports.import_id)
+        async with (
+            ahead(passes.judged(reading, duplicates)) as judged,
+            ahead(rows.encoded(judged)) as pieces,
+        ):
+            copies = Copies(pieces)
+            while await copies.begin():
+                loaded += await target.copy(copies.columns, copies.data())
         if rows.highest_id:
             await ids.advance_past(rows.highest_id)
         return reading, loaded
@@ -289,8 +293,11 @@ class _Load:
         columns = {column.target: column.type for key in keys for column in key.columns}
         staging = Staging(connection, self.contract, list(columns))
         await staging.make()
-        async with ahead(passes.silent()) as judged:
-            await staging.copy(staged_rows(judged, list(columns.items())))
+        async with (
+            ahead(passes.silent()) as judged,
+            ahead(staged_rows(judged, list(columns.items()))) as data,
+        ):
+            await staging.copy(data)
         # A replace has emptied the table: only the file's own rows can be rivals.
         return await staging.duplicates(keys, against_table=self.options.mode is not Mode.REPLACE)
 
@@ -305,8 +312,11 @@ class _Load:
                 await target.shut_out_writers()
             await staging.make()
             reading = Reading()
-            async with ahead(passes.judged(reading)) as judged:
-                await staging.copy(staged_rows(judged, columns))
+            async with (
+                ahead(passes.judged(reading)) as judged,
+                ahead(staged_rows(judged, columns)) as data,
+            ):
+                await staging.copy(data)
             await self._refuse_rivals(staging, passes)
             try:
                 async with connection.transaction():
