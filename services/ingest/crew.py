@@ -34,7 +34,13 @@ class Crew:
 
     def start_shift(self) -> "asyncio.Task[int]":
         """Work, as soon as a place is free, until no import is due."""
-        shift = self._group.create_task(self._shift())
+        work = self._shift()
+        try:
+            shift = self._group.create_task(work)
+        except RuntimeError:
+            # The group is ending; CPython before 3.13 would leave the coroutine unawaited.
+            work.close()
+            raise
         self.shifts.add(shift)
         shift.add_done_callback(self.shifts.discard)
         return shift
