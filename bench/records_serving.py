@@ -32,8 +32,8 @@ from deploy.local.postgresql import find_binaries
 from deploy.local.processes import free_port
 from deploy.local.valkey import Valkey, find_server
 
-SECONDS = 3
-ROUNDS = 7
+SECONDS = 2
+ROUNDS = 5
 BEHIND = 500_000
 POST = """
 wrk.method = "POST"
@@ -133,7 +133,7 @@ def inserts(bench: Bench) -> list[list[str]]:
         "pgbench": lambda: transactions_per_s(bench),
         "service": lambda: requests_per_s(url, bench.bearer, seconds=SECONDS, script=POST),
     }
-    figures = in_turns(ways, rounds=5)
+    figures = in_turns(ways, rounds=3)
     return [
         ["single INSERT, pgbench -M prepared", per_s(figures["pgbench"]), "1"],
         ["single POST", per_s(figures["service"]), ratio(figures, "service", "pgbench")],
@@ -166,7 +166,7 @@ def exports(bench: Bench) -> list[list[str]]:
             "psql": lambda: timed(lambda: bench.psql("-c", "SET timezone = 'UTC'", "-c", copy)),
             "service": lambda: timed(lambda: download(bench, by_api)),
         }
-        figures = in_turns(ways, rounds=5)
+        figures = in_turns(ways, rounds=3)
         assert by_psql.stat().st_size == by_api.stat().st_size
         size_mb = by_api.stat().st_size / 1e6
     rows = f"CSV of {ROWS:,} rows ({size_mb:.0f} MB)"

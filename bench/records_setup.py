@@ -49,7 +49,7 @@ FROM generate_series(1, {ROWS}) i
 @contextmanager
 def cluster_of_its_own() -> Iterator[Cluster]:
     """A cluster as `make up` makes it, fsync and all."""
-    with tempfile.TemporaryDirectory(prefix="tabularium-bench-") as name:
+    with tempfile.TemporaryDirectory(prefix="tabularium-records-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)
         cluster = prepare(folder)
@@ -191,7 +191,8 @@ def requests_per_s(url: str, headers: dict[str, str], *, seconds: int, script: s
         done = subprocess.run([*command, url], capture_output=True, text=True, check=True)
     said = done.stdout
     if "Non-2xx" in said or "Socket errors" in said:
-        sys.exit(said)
+        answer = httpx2.get(url, headers=headers, trust_env=False)
+        sys.exit(f"{said}\none more: {answer.status_code} {answer.text[:500]}")
     rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
     assert rate, said
     return float(rate[1])
