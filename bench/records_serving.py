@@ -33,7 +33,7 @@ from deploy.local.processes import free_port
 from deploy.local.valkey import Valkey, find_server
 
 SECONDS = 2
-ROUNDS = 5
+ROUNDS = 9
 BEHIND = 500_000
 POST = """
 wrk.method = "POST"

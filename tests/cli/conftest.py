@@ -137,14 +137,14 @@ def source(cluster: Cluster) -> str:
     async def make() -> None:
         server = await asyncpg.connect(cluster.url())
         await server.execute("CREATE ROLE clerk LOGIN PASSWORD 'for-orders'")
-        await server.execute("CREATE DATABASE shop OWNER clerk")
+        await server.execute("CREATE DATABASE hardware OWNER clerk")
         await server.close()
         shop = await asyncpg.connect(
-            cluster.url(user="clerk", password="for-orders", database="shop")
+            cluster.url(user="clerk", password="for-orders", database="hardware")
         )
         await shop.execute("CREATE TABLE public.orders (item text, pieces integer)")
         await shop.execute("INSERT INTO public.orders VALUES ('nails', 100), ('Schrauben', 7)")
         await shop.close()
 
     asyncio.run(make())
-    return f"postgresql://clerk@127.0.0.1:{cluster.port}/shop"
+    return f"postgresql://clerk@127.0.0.1:{cluster.port}/hardware"

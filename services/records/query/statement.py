@@ -78,10 +78,11 @@ def page(listing: Listing, table: Table, binds: Binds) -> str:
     have it from PostgreSQL would cost a quarter of the page.
     """
     more = [after(listing.order, listing.after, binds)] if listing.after is not None else []
-    wanted = binds.number(listing.limit)
     rows = f"FROM {table_name(table.name)} {ROW}"
     condition = where(listing.selection, table, binds, *more)
-    tail = f"{condition}{order_by(listing.order)} LIMIT {wanted} + 1"
+    # A number in the statement, not a parameter: with an unknown limit PostgreSQL trusts no
+    # generic plan, and plans every page anew, which takes as long as reading it.
+    tail = f"{condition}{order_by(listing.order)} LIMIT {listing.limit + 1}"
     if listing.offset:
         tail += f" OFFSET {binds.number(listing.offset)}"
     if is_by_id(listing.order):
@@ -93,7 +94,7 @@ def page(listing: Listing, table: Table, binds: Binds) -> str:
     names = _names(tuple([column.name for column in listing.fields]))
     return (
         "SELECT coalesce(json_agg(_r), '[]')::text AS items, count(*) AS found,"  # noqa: S608
-        f" (array_agg(_q.{KEYS}))[{wanted}]::text AS last"
+        f" (array_agg(_q.{KEYS}))[{listing.limit}]::text AS last"
         f" FROM (SELECT {selected(listing.fields)}, json_build_array({keys}) AS {KEYS}"
         f" {rows}{tail}) _q CROSS JOIN LATERAL (SELECT {names}) _r"
     )
