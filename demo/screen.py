@@ -14,7 +14,8 @@ def last_screen(
     *,
     page: Sequence[Mapping[str, Any]],
     rejects: Sequence[Mapping[str, Any]],
-    mail: EmailMessage,
+    mail: EmailMessage | None,
+    reader: str,
     edges: Mapping[str, Any],
     clean: Mapping[str, Any],
     etl: str,
@@ -28,11 +29,18 @@ def last_screen(
     shown = [{**one, "value": str(one["value"] or "")[:30]} for one in rejects]
     columns = ("line", "column", "code", "value", "message")
     console.print(_table("Refused rows of the spoilt copy", shown, columns=columns))
-    body = mail.get_body(("plain",))
-    text = str(body.get_content()).strip() if body is not None else ""
-    console.print(Panel(text, title=f"Mail to {mail['To']}: {mail['Subject']}", expand=False))
+    console.print(_mail(mail, reader=reader))
     fed = ", ".join(f"{one['schema']}.{one['name']}" for one in edges["tables"])
     console.print(Panel(f"{etl}  →  {fed}", title="The catalog's edges", expand=False))
+
+
+def _mail(mail: EmailMessage | None, *, reader: str) -> Panel:
+    if mail is None:
+        text = "It went to the mail server that the stack was told to use; it is not read here."
+        return Panel(text, title=f"Mail to {reader}", expand=False)
+    body = mail.get_body(("plain",))
+    text = str(body.get_content()).strip() if body is not None else ""
+    return Panel(text, title=f"Mail to {mail['To']}: {mail['Subject']}", expand=False)
 
 
 def _table(title: str, items: Sequence[Mapping[str, Any]], *, columns: Sequence[str]) -> Table:

@@ -1,4 +1,4 @@
-"""The stack the demo talks to: the one that runs, or one of its own."""
+"""The stack the demo talks to: the one of DEMO_URL, the one that runs, or one of its own."""
 
 import json
 import os
@@ -25,36 +25,63 @@ class NoStackError(Exception):
 
 @dataclass(frozen=True)
 class Stack:
-    """Where the stack listens and keeps its state."""
+    """Where the stack listens, whom it knows, and where the demo may keep its files."""
 
     url: str
     state: Path
+    log_in_file: Path
+    """`{"username", "password"}` of an admin."""
+    mails: Path | None
+    """The folder that mails arrive in; None where they go to a mail server."""
 
     def admin(self) -> dict[str, str]:
-        """The admin's log-in."""
-        log_in: dict[str, str] = json.loads((self.state / "admin.json").read_text())
+        """The admin's log-in; raises NoStackError when its file cannot be read."""
+        try:
+            log_in: dict[str, str] = json.loads(self.log_in_file.read_text())
+        except (OSError, ValueError) as exc:
+            raise NoStackError(f"the log-in {self.log_in_file} cannot be read: {exc}") from exc
         return log_in
 
     def facts(self) -> dict[str, Any]:
-        """`run.json`: addresses and process ids."""
+        """`run.json` of a local stack: addresses and process ids."""
         facts: dict[str, Any] = json.loads((self.state / "run.json").read_text())
         return facts
 
 
 @contextmanager
 def running_stack() -> Iterator[Stack]:
-    """The running stack of this state folder, or one that is stopped again at the end."""
-    state = Path(settings_given().get("STATE_DIR", ROOT / "var")).resolve()
+    """The stack of DEMO_URL, else the running one of this state folder, else one for this time."""
+    given = settings_given()
+    state = Path(given.get("STATE_DIR", ROOT / "var")).resolve()
+    if "DEMO_URL" in given:
+        yield _elsewhere(given, state)
+        return
     running = _running(state)
     if running is not None:
-        yield Stack(running["url"], state)
+        yield _here(running["url"], state)
         return
     child = subprocess.Popen([sys.executable, "-m", "deploy.local"], cwd=ROOT, env=os.environ)
     try:
-        yield Stack(_started(child, state)["url"], state)
+        yield _here(_started(child, state)["url"], state)
     finally:
         child.terminate()
         child.wait(60)
+
+
+def _here(url: str, state: Path) -> Stack:
+    return Stack(url, state, log_in_file=state / "admin.json", mails=state / "mail")
+
+
+def _elsewhere(given: dict[str, str], state: Path) -> Stack:
+    """A stack that somebody else started, such as the containers."""
+    url = given["DEMO_URL"].rstrip("/")
+    if "DEMO_LOG_IN" not in given:
+        raise NoStackError("DEMO_URL is set; DEMO_LOG_IN must name the file with an admin's log-in")
+    try:
+        httpx2.get(f"{url}/healthz", timeout=5, trust_env=False).raise_for_status()
+    except httpx2.HTTPError as exc:
+        raise NoStackError(f"nobody answers at DEMO_URL={url}: {exc}") from exc
+    return Stack(url, state, log_in_file=Path(given["DEMO_LOG_IN"]).resolve(), mails=None)
 
 
 def _running(state: Path) -> dict[str, Any] | None:

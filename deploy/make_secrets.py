@@ -3,7 +3,8 @@
 Usage: python3 deploy/make_secrets.py [--folder deploy/secrets] [--admin-email ann@example.com]
 
 Standard library only. What is there already is kept, so it can be run again after an upgrade that
-needs a new secret; remove a file (and read docs/operations.md) to change what is in it.
+needs a new secret; remove a file (and read docs/operations.md) to change what is in it. Beside the
+folder it leaves `.env`, where Compose looks for what compose.yaml asks for: it starts Postfix.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from urllib.parse import quote
 SERVICES = ("auth", "catalog", "records", "ingest")
 OWNER = "tabularium"
 DATABASE = "tabularium"
+ADMIN = "admin"
 
 
 def main() -> None:
@@ -34,9 +36,15 @@ def main() -> None:
     known = _known(folder / "known.json", admin_email=given.admin_email)
     for name, settings in _files(known).items():
         _write(folder / f"{name}.env", settings)
+    log_in = {"username": ADMIN, "password": known["admin_password"]}
+    if not (folder / "admin.json").exists():
+        _private(folder / "admin.json", json.dumps(log_in) + "\n")
+    choices = folder.parent / ".env"
+    _choose_mail_server(choices)
     sys.stdout.write(
         f"the secrets are in {folder}\n"
-        f"the admin's log-in (FIRST_ADMIN_…) is in {folder / 'auth.env'}\n"
+        f"the admin's log-in is in {folder / 'admin.json'}\n"
+        f"what compose.yaml can be told is in {choices}\n"
     )
 
 
@@ -86,12 +94,20 @@ def _files(known: dict[str, str]) -> dict[str, dict[str, str]]:
         "SIGNING_KEY_SECRET": known["signing_key_secret"],
         "OTP_PEPPER": known["otp_pepper"],
         "INTERNAL_CLIENTS": json.dumps(clients, separators=(",", ":")),
-        "FIRST_ADMIN_USERNAME": "admin",
+        "FIRST_ADMIN_USERNAME": ADMIN,
         "FIRST_ADMIN_PASSWORD": known["admin_password"],
         "FIRST_ADMIN_EMAIL": known["admin_email"],
     }
     files["ingest"]["SOURCE_KEYS"] = known["source_keys"]
     return files
+
+
+def _choose_mail_server(file: Path) -> None:
+    """Postfix, unless the file says otherwise; what else it says stays."""
+    before = file.read_text() if file.exists() else ""
+    if not any(line.startswith("COMPOSE_PROFILES=") for line in before.splitlines()):
+        gap = "" if before.endswith("\n") or not before else "\n"
+        _private(file, f"{before}{gap}COMPOSE_PROFILES=postfix\n")
 
 
 def _database(role: str, password: str) -> str:

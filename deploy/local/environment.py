@@ -131,6 +131,8 @@ def _base() -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
         "LOG_FORMAT": "json",
+        # glibc gives each thread a heap of its own and seldom hands one back.
+        "MALLOC_ARENA_MAX": "2",
     }
 
 

@@ -19,8 +19,9 @@ LOCAL_ONLY = {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE",
     "PYTHONPATH",
     "PYTHONUNBUFFERED",
     "LOG_FORMAT",
+    "MALLOC_ARENA_MAX",
 }
-"""The image sets the last three itself."""
+"""The image sets the last four itself."""
 MAIL = {"SMTP_HOST", "SMTP_PORT", "SMTP_SECURITY"}
 SEND_NO_MAIL = ("catalog", "records")
 
@@ -98,7 +99,43 @@ def test_every_service_starts_after_the_migrations(services: dict[str, Any]) -> 
 
 def test_only_the_gateway_is_published_and_on_this_machine(services: dict[str, Any]) -> None:
     published = {name: one["ports"] for name, one in services.items() if "ports" in one}
-    assert published == {"gateway": ["${BIND:-127.0.0.1}:${PORT:-8000}:8000"]}
+    assert published.pop("gateway") == ["${BIND:-127.0.0.1}:${PORT:-8000}:8000"]
+    assert published == {"mailpit": ["127.0.0.1:${MAILPIT_PORT:-8025}:8025"]}
+    assert services["mailpit"]["profiles"] == ["mailpit"]
+
+
+def test_mails_go_to_whichever_mail_server_the_profile_starts(services: dict[str, Any]) -> None:
+    for name in ("postfix", "mailpit"):
+        assert services[name]["profiles"] == [name]
+        assert services[name]["networks"]["inside"] == {"aliases": ["mail"]}
+    assert services["mailpit"]["environment"]["MP_SMTP_BIND_ADDR"] == "0.0.0.0:587"
+    for name in PROCESSES:
+        told_to = services[name]["environment"]
+        assert ("SMTP_HOST" in told_to) == (name not in SEND_NO_MAIL)
+        assert told_to.get("SMTP_HOST", "${SMTP_HOST:-mail}") == "${SMTP_HOST:-mail}"
+        assert told_to.get("SMTP_PORT", "${SMTP_PORT:-587}") == "${SMTP_PORT:-587}"
+
+
+def test_what_compose_is_told_already_stays(tmp_path: Path) -> None:
+    choices = tmp_path / ".env"
+    choices.write_text("PUBLIC_URL=https://tables.example.com")
+    make_secrets(tmp_path / "secrets")
+    assert settings_of(choices) == {
+        "PUBLIC_URL": "https://tables.example.com",
+        "COMPOSE_PROFILES": "postfix",
+    }
+    choices.write_text("COMPOSE_PROFILES=mailpit\n")
+    make_secrets(tmp_path / "secrets")
+    assert choices.read_text() == "COMPOSE_PROFILES=mailpit\n"
+
+
+def test_the_admins_log_in_is_what_the_service_is_told(secrets_folder: Path) -> None:
+    told_auth = settings_of(secrets_folder / "auth.env")
+    assert json.loads((secrets_folder / "admin.json").read_text()) == {
+        "username": told_auth["FIRST_ADMIN_USERNAME"],
+        "password": told_auth["FIRST_ADMIN_PASSWORD"],
+    }
+    assert stat.S_IMODE((secrets_folder / "admin.json").stat().st_mode) == 0o600
 
 
 def test_secrets_are_their_owners_alone_and_stay(tmp_path: Path) -> None:
