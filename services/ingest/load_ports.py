@@ -61,7 +61,6 @@ class StoredRejects:
         self._kept = kept
         self._pass = run.reject_pass
         self._count = 0
-        self._lines: set[int] = set()
         self._writer: ObjectWriter | None = None
         self._finished: str | None = None
 
@@ -81,18 +80,11 @@ class StoredRejects:
                 self._run, found, reject_pass=self._pass, first_ordinal=self._count + 1
             )
             self._count += len(found)
-            self._lines.update(reject.line for reject in found)
-
-    @property
-    def rows_kept(self) -> int:
-        """Rows of this pass of which a reason is kept for the JSON view."""
-        return len(self._lines)
 
     async def restart(self) -> None:
         """A new pass begins: what was written before is thrown away."""
         self._writer = None
         self._count = 0
-        self._lines.clear()
         self._pass += 1
         await self._kept.restart(self._run, reject_pass=self._pass)
         await self._kept.forget_before(self._run, reject_pass=self._pass)

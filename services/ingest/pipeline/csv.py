@@ -118,7 +118,7 @@ class CsvReader:
 
     def _polars(self, text: bytes) -> pl.DataFrame:
         """The cells as polars reads them, which would drop a carriage return within a line."""
-        if text.count(b"\r") == text.count(b"\r\n"):
+        if b"\r" not in text or text.count(b"\r") == text.count(b"\r\n"):
             return self._polars_without_cr(text)
         mark = next(mark for mark in _PRIVATE_CHARACTERS if mark.encode() not in text)
         cells = self._polars_without_cr(_LONE_CR.sub(mark.encode(), text))

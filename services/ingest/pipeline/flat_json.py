@@ -23,10 +23,9 @@ _WORD = "true|false|null"
 _SPACE = r"[ \t\n\r]*"
 # The braces of a flat object, wherever strings hold others.
 _OBJECT = r'\{[^{}"]*(?:"(?:[^"\\]|\\.)*"[^{}"]*)*\}'
-_COMMA = r"[ \t\n\r]*,[ \t\n\r]*"
-_FIRST_OBJECTS = re.compile(rf"[ \t\n\r]*\0(?:{_COMMA}\0)*")
-_FURTHER_OBJECTS = re.compile(rf"(?:{_COMMA}\0)+")
-_MARK = "\0"
+_ELEMENT, _FLAT = "\0element", "\0flat"
+"""Names that no key has."""
+_FURTHER_OBJECT = rf"{_SPACE},{_SPACE}{_OBJECT}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +61,15 @@ def objects_in(text: str, *, further: bool) -> tuple[pl.Series, str] | None:
     `further`: an element came before, so a comma comes first. None when something else stands
     among them, so that the row has to be read exactly.
     """
-    if _MARK in text:
+    row = text if further else "," + text
+    found = pl.Series([row]).str.extract_all(_FURTHER_OBJECT).explode().drop_nulls()
+    if not len(found):
         return None
-    whole = pl.Series([text])
-    marked: str = whole.str.replace_all(_OBJECT, _MARK)[0]
-    last = marked.rfind(_MARK)
-    row = _FURTHER_OBJECTS if further else _FIRST_OBJECTS
-    if last < 0 or row.fullmatch(marked, 0, last + 1) is None:
+    # One behind the other from the start: then nothing else stands among them.
+    joined: str = found.str.join().item()
+    if not row.startswith(joined):
         return None
-    return whole.str.extract_all(_OBJECT).explode(), marked[last + 1 :]
+    return found.str.strip_chars_start(", \t\n\r"), row[len(joined) :]
 
 
 def read_flat(
@@ -80,27 +79,42 @@ def read_flat(
 
     `String` columns, null for null and for what is missing. None when polars takes offence.
     """
-    flat = elements.str.contains(template.shape)
+    floats = sorted(template.floats.intersection(columns))
+    # One expression each, so that polars runs them at the same time.
+    seen = (
+        elements.alias(_ELEMENT)
+        .to_frame()
+        .select(
+            pl.col(_ELEMENT).str.contains(template.shape).alias(_FLAT),
+            *(_number(pl.col(_ELEMENT), key, r"-?[0-9][0-9.eE+\-]*").alias(key) for key in floats),
+        )
+    )
+    flat = seen[_FLAT]
     taken = elements.filter(flat)
     schema = dict.fromkeys(columns, pl.String())
     if not len(taken):
         return pl.DataFrame(schema=schema), flat
-    text = taken.str.replace_all("[\r\n]", " ").str.join("\n").item()
+    text: str = taken.str.join("\n").item()
+    if "\r" in text or text.count("\n") >= len(taken):
+        text = taken.str.replace_all("[\r\n]", " ").str.join("\n").item()
     try:
         cells = pl.read_ndjson(text.encode(), schema=schema)
     except PolarsError:
         return None
     if cells.height != len(taken):
         return None
-    for key in template.floats.intersection(columns):
-        number = taken.str.extract(rf'"{re.escape(key)}"{_SPACE}:{_SPACE}(-?[0-9][0-9.eE+\-]*)')
-        cells = cells.with_columns(pl.coalesce(number, pl.col(key)).alias(key))
-    negative = [key for key in cells.columns if (cells[key] == "0").any()]
-    if negative and "-0" in text:  # polars has no sign on it
-        for key in negative:
-            zero = taken.str.extract(rf'"{re.escape(key)}"{_SPACE}:{_SPACE}(-0)')
+    spelled = seen.filter(flat)
+    cells = cells.with_columns(pl.coalesce(spelled[key], pl.col(key)).alias(key) for key in floats)
+    if taken.str.contains(rf":{_SPACE}-0").any():  # polars has no sign on it
+        for key in [key for key in cells.columns if (cells[key] == "0").any()]:
+            zero = taken.to_frame().select(_number(pl.first(), key, "-0")).to_series()
             cells = cells.with_columns(pl.coalesce(zero, pl.col(key)).alias(key))
     return cells, flat
+
+
+def _number(elements: pl.Expr, key: str, number: str) -> pl.Expr:
+    """The text of a key's value where it begins with such a number."""
+    return elements.str.extract(rf'"{re.escape(key)}"{_SPACE}:{_SPACE}({number})')
 
 
 def first_string(elements: pl.Series, key: str) -> int | None:

@@ -61,16 +61,8 @@ class Passes:
     async def _note(self, reading: Reading, frame: Frame, judged: Judged) -> None:
         reading.rows += frame.rows
         reading.bytes = frame.bytes_read
-        refused = judged.bad.lines.len() + len(frame.refused)
-        if refused and self.options.on_error is OnError.ABORT:
-            await self.report.add(judged.bad, frame.refused)
-            raise RowRefusedError(_first_reason(frame, judged))
         await self.report.add(judged.bad, frame.refused)
-        most = self.options.max_errors
-        if most is not None and self.report.rows > most:
-            raise TooManyErrorsError(
-                f"more than {most} rows are bad (max_errors={most}); nothing was loaded"
-            )
+        # Told before anything is raised: a failed import says how many rows it saw and refused.
         self.ports.on_progress(
             Progress(
                 rows_read=reading.rows,
@@ -79,6 +71,13 @@ class Passes:
                 bytes_total=self.bytes_total,
             )
         )
+        if self.options.on_error is OnError.ABORT and self.report.rows:
+            raise RowRefusedError(_first_reason(frame, judged))
+        most = self.options.max_errors
+        if most is not None and self.report.rows > most:
+            raise TooManyErrorsError(
+                f"more than {most} rows are bad (max_errors={most}); nothing was loaded"
+            )
 
 
 def _first_reason(frame: Frame, judged: Judged) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -294,7 +294,11 @@ class FileSource:
         return read
 
     async def _text(self) -> AsyncIterator[tuple[bytes, bool, int]]:
-        """UTF-8 in pieces of about a block, whether it is the last, and stored bytes so far."""
+        """UTF-8 in pieces, whether it is the last, and stored bytes so far.
+
+        The first piece is small and the next ones grow to a block, so that what comes after has
+        something to do soon.
+        """
         inspected = self.inspected
         codec = decompressor(inspected.format.compression, self.limits)
         encoding = inspected.encoding
@@ -307,15 +311,16 @@ class FileSource:
         )
         parts: list[bytes] = []
         size = stored_bytes = 0
+        wanted = min(FEED_BYTES, self.limits.block_bytes)
         proven = encoding.proven
         async for chunk in _gathered(self.stored, self.limits):
             stored_bytes += len(chunk)
-            pieces = codec.feed(chunk)
-            while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+            async for piece in _decompressed(codec.feed(chunk), inspected.format.compression):
                 proven = proven or self._prove(piece, complete=False)
                 parts.append(piece)
                 size += len(piece)
-                if size >= self.limits.block_bytes:
+                if size >= wanted:
+                    wanted = min(2 * wanted, self.limits.block_bytes)
                     text = await asyncio.to_thread(_transcode, transcoder, parts)
                     parts, size = [], 0
                     yield text, False, stored_bytes
@@ -352,6 +357,20 @@ class ReadAgainError(FileRefusedError):
     def __init__(self, source: FileSource) -> None:
         super().__init__("the file goes on otherwise than its first megabytes: name its encoding")
         self.source = source
+
+
+async def _decompressed(pieces: Iterator[bytes], compression: str | None) -> AsyncIterator[bytes]:
+    """The pieces, made in a thread where that is work."""
+    if compression is None:
+        for piece in pieces:
+            yield piece
+        return
+    while (one := await asyncio.to_thread(_taken, pieces)) is not None:
+        yield one
+
+
+def _taken(pieces: Iterator[bytes]) -> bytes | None:
+    return next(pieces, None)
 
 
 def _transcode(transcoder: Transcoder, parts: list[bytes]) -> bytes:

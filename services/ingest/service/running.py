@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -150,7 +150,7 @@ class Runner:
     async def _fail(self, attempt: Attempt, error: ProblemError) -> None:
         path = await self._rejects_if_possible(attempt)
         document = error.document(request_id=attempt.run.request_id)
-        ending = endings.failure(attempt.run, document, seen=_seen(attempt), rejects_path=path)
+        ending = endings.failure(attempt.run, document, seen=attempt.seen, rejects_path=path)
         await self._insist(lambda: self.jobs.end(attempt.run, ending))
         log.warning("import_failed", code=error.code)
 
@@ -201,16 +201,6 @@ class Runner:
             )
         except FencedOutError:
             log.info("import_not_ours_any_more")
-
-
-def _seen(attempt: Attempt) -> Progress:
-    """How far the load came; the block that ended it was refused before it was counted."""
-    seen, rejected = attempt.seen, attempt.rejects.rows_kept
-    return replace(
-        seen,
-        rows_rejected=max(seen.rows_rejected, rejected),
-        rows_read=max(seen.rows_read, rejected),
-    )
 
 
 def _exhausted(attempts: int, reason: str | None) -> AttemptsExhaustedError:

@@ -3,7 +3,11 @@
 import pytest
 
 from services.ingest.domain import ImportOptions, OnError, RowCounts
-from services.ingest.pipeline.refusals import RowRefusedError, TooManyErrorsError
+from services.ingest.pipeline.refusals import (
+    ImportFailedError,
+    RowRefusedError,
+    TooManyErrorsError,
+)
 from tests.ingest.pipeline.loading import IMPORT_ID, Loader, columns
 
 
@@ -56,6 +60,19 @@ async def test_more_errors_than_allowed_end_the_import(load: Loader) -> None:
     outcome = await load.load("t", "a\nx\ny\n3\n", options=ImportOptions(max_errors=2))
     assert outcome.rows.rejected == 2
     assert await load.rows("t", "a") == [(3,)]
+
+
+@pytest.mark.parametrize(
+    "options", [ImportOptions(max_errors=9), ImportOptions(on_error=OnError.ABORT)]
+)
+async def test_a_failed_import_has_told_how_many_rows_it_refused(
+    load: Loader, options: ImportOptions
+) -> None:
+    await load.make_table("t", columns(a="INTEGER"))
+    with pytest.raises(ImportFailedError):
+        await load.load("t", "a\n1\n" + "x\n" * 1_500, options=options)
+    told = load.progress[-1]
+    assert (told.rows_read, told.rows_rejected) == (1_501, 1_500)
 
 
 async def test_a_header_alone_is_a_success_without_rows(load: Loader) -> None:

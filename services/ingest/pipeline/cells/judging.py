@@ -112,10 +112,10 @@ def _divided(frame: Frame, typed: pl.DataFrame, faults: list[pl.DataFrame]) -> J
     # A stable sort keeps the reasons of one row in the order of the columns.
     found = pl.concat(faults).sort("row", maintain_order=True)
     bad_rows = found["row"].unique().sort()
-    good_rows = rows.filter(~rows.is_in(bad_rows.implode()))
+    good = pl.repeat(value=True, n=height, dtype=pl.Boolean, eager=True).scatter(bad_rows, False)  # noqa: FBT003
     found = found.with_columns(row=bad_rows.search_sorted(found["row"]).cast(pl.Int64))
     bad = BadRows(frame.cells[bad_rows], frame.lines.gather(bad_rows), found)
-    return Judged(typed[good_rows], frame.lines.gather(good_rows), good_rows, bad)
+    return Judged(typed.filter(good), frame.lines.filter(good), rows.filter(good), bad)
 
 
 def _text_rules(column: PlannedColumn, rules: CellRules) -> TextRules:
