@@ -28,13 +28,12 @@ from shared.caller import authenticated, password_flow
 from shared.contracts.auth import Caller, Scope
 from shared.database import database_engine
 from shared.jwt import Verifier
+from shared.stopping import end
 
 MAILS_AT_ONCE = 8
 MAILS_WAITING = 1000
 LAST_MAILS_S = 5.0
 """So long a process that stops goes on sending what stands in line."""
-ASK_AGAIN_S = 1.0
-"""A task that was asked to end and goes on is asked again after so long."""
 
 
 @dataclass(frozen=True)
@@ -149,17 +148,7 @@ async def _background(state: AuthState) -> AsyncIterator[None]:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LAST_MAILS_S):
                     await state.codes.waiting.join()
-        await _end(tasks)
-
-
-async def _end(tasks: "list[asyncio.Task[None]]") -> None:
-    # A cancellation may get lost in a library: CPython 3.11's `asyncio.wait_for` swallows one that
-    # comes just when what it waits for is done (python/cpython#86296).
-    waiting = set(tasks)
-    while waiting:
-        for task in waiting:
-            task.cancel()
-        _, waiting = await asyncio.wait(waiting, timeout=ASK_AGAIN_S)
+        await end(tasks)
 
 
 def auth_state(request: Request) -> AuthState:

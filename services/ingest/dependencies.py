@@ -19,7 +19,7 @@ from services.ingest.service.submission import IncomingBody, Intake
 from services.ingest.settings import IngestSettings
 from services.ingest.sources.access import source_access
 from services.ingest.sources.service import DatabaseIntake, SavedSources
-from services.ingest.stopping import end, told_to_stop
+from services.ingest.stopping import told_to_stop
 from services.ingest.storage import Storage
 from services.ingest.wakeups import WakeUps, arq_redis
 from shared.caller import authenticated
@@ -27,6 +27,7 @@ from shared.client import PeerClient, TokenSource, http_client
 from shared.contracts.auth import Caller, Scope
 from shared.database import database_engine
 from shared.jwt import Verifier
+from shared.stopping import end
 
 ABANDONED_TRANSACTION = "15s"
 """A process that is stopped between two statements must not hold a run's row for ever."""

@@ -1,26 +1,11 @@
-"""Stopping in order: hearing of SIGTERM and SIGINT in time, and ending tasks for certain."""
+"""Hearing of SIGTERM and SIGINT in time."""
 
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import FrameType
-
-CANCEL_AGAIN_S = 3.0
-
-
-async def end(tasks: "Iterable[asyncio.Task[object]]") -> None:
-    """Cancel tasks until they are done; their errors are theirs to tell.
-
-    One cancellation may be lost in a library: `asyncio.wait_for` of CPython 3.11 swallows it when
-    what it waits for is ready in the same moment (https://github.com/python/cpython/issues/86296).
-    """
-    pending = {task for task in tasks if not task.done()}
-    while pending:
-        for task in pending:
-            task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
 
 
 @asynccontextmanager

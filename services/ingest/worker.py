@@ -30,7 +30,6 @@ from services.ingest.service.upkeep import Upkeep
 from services.ingest.settings import WorkerSettings
 from services.ingest.sources.access import source_access
 from services.ingest.sources.loads import DatabaseLoads
-from services.ingest.stopping import end
 from services.ingest.storage import Storage
 from services.ingest.tables import outbox
 from services.ingest.tasks import run_imports
@@ -40,6 +39,7 @@ from shared.database import DATABASE_DOWN, database_pool
 from shared.errors import UnavailableError
 from shared.logging import configure_logging
 from shared.outbox import deliver_forever
+from shared.stopping import end
 
 log = structlog.get_logger()
 
