@@ -36,6 +36,9 @@ TITLES = {
     415: "Unsupported media type",
 }
 
+WITHOUT_BODY = frozenset({204, 304})
+"""Nothing follows these, so no media type is named either; FastAPI's JSON answers name one."""
+
 
 def build_app(
     settings: ProcessSettings,
@@ -108,8 +111,6 @@ class RequestContext:
             scope["path"] = raw_path.decode("latin-1").partition("?")[0]
         sent = dict(scope["headers"]).get(HEADER.lower().encode(), b"").decode("latin-1")
         request_id = accepted_or_new(sent)
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(service=self._service)
         reset = current_request_id.set(request_id)
         try:
             await self._answer(scope, receive, send, request_id)
@@ -124,10 +125,11 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [
-                    *message.get("headers", []),
-                    (HEADER.lower().encode(), request_id.encode()),
-                ]
+                headers = list(message.get("headers", ()))
+                if status in WITHOUT_BODY:
+                    headers = [header for header in headers if header[0] != b"content-type"]
+                headers.append((HEADER.lower().encode(), request_id.encode()))
+                message["headers"] = headers
             await send(message)
 
         try:
@@ -149,6 +151,7 @@ class RequestContext:
         if route in ("/healthz", "/readyz", "/metrics"):
             return
         fields = {
+            "service": self._service,
             "method": scope["method"],
             "route": route,
             "status": status,

@@ -1,0 +1,123 @@
+"""What answers 204 sends neither a body nor a media type, in every service."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx2
+
+from tests.support.stack import RunningStack
+
+Call = tuple[str, Mapping[str, Any] | None]
+"""A path with its query, and a JSON body."""
+
+
+def peer_token(stack: RunningStack) -> str:
+    """An access token as the services have them."""
+    secrets = json.loads((stack.state / "secrets.json").read_text())["client_secrets"]
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": "ingest",
+        "client_secret": secrets["ingest"],
+    }
+    answer = httpx2.post(f"{stack.facts['services']['auth']}/api/auth/token", data=form)
+    assert answer.status_code == 200, answer.text
+    token: str = answer.json()["access_token"]
+    return token
+
+
+def made(http: httpx2.Client, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    answer = http.post(path, json=dict(body))
+    assert answer.status_code in (200, 201), answer.text
+    answered: dict[str, Any] = answer.json()
+    return answered
+
+
+def calls(stack: RunningStack, http: httpx2.Client) -> dict[tuple[str, str], Call]:
+    """For each operation that answers 204, a call that succeeds once what it needs is made."""
+    column = {"name": "note", "type": "TEXT"}
+    for table in ("Gone1", "Gone2", "Kept204"):
+        made(http, "/api/tables", {"name": table, "columns": [column]})
+    first, second = (
+        made(http, "/api/tables/Kept204/records", {"note": note})["id"] for note in "ab"
+    )
+    client = made(http, "/api/auth/clients", {"name": "short", "scopes": ["tables:read"]})
+    answer = http.put(f"/api/tables/Kept204/grants/{client['id']}", json={"level": "viewer"})
+    assert answer.status_code == 200, answer.text
+    made(http, "/api/catalog/etls", {"name": "nightly"})
+    assert http.put("/api/catalog/etls/nightly/tables/public/orders").is_success
+    database = httpx2.URL(stack.facts["owner_url"])
+    source = {
+        "name": "short",
+        "kind": "postgresql",
+        "host": database.host,
+        "port": database.port,
+        "database": "elsewhere",
+        "user": "nobody",
+        "password": "none",
+    }
+    saved = made(http, "/api/sources", source)
+    session = made(http, "/api/token", stack.admin)
+    grant = f"/api/tables/Kept204/grants/{client['id']}"
+    event = {
+        "kind": "created",
+        "schema_name": "data",
+        "table_name": "Kept204",
+        "occurred_at": datetime.now(UTC).isoformat(),
+    }
+    edge = {
+        "etl_name": "nightly",
+        "schema_name": "public",
+        "table_name": "orders",
+        "import_id": 1,
+        "seen_at": datetime.now(UTC).isoformat(),
+    }
+    return {
+        ("post", "/api/auth/revoke"): ("/api/auth/revoke", {"refresh": session["refresh"]}),
+        ("delete", "/api/tables/{table}/grants/{identifier}"): (grant, None),
+        ("delete", "/api/auth/clients/{id}"): (f"/api/auth/clients/{client['id']}", None),
+        ("delete", "/api/catalog/etls/{etl}/tables/{schema}/{table}"): (
+            "/api/catalog/etls/nightly/tables/public/orders",
+            None,
+        ),
+        ("post", "/internal/catalog/table-events"): ("/internal/catalog/table-events", event),
+        ("post", "/internal/catalog/edges"): ("/internal/catalog/edges", edge),
+        ("delete", "/api/tables/{table}/records/{id}"): (
+            f"/api/tables/Kept204/records/{first}",
+            None,
+        ),
+        ("delete", "/api/delete-record"): (
+            "/api/delete-record",
+            {"table_name": "Kept204", "id": second},
+        ),
+        ("delete", "/api/tables/{table}"): ("/api/tables/Gone1", None),
+        ("delete", "/api/delete-table"): ("/api/delete-table", {"table_name": "Gone2"}),
+        ("delete", "/internal/tables/{table}"): ("/internal/tables/Kept204?oid=1", None),
+        ("delete", "/api/sources/{id}"): (f"/api/sources/{saved['id']}", None),
+    }
+
+
+def test_every_204_comes_without_a_body_and_a_media_type(stack: RunningStack) -> None:
+    token = peer_token(stack)
+    with stack.signed_in() as person:
+        known = calls(stack, person)
+        for url in stack.facts["services"].values():
+            document = httpx2.get(f"{url}/internal/openapi.json", trust_env=False).json()
+            for path, operations in document["paths"].items():
+                for method, operation in operations.items():
+                    if "204" not in operation["responses"]:
+                        continue
+                    where = f"{method} {path}"
+                    assert "content" not in operation["responses"]["204"], where
+                    target, body = known.pop((method, path))
+                    headers = {"X-Request-ID": "no-content"}
+                    if path.startswith("/internal/"):
+                        headers["Authorization"] = f"Bearer {token}"
+                        target = f"{url}{target}"
+                    answer = person.request(method, target, json=body, headers=headers)
+                    assert answer.status_code == 204, f"{where}: {answer.text}"
+                    assert answer.content == b"", where
+                    assert "content-type" not in answer.headers, where
+                    assert answer.headers["x-request-id"] == "no-content", where
+    assert known == {}
