@@ -9,6 +9,7 @@ from typing import TypeVar
 import httpx2
 from pydantic import BaseModel, ValidationError
 
+from shared.contracts.auth import IssuedToken
 from shared.contracts.problem import ProblemDocument
 from shared.errors import ProblemError, ScopeMissingError, UnavailableError
 from shared.request_id import HEADER, current_request_id
@@ -76,9 +77,9 @@ class TokenSource:
             answer.raise_for_status()
         except httpx2.HTTPError as exc:
             raise PeerUnavailableError("no token could be had from auth") from exc
-        body = answer.json()
-        self._token = body["access_token"]
-        self._renew_at = time.monotonic() + body["expires_in"] - RENEW_BEFORE_S
+        token = _read(IssuedToken, answer)
+        self._token = token.access_token
+        self._renew_at = time.monotonic() + token.expires_in - RENEW_BEFORE_S
 
 
 class PeerClient:
@@ -102,10 +103,10 @@ class PeerClient:
     ) -> Answer:
         """Send a contract (or stream NDJSON `lines`) and read one back.
 
-        Raises PeerProblemError when the peer refuses and PeerUnavailableError when it is away.
+        Raises PeerProblemError when the peer refuses, and PeerUnavailableError when it is away or
+        answers what the contract does not know.
         """
-        response = await self._send(method, path, body, params, lines, timeout_s)
-        return answer.model_validate_json(response.content)
+        return _read(answer, await self._send(method, path, body, params, lines, timeout_s))
 
     async def tell(
         self,
@@ -153,6 +154,13 @@ class PeerClient:
         if response.is_success:
             return response
         raise _problem(response)
+
+
+def _read(contract: type[Answer], response: httpx2.Response) -> Answer:
+    try:
+        return contract.model_validate_json(response.content)
+    except ValidationError as exc:
+        raise PeerUnavailableError("a peer's answer does not fit its contract") from exc
 
 
 def _problem(response: httpx2.Response) -> ProblemError:

@@ -71,3 +71,11 @@ class SubjectAnswer(AnswerModel):
     """User name of a person, or the display name of a client."""
     role: Role | None = None
     disabled: bool = False
+
+
+class IssuedToken(AnswerModel):
+    """What a service reads of `POST /api/auth/token` (RFC 6749, section 5.1)."""
+
+    access_token: str
+    expires_in: int
+    """Seconds."""

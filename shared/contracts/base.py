@@ -10,13 +10,14 @@ Item = TypeVar("Item")
 class RequestModel(BaseModel):
     """What a caller sends: unknown fields are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Errors come into logs, and what was sent may be a password or a token.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class AnswerModel(BaseModel):
     """What a service answers: a reader ignores fields that it does not know yet."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 class Page(AnswerModel, Generic[Item]):
