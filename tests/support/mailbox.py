@@ -3,13 +3,14 @@
 import asyncio
 import email
 import email.policy
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from typing import Any
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 from deploy.local.processes import free_port
 from shared.settings import MailSettings
@@ -27,6 +28,12 @@ class Mailbox:
     """What to answer to every recipient instead of taking the mail, for example `451 later`."""
     refused: int = 0
     """How many recipients were answered so."""
+    tls: ssl.SSLContext | None = None
+    """What it speaks TLS with; None offers no TLS."""
+    tls_from_the_start: bool = False
+    """TLS before the first word (port 465's way) instead of after STARTTLS."""
+    heard: list[str] = field(default_factory=list)
+    """Commands that came, oldest first; those inside TLS as `tls MAIL` and the like."""
     _server: asyncio.Server | None = None
     _sessions: "set[SMTP]" = field(default_factory=set)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -38,7 +45,9 @@ class Mailbox:
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._session, HOST, self.port)
+        self._server = await loop.create_server(
+            self._session, HOST, self.port, ssl=self.tls if self.tls_from_the_start else None
+        )
 
     async def stop(self) -> None:
         """Stop listening and hang up on everybody; what was received stays."""
@@ -74,9 +83,35 @@ class Mailbox:
             await self._changed.wait_for(lambda: self.refused >= count)
 
     def _session(self) -> SMTP:
-        session = SMTP(self, hostname="mailbox.test", enable_SMTPUTF8=True)
+        session = SMTP(
+            self,
+            hostname="mailbox.test",
+            enable_SMTPUTF8=True,
+            tls_context=None if self.tls_from_the_start else self.tls,
+            authenticator=self._log_in,
+            auth_require_tls=False,
+        )
         self._sessions.add(session)
         return session
+
+    def _log_in(
+        self, server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, _login: Any
+    ) -> AuthResult:
+        self._hear(server, "AUTH")
+        return AuthResult(success=True)
+
+    def _hear(self, server: SMTP, command: str) -> None:
+        transport = server.transport
+        inside = transport is not None and transport.get_extra_info("ssl_object") is not None
+        self.heard.append(f"tls {command}" if inside else command)
+
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, _session: Session, envelope: Envelope, address: str, options: Any
+    ) -> str:
+        self._hear(server, "MAIL")
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: Any
@@ -103,8 +138,8 @@ class Mailbox:
 
 
 @asynccontextmanager
-async def running_mailbox() -> AsyncIterator[Mailbox]:
-    mailbox = Mailbox()
+async def running_mailbox(**settings: Any) -> AsyncIterator[Mailbox]:
+    mailbox = Mailbox(**settings)
     await mailbox.start()
     try:
         yield mailbox
