@@ -8,7 +8,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
-from random import getrandbits
 
 from starlette.types import Scope
 
@@ -110,7 +109,7 @@ def read_head(scope: Scope, *, trusted_proxies: Sequence[Network]) -> Incoming:
     if b"connection" in special:
         kept = _without_named(kept, special[b"connection"])
     known = {name: value for name, value in kept if name in _READ}
-    request_id = accepted_or_new(_only(special, _REQUEST_ID) or f"{getrandbits(96):024x}")
+    request_id = accepted_or_new(_only(special, _REQUEST_ID))
     address, scheme = _origin(scope, special, trusted_proxies)
     host = _host(scope, special)
     kept += [

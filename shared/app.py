@@ -21,7 +21,7 @@ from shared.contracts.problem import PROBLEM_MEDIA_TYPE, FieldError, ProblemDocu
 from shared.database import is_database_down
 from shared.errors import ProblemError, problem_document
 from shared.health import Probe, health_router, request_seconds
-from shared.logging import configure_logging
+from shared.logging import RequestLog, configure_logging
 from shared.request_id import HEADER, accepted_or_new, current_request_id
 from shared.settings import ProcessSettings
 
@@ -71,7 +71,8 @@ def build_app(
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http_exception)
-    app.add_middleware(RequestContext, service=service)
+    requests = RequestLog(service, level=settings.log_level, log_format=settings.log_format)
+    app.add_middleware(RequestContext, service=service, requests=requests)
     return app
 
 
@@ -97,9 +98,10 @@ def _operation_id(route: APIRoute) -> str:
 class RequestContext:
     """Gives each request its id, one log line, one metric, and a problem if the app raises."""
 
-    def __init__(self, app: ASGIApp, service: str) -> None:
+    def __init__(self, app: ASGIApp, service: str, requests: RequestLog) -> None:
         self._app = app
         self._service = service
+        self._requests = requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -151,7 +153,6 @@ class RequestContext:
         if route in ("/healthz", "/readyz", "/metrics"):
             return
         fields = {
-            "service": self._service,
             "method": scope["method"],
             "route": route,
             "status": status,
@@ -162,9 +163,9 @@ class RequestContext:
         if code := scope.get("tabularium.problem"):
             fields["code"] = code
         if 200 <= status < 400:
-            log.info("request", **fields)
+            self._requests.info("request", **fields)
         else:
-            log.error("request_refused", **fields)
+            log.error("request_refused", service=self._service, **fields)
 
 
 def _route(scope: MutableMapping[str, Any]) -> str:

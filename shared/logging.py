@@ -3,8 +3,10 @@
 Never a body, token or password.
 """
 
+import json
 import logging
 import sys
+from datetime import UTC, datetime
 
 import structlog
 
@@ -14,9 +16,6 @@ from shared.settings import LogFormat
 
 def configure_logging(*, service: str, level: str, log_format: LogFormat) -> None:
     """Render structlog's events and the standard library's records in one and the same way."""
-    pretty = log_format is LogFormat.PRETTY or (
-        log_format is LogFormat.AUTO and sys.stdout.isatty()
-    )
     before_rendering: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         _add_request_id,
@@ -26,7 +25,7 @@ def configure_logging(*, service: str, level: str, log_format: LogFormat) -> Non
     renderer: list[structlog.typing.Processor] = (
         # Tracebacks without the values of variables, which may be secrets.
         [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-        if pretty
+        if _is_pretty(log_format)
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
     handler = logging.StreamHandler(sys.stdout)
@@ -55,6 +54,34 @@ def configure_logging(*, service: str, level: str, log_format: LogFormat) -> Non
     structlog.contextvars.bind_contextvars(service=service)
 
 
+class RequestLog:
+    """Writes the one line that every request leaves behind.
+
+    It is the line that structlog would write; but its chain of processors takes a tenth of the
+    time of a short answer, so where lines are JSON this one is put together directly.
+    """
+
+    def __init__(self, service: str, *, level: str, log_format: LogFormat) -> None:
+        self._service = service
+        self._direct = not _is_pretty(log_format) and logging.getLevelNamesMapping()[level] <= logging.INFO
+        self._output = StandardOutput()
+
+    def info(self, event: str, **fields: object) -> None:
+        """Write an event with its fields, which JSON must be able to say."""
+        if not self._direct:
+            structlog.get_logger().info(event, service=self._service, **fields)
+            return
+        line = {
+            **fields,
+            "event": event,
+            "service": self._service,
+            "request_id": current_request_id.get(),
+            "level": "info",
+            "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+        }
+        self._output.msg(json.dumps(line))
+
+
 class StandardOutput:
     """Writes rendered events to whatever standard output is at that moment, line by line."""
 
@@ -66,6 +93,12 @@ class StandardOutput:
         sys.stdout.flush()
 
     debug = info = warning = error = critical = exception = fatal = log = msg
+
+
+def _is_pretty(log_format: LogFormat) -> bool:
+    return log_format is LogFormat.PRETTY or (
+        log_format is LogFormat.AUTO and sys.stdout.isatty()
+    )
 
 
 def _add_request_id(

@@ -7,12 +7,13 @@ from typing import Any
 
 import asyncpg
 from fastapi import FastAPI, Request
+from fastapi.middleware import Middleware
 
 from services.records import actions
 from services.records.clients import CatalogClient, SubjectClient
 from services.records.dependencies import RecordsState
 from services.records.routes import routers
-from services.records.routes.front import FRONT
+from services.records.routes.front import FRONT, FrontDoor
 from services.records.service.stores import KnownTables, Stores
 from services.records.settings import RecordsSettings
 from services.records.tasks import background
@@ -65,7 +66,8 @@ def create_app(settings: RecordsSettings | None = None) -> FastAPI:
         lifespan=lifespan,
         probes={"postgresql": _probe_database},
     )
-    app.router.routes[:0] = FRONT
+    # The innermost: what it answers has its request id, its log line and its metric all the same.
+    app.user_middleware.append(Middleware(FrontDoor, routes=FRONT))
     return app
 
 

@@ -1,14 +1,19 @@
 """The shortest way to a page of records, and to one record more: the calls that are made most.
 
-FastAPI looks for a route through every included router, twice, and then solves dependencies: more
-than PostgreSQL takes for the page. These routes stand before all others and call the same
-functions; FastAPI's own stay, for the document and for whatever does not match here.
+FastAPI passes a request through five layers, looks for a route through every included router,
+twice, and then solves dependencies: more than PostgreSQL takes for the page. `FrontDoor` stands
+before all that and calls the same functions; FastAPI's own routes stay, for the document and for
+whatever does not match here.
 """
+
+from collections.abc import Sequence
 
 from fastapi import Request, Response
 from fastapi.security import SecurityScopes
 from fastapi.security.utils import get_authorization_scheme_param
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.routing import Match, Route
+from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from services.records.dependencies import BODY_LIMIT_BYTES, RecordsState, json_body
@@ -54,20 +59,57 @@ class FrontRoute(Route):
             return Match.NONE, {}
         return match, {**found, "route": self}
 
+    async def answer(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Call the endpoint; what it raises becomes what the app's handlers make of it."""
+        request = Request(scope, receive)
+        try:
+            response = await self.endpoint(request)
+        except Exception as exc:
+            handlers = scope["app"].exception_handlers
+            handler = next((handlers[kind] for kind in type(exc).__mro__ if kind in handlers), None)
+            if handler is None:
+                raise
+            response = await handler(request, exc)
+        await response(scope, receive, send)
+
 
 class PlainPostRoute(FrontRoute):
     """A POST that asks for nothing special: no parameters, no idempotency key."""
 
     def matches(self, scope: AsgiScope) -> tuple[Match, AsgiScope]:
         """Leave the special ones to FastAPI's route."""
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["query_string"]:
+        if scope["method"] != "POST" or scope["query_string"]:
             return Match.NONE, {}
         if any(name == KEYED for name, _ in scope["headers"]):
             return Match.NONE, {}
         return super().matches(scope)
 
 
+class FrontDoor:
+    """Middleware: answers some routes itself, and leaves the rest to the app."""
+
+    def __init__(self, app: ASGIApp, routes: Sequence[FrontRoute]) -> None:
+        self._app = app
+        self._routes = [
+            (route, RequestBodyLimitMiddleware(route.answer, BODY_LIMIT_BYTES))
+            if isinstance(route, PlainPostRoute)
+            else (route, route.answer)
+            for route in routes
+        ]
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http":
+            for route, answer in self._routes:
+                match, found = route.matches(scope)
+                if match is Match.FULL:
+                    scope.update(found)
+                    await answer(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
+
+
 FRONT = (
     FrontRoute(PATH, page, methods=["GET"]),
-    PlainPostRoute(PATH, record, methods=["POST"], max_body_size=BODY_LIMIT_BYTES),
+    PlainPostRoute(PATH, record, methods=["POST"]),
 )
