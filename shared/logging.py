@@ -63,7 +63,8 @@ class RequestLog:
 
     def __init__(self, service: str, *, level: str, log_format: LogFormat) -> None:
         self._service = service
-        self._direct = not _is_pretty(log_format) and logging.getLevelNamesMapping()[level] <= logging.INFO
+        shown = logging.getLevelNamesMapping()[level] <= logging.INFO
+        self._direct = shown and not _is_pretty(log_format)
         self._output = StandardOutput()
 
     def info(self, event: str, **fields: object) -> None:
