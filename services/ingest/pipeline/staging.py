@@ -10,7 +10,7 @@ import asyncpg
 from services.ingest.pipeline.duplicates import DuplicateLines, FileKey, decided
 from services.ingest.pipeline.header import ColumnPlan
 from shared.contracts.records import DATA_SCHEMA, TableContract
-from shared.database import quoted
+from shared.database import quoted, while_connected
 
 LINE_COLUMN = "_line"
 """Users' columns never begin with `_`."""
@@ -44,9 +44,10 @@ class Staging:
 
     async def copy(self, data: AsyncIterator[bytes]) -> int:
         """COPY binary rows in the order of `columns`."""
-        status = await self._connection.copy_to_table(
-            ROWS, source=data, columns=list(self.columns), format="binary"
-        )
+        async with while_connected(self._connection):
+            status = await self._connection.copy_to_table(
+                ROWS, source=data, columns=list(self.columns), format="binary"
+            )
         await self._connection.execute(f"ANALYZE {ROWS}")
         return int(status.split()[-1])
 

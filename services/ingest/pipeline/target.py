@@ -19,7 +19,7 @@ from shared.contracts.records import (
     TableContract,
     TypeName,
 )
-from shared.database import quoted
+from shared.database import quoted, while_connected
 
 LOCK_TIMEOUT_S = 30
 
@@ -132,13 +132,14 @@ class Target:
 
     async def copy(self, columns: Sequence[str], data: AsyncIterator[bytes]) -> int:
         """COPY binary data straight into the table; the number of rows."""
-        status = await self._connection.copy_to_table(
-            self._contract.table,
-            schema_name=DATA_SCHEMA,
-            source=data,
-            columns=list(columns),
-            format="binary",
-        )
+        async with while_connected(self._connection):
+            status = await self._connection.copy_to_table(
+                self._contract.table,
+                schema_name=DATA_SCHEMA,
+                source=data,
+                columns=list(columns),
+                format="binary",
+            )
         return int(status.split()[-1])
 
 
