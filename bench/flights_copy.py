@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
+from bench.memory import peak_mib
 from bench.results import Section, machine
 from demo.__main__ import FIELDS
 from demo.api import Api
@@ -28,7 +29,7 @@ def main() -> None:
     with running_stack() as stack:
         data = flights(stack.state / "demo")
         api = Api(stack.url, Console(quiet=True))
-        api.sign_in(stack.admin(), log_in_file=stack.state / "admin.json")
+        api.sign_in(stack.admin(), log_in_file=stack.log_in_file)
         ours, peer, waits = [], [], []
         for _ in range(PAIRS):
             for table in (TABLE, PEER_TABLE):
@@ -41,7 +42,7 @@ def main() -> None:
             peer.append(copied(stack, data.file))
         for table in (TABLE, PEER_TABLE):
             api.call("DELETE", f"/api/tables/{table}", status=204, shown=False)
-        peak_mib = peak_memory_mib(stack.facts()["pids"]["worker"])
+        worker_mib = peak_mib(stack.facts()["pids"]["worker"])
     ratio = statistics.median(ours) / statistics.median(peer)
     section = Section("flights_copy", "336,776 flights (31 MB, 19 columns), one run of pairs")
     section.say(f"`.venv/bin/python -m bench flights_copy`, {machine()}, {PAIRS} pairs, medians.")
@@ -57,7 +58,7 @@ def main() -> None:
             ),
         ],
     )
-    section.say(f"Peak memory of the worker: {peak_mib:.0f} MiB (`VmHWM`).")
+    section.say(f"Peak memory of the worker: {worker_mib:.0f} MiB (`VmHWM`).")
     section.write()
 
 
@@ -92,12 +93,6 @@ def copied(stack: Stack, file: Path) -> float:
         check=True,
     )
     return time.monotonic() - began
-
-
-def peak_memory_mib(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) / 1024
 
 
 if __name__ == "__main__":

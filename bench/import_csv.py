@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.import_shape import ROWS, copied_s, fresh, imported, rows, server, write_csv
+from bench.memory import peak_mib
 from bench.results import Section, machine
 from tests.support.databases import Database
 
@@ -144,7 +145,8 @@ def peak_memory(folder: Path, database: Database) -> dict[str, float]:
     asyncio.run(fresh(database, "a"))
     done = subprocess.run(
         [sys.executable, "-m", "bench.import_csv", "--one", database.url("ingest"), str(large)],
-        env={**os.environ, "BENCH_OWNER_URL": database.url("records")},
+        # The allocator as `deploy` sets it for workers.
+        env={**os.environ, "BENCH_OWNER_URL": database.url("records"), "MALLOC_ARENA_MAX": "2"},
         capture_output=True,
         check=True,
         text=True,
@@ -163,9 +165,7 @@ def import_one(ingest_url: str, path: Path) -> None:
             return ingest_url if role == "ingest" else os.environ["BENCH_OWNER_URL"]
 
     asyncio.run(imported(Urls(), "a", path))  # type: ignore[arg-type]
-    # Not `ru_maxrss`: a child begins with what its parent had.
-    status = Path("/proc/self/status").read_text()
-    print(int(status.partition("VmHWM:")[2].split()[0]) / 1024)
+    print(peak_mib())
 
 
 def report(known: dict[str, dict[str, list[float]]]) -> None:
