@@ -257,4 +257,9 @@ def _field_error(error: Mapping[str, Any]) -> FieldError:
     message = str(error["msg"])
     if code == "extra_forbidden":
         code, message = "unknown_field", "this field is not known; leave it out"
+    elif code == "json_invalid":
+        message = f"this is no JSON: {error['ctx']['error']} at character {where[-1]}"
+        where = ["body"]
+    elif code == "value_error":
+        message = str(error["ctx"]["error"])
     return FieldError(field=".".join(where), code=code, message=message)

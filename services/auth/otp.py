@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 
 from services.auth.domain import ChallengeId
@@ -9,6 +10,8 @@ from services.auth.domain import ChallengeId
 CODE_DIGITS = 6
 CODE_LIFETIME_S = 600
 CODE_TRIES = 5
+CODE_PATTERN = rf"^\s*[0-9]{{{CODE_DIGITS}}}\s*$"
+_CODE = re.compile(CODE_PATTERN, re.ASCII)
 
 
 def new_challenge() -> ChallengeId:
@@ -19,6 +22,13 @@ def new_challenge() -> ChallengeId:
 def new_code() -> str:
     """Six random digits."""
     return f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}"
+
+
+def typed_code(text: str) -> str:
+    """A code as somebody typed it, without the white space around it; raises ValueError."""
+    if _CODE.fullmatch(text) is None:
+        raise ValueError(f"a code is {CODE_DIGITS} digits, as they stand in the mail")
+    return text.strip()
 
 
 def code_mac(code: str, *, challenge_id: str, pepper: str) -> bytes:

@@ -4,23 +4,23 @@ import datetime as dt
 import uuid
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from services.auth import domain
+from services.auth import domain, otp
 from services.auth.domain import ClientId, EmailAddress
 from shared.contracts.auth import Role, Scope, Sub
-from shared.contracts.base import AnswerModel, RequestModel
+from shared.contracts.base import AnswerModel, RequestModel, StorableSecret, StorableText
 
-PlainText = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+PlainText = Annotated[StorableText, Field(json_schema_extra={"pattern": r"^[^\x00]*$"})]
 """Text that PostgreSQL can take: it knows no NUL."""
 Email = Annotated[
     str, Field(max_length=254, examples=["ann@example.com"]), AfterValidator(domain.email_address)
 ]
 Username = Annotated[str, Field(examples=["ann"]), AfterValidator(domain.username)]
 ClientName = Annotated[str, Field(examples=["nightly-loader"]), AfterValidator(domain.client_id)]
-SentPassword = Annotated[SecretStr, Field(max_length=1024, examples=["correct horse battery"])]
+SentPassword = Annotated[StorableSecret, Field(max_length=1024, examples=["correct horse battery"])]
 """What somebody typed; whether it is good enough for a new password is checked elsewhere."""
-SentSecret = Annotated[SecretStr, Field(max_length=512)]
+SentSecret = Annotated[StorableSecret, Field(max_length=512)]
 
 
 class SignIn(RequestModel):
@@ -94,7 +94,11 @@ class CodeAnswer(RequestModel):
     """The code out of the mail."""
 
     challenge_id: Annotated[PlainText, Field(max_length=64)]
-    code: Annotated[str, Field(pattern=r"^\s*[0-9]{6}\s*$", examples=["123456"])]
+    code: Annotated[
+        str,
+        AfterValidator(otp.typed_code),
+        Field(examples=["123456"], json_schema_extra={"pattern": otp.CODE_PATTERN}),
+    ]
 
 
 class Me(AnswerModel):

@@ -1,10 +1,33 @@
-"""The two kinds of wire model, and the list envelope."""
+"""The two kinds of wire model, the list envelope, and texts that can be kept."""
 
-from typing import Generic, TypeVar
+import re
+from typing import Annotated, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 
 Item = TypeVar("Item")
+
+_NOT_TEXT = re.compile("[\0\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """The text as it is; PostgreSQL holds no NUL and no half of a surrogate pair.
+
+    JSON can spell both (backslash u), and Pydantic lets them pass.
+    """
+    if _NOT_TEXT.search(text):
+        raise ValueError("NUL and lone surrogates cannot be kept; leave them out")
+    return text
+
+
+def _storable_secret(secret: SecretStr) -> SecretStr:
+    storable(secret.get_secret_value())
+    return secret
+
+
+StorableText = Annotated[str, AfterValidator(storable)]
+StorableSecret = Annotated[SecretStr, AfterValidator(_storable_secret)]
+"""A half of a surrogate pair could not even be hashed."""
 
 
 class RequestModel(BaseModel):

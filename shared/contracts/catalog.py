@@ -1,6 +1,5 @@
 """What other services tell the catalog."""
 
-import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Self
@@ -13,24 +12,11 @@ from pydantic import (
     model_validator,
 )
 
-from shared.contracts.base import AnswerModel, RequestModel
+from shared.contracts.base import AnswerModel, RequestModel, StorableText
 
 NAME_LIMIT = 500
 """Characters of a name in the catalog: four bytes each still fit into an index of PostgreSQL."""
 LARGEST_BIGINT = 2**63 - 1
-
-
-_NOT_TEXT = re.compile("[\0\ud800-\udfff]")
-
-
-def storable(text: str) -> str:
-    """The text as it is; PostgreSQL holds no NUL and no half of a surrogate pair.
-
-    JSON can spell both (backslash u), and Pydantic lets them pass.
-    """
-    if _NOT_TEXT.search(text):
-        raise ValueError("NUL and lone surrogates cannot be kept; leave them out")
-    return text
 
 
 def not_blank(name: str) -> str:
@@ -40,7 +26,7 @@ def not_blank(name: str) -> str:
     return name
 
 
-CatalogText = Annotated[str, AfterValidator(storable)]
+CatalogText = StorableText
 CatalogName = Annotated[
     CatalogText,
     StringConstraints(min_length=1, max_length=NAME_LIMIT),

@@ -69,6 +69,47 @@ async def test_nul_is_refused_and_breaks_nothing(auth: Auth) -> None:
     assert (await auth.http.delete(path, headers=await auth.admin())).status_code == 422
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/api/token", r'{"username": "a\ud800", "password": "x"}', "username"),
+        ("/api/token", r'{"username": "a", "password": "x\ud800"}', "password"),
+        ("/api/token", r'{"username": "a", "password": "x\u0000"}', "password"),
+        ("/api/token/refresh", r'{"refresh": "\udfff"}', "refresh"),
+        ("/api/auth/revoke", r'{"refresh": "\udfff"}', "refresh"),
+        ("/api/auth/otp", r'{"email": "a\ud800@example.com"}', "email"),
+        ("/api/auth/otp/verify", r'{"challenge_id": "\ud800", "code": "123456"}', "challenge_id"),
+    ],
+)
+async def test_half_a_surrogate_pair_is_refused(
+    auth: Auth, path: str, body: str, field: str
+) -> None:
+    headers = some_address() | {"Content-Type": "application/json"}
+    answer = await auth.http.post(path, content=body, headers=headers)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+async def test_a_body_that_is_no_json_is_told_where(auth: Auth) -> None:
+    headers = some_address() | {"Content-Type": "application/json"}
+    answer = await auth.http.post("/api/token", content='{"username": ', headers=headers)
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {
+            "field": "body",
+            "code": "json_invalid",
+            "message": "this is no JSON: Expecting value at character 13",
+        }
+    ]
+
+
+async def test_what_is_wrong_is_said_in_our_words(auth: Auth) -> None:
+    answer = await auth.post("/api/auth/otp/verify", {"challenge_id": "x", "code": "12345"})
+    assert answer.json()["detail"] == "code: a code is 6 digits, as they stand in the mail"
+    answer = await auth.post("/api/auth/otp", {"email": "nobody"})
+    assert answer.json()["detail"] == "email: An email address must have an @-sign."
+
+
 async def test_the_form_gives_the_answer_of_the_rfc(auth: Auth) -> None:
     form = {"grant_type": "password", "username": ADMIN, "password": ADMIN_PASSWORD, "x": "y"}
     answer = await auth.form(form)

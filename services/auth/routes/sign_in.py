@@ -50,7 +50,7 @@ async def auth_otp_verify(body: CodeAnswer, state: State, address: Address) -> P
     An address without an account gets one here, where the sign-up policy admits it. 401
     `invalid_code` whatever is wrong: a code takes 5 tries, holds for 10 minutes, works once.
     """
-    pair = await state.codes.verify(body.challenge_id, body.code.strip(), address=address)
+    pair = await state.codes.verify(body.challenge_id, body.code, address=address)
     return Pair(access=pair.access, refresh=pair.refresh)
 
 

@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, EmailStr, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, EmailStr, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from services.ingest.domain import ImportOptions, Mode, OnError
@@ -18,26 +18,26 @@ from services.ingest.sources.domain import (
     Wanted,
 )
 from services.ingest.sources.repository import SavedSource
-from shared.contracts.base import AnswerModel, RequestModel
-from shared.contracts.catalog import LARGEST_BIGINT, storable
+from shared.contracts.base import (
+    AnswerModel,
+    RequestModel,
+    StorableSecret,
+    StorableText,
+    storable,
+)
+from shared.contracts.catalog import LARGEST_BIGINT
 
 Port = Annotated[int, Field(ge=1, le=65535)]
-Storable = Annotated[str, AfterValidator(storable)]
-Word = Annotated[Storable, Field(min_length=1, max_length=255)]
-Name = Annotated[Storable, Field(min_length=1, max_length=200)]
+Word = Annotated[StorableText, Field(min_length=1, max_length=255)]
+Name = Annotated[StorableText, Field(min_length=1, max_length=200)]
 SourceNumber = Annotated[int, Field(ge=1, le=LARGEST_BIGINT)]
-
-
-def _storable_secret(secret: SecretStr) -> SecretStr:
-    storable(secret.get_secret_value())
-    return secret
 
 
 def _storable_names(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(storable(name) for name in names)
 
 
-Password = Annotated[SecretStr, Field(max_length=1024), AfterValidator(_storable_secret)]
+Password = Annotated[StorableSecret, Field(max_length=1024)]
 _PART = r'(?:"((?:[^"\x00]|"")+)"|([^".\x00]+))'
 _TABLE = re.compile(rf"\s*(?:{_PART}\s*\.\s*)?{_PART}\s*")
 _DSN = re.compile(r"([A-Za-z0-9_.:-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})/([A-Za-z0-9_.$#-]{1,255})")
@@ -168,20 +168,20 @@ class DatabaseImport(RequestModel):
     source: SourceGiven | None = None
     source_id: SourceNumber | None = None
     table: Annotated[
-        Storable | None, Field(description="`schema.name`; quote a part to keep its case.")
+        StorableText | None, Field(description="`schema.name`; quote a part to keep its case.")
     ] = None
     query: Annotated[
-        Storable | None,
+        StorableText | None,
         Field(min_length=1, max_length=100_000, description="In the source's dialect."),
     ] = None
-    into: Annotated[Storable, Field(min_length=1)]
+    into: Annotated[StorableText, Field(min_length=1)]
     mode: Mode = Mode.APPEND
     key: Annotated[Names, AfterValidator(_storable_names)] = ()
     on_error: OnError = OnError.SKIP
     max_errors: Annotated[int, Field(ge=0)] | None = None
     dry_run: bool = False
     create_table: bool = False
-    mapping: dict[Storable, Storable | None] = Field(default_factory=dict)
+    mapping: dict[StorableText, StorableText | None] = Field(default_factory=dict)
     email: EmailStr | None = None
     etl_name: Name | None = None
 
