@@ -18,7 +18,8 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="Make tables, load files and databases into them, and see which rows were refused and"
     " which ETL fed which table.",
-    epilog="Begin with: tabularium login --url https://your.server",
+    epilog="Begin with: tabularium login --url https://your.server\n\nExit codes: 0 done, 1 failed,"
+    " 2 typed wrong, 3 an import rejected some rows, 130 Ctrl-C.",
 )
 app.command(epilog=account.LOGIN_EXAMPLES)(account.login)
 app.command()(account.logout)

@@ -53,8 +53,6 @@ TAGS = {
     "audit": "Who did what to what; for admins.",
 }
 """In the order in which they are shown."""
-TAG_SPELLINGS = {"verb face": "verbs"}
-"""What a service calls a tag that has another name here."""
 
 
 def merge(documents: Mapping[Service, Document], *, missing: Sequence[Service]) -> dict[str, Any]:
@@ -190,8 +188,7 @@ def _tidied(
             name = f"{service}_{name}"
         owners[name] = service
         operation["operationId"] = name
-        spelled = operation.get("tags", [service.value])
-        operation["tags"] = [TAG_SPELLINGS.get(tag, tag) for tag in spelled]
+        operation.setdefault("tags", [service.value])
         for tag in operation["tags"]:
             tags.setdefault(tag, None)
         operation["responses"] = {

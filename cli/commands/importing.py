@@ -1,14 +1,16 @@
 """`tabularium import`: a file or another database into a table, watched to its end."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import typer
 
+from cli import import_options as options
 from cli.answers import Import
 from cli.errors import INTERRUPTED, UsageError
-from cli.options import PASSWORD_VARIABLE, DatabaseAddress, mapping_of
+from cli.options import DatabaseAddress, mapping_of
 from cli.outcome import report, watched
 from cli.session import AsJson, Session, Url, examples, session
 from cli.uploading import opened, submit
@@ -31,166 +33,45 @@ Exit codes:
   3    loaded, but some rows were rejected
   130  Ctrl-C; an import that was accepted goes on"""
 
-OF_FILE = "How a file is read"
-OF_DATABASE = "Another database in place of a file"
-OF_ROWS = "What becomes of the rows"
-OF_END = "At the end"
+
+Given = dict[str, Any]
+"""Options by the names that the API has for them; None and False were not given."""
 
 
 def import_rows(
     *,
-    file: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="FILE",
-            help="CSV, JSON or NDJSON, perhaps gzip or zstd; `-` reads standard input.",
-            show_default=False,
-        ),
-    ] = None,
-    table: Annotated[
-        str | None, typer.Option("--table", "-t", help="The table that takes the rows.")
-    ] = None,
-    from_database: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Instead of a file: postgresql://user@host:5432/database,"
-            " oracle://user@host:1521/service, or the id of a saved source. The password is"
-            f" asked for, or taken from {PASSWORD_VARIABLE}.",
-            rich_help_panel=OF_DATABASE,
-        ),
-    ] = None,
-    source_table: Annotated[
-        str | None,
-        typer.Option(
-            help="With --from-database: the table there, schema.name.", rich_help_panel=OF_DATABASE
-        ),
-    ] = None,
-    query: Annotated[
-        str | None,
-        typer.Option(
-            help="With --from-database: a query in place of a table.", rich_help_panel=OF_DATABASE
-        ),
-    ] = None,
-    tls: Annotated[
-        bool | None,
-        typer.Option(
-            "--tls/--no-tls",
-            help="With --from-database: encrypted or not.",
-            rich_help_panel=OF_DATABASE,
-        ),
-    ] = None,
-    mode: Annotated[
-        Literal["append", "upsert", "replace"],
-        typer.Option(
-            help="Add rows, update those of the same --key, or replace all.",
-            rich_help_panel=OF_ROWS,
-        ),
-    ] = "append",
-    key: Annotated[
-        str | None,
-        typer.Option(
-            help="The unique column (or columns, with commas) of upsert.", rich_help_panel=OF_ROWS
-        ),
-    ] = None,
-    on_error: Annotated[
-        Literal["skip", "abort"],
-        typer.Option(
-            help="What one bad row does: it is left out, or nothing is loaded.",
-            rich_help_panel=OF_ROWS,
-        ),
-    ] = "skip",
-    max_errors: Annotated[
-        int | None,
-        typer.Option(min=0, help="Give up after so many bad rows.", rich_help_panel=OF_ROWS),
-    ] = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="Do all of it, tell, and keep nothing.", rich_help_panel=OF_ROWS
-        ),
-    ] = False,
-    create_table: Annotated[
-        bool,
-        typer.Option(
-            "--create-table", help="Make the table from the file.", rich_help_panel=OF_ROWS
-        ),
-    ] = False,
-    file_format: Annotated[
-        Literal["auto", "csv", "json", "ndjson"],
-        typer.Option("--format", help="What the file is.", rich_help_panel=OF_FILE),
-    ] = "auto",
-    delimiter: Annotated[
-        str | None,
-        typer.Option(help="Between CSV fields: one character, or `tab`.", rich_help_panel=OF_FILE),
-    ] = None,
-    quote: Annotated[
-        str | None, typer.Option(help="Around CSV fields: one character.", rich_help_panel=OF_FILE)
-    ] = None,
-    encoding: Annotated[
-        str | None,
-        typer.Option(help="The file's encoding, such as cp1252.", rich_help_panel=OF_FILE),
-    ] = None,
-    null_values: Annotated[
-        str | None,
-        typer.Option(
-            help="Cells that mean NULL beside empty ones, with commas.", rich_help_panel=OF_FILE
-        ),
-    ] = None,
-    date_format: Annotated[
-        str | None,
-        typer.Option(help="How dates are written, such as %d.%m.%Y.", rich_help_panel=OF_FILE),
-    ] = None,
-    mapping: Annotated[
-        str | None,
-        typer.Option(
-            help="JSON: file column to table column, null to leave it out.", rich_help_panel=OF_ROWS
-        ),
-    ] = None,
-    pairs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--map",
-            help="The same, one pair: 'Full name=name'; repeat it.",
-            rich_help_panel=OF_ROWS,
-        ),
-    ] = None,
-    email: Annotated[
-        str | None, typer.Option(help="Mail this address at the end.", rich_help_panel=OF_END)
-    ] = None,
-    etl_name: Annotated[
-        str | None,
-        typer.Option(
-            help="The name in the catalog; by default the file's.", rich_help_panel=OF_END
-        ),
-    ] = None,
-    name: Annotated[
-        str | None,
-        typer.Option(help="The file's name as the server shall know it.", rich_help_panel=OF_FILE),
-    ] = None,
-    rejects_to: Annotated[
-        Path | None,
-        typer.Option(
-            "--rejects", help="Write the rejected rows to this CSV file.", rich_help_panel=OF_END
-        ),
-    ] = None,
-    wait: Annotated[
-        bool,
-        typer.Option(
-            "--wait/--no-wait",
-            help="Watch it to its end, or only submit it.",
-            rich_help_panel=OF_END,
-        ),
-    ] = True,
+    file: options.File = None,
+    table: options.TableOption = None,
+    from_database: options.FromDatabase = None,
+    source_table: options.SourceTable = None,
+    query: options.Query = None,
+    tls: options.Tls = None,
+    mode: options.Mode = "append",
+    key: options.Key = None,
+    on_error: options.OnError = "skip",
+    max_errors: options.MaxErrors = None,
+    dry_run: options.DryRun = False,
+    create_table: options.CreateTable = False,
+    file_format: options.FileFormat = "auto",
+    delimiter: options.Delimiter = None,
+    quote: options.Quote = None,
+    encoding: options.Encoding = None,
+    null_values: options.NullValues = None,
+    date_format: options.DateFormat = None,
+    mapping: options.Mapping = None,
+    pairs: options.Pairs = None,
+    email: options.Email = None,
+    etl_name: options.EtlName = None,
+    name: options.FileName = None,
+    rejects_to: options.RejectsTo = None,
+    wait: options.Wait = True,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Import a file, or another database's table, and tell which rows were refused and why."""
-    if (file is None) == (from_database is None):
-        raise UsageError("give either a FILE or --from-database")
     if table is None:
         raise UsageError("--table is missing: the table that takes the rows")
-    common: dict[str, Any] = {
+    of_rows: Given = {
         "mode": mode,
         "key": key,
         "on_error": on_error,
@@ -201,7 +82,7 @@ def import_rows(
         "email": email,
         "etl_name": etl_name,
     }
-    of_file = {
+    of_file: Given = {
         "format": file_format,
         "delimiter": delimiter,
         "quote": quote,
@@ -209,22 +90,47 @@ def import_rows(
         "null_values": null_values,
         "date_format": date_format,
     }
+    place = Place(source_table=source_table, query=query, tls=tls)
     with session(url, as_json=as_json) as here:
-        if file is not None:
-            if source_table or query or tls is not None:
-                raise UsageError("--source-table, --query and --tls go with --from-database")
-            fields = _form({"table": table, **common, **of_file})
-            accepted = _send_file(here, file, name=name, fields=fields)
-        else:
-            if any(value not in (None, "auto") for value in of_file.values()):
-                raise UsageError("a database has no --format, --encoding and the like")
-            address = DatabaseAddress.parsed(from_database or "")
-            body = _database_body(
-                address, table=table, source_table=source_table, query=query, tls=tls
-            )
-            body |= {name: value for name, value in common.items() if value not in (None, False)}
-            accepted = _accepted(here, body)
+        match file, from_database:
+            case str(), None:
+                place.must_be_empty()
+                fields = _form({"table": table, **of_rows, **of_file})
+                accepted = _send_file(here, file, name=name, fields=fields)
+            case None, str():
+                _must_be_empty({**of_file, "name": name})
+                address = DatabaseAddress.parsed(from_database)
+                accepted = _accepted(here, _body(address, place, into=table, of_rows=of_rows))
+            case _:
+                raise UsageError("give either a FILE or --from-database")
         _finish(here, accepted, wait=wait, rejects_to=rejects_to)
+
+
+def _must_be_empty(of_file: Given) -> None:
+    if any(value not in (None, "auto") for value in of_file.values()):
+        raise UsageError("a database has no --name, --format, --encoding and the like")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a database the rows are, and how it is spoken to."""
+
+    source_table: str | None
+    query: str | None
+    tls: bool | None
+
+    def must_be_empty(self) -> None:
+        """Raises UsageError unless nothing of this was given, as for a file."""
+        if self.source_table or self.query or self.tls is not None:
+            raise UsageError("--source-table, --query and --tls go with --from-database")
+
+    def fields(self) -> dict[str, str]:
+        """The table or the query, as the API has it; raises UsageError unless it is one."""
+        if self.source_table is not None and self.query is None:
+            return {"table": self.source_table}
+        if self.query is not None and self.source_table is None:
+            return {"query": self.query}
+        raise UsageError("--from-database wants --source-table or --query")
 
 
 def _send_file(here: Session, file: str, *, name: str | None, fields: dict[str, str]) -> Import:
@@ -245,29 +151,21 @@ def _send_file(here: Session, file: str, *, name: str | None, fields: dict[str, 
             raise SystemExit(INTERRUPTED) from None
 
 
-def _database_body(
-    address: DatabaseAddress,
-    *,
-    table: str,
-    source_table: str | None,
-    query: str | None,
-    tls: bool | None,
-) -> dict[str, Any]:
-    if (source_table is None) == (query is None):
-        raise UsageError("--from-database wants --source-table or --query")
-    body: dict[str, Any] = {"into": table}
-    body |= {"table": source_table} if source_table is not None else {"query": query}
+def _body(address: DatabaseAddress, place: Place, *, into: str, of_rows: Given) -> dict[str, Any]:
+    """What `POST /api/imports/database` takes; asks for the password unless it is known."""
+    given = {name: value for name, value in of_rows.items() if value not in (None, False)}
+    body: dict[str, Any] = {"into": into, **place.fields(), **given}
+    if isinstance(body.get("key"), str):
+        body["key"] = [part.strip() for part in body["key"].split(",")]
     if address.source_id is not None:
         return body | {"source_id": address.source_id}
     source: dict[str, Any] = {**address.fields, "password": address.password_or_ask()}
-    if tls is not None:
-        source["tls"] = tls
+    if place.tls is not None:
+        source["tls"] = place.tls
     return body | {"source": source}
 
 
 def _accepted(here: Session, body: dict[str, Any]) -> Import:
-    if isinstance(body.get("key"), str):
-        body["key"] = [part.strip() for part in body["key"].split(",")]
     answer = here.client.send("POST", "/api/imports/database", body=body)
     return Import.model_validate_json(answer.content)
 
@@ -286,10 +184,10 @@ def _finish(here: Session, accepted: Import, *, wait: bool, rejects_to: Path | N
         raise typer.Exit(code)
 
 
-def _form(options: dict[str, Any]) -> dict[str, str]:
+def _form(given: Given) -> dict[str, str]:
     """Form fields are text; what was not given is left to the server's defaults."""
     fields: dict[str, str] = {}
-    for name, value in options.items():
+    for name, value in given.items():
         if value is None or value is False:
             continue
         if value is True:

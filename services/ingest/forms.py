@@ -94,8 +94,10 @@ def _text_field(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> dic
 
 
 def _read(form: type[Form], fields: Mapping[str, str]) -> Form:
-    # Browsers and Swagger UI send an empty field for what was left out.
-    given = {name: text for name, text in fields.items() if text != ""}
+    # Browsers and Swagger UI send an empty field for what was left out. In a list of
+    # `null_values`, as in `NA,`, an empty one is meant; a field that is not known stays unknown.
+    known = form.model_fields
+    given = {name: text for name, text in fields.items() if text != "" or name not in known}
     try:
         return form.model_validate(given)
     except ValidationError as exc:

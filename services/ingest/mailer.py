@@ -76,7 +76,8 @@ def headline(notice: MailNotice) -> str:
     if notice.dry_run:
         return f"Tried out: {what}{where}"
     if notice.rows_rejected:
-        return f"Imported: {what}{where}, {notice.rows_rejected} rows refused"
+        rows = "1 row" if notice.rows_rejected == 1 else f"{notice.rows_rejected} rows"
+        return f"Imported: {what}{where}, {rows} refused"
     return f"Imported: {what}{where}"
 
 

@@ -1,5 +1,8 @@
 """A file is taken once, whole, and only if its import can begin."""
 
+import json
+
+from services.ingest.schemas import ImportForm
 from tests.ingest.driving import ANN, Ingest
 from tests.support.issuer import machine, person
 
@@ -154,6 +157,27 @@ async def test_the_older_call_takes_csv(ingest: Ingest) -> None:
             "message": "this field is not known; leave it out",
         }
     ]
+
+
+async def test_an_empty_field_was_not_given(ingest: Ingest) -> None:
+    """A browser's form sends every field, those left blank as empty text."""
+    plain = await ingest.submit(CSV)
+    blank = {name: "" for name in ImportForm.model_fields if name != "table"}
+    as_a_form_sends_it = await ingest.submit(CSV, **blank)
+    assert as_a_form_sends_it["id"] == plain["id"]  # the same options: the same open import
+    by_the_older_call = await ingest.submit(
+        CSV, path="/api/upload-csv", table_name="people", email=""
+    )
+    assert (await ingest.row(by_the_older_call))["email"] is None
+    nulls = await ingest.row(await ingest.submit(CSV, null_values="NA,"))
+    assert json.loads(nulls["options"])["null_values"] == ["NA", ""]
+
+
+async def test_an_empty_field_may_be_unknown_or_missing(ingest: Ingest) -> None:
+    answer = await ingest.upload(CSV, table="", tabel="")
+    assert answer.status_code == 422
+    errors = {error["field"]: error["code"] for error in answer.json()["errors"]}
+    assert errors == {"table": "missing", "tabel": "unknown_field"}
 
 
 async def test_a_name_is_never_a_path(ingest: Ingest) -> None:

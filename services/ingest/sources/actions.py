@@ -7,7 +7,7 @@ from services.ingest.dependencies import Cataloguer, RequestKey, State
 from services.ingest.schemas import ImportAnswer
 from services.ingest.sources.schemas import CatalogDatabase
 
-router = APIRouter(tags=["verb face"])
+router = APIRouter(tags=["verbs"])
 
 EXAMPLES = {
     "postgres": {

@@ -1,0 +1,156 @@
+"""The options of `tabularium import`, as they are typed and as its help shows them."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from cli.options import PASSWORD_VARIABLE
+
+OF_FILE = "How a file is read"
+OF_DATABASE = "Another database in place of a file"
+OF_ROWS = "What becomes of the rows"
+OF_END = "At the end"
+
+File = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="FILE",
+        help="CSV, JSON or NDJSON, perhaps gzip or zstd; `-` reads standard input.",
+        show_default=False,
+    ),
+]
+TableOption = Annotated[
+    str | None, typer.Option("--table", "-t", help="The table that takes the rows.")
+]
+
+FromDatabase = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Instead of a file: postgresql://user@host:5432/database,"
+        " oracle://user@host:1521/service, or the id of a saved source. The password is"
+        f" asked for, or taken from {PASSWORD_VARIABLE}.",
+        rich_help_panel=OF_DATABASE,
+    ),
+]
+SourceTable = Annotated[
+    str | None,
+    typer.Option(
+        help="With --from-database: the table there, schema.name.", rich_help_panel=OF_DATABASE
+    ),
+]
+Query = Annotated[
+    str | None,
+    typer.Option(
+        help="With --from-database: a query in place of a table.", rich_help_panel=OF_DATABASE
+    ),
+]
+Tls = Annotated[
+    bool | None,
+    typer.Option(
+        "--tls/--no-tls",
+        help="With --from-database: encrypted or not.",
+        rich_help_panel=OF_DATABASE,
+    ),
+]
+
+Mode = Annotated[
+    Literal["append", "upsert", "replace"],
+    typer.Option(
+        help="Add rows, update those of the same --key, or replace all.", rich_help_panel=OF_ROWS
+    ),
+]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        help="The unique column (or columns, with commas) of upsert.", rich_help_panel=OF_ROWS
+    ),
+]
+OnError = Annotated[
+    Literal["skip", "abort"],
+    typer.Option(
+        help="What one bad row does: it is left out, or nothing is loaded.",
+        rich_help_panel=OF_ROWS,
+    ),
+]
+MaxErrors = Annotated[
+    int | None,
+    typer.Option(min=0, help="Give up after so many bad rows.", rich_help_panel=OF_ROWS),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Do all of it, tell, and keep nothing.", rich_help_panel=OF_ROWS
+    ),
+]
+CreateTable = Annotated[
+    bool,
+    typer.Option(
+        "--create-table",
+        help="Make the table first, its columns as the file or database has them.",
+        rich_help_panel=OF_ROWS,
+    ),
+]
+Mapping = Annotated[
+    str | None,
+    typer.Option(
+        help="JSON: file column to table column, null to leave it out.", rich_help_panel=OF_ROWS
+    ),
+]
+Pairs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map", help="The same, one pair: 'Full name=name'; repeat it.", rich_help_panel=OF_ROWS
+    ),
+]
+
+FileFormat = Annotated[
+    Literal["auto", "csv", "json", "ndjson"],
+    typer.Option("--format", help="What the file is.", rich_help_panel=OF_FILE),
+]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(help="Between CSV fields: one character, or `tab`.", rich_help_panel=OF_FILE),
+]
+Quote = Annotated[
+    str | None, typer.Option(help="Around CSV fields: one character.", rich_help_panel=OF_FILE)
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(help="The file's encoding, such as cp1252.", rich_help_panel=OF_FILE),
+]
+NullValues = Annotated[
+    str | None,
+    typer.Option(
+        help="Cells that mean NULL beside empty ones, with commas.", rich_help_panel=OF_FILE
+    ),
+]
+DateFormat = Annotated[
+    str | None,
+    typer.Option(help="How dates are written, such as %d.%m.%Y.", rich_help_panel=OF_FILE),
+]
+FileName = Annotated[
+    str | None,
+    typer.Option(help="The file's name as the server shall know it.", rich_help_panel=OF_FILE),
+]
+
+Email = Annotated[
+    str | None, typer.Option(help="Mail this address at the end.", rich_help_panel=OF_END)
+]
+EtlName = Annotated[
+    str | None,
+    typer.Option(help="The name in the catalog; by default the file's.", rich_help_panel=OF_END),
+]
+RejectsTo = Annotated[
+    Path | None,
+    typer.Option(
+        "--rejects", help="Write the rejected rows to this CSV file.", rich_help_panel=OF_END
+    ),
+]
+Wait = Annotated[
+    bool,
+    typer.Option(
+        "--wait/--no-wait", help="Watch it to its end, or only submit it.", rich_help_panel=OF_END
+    ),
+]
