@@ -47,7 +47,7 @@ class ErrorWatch:
         self._retry_mail_s = retry_mail_s
         self._counted: dict[Kind, Counted] = {}
         self._loop = asyncio.get_running_loop()
-        self._own_mail_at = float("-inf")
+        self._own_mail_due = float("-inf")
 
     def note(self, kind: Kind, example: Example) -> None:
         """Count one error; costs a look-up, so that a storm of them is cheap."""
@@ -131,11 +131,11 @@ class ErrorWatch:
     async def _tell_without_redis(self) -> None:
         """One mail a window from this process; what was counted stays for Redis's return."""
         now = self._loop.time()
-        if not self._counted or now - self._own_mail_at < self._window_s:
+        if not self._counted or now < self._own_mail_due:
             return
         mail = counters_down(_mail_id(), list(self._counted.values()), window_s=self._window_s)
-        if await self._send(mail):
-            self._own_mail_at = now
+        wait_s = self._window_s if await self._send(mail) else self._retry_mail_s
+        self._own_mail_due = now + wait_s
 
 
 def _mail_id() -> str:

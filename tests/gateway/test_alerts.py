@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -16,12 +16,14 @@ from redis.asyncio import Redis
 from deploy.local.processes import free_port
 from deploy.local.valkey import Valkey
 from gateway.alerts.domain import Counted, Example, Kind
+from gateway.alerts.ledger import DUE, SENDING
 from gateway.alerts.mails import digest
 from gateway.alerts.watch import ErrorWatch, error_watch
 from shared.redis import redis_client
 from tests.gateway.conftest import SettingsMaker
 from tests.gateway.peers import FakeService, broken_service, problem, running_gateway
 from tests.support.mailbox import Mailbox, running_mailbox
+from tests.support.waiting import until
 
 ADMINS = ("root@example.com", "ops@example.com")
 
@@ -39,9 +41,11 @@ async def mailbox() -> AsyncIterator[Mailbox]:
         yield running
 
 
-def watching(redis: Redis, mailbox: Mailbox, *, window_s: float = 3600) -> ErrorWatch:
+def watching(
+    redis: Redis, mailbox: Mailbox, *, window_s: float = 3600, retry_mail_s: float = 0.1
+) -> ErrorWatch:
     return ErrorWatch(
-        redis, mailbox.settings, recipients=ADMINS, window_s=window_s, retry_mail_s=0.1
+        redis, mailbox.settings, recipients=ADMINS, window_s=window_s, retry_mail_s=retry_mail_s
     )
 
 
@@ -85,11 +89,15 @@ async def test_the_same_kind_again_waits_for_the_digest(redis: Redis, mailbox: M
 
 
 async def rounds_until(watch: ErrorWatch, mailbox: Mailbox, count: int) -> None:
-    deadline = time.monotonic() + 20
-    while len(mailbox.received) < count:
-        assert time.monotonic() < deadline
-        await watch.round()
-        await asyncio.sleep(0.05)
+    await rounds_of([watch], mailbox, count)
+
+
+async def rounds_of(watches: Sequence[ErrorWatch], mailbox: Mailbox, count: int) -> None:
+    async def enough() -> bool:
+        await asyncio.gather(*(watch.round() for watch in watches))
+        return len(mailbox.received) >= count
+
+    await until(f"{count} mails", enough)
 
 
 async def test_nothing_more_is_mailed_when_nothing_more_happened(
@@ -98,7 +106,12 @@ async def test_nothing_more_is_mailed_when_nothing_more_happened(
     watch = watching(redis, mailbox, window_s=0.2)
     watch.note(kind(), example())
     await watch.round()
-    await asyncio.sleep(0.3)
+
+    async def window_is_over() -> bool:
+        await watch.round()
+        return not await redis.exists(DUE)
+
+    await until("the window is over", window_is_over)
     await watch.round()
     assert len(mailbox.received) == 1
 
@@ -124,11 +137,7 @@ async def test_several_processes_write_one_digest_with_all_counts(
     await watches[0].round()
     for number in range(300):
         watches[number % 3].note(kind(), example())
-    deadline = time.monotonic() + 20
-    while len(mailbox.received) < 2:
-        assert time.monotonic() < deadline
-        await asyncio.gather(*(watch.round() for watch in watches))
-        await asyncio.sleep(0.05)
+    await rounds_of(watches, mailbox, 2)
     await asyncio.gather(*(watch.round() for watch in watches))
     assert [mail["Subject"] for mail in mailbox.received[1:]] == [
         "[Tabularium] 300 errors in 1 seconds"
@@ -143,9 +152,9 @@ async def test_what_a_process_took_and_did_not_write_another_writes(
     await watch.round()
     watch.note(kind(), example())
     await watch.round()
-    await asyncio.sleep(0.2)
     dying, living = watching(redis, mailbox, window_s=0.1), watching(redis, mailbox, window_s=0.1)
-    assert len(await dying._ledger.take_window()) == 1  # and then the process is killed
+    taken = await until("the window is over", dying._ledger.take_window)
+    assert len(taken) == 1  # and then the process is killed
     await living.round()
     assert len(mailbox.received) == 1  # the first may still be at it
     await redis.delete("{tabularium:alerts}:writing")  # as after 30 s
@@ -162,7 +171,11 @@ async def test_a_mail_server_that_is_down_gets_the_mail_later(
     await watch.round()
     mailbox.refusal = "451 later"
     await mailbox.start()
-    await asyncio.sleep(0.15)
+
+    async def may_send() -> bool:
+        return not await redis.exists(SENDING)
+
+    await until("another try is due", may_send)
     await watch.round()
     assert (mailbox.refused, mailbox.received) == (2, [])
     mailbox.refusal = None
@@ -194,6 +207,44 @@ async def test_without_redis_each_process_tells_once(mailbox: Mailbox, tmp_path:
         "[Tabularium] Redis is away; sign-in is off"
     ]
     assert "500 x 503" in text_of(mailbox.received[0])
+
+
+async def test_a_storm_without_redis_is_one_mail_of_each_process(
+    mailbox: Mailbox, valkey_server: Valkey, tmp_path: Path
+) -> None:
+    """10,000 errors of 40 kinds while Redis alone is away; then what is told of them once more."""
+    own = Valkey(server=valkey_server.server, folder=tmp_path)
+    async with redis_client(own.url, timeout_s=0.2) as redis:
+        watches = [watching(redis, mailbox, window_s=900) for _ in range(3)]
+        for number in range(10_000):
+            status = 404 if number % 2 else 502
+            watches[number % 3].note(kind(status, f"/api/{number % 40}"), example(f"r{number}"))
+            if number % 2000 == 1999:
+                await asyncio.gather(*(watch.round() for watch in watches))
+        away = [mail["Subject"] for mail in mailbox.received]
+        assert away == ["[Tabularium] Redis is away; sign-in is off"] * 3
+        await asyncio.to_thread(own.start)
+        try:
+            for _ in range(3):
+                await asyncio.gather(*(watch.round() for watch in watches))
+        finally:
+            own.stop()
+    # As in any storm: one refusal and one failure at once, the rest in the window's digest.
+    assert sorted(mail["Subject"].split()[1] for mail in mailbox.received[3:]) == ["404", "502"]
+
+
+async def test_without_redis_and_mail_server_the_mail_is_tried_again(mailbox: Mailbox) -> None:
+    async with redis_client(f"redis://127.0.0.1:{free_port()}/0", timeout_s=0.2) as away:
+        patient, hasty = watching(away, mailbox, retry_mail_s=3600), watching(away, mailbox)
+        mailbox.refusal = "451 later"
+        for watch in (patient, hasty):
+            watch.note(kind(), example())
+            await watch.round()
+        assert mailbox.refused == 2 * len(ADMINS)
+        await patient.round()
+        assert mailbox.refused == 2 * len(ADMINS)
+        mailbox.refusal = None
+        await rounds_until(hasty, mailbox, 1)
 
 
 def test_kinds_come_from_a_bounded_set() -> None:
