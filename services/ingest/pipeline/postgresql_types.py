@@ -3,31 +3,12 @@
 import re
 
 from services.ingest.pipeline.described import plain
-from services.ingest.pipeline.target import postgresql_name
+from shared.contracts.postgresql_types import formatted, of_formatted
 from shared.contracts.records import ColumnType, TypeName
 
 MOST_DIGITS = 38
 _WITH_LENGTH = re.compile(r"(character varying|character)\((\d+)\)")
-_NUMERIC = re.compile(r"numeric\((\d+),(-?\d+)\)")
-_SAME = {
-    "text": TypeName.TEXT,
-    "smallint": TypeName.SMALLINT,
-    "integer": TypeName.INTEGER,
-    "bigint": TypeName.BIGINT,
-    "numeric": TypeName.NUMERIC,
-    "real": TypeName.REAL,
-    "double precision": TypeName.DOUBLE,
-    "boolean": TypeName.BOOLEAN,
-    "date": TypeName.DATE,
-    "time without time zone": TypeName.TIME,
-    "timestamp without time zone": TypeName.TIMESTAMP,
-    "timestamp with time zone": TypeName.TIMESTAMPTZ,
-    "interval": TypeName.INTERVAL,
-    "uuid": TypeName.UUID,
-    "json": TypeName.JSON,
-    "jsonb": TypeName.JSON,
-    "bytea": TypeName.BYTEA,
-}
+_NUMERIC = re.compile(r"numeric\(\d+,-?\d+\)")
 _SHORT = {  # what a driver calls a query's types
     "int2": "smallint",
     "int4": "integer",
@@ -47,18 +28,15 @@ _WHOLE = {"smallint": 0, "integer": 1, "bigint": 2}
 
 def column_type(spelled: str) -> ColumnType:
     """The type of a column made for it; what has no counterpart is TEXT."""
-    spelled = _SHORT.get(spelled, spelled)
-    if found := _WITH_LENGTH.fullmatch(spelled):
-        varying = found[1] == "character varying"
-        return ColumnType(name=TypeName.VARCHAR if varying else TypeName.CHAR, length=int(found[2]))
-    if found := _NUMERIC.fullmatch(spelled):
-        precision, scale = int(found[1]), int(found[2])
-        if 0 <= scale <= precision <= MOST_DIGITS:
-            return ColumnType(name=TypeName.NUMERIC, precision=precision, scale=scale)
+    found = of_formatted(_SHORT.get(spelled, spelled)) or plain(TypeName.TEXT)
+    if found.name in (TypeName.VARCHAR, TypeName.CHAR) and found.length is None:
+        return plain(TypeName.TEXT)
+    if (
+        found.precision is not None
+        and not 0 <= (found.scale or 0) <= found.precision <= MOST_DIGITS
+    ):
         return plain(TypeName.NUMERIC)
-    # A timestamp(3) is a timestamp; nothing of it gets lost.
-    base = re.sub(r"\(\d+\)", "", spelled)
-    return plain(_SAME.get(base, TypeName.TEXT))
+    return found
 
 
 def copied_as(spelled: str, target: ColumnType) -> str | None:
@@ -68,7 +46,7 @@ def copied_as(spelled: str, target: ColumnType) -> str | None:
     reasons row by row.
     """
     spelled = _SHORT.get(spelled, spelled)
-    wanted = postgresql_name(target)
+    wanted = formatted(target)
     if spelled == wanted:
         return ""
     source, room = _WITH_LENGTH.fullmatch(spelled), _WITH_LENGTH.fullmatch(wanted)

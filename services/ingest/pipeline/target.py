@@ -12,37 +12,12 @@ import structlog
 from services.ingest.domain import Mode
 from services.ingest.pipeline.refusals import TableBusyError, TableChangedError
 from services.ingest.pipeline.staging import LINE_COLUMN, ROWS
-from shared.contracts.records import (
-    DATA_SCHEMA,
-    IMPORT_COLUMN,
-    ColumnType,
-    TableContract,
-    TypeName,
-)
+from shared.contracts.postgresql_types import formatted
+from shared.contracts.records import DATA_SCHEMA, IMPORT_COLUMN, TableContract
 from shared.database import quoted, while_connected
 
 LOCK_TIMEOUT_S = 30
 
-_POSTGRESQL_NAMES = {
-    TypeName.TEXT: "text",
-    TypeName.VARCHAR: "character varying",
-    TypeName.CHAR: "character",
-    TypeName.SMALLINT: "smallint",
-    TypeName.INTEGER: "integer",
-    TypeName.BIGINT: "bigint",
-    TypeName.NUMERIC: "numeric",
-    TypeName.REAL: "real",
-    TypeName.DOUBLE: "double precision",
-    TypeName.BOOLEAN: "boolean",
-    TypeName.DATE: "date",
-    TypeName.TIME: "time without time zone",
-    TypeName.TIMESTAMP: "timestamp without time zone",
-    TypeName.TIMESTAMPTZ: "timestamp with time zone",
-    TypeName.INTERVAL: "interval",
-    TypeName.UUID: "uuid",
-    TypeName.JSON: "jsonb",
-    TypeName.BYTEA: "bytea",
-}
 _log = structlog.get_logger(__name__)
 
 
@@ -85,7 +60,7 @@ class Target:
         )
         found = [(row["oid"], row["name"], row["attnum"], row["type"]) for row in rows]
         known = [
-            (self._contract.oid, column.name, column.attnum, postgresql_name(column.type))
+            (self._contract.oid, column.name, column.attnum, formatted(column.type))
             for column in sorted(self._contract.columns, key=lambda column: column.attnum)
         ]
         strict = {row["name"] for row in rows if row["attnotnull"]}
@@ -186,13 +161,3 @@ class IdBlocks:
             _log.warning("ids_not_reserved", table_oid=self._oid, reason=str(error))
             return None
         return None if first is None else int(first)
-
-
-def postgresql_name(column_type: ColumnType) -> str:
-    """A type as PostgreSQL's `format_type` spells it."""
-    name = _POSTGRESQL_NAMES[column_type.name]
-    if column_type.length is not None:
-        return f"{name}({column_type.length})"
-    if column_type.precision is not None:
-        return f"{name}({column_type.precision},{column_type.scale or 0})"
-    return name

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from shared.contracts.postgresql_types import of_formatted
 from shared.contracts.records import ColumnType, TypeName
 from shared.errors import InvalidInputError
 
@@ -39,28 +40,6 @@ ALLOWED = (
     " BOOLEAN, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL, UUID, JSON, BYTEA"
 )
 
-POSTGRESQL_NAMES = {
-    "text": TypeName.TEXT,
-    "character varying": TypeName.VARCHAR,
-    "character": TypeName.CHAR,
-    "smallint": TypeName.SMALLINT,
-    "integer": TypeName.INTEGER,
-    "bigint": TypeName.BIGINT,
-    "numeric": TypeName.NUMERIC,
-    "real": TypeName.REAL,
-    "double precision": TypeName.DOUBLE,
-    "boolean": TypeName.BOOLEAN,
-    "date": TypeName.DATE,
-    "time without time zone": TypeName.TIME,
-    "timestamp without time zone": TypeName.TIMESTAMP,
-    "timestamp with time zone": TypeName.TIMESTAMPTZ,
-    "interval": TypeName.INTERVAL,
-    "uuid": TypeName.UUID,
-    "json": TypeName.JSON,
-    "jsonb": TypeName.JSON,
-    "bytea": TypeName.BYTEA,
-}
-
 UNLIMITED_NAMES = {
     **{name: name.value for name in TypeName},
     TypeName.VARCHAR: "text",
@@ -83,9 +62,6 @@ _LITERAL = (
 _MODIFIER = re.compile(
     rf"\s+(?:(?P<unique>UNIQUE)|(?P<required>NOT\s+NULL)|DEFAULT\s+(?:{_LITERAL}))(?=\s|$)",
     re.IGNORECASE,
-)
-_FORMATTED = re.compile(
-    r"([a-z ]+?)(?:\((\d+)(?:,(-?\d+))?\))?( without time zone| with time zone)?"
 )
 
 
@@ -160,16 +136,7 @@ def is_widening(old: ColumnType, new: ColumnType) -> bool:
 
 def from_postgresql(formatted: str) -> ColumnType:
     """A type as `format_type` spells it; what we do not make ourselves is read as TEXT."""
-    found = _FORMATTED.fullmatch(formatted)
-    name = POSTGRESQL_NAMES.get((found[1] + (found[4] or "")).strip()) if found else None
-    if found is None or name is None:
-        return ColumnType(name=TypeName.TEXT)
-    first = int(found[2]) if found[2] else None
-    if name in (TypeName.VARCHAR, TypeName.CHAR):
-        return ColumnType(name=name, length=first)
-    if name is TypeName.NUMERIC and first is not None:
-        return ColumnType(name=name, precision=first, scale=int(found[3] or 0))
-    return ColumnType(name=name)
+    return of_formatted(formatted) or ColumnType(name=TypeName.TEXT)
 
 
 def _checked(found: "re.Match[str]", words: str, *, of: str) -> ColumnType:

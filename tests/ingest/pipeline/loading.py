@@ -14,7 +14,7 @@ from services.ingest.domain import ImportId, ImportOptions, Outcome, Progress, R
 from services.ingest.pipeline.limits import Limits
 from services.ingest.pipeline.load import load_file
 from services.ingest.pipeline.ports import FileLoad, LoadPorts
-from services.ingest.pipeline.target import postgresql_name
+from shared.contracts.postgresql_types import formatted, of_formatted
 from shared.contracts.records import (
     ColumnContract,
     ColumnName,
@@ -29,6 +29,18 @@ from shared.contracts.records import (
 from tests.support.databases import Database
 
 IMPORT_ID = ImportId(7)
+COLUMNS = """
+SELECT a.attname, a.attnum, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull, a.atthasdef
+FROM pg_attribute a
+WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped AND a.attname NOT IN ('id', '_import')
+ORDER BY a.attnum"""
+
+KEYS = """
+SELECT c.conname, array_agg(a.attname ORDER BY k.position) AS columns
+FROM pg_constraint c
+CROSS JOIN LATERAL unnest(c.conkey) WITH ORDINALITY AS k (attnum, position)
+JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum
+WHERE c.conrelid = $1 AND c.contype IN ('u', 'p') GROUP BY c.oid, c.conname ORDER BY c.conname"""
 
 
 def a_type(spelled: str) -> ColumnType:
@@ -51,7 +63,7 @@ class Column:
 
     @property
     def ddl(self) -> str:
-        parts = [f'"{self.name}"', postgresql_name(a_type(self.type))]
+        parts = [f'"{self.name}"', formatted(a_type(self.type))]
         parts += ["NOT NULL"] * (not self.nullable) + ["UNIQUE"] * self.unique
         parts += [f"DEFAULT {self.default}"] * (self.default is not None)
         return " ".join(parts)
@@ -140,38 +152,8 @@ class Loader:
         )
 
     async def contract(self, table: str) -> TableContract:
-        rows = await self.owner.fetch(
-            "SELECT attrelid::bigint AS oid, attname, attnum, attnotnull, atthasdef,"
-            " format_type(atttypid, atttypmod) AS type FROM pg_attribute"
-            " WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped"
-            " AND attname NOT IN ('id', '_import') ORDER BY attnum",
-            f'data."{table}"',
-        )
-        keys = await self.owner.fetch(
-            "SELECT conname, ARRAY(SELECT attname::text FROM unnest(conkey) WITH ORDINALITY k(n, o)"
-            " JOIN pg_attribute ON attrelid = conrelid AND attnum = n ORDER BY o) AS names"
-            " FROM pg_constraint WHERE conrelid = $1::text::regclass AND contype IN ('u', 'p')",
-            f'data."{table}"',
-        )
-        oid = await self.owner.fetchval("SELECT $1::text::regclass::oid", f'data."{table}"')
-        return TableContract(
-            table=TableName(table),
-            oid=TableOid(oid),
-            version=1,
-            columns=tuple(
-                ColumnContract(
-                    name=ColumnName(row["attname"]),
-                    attnum=row["attnum"],
-                    type=type_of_postgresql(row["type"]),
-                    nullable=not row["attnotnull"],
-                    has_default=row["atthasdef"],
-                )
-                for row in rows
-            ),
-            unique_keys=tuple(
-                UniqueKey(constraint=key["conname"], columns=tuple(key["names"])) for key in keys
-            ),
-        )
+        async with self.owner.acquire() as connection:
+            return await contract_of(connection, table)
 
     async def load(
         self,
@@ -227,14 +209,40 @@ class Loader:
         return [tuple(row) for row in found]
 
 
-def type_of_postgresql(spelled: str) -> ColumnType:
-    """The contract's type for what `format_type` says."""
-    bare, _, inside = spelled.partition("(")
-    numbers, _, rest = inside.partition(")")
-    for kind in TypeName:
-        if postgresql_name(ColumnType(name=kind)) == (bare + rest).strip():
-            return a_type(f"{kind.value}({numbers})" if numbers else kind.value)
-    raise ValueError(spelled)
+async def contract_of(connection: "asyncpg.Connection[asyncpg.Record]", name: str) -> TableContract:
+    """What records says of a table in `data`; raises UndefinedTableError."""
+    oid = await connection.fetchval(
+        "SELECT to_regclass('data.' || quote_ident($1))::oid::bigint", name
+    )
+    if oid is None:
+        raise asyncpg.UndefinedTableError(name)
+    rows = await connection.fetch(COLUMNS, oid)
+    keys = await connection.fetch(KEYS, oid)
+    return TableContract(
+        table=TableName(name),
+        oid=TableOid(oid),
+        version=1,
+        columns=tuple(
+            ColumnContract(
+                name=ColumnName(row["attname"]),
+                attnum=row["attnum"],
+                type=known_type(row["type"]),
+                nullable=not row["attnotnull"],
+                has_default=row["atthasdef"],
+            )
+            for row in rows
+        ),
+        unique_keys=tuple(
+            UniqueKey(constraint=key["conname"], columns=tuple(map(ColumnName, key["columns"])))
+            for key in keys
+        ),
+    )
+
+
+def known_type(words: str) -> ColumnType:
+    kind = of_formatted(words)
+    assert kind is not None, words
+    return kind
 
 
 @asynccontextmanager
