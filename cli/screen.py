@@ -56,7 +56,7 @@ class Screen:
         kept = [list(row) for row in rows]
         table = Table(title=title, title_justify="left", header_style="bold", box=None)
         for index, name in enumerate(columns):
-            numeric = any(isinstance(row[index], (int, Decimal)) for row in kept)
+            numeric = any(_is_number(row[index]) for row in kept)
             table.add_column(escape(name), justify="right" if numeric else "left", overflow="fold")
         for row in kept:
             table.add_row(*(escape(_cell(value)) for value in row))
@@ -84,6 +84,10 @@ class Screen:
 def plural(count: int, noun: str) -> str:
     """`1 row`, `1,006 rows`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, Decimal)) and not isinstance(value, bool)
 
 
 def _cell(value: object) -> str:

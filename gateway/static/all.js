@@ -49,6 +49,19 @@ function LeaveOutEmptyFields(system) {
   return { wrapComponents: { ParameterIncludeEmpty: quiet } };
 }
 
+/* Swagger UI's dialog gives the focus to its last field and so begins scrolled to its end; people
+   who sign in look for the first. */
+document.addEventListener("click", function (event) {
+  if (!event.target.closest(".btn.authorize, .authorization__btn")) { return; }
+  requestAnimationFrame(function () {
+    const first = document.querySelector(".dialog-ux .auth-container input[type=text]");
+    if (first) {
+      first.focus();
+      document.querySelector(".dialog-ux .modal-ux-content").scrollTop = 0;
+    }
+  });
+});
+
 window.ui = SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#swagger-ui",

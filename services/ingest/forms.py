@@ -54,7 +54,10 @@ def multipart(form: type[BaseModel], *, example: Mapping[str, str]) -> dict[str,
     """The OpenAPI of a multipart body with a binary `file` and the form's fields."""
     schema = form.model_json_schema(ref_template="#/components/schemas/{model}")
     definitions = schema.pop("$defs", {})
-    fields = {name: _text_field(field, definitions) for name, field in schema["properties"].items()}
+    required = schema.get("required", [])
+    # What must be given is shown first.
+    names = [*required, *(name for name in schema["properties"] if name not in required)]
+    fields = {name: _text_field(schema["properties"][name], definitions) for name in names}
     file = {"type": "string", "format": "binary", "description": "The file."}
     return {
         "requestBody": {
@@ -65,7 +68,7 @@ def multipart(form: type[BaseModel], *, example: Mapping[str, str]) -> dict[str,
                         "type": "object",
                         "title": form.__name__,
                         "properties": {"file": file, **fields},
-                        "required": ["file", *schema.get("required", [])],
+                        "required": ["file", *required],
                         "additionalProperties": False,
                     },
                     "example": {"file": "(the file's bytes)", **example},
@@ -82,11 +85,14 @@ def _text_field(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> dic
     if "$ref" in shown:
         shown = dict(definitions[shown["$ref"].rpartition("/")[2]])
     kind = shown.get("type")
+    described = [field["description"]] if "description" in field else []
     if kind in ("array", "object"):
-        hint = "Comma-separated." if kind == "array" else "A JSON object."
-        return {"type": "string", "description": hint}
+        described.append("Comma-separated." if kind == "array" else "A JSON object.")
+        return {"type": "string", "description": " ".join(described)}
     kept = ("type", "format", "enum", "minimum", "minLength", "maxLength")
     result = {name: shown[name] for name in kept if name in shown}
+    if described:
+        result["description"] = described[0]
     default = field.get("default")
     if default is not None:
         result["default"] = default

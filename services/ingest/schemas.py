@@ -65,21 +65,44 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_comma_separated)]
 class OptionsForm(RequestModel):
     """The options of an import, as form fields give them: all of them text."""
 
-    mode: Mode = Mode.APPEND
-    key: Names = ()
-    on_error: OnError = OnError.SKIP
-    max_errors: Annotated[int, Field(ge=0)] | None = None
-    dry_run: bool = False
-    create_table: bool = False
+    mode: Annotated[
+        Mode, Field(description="Add rows, update those of the same `key`, or replace all.")
+    ] = Mode.APPEND
+    key: Annotated[Names, Field(description="With `mode=upsert`: the unique columns.")] = ()
+    on_error: Annotated[
+        OnError, Field(description="One bad row: leave it out, or load nothing.")
+    ] = OnError.SKIP
+    max_errors: Annotated[
+        int | None, Field(ge=0, description="Give up after so many bad rows.")
+    ] = None
+    dry_run: Annotated[bool, Field(description="Do all of it, tell, and keep nothing.")] = False
+    create_table: Annotated[
+        bool, Field(description="Make the table first, with types found in the file.")
+    ] = False
     format: FileFormat = FileFormat.AUTO
-    delimiter: OneCharacter | None = None
-    quote: OneCharacter | None = None
-    encoding: str | None = None
-    null_values: Names = ()
-    date_format: str | None = None
-    mapping: Annotated[dict[str, str | None], BeforeValidator(_json)] = Field(default_factory=dict)
-    email: EmailStr | None = None
-    etl_name: Annotated[str, Field(max_length=200)] | None = None
+    delimiter: Annotated[
+        OneCharacter | None, Field(description="Between CSV fields; `tab` for a tab.")
+    ] = None
+    quote: Annotated[OneCharacter | None, Field(description="Around CSV fields.")] = None
+    encoding: Annotated[
+        str | None, Field(description="For example `cp1252`; Unicode is found by itself.")
+    ] = None
+    null_values: Annotated[
+        Names, Field(description="Cells that mean NULL, beside empty ones: `NA,-`.")
+    ] = ()
+    date_format: Annotated[str | None, Field(description="How dates are written: `%d.%m.%Y`.")] = (
+        None
+    )
+    mapping: Annotated[
+        dict[str, str | None],
+        BeforeValidator(_json),
+        Field(description='File column to table column, null drops it: `{"Full name": "name"}`.'),
+    ] = Field(default_factory=dict)
+    email: Annotated[EmailStr | None, Field(description="Who is mailed at the end.")] = None
+    etl_name: Annotated[
+        str | None,
+        Field(max_length=200, description="The name in the catalog; by default the file's."),
+    ] = None
 
     @model_validator(mode="after")
     def _upsert_has_a_key(self) -> "OptionsForm":
@@ -111,14 +134,14 @@ class OptionsForm(RequestModel):
 class ImportForm(OptionsForm):
     """`POST /api/imports`."""
 
-    table: Annotated[str, Field(min_length=1)]
+    table: Annotated[str, Field(min_length=1, description="The table that takes the rows.")]
 
 
 class UploadCsvForm(RequestModel):
     """`POST /api/upload-csv/`, the call of the older system."""
 
-    table_name: Annotated[str, Field(min_length=1)]
-    email: EmailStr | None = None
+    table_name: Annotated[str, Field(min_length=1, description="The table that takes the rows.")]
+    email: Annotated[EmailStr | None, Field(description="Who is mailed at the end.")] = None
 
 
 class CatalogFileForm(RequestModel):

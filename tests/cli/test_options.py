@@ -7,7 +7,7 @@ import pytest
 from cli.credentials import CredentialStore, LogIn
 from cli.errors import CommandError, UsageError, one_line
 from cli.options import DatabaseAddress, filters_of, mapping_of
-from cli.screen import plural
+from cli.screen import Screen, plural
 from shared.contracts.problem import FieldError, ProblemDocument
 
 
@@ -111,3 +111,10 @@ def test_plurals() -> None:
         "0 rows",
         "1,006 rows",
     )
+
+
+def test_only_numbers_stand_to_the_right(capsys: pytest.CaptureFixture[str]) -> None:
+    Screen(as_json=False).table(["column", "nullable", "rows"], [["name", True, 7]])
+    heading, row = (line.rstrip() for line in capsys.readouterr().out.splitlines())
+    assert row.index("yes") == heading.index("nullable")
+    assert row.index("7") + 1 == heading.index("rows") + len("rows")
