@@ -1,13 +1,13 @@
 """The catalog from the command line."""
 
 import json
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import PATIENCE_S, Command
 from tests.support.stack import RunningStack
+from tests.support.waiting import until_now
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -17,9 +17,11 @@ def _edge(stack: RunningStack, admin_home: Path, tmp_path_factory: pytest.TempPa
     file.write_text("name\nAnn\n")
     command("tables", "create", "Fed", "name:TEXT")
     command("import", str(file), "-t", "Fed", "--etl-name", "crm/nightly load")
-    deadline = time.monotonic() + PATIENCE_S
-    while "crm/nightly load" not in command("catalog", "etls").out:  # the edge follows the commit
-        assert time.monotonic() < deadline, "the edge did not come"
+    until_now(  # the edge follows the commit
+        "the edge",
+        lambda: "crm/nightly load" in command("catalog", "etls").out,
+        timeout_s=PATIENCE_S,
+    )
 
 
 def test_etls_and_their_tables(command: Command) -> None:

@@ -10,6 +10,7 @@ import httpx2
 
 from tests.cli.conftest import PATIENCE_S, Command
 from tests.support.stack import RunningStack
+from tests.support.waiting import until_now
 
 
 def tokens(command: Command) -> dict[str, Any]:
@@ -25,15 +26,16 @@ def age(command: Command) -> None:
 
 
 def code_for(stack: RunningStack, address: str) -> str:
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
+    def mailed() -> str | None:
         for mail in stack.mails():
             if address in mail and (
                 found := re.search(r"^Subject: .*?(\d{6})", mail, re.MULTILINE)
             ):
                 return found[1]
-        time.sleep(0.1)  # polls a condition
-    raise AssertionError("the code did not come")
+        return None
+
+    code: str = until_now(f"a code for {address}", mailed, timeout_s=PATIENCE_S)
+    return code
 
 
 def test_a_code_by_mail_signs_in(stranger: Command, stack: RunningStack) -> None:

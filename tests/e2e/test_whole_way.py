@@ -2,7 +2,6 @@
 
 import csv
 import io
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 
 from tests.support.imports import errors, events, finished, submit
 from tests.support.stack import RunningStack
+from tests.support.waiting import until_now
 
 FIELDS = {"name": "TEXT", "email": "TEXT UNIQUE", "created_at": "DATE"}
 PATIENCE_S = 30.0
@@ -29,11 +29,7 @@ def make_table(http: httpx2.Client, name: str) -> None:
 
 def eventually(ask: Callable[[], Any]) -> Any:
     """What `ask` gives as soon as it is truthy; the catalog's edge and the mail follow a commit."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not (answer := ask()):
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.1)  # polls a condition
-    return answer
+    return until_now("what follows a commit", ask, timeout_s=PATIENCE_S)
 
 
 def test_a_file_becomes_rows_an_edge_and_a_mail(http: httpx2.Client, stack: RunningStack) -> None:

@@ -5,7 +5,6 @@ makes the COPY wait at that row. In the fence, after the run's row was written: 
 audit wants an advisory lock. At the COMMIT: a deferred trigger wants one.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import asyncpg
 from deploy.local.valkey import Valkey
 from tests.ingest.driving import Ingest
 from tests.ingest.processes import Process, worker_process
+from tests.support.waiting import until
 
 ROWS = 20_000
 HELD_NAME = "person 15000"
@@ -139,9 +139,9 @@ class Scene:
 
     async def is_clean(self) -> None:
         """No load's connection, no lock, no orphan in storage; the outbox runs dry."""
-        until = self.ingest.until
-        await until(f"SELECT count(*) = 0 FROM pg_stat_activity WHERE {LOADING}")
-        await until(
+        found = self.ingest.until
+        await found(f"SELECT count(*) = 0 FROM pg_stat_activity WHERE {LOADING}")
+        await found(
             "SELECT count(*) = 0 FROM pg_locks l JOIN pg_class c ON c.oid = l.relation"
             " JOIN pg_namespace n ON n.oid = c.relnamespace"
             " WHERE n.nspname IN ('data', 'ingest') AND l.database ="
@@ -150,10 +150,12 @@ class Scene:
             " AND NOT EXISTS (SELECT 1 FROM pg_stat_activity a"
             " WHERE a.pid = l.pid AND a.xact_start > now() - interval '2 s')"
         )
-        await until("SELECT count(*) = 0 FROM ingest.outbox")
-        async with asyncio.timeout(30):
-            while set(self.ingest.stored()) != await self._wanted():
-                await asyncio.sleep(0.05)
+        await found("SELECT count(*) = 0 FROM ingest.outbox")
+
+        async def nothing_else_is_stored() -> bool:
+            return set(self.ingest.stored()) == await self._wanted()
+
+        await until("no orphan in storage", nothing_else_is_stored)
 
     async def next_import_works(self) -> None:
         """A later import into the same table loads its row."""

@@ -17,6 +17,7 @@ from tests.ingest.driving import ANN, PEOPLE, running_ingest
 from tests.support.databases import Database
 from tests.support.issuer import Issuer, person
 from tests.support.small_disk import small_disk
+from tests.support.waiting import until
 
 
 async def test_valkey_restarts_with_queued_and_running_imports(scene: Scene) -> None:
@@ -199,9 +200,7 @@ async def test_a_client_goes_in_mid_upload(scene: Scene) -> None:
     }
     with pytest.raises((ConnectionAbortedError, httpx2.HTTPError)):
         await scene.ingest.http.post("/api/imports", content=chunks(), headers=headers)
-    async with asyncio.timeout(20):
-        while scene.ingest.stored():
-            await asyncio.sleep(0.02)
+    await until("nothing is left of the upload", lambda: not scene.ingest.stored())
     async with scene.worker():
         await scene.next_import_works()
         await scene.is_clean()
@@ -226,9 +225,7 @@ async def test_the_api_is_killed_in_mid_upload(scene: Scene) -> None:
         await scene.ingest.http.post("/api/imports", content=chunks(), headers=headers)
     assert scene.ingest.stored()
     async with scene.worker():
-        async with asyncio.timeout(30):
-            while scene.ingest.stored():
-                await asyncio.sleep(0.05)
+        await until("nothing is left of the upload", lambda: not scene.ingest.stored())
 
 
 async def test_the_disk_is_full_when_rejects_are_written(
@@ -280,15 +277,11 @@ def _fill(path: Path) -> None:
 
 async def _is_back(scene: Scene, witness: "asyncpg.Connection") -> None:
     """PostgreSQL has ended every session that it had, and takes new ones."""
-    async with asyncio.timeout(30):
-        while not witness.is_closed():
-            await asyncio.sleep(0.02)
-        while True:
-            try:
-                connection = await asyncpg.connect(scene.ingest.database.superuser_url)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-                await asyncio.sleep(0.05)
-            else:
-                await connection.close()
-                break
+    await until("the sessions are ended", witness.is_closed)
+    connection = await until(
+        "PostgreSQL takes sessions",
+        lambda: asyncpg.connect(scene.ingest.database.superuser_url),
+        bearing=(asyncpg.PostgresError, asyncpg.InterfaceError, OSError),
+    )
+    await connection.close()
     await scene.ingest.owner.expire_connections()

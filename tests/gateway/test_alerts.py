@@ -1,7 +1,6 @@
 """Mails to the admins: soon, few, once, and not lost."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime

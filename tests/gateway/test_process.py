@@ -14,6 +14,7 @@ import aiohttp
 from deploy.local.processes import free_port
 from deploy.local.valkey import Valkey
 from tests.gateway.peers import FakeService, part, start
+from tests.support.waiting import until
 
 
 def environment(url: str, valkey: Valkey, **settings: str) -> dict[str, str]:
@@ -34,14 +35,13 @@ async def gateway_process(
     )
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
-            while True:
+
+            async def is_alive() -> bool:
                 assert process.returncode is None
-                try:
-                    async with http.get("/healthz") as answer:
-                        assert answer.status == 200
-                    break
-                except aiohttp.ClientConnectorError:
-                    await asyncio.sleep(0.05)  # polls a condition
+                async with http.get("/healthz") as answer:
+                    return answer.status == 200
+
+            await until("it answers", is_alive, bearing=(aiohttp.ClientConnectorError,))
             yield process, http
     finally:
         if process.returncode is None:

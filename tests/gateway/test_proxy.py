@@ -16,6 +16,7 @@ from tests.gateway.peers import (
     problem,
     start,
 )
+from tests.support.waiting import until_still
 
 
 @pytest.mark.parametrize(
@@ -167,10 +168,7 @@ async def test_an_upload_is_held_back_while_the_service_does_not_take_it(
             sent += 1
 
     request = asyncio.create_task(http.post("/api/imports", data=parts()).__aenter__())
-    before = -1
-    while sent != before or sent == 0:  # until nothing moves for a while
-        before = sent
-        await asyncio.sleep(0.3)
+    await until_still("the upload", lambda: sent)
     assert sent < blocks / 4  # what is on its way fits into the sockets' buffers
     taking.set()
     answer = await request
@@ -193,10 +191,7 @@ async def test_a_download_waits_for_a_slow_reader(
     service.answers["/api/tables/x/export"] = give
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     writer.write(b"GET /api/tables/x/export HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-    before = -1
-    while sent != before or sent == 0:
-        before = sent
-        await asyncio.sleep(0.3)
+    await until_still("the download", lambda: sent)
     assert sent < blocks / 4
     answer = await reader.read()
     assert answer.partition(b"\r\n\r\n")[2] == block * blocks

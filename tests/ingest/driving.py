@@ -21,6 +21,7 @@ from tests.support.databases import Database
 from tests.support.issuer import Issuer, person
 from tests.support.mailbox import Mailbox, running_mailbox
 from tests.support.serving import serving
+from tests.support.waiting import until
 
 ANN = person("ann@example.com")
 PEOPLE = {"name": "text NOT NULL", "age": "integer"}
@@ -152,10 +153,7 @@ class Ingest:
 
     async def until(self, query: str, *args: object, timeout_s: float = 60) -> Any:
         """Ask until the answer is neither null nor false."""
-        async with asyncio.timeout(timeout_s):
-            while not (found := await self.owner.fetchval(query, *args)):
-                await asyncio.sleep(0.02)
-        return found
+        return await until(query, lambda: self.owner.fetchval(query, *args), timeout_s=timeout_s)
 
     async def count(self, table: str = "people") -> int:
         count: int = await self.owner.fetchval(f'SELECT count(*) FROM data."{table}"')

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from deploy.local.processes import free_port
 from services.ingest.settings import WorkerSettings
+from tests.support.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -44,10 +45,15 @@ class Process:
 
     async def says(self, words: bytes, *, timeout_s: float = 60) -> None:
         """Wait for words in its log."""
-        async with asyncio.timeout(timeout_s):
-            while words not in self.log.read_bytes():
-                assert self.popen.poll() is None, self.log.read_text()
-                await asyncio.sleep(0.05)
+
+        def said() -> bool:
+            ended = self.popen.poll() is not None
+            if words in self.log.read_bytes():
+                return True
+            assert not ended, self.log.read_text()
+            return False
+
+        await until(f"{words!r} in the log", said, timeout_s=timeout_s)
 
     async def ended(self, *, timeout_s: float = 30) -> int:
         """Its exit code."""
@@ -79,13 +85,13 @@ async def api_process(settings: WorkerSettings, folder: Path) -> AsyncIterator[P
     ]
     async with _process(command, settings, folder, "api") as api:
         api.url = f"http://127.0.0.1:{port}"
-        async with asyncio.timeout(60), httpx2.AsyncClient(trust_env=False) as http:
-            while True:
+        async with httpx2.AsyncClient(trust_env=False) as http:
+
+            async def is_alive() -> bool:
                 assert api.popen.poll() is None, api.log.read_text()
-                with suppress(httpx2.TransportError):
-                    if (await http.get(f"{api.url}/healthz")).status_code == 200:
-                        break
-                await asyncio.sleep(0.05)
+                return (await http.get(f"{api.url}/healthz")).status_code == 200
+
+            await until("the API answers", is_alive, bearing=(httpx2.TransportError,), timeout_s=60)
         yield api
 
 

@@ -1,10 +1,9 @@
 """A file of ETLs and their tables fills the catalog, and says which lines it could not take."""
 
-import asyncio
-
 from shared.contracts.auth import Scope
 from tests.ingest.driving import ANN, Ingest
 from tests.support.issuer import machine
+from tests.support.waiting import until
 
 TRIPLES = b"etl_name,schema_name,table_name\nnightly,sales,orders\nnightly,sales,items\n"
 
@@ -50,9 +49,7 @@ async def test_a_catalog_that_is_away_is_waited_for(ingest: Ingest) -> None:
     ingest.peers.catalog_down = True
     import_ = await ingest.submit(TRIPLES, path="/api/data/file", name="edges.csv")
     async with ingest.working(retry_base_s=0.05):
-        async with asyncio.timeout(30):
-            while ingest.peers.merge_calls < 7:
-                await asyncio.sleep(0.02)
+        await until("seven tries", lambda: ingest.peers.merge_calls >= 7)
         ingest.peers.catalog_down = False
         done = await ingest.finished(import_)
     assert done["state"] == "succeeded"

@@ -1,12 +1,12 @@
 """A server that is told to stop ends its open streams, and a worker gives its import back."""
 
-import asyncio
 import signal
 
 import httpx2
 
 from tests.ingest.driving import Ingest
 from tests.ingest.processes import api_process, worker_process
+from tests.support.waiting import until
 
 CSV = b"name,age\nAnn,30\n"
 
@@ -40,6 +40,4 @@ async def test_a_worker_told_to_stop_gives_its_import_back(ingest: Ingest) -> No
     async with ingest.working():
         done = await ingest.finished(import_)
     assert (done["state"], done["attempt"], await ingest.count()) == ("succeeded", 1, 1)
-    async with asyncio.timeout(10):
-        while ingest.stored():
-            await asyncio.sleep(0.02)
+    await until("the upload is gone", lambda: not ingest.stored())

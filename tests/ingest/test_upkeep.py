@@ -1,6 +1,5 @@
 """Files and rows are kept as long as promised, and what nobody knows goes."""
 
-import asyncio
 import os
 import time
 from datetime import timedelta
@@ -8,6 +7,7 @@ from datetime import timedelta
 from services.ingest.worker import worker_state
 from tests.ingest.driving import Ingest
 from tests.support.issuer import peer
+from tests.support.waiting import until
 
 CSV = b"name,age\nAnn,30\nBob,old\n"
 
@@ -73,9 +73,8 @@ async def test_orphans_go_and_what_is_known_stays(ingest: Ingest) -> None:
     assert ingest.stored() == sorted([known, "uploads/fresh", f"rejects/{queued['id']}/1-1.csv#1"])
     async with ingest.working():
         await ingest.finished(queued)
-        async with asyncio.timeout(20):
-            while f"rejects/{queued['id']}/1-1.csv#1" in ingest.stored():
-                await asyncio.sleep(0.02)
+        part = f"rejects/{queued['id']}/1-1.csv#1"
+        await until("the part file is gone", lambda: part not in ingest.stored())
 
 
 async def test_peers_see_the_newest_imports(ingest: Ingest) -> None:
@@ -95,10 +94,11 @@ async def test_peers_see_the_newest_imports(ingest: Ingest) -> None:
 
 async def test_the_queue_is_measured(ingest: Ingest) -> None:
     await ingest.submit(CSV)
-    async with asyncio.timeout(20):
-        while 'tabularium_imports{state="queued"} 1.0' not in (
-            text := (await ingest.http.get("/metrics")).text
-        ):
-            await asyncio.sleep(0.1)
+
+    async def measured() -> str | None:
+        text = (await ingest.http.get("/metrics")).text
+        return text if 'tabularium_imports{state="queued"} 1.0' in text else None
+
+    text = await until("one queued import in the metrics", measured)
     for name in ("oldest_queued_seconds", "rows_per_second", "undelivered"):
         assert f"tabularium_imports_{name}" in text

@@ -7,8 +7,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
@@ -17,15 +15,9 @@ import pytest
 from deploy.local.environment import ROOT
 from deploy.local.processes import NOBODY_UID, free_port, may_enter
 from tests.support.stack import RunningStack, running_stack, start_stack, stop_stack
+from tests.support.waiting import until_now
 
 PATIENCE_S = 45.0
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.05)  # polls a condition
 
 
 def alive(pid: int) -> bool:
@@ -78,9 +70,13 @@ def test_a_second_start_keeps_everything_and_a_stop_leaves_nothing(state: Path) 
 def kill_and_recover(stack: RunningStack, name: str) -> None:
     pid: int = stack.facts["pids"][name]
     os.kill(pid, signal.SIGKILL)
-    until(lambda: not alive(pid))
+    until_now("it is gone", lambda: not alive(pid), timeout_s=PATIENCE_S)
     with httpx2.Client(base_url=stack.url, trust_env=False, timeout=10) as http:
-        until(lambda: http.get("/readyz").status_code == 200)
+        until_now(
+            "all is ready again",
+            lambda: http.get("/readyz").status_code == 200,
+            timeout_s=PATIENCE_S,
+        )
     with stack.signed_in() as person:
         assert person.get("/api/tables").status_code == 200
 
@@ -99,7 +95,7 @@ def test_a_killed_launcher_leaves_no_process(state: Path) -> None:
     pids = list(stack.facts["pids"].values())
     stack.launcher.kill()
     stack.launcher.wait()
-    until(lambda: not any(alive(pid) for pid in pids))
+    until_now("all are gone", lambda: not any(alive(pid) for pid in pids), timeout_s=PATIENCE_S)
 
 
 def test_a_taken_port_is_one_clear_line(state: Path) -> None:
@@ -148,7 +144,11 @@ def test_a_plain_user_can_start_it(state: Path) -> None:
             extra_groups=[],
         )
     try:
-        until(lambda: (state / "run.json").exists() or launcher.poll() is not None)
+        until_now(
+            "it is ready or has ended",
+            lambda: (state / "run.json").exists() or launcher.poll() is not None,
+            timeout_s=PATIENCE_S,
+        )
         assert launcher.poll() is None, output.read_text()
         assert json.loads((state / "run.json").read_text())["url"].endswith(str(number))
     finally:

@@ -1,6 +1,5 @@
 """Exports: every format, the same filters, constant memory, and a client that goes away."""
 
-import asyncio
 import csv
 import gzip
 import io
@@ -20,6 +19,7 @@ from services.records.pipeline import parquet
 from services.records.pipeline.files import json_array
 from shared.contracts.records import ColumnName, ColumnType, TypeName
 from tests.records.conftest import Service, new_name
+from tests.support.waiting import until
 
 ROWS: list[dict[str, Any]] = [
     {
@@ -252,9 +252,11 @@ async def test_a_client_that_goes_away_frees_its_connection(service: Service, qu
             assert answer.status_code == 200
             async for _ in answer.aiter_raw():
                 break
-    async with asyncio.timeout(10):
-        while await backends(service):
-            await asyncio.sleep(0.05)
+
+    async def all_free() -> bool:
+        return not await backends(service)
+
+    await until("every connection is free", all_free)
     whole = await service.ann("GET", f"/api/tables/{name}/export?fields=id&id__lte=3")
     assert whole.text.split() == ["id", "1", "2", "3"]
 

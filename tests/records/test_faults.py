@@ -9,6 +9,7 @@ from services.records.main import create_app
 from tests.records.conftest import BOB, Service, new_name, settings_for
 from tests.support.issuer import Issuer
 from tests.support.serving import serving
+from tests.support.waiting import until
 
 
 async def ended(service: Service, application_name: str) -> int:
@@ -35,9 +36,11 @@ async def test_a_lost_connection_empties_what_is_known(service: Service) -> None
     await connection.execute("DELETE FROM records.grants WHERE sub = $1", BOB.sub)
     await connection.close()
     assert await ended(service, "tabularium-records:listen") >= 1
-    async with asyncio.timeout(20):
-        while (await service.bob("GET", path)).status_code != 404:
-            await asyncio.sleep(0.05)
+
+    async def is_hidden() -> bool:
+        return (await service.bob("GET", path)).status_code == 404
+
+    await until("the grant is gone", is_hidden)
 
 
 async def test_after_postgresql_was_away_everything_goes_on(service: Service) -> None:

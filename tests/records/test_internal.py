@@ -1,7 +1,5 @@
 """What the importer and the catalog ask of records, and what the catalog is told."""
 
-import asyncio
-
 import httpx2
 
 from services.records.main import create_app
@@ -10,6 +8,7 @@ from tests.records.conftest import ANN, BOB, FakeCatalog, Service, settings_for
 from tests.support.databases import Database
 from tests.support.issuer import Issuer, machine, peer
 from tests.support.serving import serving
+from tests.support.waiting import until
 
 INGEST = peer("ingest")
 
@@ -102,9 +101,7 @@ async def test_the_catalog_hears_of_every_table_in_order(
         await ann("PATCH", "/api/tables/First", {"rename": "Second"})
         await ann("DELETE", "/api/tables/Second")
         catalog.down = False
-        async with asyncio.timeout(30):
-            while len(catalog.events) < 3:
-                await asyncio.sleep(0.05)
+        await until("three events", lambda: len(catalog.events) >= 3)
     told = sorted(catalog.events, key=lambda event: str(event["occurred_at"]))
     assert [(each["kind"], each["table_name"], each["new_name"]) for each in told] == [
         ("created", "First", None),

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import httpx2
 
 from deploy.local.environment import ROOT
 from deploy.local.processes import free_port
+from tests.support.waiting import until_now
 
 READY_TIMEOUT_S = 60.0
 
@@ -71,12 +71,16 @@ def start_stack(
             start_new_session=True,
         )
     stack = RunningStack(launcher, state, f"http://127.0.0.1:{port}", output)
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    while not (state / "run.json").exists():
-        if launcher.poll() is not None or time.monotonic() > deadline:
-            launcher.kill()
-            raise RuntimeError(f"the stack did not start: {output.read_text()}")
-        time.sleep(0.1)  # polls a condition
+
+    def is_ready() -> bool:
+        assert launcher.poll() is None, "the launcher has ended"
+        return (state / "run.json").exists()
+
+    try:
+        until_now("the stack is ready", is_ready, timeout_s=READY_TIMEOUT_S)
+    except AssertionError as exc:
+        launcher.kill()
+        raise RuntimeError(f"the stack did not start: {output.read_text()}") from exc
     return stack
 
 
