@@ -14,6 +14,8 @@ from migrations.bootstrap import SERVICES
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
+STORAGE_ACCESS = "AWS_"
+"""How the names of what opens an S3 storage begin; its client reads them itself."""
 LOOPBACK_AND_PUBLIC = "public,127.0.0.0/8,::1/128"
 """Where the local stack lets database sources be."""
 
@@ -81,7 +83,7 @@ def process_environment(
     environment = {
         "SMTP_SECURITY": "none",
         **_base(),
-        **{key: value for key, value in given.items() if key not in ("DATABASE_URL", "REDIS_URL")},
+        **{key: value for key, value in given.items() if not _is_for_few(key)},
         "REDIS_URL": at.redis_url,
         "PUBLIC_URL": given.get("PUBLIC_URL", at.public_url),
         "SMTP_HOST": at.smtp_host,
@@ -120,8 +122,15 @@ def _own(service: str, *, known: Secrets, state: Path, given: Mapping[str, str])
             "STORAGE_URL": given.get("STORAGE_URL", (state / "storage").resolve().as_uri()),
             "SOURCE_KEYS": given.get("SOURCE_KEYS", known.source_key),
             "SOURCE_ALLOWED_NETWORKS": given.get("SOURCE_ALLOWED_NETWORKS", LOOPBACK_AND_PUBLIC),
+            **{key: value for key, value in os.environ.items() if key.startswith(STORAGE_ACCESS)},
+            **{key: value for key, value in given.items() if key.startswith(STORAGE_ACCESS)},
         }
     return {}
+
+
+def _is_for_few(setting: str) -> bool:
+    """Whether not every process may have it."""
+    return setting in ("DATABASE_URL", "REDIS_URL") or setting.startswith(STORAGE_ACCESS)
 
 
 def _base() -> dict[str, str]:
