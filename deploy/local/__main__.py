@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import os
 import re
 import signal
@@ -9,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import asyncpg
@@ -97,7 +98,8 @@ async def run_stack(state: Path, *, port: int, known: Secrets, given: Mapping[st
             at = stack.result()
             _announce(at, state, time.monotonic() - started_at)
             async with asyncio.TaskGroup() as group:
-                watchers = [group.create_task(child.watch()) for child in children]
+                note = functools.partial(_note, state, at, children)
+                watchers = [group.create_task(child.watch(note)) for child in children]
                 await stopped
                 say("stopping")
                 for watcher in watchers:
@@ -133,6 +135,12 @@ async def _start(
         child.start()
         children.append(child)
     await _until_ready(at, children)
+    _note(state, at, children)
+    return at
+
+
+def _note(state: Path, at: Addresses, children: Sequence[Child]) -> None:
+    """Write down what runs now, and where; again after each restart."""
     write_private(
         state / "run.json",
         {
@@ -145,7 +153,6 @@ async def _start(
             "pids": {child.name: child.pid for child in children},
         },
     )
-    return at
 
 
 async def _own_postgresql(state: Path, known: Secrets, children: list[Child]) -> str:

@@ -71,8 +71,8 @@ class Child:
         """The process id while it runs."""
         return self.process.pid if self.process and self.process.poll() is None else None
 
-    async def watch(self) -> None:
-        """Restart it with back-off whenever it ends."""
+    async def watch(self, restarted: Callable[[], None]) -> None:
+        """Restart it with back-off whenever it ends, and call `restarted`."""
         back_off_s = FIRST_BACK_OFF_S
         while True:
             assert self.process is not None
@@ -87,6 +87,7 @@ class Child:
             await asyncio.sleep(back_off_s)
             back_off_s = min(back_off_s * 2, LONGEST_BACK_OFF_S)
             self.start()
+            restarted()
 
     async def stop(self) -> None:
         """Ask it to stop; SIGKILL for one that does not go."""

@@ -71,6 +71,11 @@ def kill_and_recover(stack: RunningStack, name: str) -> None:
     pid: int = stack.facts["pids"][name]
     os.kill(pid, signal.SIGKILL)
     until_now("it is gone", lambda: not alive(pid), timeout_s=PATIENCE_S)
+    until_now(
+        "another one is noted",
+        lambda: stack.facts["pids"][name] not in (pid, None),
+        timeout_s=PATIENCE_S,
+    )
     with httpx2.Client(base_url=stack.url, trust_env=False, timeout=10) as http:
         until_now(
             "all is ready again",
