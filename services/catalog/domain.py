@@ -73,9 +73,6 @@ def _is_name(name: object) -> bool:
     return isinstance(name, str) and not re.search("[\0\ud800-\udfff]", name)
 
 
-TripleRow = tuple[str, str, str]
-"""A line of a bulk merge: names of ETL, schema and table."""
-
 ScanRow = tuple[int, str, str, str, str, int | None]
 """A line of a scan: its number, names of ETL, schema and table, columns as JSON, estimated rows."""
 

@@ -20,7 +20,7 @@ def triple(etl: str | None, schema: str, table: str, **more: Any) -> dict[str, A
 
 
 def ndjson(*items: dict[str, Any]) -> bytes:
-    return b"".join(json.dumps(item).encode() + b"\n" for item in items)
+    return b"".join(json.dumps(item, separators=(",", ":")).encode() + b"\n" for item in items)
 
 
 def scanned(name: str, *columns: tuple[str, str], rows: int | None = None) -> dict[str, Any]:
@@ -59,6 +59,26 @@ async def test_triples_make_what_they_name(catalog: Catalog) -> None:
     [edge] = (await catalog.table("s/2", "таб %"))["etls"]
     assert (edge["first_import"], edge["last_import"]) == (7, 7)
     assert edge["first_seen"] == body["merged_at"]
+
+
+async def test_new_and_known_tables_and_edges_meet_in_one_load(catalog: Catalog) -> None:
+    first = [triple("e", "s", f"t{n}") for n in range(20)]
+    await merge(catalog, ndjson(*first), import_id=1)
+    second = [triple(etl, "s", f"t{n}") for n in range(10, 40) for etl in ("f", "e", "d")]
+    body = await merge(catalog, ndjson(*second, *second), import_id=2)
+
+    assert (body["received"], body["inserted"], body["known"]) == (180, 80, 10)
+    assert await counts(catalog) == (3, 1, 40, 100)
+    fed_by = await catalog.rows(
+        "SELECT t.name, array_agg(etl.name ORDER BY etl.name), min(e.first_import),"
+        " max(e.last_import) FROM catalog.edges e JOIN catalog.tables t ON t.id = e.table_id"
+        " JOIN catalog.etls etl ON etl.id = e.etl_id GROUP BY 1"
+    )
+    assert {name: (etls, first, last) for name, etls, first, last in fed_by} == {
+        **{f"t{n}": (["e"], 1, 1) for n in range(10)},
+        **{f"t{n}": (["d", "e", "f"], 1, 2) for n in range(10, 20)},
+        **{f"t{n}": (["d", "e", "f"], 2, 2) for n in range(20, 40)},
+    }
 
 
 async def test_lines_that_repeat_others_are_received_and_no_more(catalog: Catalog) -> None:

@@ -11,26 +11,31 @@ from shared.contracts.problem import FieldError
 
 Contract = TypeVar("Contract", bound=BaseModel)
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 4 << 20
 LINE_LIMIT_BYTES = 8 << 20
 """A table of 1,600 columns, the most that PostgreSQL has, with long names is about a megabyte."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Whole lines without their ends; `first` is the number of the first one, from 1.
+    """Whole lines, without the end of the last one; `first` is the number of the first, from 1.
 
     Blank lines are kept, so that the numbers fit.
     """
 
     first: int
-    lines: tuple[bytes, ...]
+    content: bytes
+
+    @property
+    def lines(self) -> list[bytes]:
+        """Each line without its end."""
+        return self.content.split(b"\n")
 
 
 async def blocks_of_lines(
     chunks: AsyncIterator[bytes], *, line_limit_bytes: int = LINE_LIMIT_BYTES
 ) -> AsyncGenerator[Block]:
-    """Blocks of about a megabyte; the last line may lack its end.
+    """Blocks of about four megabytes; the last line may lack its end.
 
     Raises LineRefusedError for a longer line than the limit.
     """
@@ -42,15 +47,13 @@ async def blocks_of_lines(
             continue
         whole, newline, rest = bytes(waiting).rpartition(b"\n")
         if newline:
-            lines = tuple(whole.split(b"\n"))
-            yield Block(first=number, lines=lines)
-            number += len(lines)
+            yield Block(first=number, content=whole)
+            number += whole.count(b"\n") + 1
             waiting = bytearray(rest)
         if len(waiting) > line_limit_bytes:
             raise refused(number, "", "too_long", f"a line has at most {line_limit_bytes} bytes")
     if waiting:
-        last = bytes(waiting).removesuffix(b"\n")
-        yield Block(first=number, lines=tuple(last.split(b"\n")))
+        yield Block(first=number, content=bytes(waiting).removesuffix(b"\n"))
 
 
 def checked_lines(block: Block, contract: type[Contract]) -> Iterator[tuple[int, Contract]]:

@@ -1,56 +1,57 @@
-"""Lines of a bulk merge as rows."""
+"""Lines of a bulk merge as a frame of names, and a frame as what COPY takes."""
 
-from typing import Annotated, NotRequired
+import polars as pl
+from polars.exceptions import ComputeError
 
-from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError, with_config
-from typing_extensions import TypedDict
-
-from services.catalog.domain import TripleRow
 from services.catalog.pipeline.lines import Block, checked_lines, refused
 from shared.contracts.catalog import NAME_LIMIT, CatalogTriple
 
-# Stricter than the contract's names or just as strict, and checked without a call into Python:
-# a block that passes here is right, any other one is read again by the contract itself.
-PlainName = Annotated[
-    str,
-    StringConstraints(
-        min_length=1, max_length=NAME_LIMIT, pattern=r"^[^\x00]*[^\s\x00-\x1f][^\x00]*$"
-    ),
-]
+NAMES = ("etl_name", "schema_name", "table_name")
+SCHEMA = dict.fromkeys(NAMES, pl.String)
 
 
-@with_config(ConfigDict(extra="forbid"))
-class PlainTriple(TypedDict):
-    """A CatalogTriple as a plain dict: a quarter of the time of 1,000,000 model objects."""
-
-    etl_name: NotRequired[PlainName | None]
-    schema_name: PlainName
-    table_name: PlainName
-
-
-plain_triples = TypeAdapter(list[PlainTriple])
-
-
-def read_triples(block: Block, *, etl: str | None) -> list[TripleRow]:
-    """The block's rows; `etl` is the ETL of lines that name none.
+def read_triples(block: Block, *, etl: str | None) -> pl.DataFrame:
+    """The block's names, in the columns of `NAMES`; `etl` is the ETL of lines that name none.
 
     Raises LineRefusedError for the first line that does not fit.
     """
-    lines = [line for line in block.lines if line.strip()]
+    names = _at_once(block)
+    return _one_by_one(block, etl) if names is None else names
+
+
+def as_csv(names: pl.DataFrame) -> bytes:
+    """The names for COPY: no header, every name in quotes."""
+    return names.write_csv(include_header=False, quote_style="always").encode()
+
+
+def _at_once(block: Block) -> pl.DataFrame | None:
+    """The names, if the block is written just as polars would write it and every name fits.
+
+    So does ingest write, and reading it by columns takes a tenth of the time that the contract
+    takes for each line. Polars reads more than the contract allows (numbers as text, unknown and
+    repeated fields, half of a surrogate pair): none of that comes out of it as it went in.
+    """
+    content = block.content + b"\n"
     try:
-        plain = plain_triples.validate_json(b"[" + b",".join(lines) + b"]")
-    except ValidationError:
-        return _one_by_one(block, etl)
-    rows = [
-        (name, triple["schema_name"], triple["table_name"])
-        for triple in plain
-        if (name := triple.get("etl_name") or etl) is not None
-    ]
-    # Fewer rows: a line without an ETL. More: a line with several objects.
-    return rows if len(rows) == len(lines) else _one_by_one(block, etl)
+        names = pl.read_ndjson(content, schema=SCHEMA)
+    except ComputeError:
+        return None
+    if names.write_ndjson().encode() != content:
+        return None
+    fits = pl.all_horizontal(_fits(pl.col(name)) for name in NAMES)
+    return names if names.select(fits.fill_null(value=False).all()).item() else None
 
 
-def _one_by_one(block: Block, etl: str | None) -> list[TripleRow]:
+def _fits(name: pl.Expr) -> pl.Expr:
+    """As strict as the contract's names, or a little stricter: a control character is no letter."""
+    return (
+        name.str.len_chars().is_between(1, NAME_LIMIT)
+        & ~name.str.contains("\0", literal=True)
+        & name.str.contains(r"[^\s\x00-\x1f]")
+    )
+
+
+def _one_by_one(block: Block, etl: str | None) -> pl.DataFrame:
     rows = []
     for number, triple in checked_lines(block, CatalogTriple):
         name = triple.etl_name or etl
@@ -58,4 +59,4 @@ def _one_by_one(block: Block, etl: str | None) -> list[TripleRow]:
             message = "name an ETL here, or for all lines by `etl=` in the call"
             raise refused(number, "etl_name", "missing", message)
         rows.append((name, triple.schema_name, triple.table_name))
-    return rows
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")

@@ -1,6 +1,6 @@
 """The lock that lets single writers work beside one another, and bulk merges and renames alone.
 
-Alone, a merge needs no `ON CONFLICT`, which costs it a third of its time, and a rename can take a
+Alone, a merge finds out what is new once and needs no `ON CONFLICT` for it, and a rename can take a
 row out without a foreign key to guard it. Everyone takes the lock before the first row, so that no
 two ever wait for each other in a ring. Readers take none.
 """

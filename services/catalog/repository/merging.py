@@ -4,9 +4,9 @@ Nothing is ever deleted here, and all of it is one transaction. Merges write alo
 (`repository.locks`), so what a statement finds missing stays missing until it has inserted it.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -14,7 +14,6 @@ from sqlalchemy import (
     Text,
     and_,
     column,
-    exists,
     func,
     literal,
     null,
@@ -25,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.catalog.domain import Merged, ScanRow, TripleRow
+from services.catalog.domain import Merged, ScanRow
 from services.catalog.repository.edges import absorbing
 from services.catalog.tables import Edge
 
@@ -40,17 +39,19 @@ ANALYZE_PAIRS = text("ANALYZE pg_temp.pairs")
 MORE_MEMORY = text("SET LOCAL work_mem = '128MB'")
 CLOCK = text("SELECT clock_timestamp()")
 
+# Names are told apart before they are looked up: there are far fewer of them than lines.
 NEW_ETLS = text(
     "INSERT INTO catalog.etls (name, first_seen)"
-    " SELECT DISTINCT staged.etl, CAST(:at AS timestamptz) FROM pg_temp.staged"
-    " WHERE NOT EXISTS (SELECT FROM catalog.etls known WHERE known.name = staged.etl)"
+    " SELECT told.name, CAST(:at AS timestamptz)"
+    " FROM (SELECT DISTINCT etl AS name FROM pg_temp.staged) AS told"
+    " WHERE NOT EXISTS (SELECT FROM catalog.etls known WHERE known.name = told.name)"
     " ORDER BY 1"
 )
 NEW_SCHEMAS = text(
     "INSERT INTO catalog.schemas (name, first_seen)"
-    " SELECT DISTINCT staged.schema_name, CAST(:at AS timestamptz) FROM pg_temp.staged"
-    " WHERE NOT EXISTS"
-    " (SELECT FROM catalog.schemas known WHERE known.name = staged.schema_name)"
+    " SELECT told.name, CAST(:at AS timestamptz)"
+    " FROM (SELECT DISTINCT schema_name AS name FROM pg_temp.staged) AS told"
+    " WHERE NOT EXISTS (SELECT FROM catalog.schemas known WHERE known.name = told.name)"
     " ORDER BY 1"
 )
 NEW_TABLES = text(
@@ -62,7 +63,38 @@ NEW_TABLES = text(
     " ORDER BY 1, 2"
 )
 
-# One row for each edge that the lines name.
+# The edges of tables that are new, sorted once by the tables' names: the ids, the tables and the
+# edges follow in that order, and nothing has to be looked up again. The first edge of each table
+# brings its id.
+FRESH = text(
+    "CREATE TEMPORARY TABLE fresh ON COMMIT DROP AS"
+    " SELECT schema_name, name, etl_id,"
+    " CASE WHEN place = 1 THEN nextval('catalog.tables_id_seq') END AS table_id"
+    " FROM (SELECT schema_name, name, etl_id,"
+    " row_number() OVER (PARTITION BY schema_name, name ORDER BY etl_id) AS place"
+    " FROM (SELECT DISTINCT staged.schema_name, staged.name, etls.id AS etl_id"
+    " FROM pg_temp.staged JOIN catalog.etls ON etls.name = staged.etl"
+    " WHERE NOT EXISTS (SELECT FROM catalog.tables known"
+    " WHERE known.schema_name = staged.schema_name AND known.name = staged.name)"
+    ") AS named) AS placed"
+)
+FRESH_TABLES = text(
+    "INSERT INTO catalog.tables (id, schema_name, name, first_seen)"
+    " SELECT table_id, schema_name, name, CAST(:at AS timestamptz) FROM pg_temp.fresh"
+    " WHERE table_id IS NOT NULL"
+)
+FRESH_EDGES = text(
+    "INSERT INTO catalog.edges"
+    " (etl_id, table_id, first_seen, last_seen, first_import, last_import)"
+    " SELECT etl_id, table_id, CAST(:at AS timestamptz), CAST(:at AS timestamptz),"
+    " CAST(:import_id AS bigint), CAST(:import_id AS bigint)"
+    " FROM (SELECT etl_id, table_id FROM pg_temp.fresh WHERE table_id IS NOT NULL"
+    " UNION ALL SELECT others.etl_id, firsts.table_id"
+    " FROM pg_temp.fresh AS others JOIN pg_temp.fresh AS firsts USING (schema_name, name)"
+    " WHERE others.table_id IS NULL AND firsts.table_id IS NOT NULL) AS edges"
+)
+
+# One row for each edge of a table that is known.
 PAIRS = text(
     "CREATE TEMPORARY TABLE pairs ON COMMIT DROP AS"
     " SELECT etl_id, table_id, CAST(NULL AS jsonb) AS columns,"
@@ -108,47 +140,59 @@ async def stage(connection: AsyncConnection) -> None:
     await connection.execute(STAGE)
 
 
-async def copy_triples(connection: AsyncConnection, rows: Sequence[TripleRow]) -> None:
-    """COPY the rows of one block."""
-    await _copy(connection, rows, columns=["etl", "schema_name", "name"])
+async def copy_triples(connection: AsyncConnection, csv: AsyncIterable[bytes]) -> None:
+    """COPY the names of ETL, schema and table as they come; what `csv` raises ends the COPY."""
+    raw = await connection.get_raw_connection()
+    driver = raw.driver_connection
+    assert driver is not None
+    await driver.copy_to_table(
+        "staged",
+        schema_name="pg_temp",
+        source=csv,
+        columns=["etl", "schema_name", "name"],
+        format="csv",
+    )
 
 
 async def copy_scan(connection: AsyncConnection, rows: Sequence[ScanRow]) -> None:
     """COPY the rows of one block of a scan."""
-    await _copy(connection, rows, columns=[column.name for column in staged.columns])
-
-
-async def merge_triples(connection: AsyncConnection, *, import_id: int) -> Merged:
-    """Merge what is staged; an edge that is known learns of this import."""
-    at = await _merge_names(connection)
-    await connection.execute(PAIRS)
-    return await _merge_edges(connection, at=at, import_id=import_id, scanned=False)
-
-
-async def merge_scan(connection: AsyncConnection, *, import_id: int) -> Merged:
-    """Merge what is staged with columns and estimates; of two lines for one table the later."""
-    at = await _merge_names(connection)
-    await connection.execute(SCANNED_PAIRS)
-    return await _merge_edges(connection, at=at, import_id=import_id, scanned=True)
-
-
-async def _copy(
-    connection: AsyncConnection, rows: Sequence[tuple[Any, ...]], *, columns: list[str]
-) -> None:
     raw = await connection.get_raw_connection()
     driver = raw.driver_connection
     assert driver is not None
     await driver.copy_records_to_table(
-        "staged", schema_name="pg_temp", records=rows, columns=columns
+        "staged",
+        schema_name="pg_temp",
+        records=rows,
+        columns=[column.name for column in staged.columns],
     )
 
 
-async def _merge_names(connection: AsyncConnection) -> datetime:
-    """Make what is new of ETLs, schemas and tables; the time of it, by the database's clock."""
+async def merge_triples(connection: AsyncConnection, *, import_id: int) -> Merged:
+    """Merge what is staged; an edge that is known learns of this import."""
+    at = await _merge_etls_and_schemas(connection)
+    # Before new tables are made, so that it holds the edges of known ones alone.
+    await connection.execute(PAIRS)
+    await connection.execute(FRESH)
+    await connection.execute(FRESH_TABLES, {"at": at})
+    fresh = await connection.execute(FRESH_EDGES, {"at": at, "import_id": import_id})
+    merged = await _merge_edges(connection, at=at, import_id=import_id, scanned=False)
+    return replace(merged, inserted=merged.inserted + fresh.rowcount)
+
+
+async def merge_scan(connection: AsyncConnection, *, import_id: int) -> Merged:
+    """Merge what is staged with columns and estimates; of two lines for one table the later."""
+    at = await _merge_etls_and_schemas(connection)
+    await connection.execute(NEW_TABLES, {"at": at})
+    await connection.execute(SCANNED_PAIRS)
+    return await _merge_edges(connection, at=at, import_id=import_id, scanned=True)
+
+
+async def _merge_etls_and_schemas(connection: AsyncConnection) -> datetime:
+    """Make what is new of them; the time of the merge, by the database's clock."""
     await connection.execute(MORE_MEMORY)
     await connection.execute(ANALYZE_STAGED)
     at: datetime = (await connection.execute(CLOCK)).scalar_one()
-    for statement in (NEW_ETLS, NEW_SCHEMAS, NEW_TABLES):
+    for statement in (NEW_ETLS, NEW_SCHEMAS):
         await connection.execute(statement, {"at": at})
     return at
 
@@ -156,7 +200,7 @@ async def _merge_names(connection: AsyncConnection) -> datetime:
 async def _merge_edges(
     connection: AsyncConnection, *, at: datetime, import_id: int, scanned: bool
 ) -> Merged:
-    """Let the edges that are known learn, and make the others."""
+    """Make the edges of `pairs`; those that are known learn."""
     await connection.execute(ANALYZE_PAIRS)
     seen_at = literal(at, DateTime(timezone=True))
     by_import = literal(import_id, BigInteger)
@@ -177,11 +221,10 @@ async def _merge_edges(
     )
     names = [column.name for column in told.c]
     same = and_(Edge.etl_id == told.c.etl_id, Edge.table_id == told.c.table_id)
-    rows = select(*told.c).order_by(told.c.etl_id, told.c.table_id)
+    count = select(func.count())
+    named = (await connection.execute(count.select_from(pairs))).scalar_one()
+    known = (await connection.execute(count.select_from(told.join(Edge, same)))).scalar_one()
     # In the order of the rows on disk this is faster than an UPDATE with a join, which is not.
-    known = insert(Edge).from_select(names, rows.where(exists().where(same)))
-    await connection.execute(absorbing(known))
-    missing = insert(Edge).from_select(names, rows.where(~exists().where(same)))
-    inserted = (await connection.execute(missing)).rowcount
-    named = (await connection.execute(select(func.count()).select_from(pairs))).scalar_one()
-    return Merged(inserted=inserted, known=named - inserted, merged_at=at)
+    rows = select(*told.c).order_by(told.c.table_id, told.c.etl_id)
+    await connection.execute(absorbing(insert(Edge).from_select(names, rows)))
+    return Merged(inserted=named - known, known=known, merged_at=at)
