@@ -236,7 +236,7 @@ async def _http_exception(request: Request, exc: Exception) -> JSONResponse:
 async def _validation(request: Request, exc: Exception) -> JSONResponse:
     assert isinstance(exc, RequestValidationError)
     request.scope["tabularium.problem"] = "invalid_input"
-    errors = [_field_error(error) for error in exc.errors()]
+    errors = [_field_error(error, body=exc.body) for error in exc.errors()]
     return problem_response(
         problem_document(
             status=422,
@@ -249,10 +249,10 @@ async def _validation(request: Request, exc: Exception) -> JSONResponse:
     )
 
 
-def _field_error(error: Mapping[str, Any]) -> FieldError:
-    where = [str(part) for part in error["loc"]]
+def _field_error(error: Mapping[str, Any], *, body: object) -> FieldError:
+    where = list(error["loc"])
     if len(where) > 1 and where[0] in ("body", "query", "path", "header", "cookie"):
-        where = where[1:]
+        where = _sent(where[1:], body) if where[0] == "body" else where[1:]
     code = str(error["type"])
     message = str(error["msg"])
     if code == "extra_forbidden":
@@ -262,4 +262,21 @@ def _field_error(error: Mapping[str, Any]) -> FieldError:
         where = ["body"]
     elif code == "value_error":
         message = str(error["ctx"]["error"])
-    return FieldError(field=".".join(where), code=code, message=message)
+    return FieldError(field=".".join(map(str, where)), code=code, message=message)
+
+
+def _sent(where: Sequence[int | str], body: object) -> list[int | str]:
+    """The way to a field as the caller sent it.
+
+    Pydantic puts the name of a union's member in between, which nobody has sent. The last part
+    may be one that is missing.
+    """
+    parts: list[int | str] = []
+    at = body
+    for part in where[:-1]:
+        known_key = isinstance(at, Mapping) and part in at
+        known_place = isinstance(at, list) and isinstance(part, int) and part < len(at)
+        if known_key or known_place:
+            at = at[part]  # type: ignore[index]
+            parts.append(part)
+    return [*parts, where[-1]]

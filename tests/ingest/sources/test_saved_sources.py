@@ -29,6 +29,21 @@ async def saved(elsewhere: Elsewhere, **changes: Any) -> dict[str, Any]:
     return body
 
 
+async def test_a_field_is_named_as_it_was_sent(elsewhere: Elsewhere) -> None:
+    bad = {**elsewhere.postgresql, "password": "a\0b", "shoe": 1}
+    answer = await elsewhere.send("/api/sources", {"name": "crm", **bad})
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == ["password", "shoe"]
+    answer = await elsewhere.send(
+        "/api/imports/database", {"source": bad, "table": "brief", "into": "T"}
+    )
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [
+        "source.password",
+        "source.shoe",
+    ]
+
+
 async def test_a_source_is_kept_without_its_password_showing(elsewhere: Elsewhere) -> None:
     source = await saved(elsewhere)
     assert (source["name"], source["kind"], source["owner"]) == (
