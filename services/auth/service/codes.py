@@ -30,7 +30,7 @@ from services.auth.domain import (
 from services.auth.errors import EmailTakenError, InvalidCodeError, TooManyCodesError
 from services.auth.mailer import CodeMails, MailServer
 from services.auth.repository import challenges, limits, users
-from services.auth.service.sessions import Sessions
+from services.auth.service.sessions import Sessions, tell_failure
 from services.auth.settings import SignUp
 from shared.audit import record_event
 from shared.database import is_database_down
@@ -150,15 +150,7 @@ class Codes:
                 user = await self._account(connection, taken.email, address)
             if user is None:
                 known = await users.by_email(connection, taken.email) if taken else None
-                await record_event(
-                    connection,
-                    subject=known.sub if known else None,
-                    action="auth.sign_in",
-                    object_=f"user:{known.id}" if known else None,
-                    result="failed",
-                    address=address,
-                    detail={"method": SignInMethod.CODE.value},
-                )
+                await tell_failure(connection, known, method=SignInMethod.CODE, address=address)
             else:
                 session, refresh = await self.sessions.begin(
                     connection,

@@ -78,7 +78,8 @@ class Sessions:
             await self._give_back(address_key, login_key)  # nothing was tried
             raise
         if user is None or not fits or user.disabled:
-            await self._tell_failure(user, address)
+            async with self.engine.begin() as connection:
+                await tell_failure(connection, user, method=SignInMethod.PASSWORD, address=address)
             raise InvalidCredentialsError
         rehashed = None
         if self.passwords.needs_rehash(user.password_hash or ""):
@@ -238,19 +239,6 @@ class Sessions:
             for key in keys:
                 await limits.give_back_attempt(connection, key)
 
-    async def _tell_failure(self, user: User | None, address: str | None) -> None:
-        async with self.engine.begin() as connection:
-            await record_event(
-                connection,
-                subject=user.sub if user else None,
-                action="auth.sign_in",
-                # Not what was typed: people type their password where the name belongs.
-                object_=f"user:{user.id}" if user else None,
-                result="failed",
-                address=address,
-                detail={"method": SignInMethod.PASSWORD.value},
-            )
-
     async def _holds(
         self, connection: AsyncConnection, sent: SentToken, user: User, address: str | None
     ) -> bool:
@@ -295,3 +283,21 @@ def narrowed(granted: frozenset[Scope], wanted: frozenset[Scope] | None) -> froz
         names = ", ".join(sorted(scope.value for scope in missing))
         raise InvalidScopeError(f"not among the scopes you have: {names}")
     return wanted
+
+
+async def tell_failure(
+    connection: AsyncConnection, user: User | None, *, method: SignInMethod, address: str | None
+) -> None:
+    """Write a sign-in that failed to the audit trail, and to whose account if that is known.
+
+    Not what was typed: people type their password where the name belongs.
+    """
+    await record_event(
+        connection,
+        subject=user.sub if user else None,
+        action="auth.sign_in",
+        object_=f"user:{user.id}" if user else None,
+        result="failed",
+        address=address,
+        detail={"method": method.value},
+    )
