@@ -34,21 +34,42 @@ def made(http: httpx2.Client, path: str, body: Mapping[str, Any]) -> dict[str, A
     return answered
 
 
-def calls(stack: RunningStack, http: httpx2.Client) -> dict[tuple[str, str], Call]:
-    """For each operation that answers 204, a call that succeeds once what it needs is made."""
+def gone_after(http: httpx2.Client, stack: RunningStack) -> dict[tuple[str, str], Call]:
+    """For each operation of the public face that answers 204, a call that succeeds once."""
     column = {"name": "note", "type": "TEXT"}
     for table in ("Gone1", "Gone2", "Kept204"):
         made(http, "/api/tables", {"name": table, "columns": [column]})
     first, second = (
         made(http, "/api/tables/Kept204/records", {"note": note})["id"] for note in "ab"
     )
-    client = made(http, "/api/auth/clients", {"name": "short", "scopes": ["tables:read"]})
-    answer = http.put(f"/api/tables/Kept204/grants/{client['id']}", json={"level": "viewer"})
-    assert answer.status_code == 200, answer.text
+    client = made(http, "/api/auth/clients", {"name": "short", "scopes": ["tables:read"]})["id"]
+    grant = f"/api/tables/Kept204/grants/{client}"
+    assert http.put(grant, json={"level": "viewer"}).status_code == 200
     made(http, "/api/catalog/etls", {"name": "nightly"})
-    assert http.put("/api/catalog/etls/nightly/tables/public/orders").is_success
+    edge = "/api/catalog/etls/nightly/tables/public/orders"
+    assert http.put(edge).is_success
+    source = made(http, "/api/sources", source_of(stack))["id"]
+    refresh = made(http, "/api/token", stack.admin)["refresh"]
+    second_record = {"table_name": "Kept204", "id": second}
+    return {
+        ("post", "/api/auth/revoke"): ("/api/auth/revoke", {"refresh": refresh}),
+        ("delete", "/api/tables/{table}/grants/{identifier}"): (grant, None),
+        ("delete", "/api/auth/clients/{id}"): (f"/api/auth/clients/{client}", None),
+        ("delete", "/api/catalog/etls/{etl}/tables/{schema}/{table}"): (edge, None),
+        ("delete", "/api/tables/{table}/records/{id}"): (
+            f"/api/tables/Kept204/records/{first}",
+            None,
+        ),
+        ("delete", "/api/delete-record"): ("/api/delete-record", second_record),
+        ("delete", "/api/tables/{table}"): ("/api/tables/Gone1", None),
+        ("delete", "/api/delete-table"): ("/api/delete-table", {"table_name": "Gone2"}),
+        ("delete", "/api/sources/{id}"): (f"/api/sources/{source}", None),
+    }
+
+
+def source_of(stack: RunningStack) -> dict[str, Any]:
     database = httpx2.URL(stack.facts["owner_url"])
-    source = {
+    return {
         "name": "short",
         "kind": "postgresql",
         "host": database.host,
@@ -57,51 +78,35 @@ def calls(stack: RunningStack, http: httpx2.Client) -> dict[tuple[str, str], Cal
         "user": "nobody",
         "password": "none",
     }
-    saved = made(http, "/api/sources", source)
-    session = made(http, "/api/token", stack.admin)
-    grant = f"/api/tables/Kept204/grants/{client['id']}"
+
+
+def between_services() -> dict[tuple[str, str], Call]:
+    """The same for the paths that only services call."""
+    now = datetime.now(UTC).isoformat()
     event = {
         "kind": "created",
         "schema_name": "data",
         "table_name": "Kept204",
-        "occurred_at": datetime.now(UTC).isoformat(),
+        "occurred_at": now,
     }
     edge = {
         "etl_name": "nightly",
         "schema_name": "public",
         "table_name": "orders",
         "import_id": 1,
-        "seen_at": datetime.now(UTC).isoformat(),
+        "seen_at": now,
     }
     return {
-        ("post", "/api/auth/revoke"): ("/api/auth/revoke", {"refresh": session["refresh"]}),
-        ("delete", "/api/tables/{table}/grants/{identifier}"): (grant, None),
-        ("delete", "/api/auth/clients/{id}"): (f"/api/auth/clients/{client['id']}", None),
-        ("delete", "/api/catalog/etls/{etl}/tables/{schema}/{table}"): (
-            "/api/catalog/etls/nightly/tables/public/orders",
-            None,
-        ),
         ("post", "/internal/catalog/table-events"): ("/internal/catalog/table-events", event),
         ("post", "/internal/catalog/edges"): ("/internal/catalog/edges", edge),
-        ("delete", "/api/tables/{table}/records/{id}"): (
-            f"/api/tables/Kept204/records/{first}",
-            None,
-        ),
-        ("delete", "/api/delete-record"): (
-            "/api/delete-record",
-            {"table_name": "Kept204", "id": second},
-        ),
-        ("delete", "/api/tables/{table}"): ("/api/tables/Gone1", None),
-        ("delete", "/api/delete-table"): ("/api/delete-table", {"table_name": "Gone2"}),
         ("delete", "/internal/tables/{table}"): ("/internal/tables/Kept204?oid=1", None),
-        ("delete", "/api/sources/{id}"): (f"/api/sources/{saved['id']}", None),
     }
 
 
 def test_every_204_comes_without_a_body_and_a_media_type(stack: RunningStack) -> None:
     token = peer_token(stack)
     with stack.signed_in() as person:
-        known = calls(stack, person)
+        known = gone_after(person, stack) | between_services()
         for url in stack.facts["services"].values():
             document = httpx2.get(f"{url}/internal/openapi.json", trust_env=False).json()
             for path, operations in document["paths"].items():

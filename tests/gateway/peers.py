@@ -88,6 +88,14 @@ async def part(send: Any, body: bytes, *, more: bool = True) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": more})
 
 
+async def open_events(_scope: Any, receive: Any, send: Any) -> None:
+    """One event, and then a stream that stays open until its reader goes."""
+    await start(send, (b"content-type", b"text/event-stream"))
+    await part(send, b"id: 1\n\n")
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 async def answer_json(
     send: Any, content: Any, *, status: int = 200, media_type: bytes = b"application/json"
 ) -> None:

@@ -13,7 +13,7 @@ import aiohttp
 
 from deploy.local.processes import free_port
 from deploy.local.valkey import Valkey
-from tests.gateway.peers import FakeService, part, start
+from tests.gateway.peers import FakeService, open_events, part, start
 from tests.support.waiting import until
 
 
@@ -54,12 +54,6 @@ async def test_sigterm_ends_streams_finishes_requests_and_exits_well(
 ) -> None:
     finish, asked = asyncio.Event(), asyncio.Event()
 
-    async def events(_scope: Any, receive: Any, send: Any) -> None:
-        await start(send, (b"content-type", b"text/event-stream"))
-        await part(send, b"id: 1\n\n")
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
     async def slow(_scope: Any, _receive: Any, send: Any) -> None:
         await start(send)
         await part(send, b"first ")
@@ -67,7 +61,7 @@ async def test_sigterm_ends_streams_finishes_requests_and_exits_well(
         await finish.wait()
         await part(send, b"last", more=False)
 
-    service.answers["/api/imports/1/events"] = events
+    service.answers["/api/imports/1/events"] = open_events
     service.answers["/api/tables/x/export"] = slow
     async with gateway_process(service, valkey_server) as (process, http):
         stream = await http.get("/api/imports/1/events")

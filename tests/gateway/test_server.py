@@ -13,7 +13,7 @@ from tests.gateway.peers import (
     FakeService,
     RunningGateway,
     answer_json,
-    part,
+    open_events,
     running_gateway,
     start,
 )
@@ -167,18 +167,12 @@ async def test_stopping_ends_event_streams_and_lets_requests_finish(
 ) -> None:
     finish, asked = asyncio.Event(), asyncio.Event()
 
-    async def events(_scope: Any, receive: Any, send: Any) -> None:
-        await start(send, (b"content-type", b"text/event-stream"))
-        await part(send, b"id: 1\n\n")
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
     async def slow(_scope: Any, _receive: Any, send: Any) -> None:
         asked.set()
         await finish.wait()
         await answer_json(send, {"finished": True})
 
-    service.answers["/api/imports/1/events"] = events
+    service.answers["/api/imports/1/events"] = open_events
     service.answers["/api/tables"] = slow
     async with running_gateway(settings(service.url)) as gateway:
         http = aiohttp.ClientSession(gateway.url)
