@@ -5,6 +5,7 @@ uvicorn's httptools protocol reads a request's head of any size and waits for it
 
 import asyncio
 import json
+import re
 import socket
 from collections.abc import Callable
 from typing import Any, cast
@@ -34,6 +35,7 @@ class HeadError(Exception):
         self.status = status
 
 
+_RAW = re.compile(rb"[\x80-\xff]")
 _REFUSALS = {
     400: ("bad_request", "The request cannot be read", "this is not a valid HTTP/1.1 request"),
     408: ("request_timeout", "The request took too long to arrive", "send the head faster"),
@@ -90,6 +92,8 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         if self._in_head and self._head_timer is None:
             self._head_timer = self.loop.call_later(self.head_timeout_s, self._head_is_late)
+        if self._in_head and not self._head_started and not data.isascii():
+            data = _with_encoded_target(data)
         super().data_received(data)
         if not self._in_head or self._refused or self.transport.is_closing():
             return
@@ -204,6 +208,19 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refused = True
         self.transport.write_eof()
         self.loop.call_later(LINGER_S, self.transport.close)
+
+
+def _with_encoded_target(head: bytes) -> bytes:
+    """A head whose first line is percent-encoded where it holds UTF-8.
+
+    People type such addresses behind `curl`; the parser refuses them, most servers do not.
+    """
+    line, end, rest = head.partition(b"\r\n")
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return head
+    return _RAW.sub(lambda byte: b"%%%02X" % ord(byte[0]), line) + end + rest
 
 
 class Server(uvicorn.Server):

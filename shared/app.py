@@ -220,13 +220,16 @@ async def _http_exception(request: Request, exc: Exception) -> JSONResponse:
     assert isinstance(exc, HTTPException)
     title = TITLES.get(exc.status_code, "Not possible")
     code = title.lower().replace(" ", "_")
+    detail = str(exc.detail)
+    if exc.status_code == 405 and (allowed := (exc.headers or {}).get("Allow")):
+        detail = f"there is no {request.method} here, only {allowed}"
     request.scope["tabularium.problem"] = code
     return problem_response(
         problem_document(
             status=exc.status_code,
             code=code,
             title=title,
-            detail=str(exc.detail),
+            detail=detail,
             request_id=current_request_id.get(),
         ),
         headers=dict(exc.headers or {}),

@@ -97,9 +97,7 @@ class StandardOutput:
 
 
 def _is_pretty(log_format: LogFormat) -> bool:
-    return log_format is LogFormat.PRETTY or (
-        log_format is LogFormat.AUTO and sys.stdout.isatty()
-    )
+    return log_format is LogFormat.PRETTY or (log_format is LogFormat.AUTO and sys.stdout.isatty())
 
 
 def _add_request_id(

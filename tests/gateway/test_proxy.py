@@ -37,6 +37,15 @@ async def test_the_target_arrives_untouched(
     assert service.seen[-1].target == target
 
 
+async def test_letters_typed_behind_curl_arrive_percent_encoded(
+    service: FakeService, gateway: RunningGateway
+) -> None:
+    typed = "GET /api/etl/Ночь/tables?q=ünï HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    answer = await gateway.raw(typed.encode())
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert service.seen[-1].target == "/api/etl/%D0%9D%D0%BE%D1%87%D1%8C/tables?q=%C3%BCn%C3%AF"
+
+
 async def test_one_slash_is_dropped_on_the_way(
     service: FakeService, http: aiohttp.ClientSession
 ) -> None:
