@@ -27,6 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.catalog.domain import Merged, ScanRow
 from services.catalog.repository.edges import absorbing
 from services.catalog.tables import Edge
+from shared.database import while_connected
 
 STAGE = text(
     "CREATE TEMPORARY TABLE staged"
@@ -145,13 +146,14 @@ async def copy_triples(connection: AsyncConnection, csv: AsyncIterable[bytes]) -
     raw = await connection.get_raw_connection()
     driver = raw.driver_connection
     assert driver is not None
-    await driver.copy_to_table(
-        "staged",
-        schema_name="pg_temp",
-        source=csv,
-        columns=["etl", "schema_name", "name"],
-        format="csv",
-    )
+    async with while_connected(driver):
+        await driver.copy_to_table(
+            "staged",
+            schema_name="pg_temp",
+            source=csv,
+            columns=["etl", "schema_name", "name"],
+            format="csv",
+        )
 
 
 async def copy_scan(connection: AsyncConnection, rows: Sequence[ScanRow]) -> None:
@@ -159,12 +161,13 @@ async def copy_scan(connection: AsyncConnection, rows: Sequence[ScanRow]) -> Non
     raw = await connection.get_raw_connection()
     driver = raw.driver_connection
     assert driver is not None
-    await driver.copy_records_to_table(
-        "staged",
-        schema_name="pg_temp",
-        records=rows,
-        columns=[column.name for column in staged.columns],
-    )
+    async with while_connected(driver):
+        await driver.copy_records_to_table(
+            "staged",
+            schema_name="pg_temp",
+            records=rows,
+            columns=[column.name for column in staged.columns],
+        )
 
 
 async def merge_triples(connection: AsyncConnection, *, import_id: int) -> Merged:
