@@ -67,6 +67,8 @@ def document_of(table: Table) -> Json:
 def _components(table: Table) -> Json:
     schema = schema_of(table)
     schema.pop("$schema")
+    # The table's name, by which readers could not tell the three schemas apart.
+    schema.pop("title")
     new = {**schema, "properties": dict(schema["properties"])}
     del new["properties"][ID_COLUMN]
     record = {**schema, "required": [ID_COLUMN, *(column.name for column in table.columns)]}
