@@ -61,17 +61,24 @@ def checked_names(header: Sequence[str | None]) -> tuple[str, ...]:
 
 
 def plan_columns(
-    names: Sequence[str], contract: TableContract, options: ImportOptions
+    names: Sequence[str],
+    contract: TableContract,
+    options: ImportOptions,
+    *,
+    ignoring_others: bool = False,
 ) -> ColumnPlan:
     """Match a file's columns with the table's, by name or by `mapping`.
 
-    Columns that begin with `_` are ignored unless mapped. Raises a HeaderError for an unknown
+    Columns that begin with `_` are ignored unless mapped; with `ignoring_others` those that the
+    table lacks are ignored too. Raises a HeaderError for an unknown
     column, two columns into one, an `id` that is neither key nor mapped, and a missing column
     that must not be null and has no default; OptionError for a `mapping` or `key` that names
     what is not there.
     """
     types: dict[str, ColumnContract] = {column.name: column for column in contract.columns}
     targets = _targets(names, options)
+    if ignoring_others:
+        targets = {source: target for source, target in targets.items() if target in types}
     unknown = [source for source, target in targets.items() if target not in (*types, ID_COLUMN)]
     if unknown:
         raise UnknownColumnError.of_columns(

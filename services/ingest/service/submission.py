@@ -25,8 +25,8 @@ from services.ingest.errors import (
     TableExistsError,
     UploadTooLargeError,
 )
+from services.ingest.pipeline.inspection import inspect_upload
 from services.ingest.pipeline.kinds import refuse_kind
-from services.ingest.pipeline.source import inspect_upload
 from services.ingest.repository import imports
 from services.ingest.repository.rows import OPTIONS
 from services.ingest.service.catalog_file import CATALOG_CONTRACT
@@ -229,6 +229,7 @@ async def _check_head(
         file_name=upload.file_name,
         options=submission.options,
         contract=contract,
+        ignoring_others=submission.kind is ImportKind.CATALOG_FILE,
         complete=len(head) == upload.size_bytes,
     )
 

@@ -11,6 +11,7 @@ import zstandard
 
 from services.ingest.domain import FileFormat, ImportOptions
 from services.ingest.errors import FileRefusedError
+from services.ingest.pipeline.inspection import inspect_upload
 from services.ingest.pipeline.limits import MIB, Limits
 from services.ingest.pipeline.load import load_file
 from services.ingest.pipeline.ports import FileLoad
@@ -29,7 +30,6 @@ from services.ingest.pipeline.refusals import (
     UnknownColumnError,
     WrongFileKindError,
 )
-from services.ingest.pipeline.source import inspect_upload
 from tests.ingest.pipeline.loading import Column, Loader, columns
 
 SMALL = Limits(block_bytes=4096, record_bytes=20_000)
