@@ -15,6 +15,7 @@ from services.records.tables import idempotency, outbox
 from shared.contracts.catalog import TableEvent
 from shared.idempotency import purge_forever
 from shared.outbox import deliver_forever
+from shared.stopping import end
 
 RECONNECT_S = 1.0
 
@@ -41,8 +42,7 @@ async def background(
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
+            await end(tasks)
 
 
 async def listen_forever(known: KnownTables, database_url: str) -> None:
