@@ -120,7 +120,10 @@ class FormatFound:
 
 @dataclass(frozen=True, slots=True)
 class InferredColumn:
-    """A column made by `create_table`, its type, and the evidence against the narrower one."""
+    """A column made by `create_table`, its type, and the evidence against the narrower one.
+
+    Of a catalog file: a column that it need not have, of the type `ignored`.
+    """
 
     column: str
     type: str

@@ -178,7 +178,10 @@ class Format(AnswerModel):
 
 
 class Inferred(AnswerModel):
-    """A column made by `create_table`, and the value that ruled the narrower type out."""
+    """A column made by `create_table`, and the value that ruled the narrower type out.
+
+    For a catalog file: a column that was left out, with the type `ignored`.
+    """
 
     column: str
     type: str

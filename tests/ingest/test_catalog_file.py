@@ -1,5 +1,7 @@
 """A file of ETLs and their tables fills the catalog, and says which lines it could not take."""
 
+import pytest
+
 from shared.contracts.auth import Scope
 from tests.ingest.driving import ANN, Ingest
 from tests.support.issuer import machine
@@ -33,6 +35,37 @@ async def test_lines_without_names_are_refused_alone(working: Ingest) -> None:
         (6, "table_name", "not_null"),
         (7, "etl_name", "too_long"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (
+            "edges.csv",
+            b"note,etl_name,id,schema_name,table_name\na,nightly,1,sales,orders\nb,nightly,2,,x\n",
+        ),
+        (
+            "edges.json",
+            b"""[{"note":"a","etl_name":"nightly","id":1,"schema_name":"sales","table_name":"orders"},
+            {"etl_name":"nightly","table_name":"x","note":null}]""",
+        ),
+    ],
+)
+async def test_other_columns_are_left_out_and_named(
+    working: Ingest, name: str, content: bytes
+) -> None:
+    import_ = await working.submit(content, path="/api/data/file", name=name)
+    done = await working.finished(import_)
+    assert (done["state"], done["rows"]["loaded"], done["rows"]["rejected"]) == ("succeeded", 1, 1)
+    assert [(edge.etl_name, edge.table_name) for edge in working.peers.merged] == [
+        ("nightly", "orders")
+    ]
+    assert [(note["column"], note["type"]) for note in done["inferred"]] == [
+        ("note", "ignored"),
+        ("id", "ignored"),
+    ]
+    [error] = (await working.get(done["links"]["errors"])).json()["items"]
+    assert (error["column"], error["code"]) == ("schema_name", "not_null")
 
 
 async def test_a_header_that_is_no_catalog_file_is_refused_at_once(ingest: Ingest) -> None:

@@ -1,5 +1,7 @@
 """A file of `etl_name,schema_name,table_name`: judged like a table's rows, merged by the catalog.
 
+Other columns are ignored, and the import says so.
+
 The merge is one call and one transaction of the catalog; doing it again changes nothing, so an
 attempt that dies after it is simply repeated.
 """
@@ -10,11 +12,17 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from services.ingest.domain import ImportOptions, Outcome, Progress, RowCounts
+from services.ingest.domain import (
+    ImportOptions,
+    InferredColumn,
+    Outcome,
+    Progress,
+    RowCounts,
+)
 from services.ingest.load_ports import Attempt, StoredUploadSource
 from services.ingest.pipeline.cells import CellRules, Judged, judge
 from services.ingest.pipeline.frame import Frame
-from services.ingest.pipeline.header import plan_columns
+from services.ingest.pipeline.header import ColumnPlan, plan_columns
 from services.ingest.pipeline.limits import Limits
 from services.ingest.pipeline.rejects import RejectReport
 from services.ingest.pipeline.source import FileSource
@@ -89,7 +97,7 @@ async def load_catalog_file(attempt: Attempt, upload: StoredUploadSource) -> Out
     source = await FileSource.opened(
         upload, file_name=attempt.run.file_name or "upload", options=options, limits=Limits()
     )
-    plan = plan_columns(source.columns, CATALOG_CONTRACT, options)
+    plan = plan_columns(source.columns, CATALOG_CONTRACT, options, ignoring_others=True)
     merge = _Merge(
         attempt=attempt,
         source=source,
@@ -107,10 +115,22 @@ async def load_catalog_file(attempt: Attempt, upload: StoredUploadSource) -> Out
         ),
         bytes_read=merge.counts.bytes_read,
         format=source.format,
+        inferred=_ignored(plan),
     )
     async with attempt.pool.acquire() as connection:
         await attempt.fence(connection, outcome)
     return outcome
+
+
+def _ignored(plan: ColumnPlan) -> tuple[InferredColumn, ...]:
+    """A note for each column that is no part of a catalog file."""
+    taken = {column.source for column in plan.columns}
+    because = f"a catalog file has {', '.join(COLUMNS)}; other columns are left out"
+    return tuple(
+        InferredColumn(column=name, type="ignored", because=because)
+        for name in plan.originals
+        if name not in taken
+    )
 
 
 def _judged(frame: Frame, rules: CellRules) -> Judged:
