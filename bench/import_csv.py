@@ -19,6 +19,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import uvloop
+
 from bench.import_shape import ROWS, copied_s, fresh, imported, rows, server, write_csv
 from bench.memory import peak_mib
 from bench.results import Section, machine
@@ -128,7 +130,7 @@ def compared(part: Part, folder: Path, database: Database) -> dict[str, list[flo
 
 def timed(database: Database, file: Path, *, unique: bool) -> float:
     asyncio.run(fresh(database, "a", unique=unique))
-    took, outcome = asyncio.run(imported(database, "a", file))
+    took, outcome = uvloop.run(imported(database, "a", file))
     assert outcome.rows.read == ROWS, outcome
     return took
 
@@ -164,7 +166,7 @@ def import_one(ingest_url: str, path: Path) -> None:
         def url(self, role: str) -> str:
             return ingest_url if role == "ingest" else os.environ["BENCH_OWNER_URL"]
 
-    asyncio.run(imported(Urls(), "a", path))  # type: ignore[arg-type]
+    uvloop.run(imported(Urls(), "a", path))  # type: ignore[arg-type]
     print(peak_mib())
 
 

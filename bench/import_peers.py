@@ -9,6 +9,8 @@ import os
 import subprocess
 import sys
 
+import uvloop
+
 from bench.import_shape import copied_s, fresh, imported, server, write_csv
 from bench.results import Section, machine
 
@@ -39,7 +41,7 @@ def main() -> None:
         write_csv(file, ROWS)
         ways: list[tuple[str, float]] = []
         asyncio.run(fresh(database, "a"))
-        ways.append(("import (validated)", asyncio.run(imported(database, "a", file))[0]))
+        ways.append(("import (validated)", uvloop.run(imported(database, "a", file))[0]))
         asyncio.run(fresh(database, "b"))
         ways.append(("`psql \\copy`", copied_s(database, "b", file)))
         for name, script in (

