@@ -138,7 +138,7 @@ def test_long_labels_are_cut_and_whole_in_the_tooltip() -> None:
     picture = ET.fromstring(as_svg(graph_of(("e", name))))
 
     texts = [text.text or "" for text in picture.iter(f"{SVG}text")]
-    assert any(re.fullmatch(r"s\.表{21}…", text) for text in texts)
+    assert any(re.fullmatch(r"s\.表{31}…", text) for text in texts)
     assert f"s.{name}" in [title.text for title in picture.iter(f"{SVG}title")]
 
 

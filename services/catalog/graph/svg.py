@@ -18,7 +18,7 @@ MARGIN_PX = 20
 GAP_PX = 260
 LETTER_PX = 7.6
 """Width of a letter of 13 px in the usual sans-serif fonts, rather too much than too little."""
-LABEL_LIMIT = 44
+LABEL_LIMIT = 64
 """Letters (wide ones count twice) after which a label is cut; its tooltip has the whole name."""
 HEADER_PX = 36
 

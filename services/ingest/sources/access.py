@@ -60,8 +60,8 @@ class SourceAccess:
             async with self._oracle(login) as session:
                 return f"Oracle Database {session.version}"
         async with self._postgresql(login) as connection:
-            version = connection.get_server_version()
-            return f"PostgreSQL {version.major}.{version.minor}"
+            version: str = await connection.fetchval("SHOW server_version")
+            return f"PostgreSQL {version.split(maxsplit=1)[0]}"
 
     @asynccontextmanager
     async def scan(self, login: Login) -> AsyncIterator[AsyncIterator[ScannedTable]]:

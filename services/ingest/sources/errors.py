@@ -121,6 +121,7 @@ ORACLE_REASONS: dict[str, Reason] = {
     "ORA-00600": LOST,
 }
 
+SYNTAX_ERROR = "42601"
 POSTGRESQL_REASONS: dict[str, Reason] = {
     "28P01": WRONG_LOG_IN,
     "28000": Reason("user", "not_let_in", "the server does not let this user in from here"),
@@ -161,6 +162,11 @@ def postgresql_reason(error: BaseException) -> Reason:
         if state[:2] in ("08", "57", "58", "XX") and state not in POSTGRESQL_REASONS:
             return LOST
         other = Reason("source", "source_error", _first_line(str(error)))
+        if state == "42601":
+            text = (
+                f"send one SELECT, without a semicolon; the server says: {_first_line(str(error))}"
+            )
+            other = Reason("query", "query_refused", text)
         return POSTGRESQL_REASONS.get(state, other)
     if reason := _transport_reason(error):
         return reason

@@ -4,7 +4,14 @@ import re
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, EmailStr, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    EmailStr,
+    Field,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from services.ingest.domain import ImportOptions, Mode, OnError
@@ -219,8 +226,28 @@ class DatabaseImport(RequestModel):
         )
 
 
-def _words_for_kinds(value: object) -> object:
-    return {"postgres": "postgresql"}.get(value, value) if isinstance(value, str) else value
+def _kind_by_its_older_word(value: object) -> object:
+    kind = {"postgres": "postgresql", "postgresql": "postgresql", "oracle": "oracle"}
+    if not isinstance(value, str) or value not in kind:
+        raise PydanticCustomError("unknown_kind", "say postgres or oracle")
+    return kind[value]
+
+
+def _dsn_of_host_port_service(dsn: str) -> str:
+    if not _DSN.fullmatch(dsn):
+        raise PydanticCustomError("dsn", "write the `dsn` as host:port/service")
+    return dsn
+
+
+def _there_unless_dsn(word: str | None, info: ValidationInfo) -> str | None:
+    if word is None and info.data.get("dsn", "refused already") is None:
+        raise PydanticCustomError("missing", "send this, or for Oracle a `dsn` in its place")
+    return word
+
+
+WordUnlessDsn = Annotated[
+    Word | None, AfterValidator(_there_unless_dsn), Field(validate_default=True)
+]
 
 
 class CatalogDatabase(RequestModel):
@@ -228,15 +255,16 @@ class CatalogDatabase(RequestModel):
 
     db_type: Annotated[
         Literal["postgresql", "oracle"],
-        BeforeValidator(_words_for_kinds),
+        BeforeValidator(_kind_by_its_older_word),
         Field(json_schema_extra={"enum": ["postgres", "oracle"]}),
     ]
-    host: Word | None = None
-    port: Port | None = None
-    dbname: Word | None = None
     dsn: Annotated[
-        str | None, Field(max_length=600, description="Oracle only: `host:port/service`.")
+        Annotated[str, Field(max_length=600), AfterValidator(_dsn_of_host_port_service)] | None,
+        Field(description="Oracle only, for `host`, `port` and `dbname`: `host:port/service`."),
     ] = None
+    host: WordUnlessDsn = None
+    port: Port | None = None
+    dbname: WordUnlessDsn = None
     user: Word
     password: Password
     etl_name: Name
@@ -244,15 +272,11 @@ class CatalogDatabase(RequestModel):
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
-        if self.dsn is not None:
-            if self.db_type != "oracle" or self.host or self.port or self.dbname:
-                raise PydanticCustomError(
-                    "dsn", "`dsn` is for Oracle, in place of `host`, `port` and `dbname`"
-                )
-            if not _DSN.fullmatch(self.dsn):
-                raise PydanticCustomError("dsn", "write the `dsn` as host:port/service")
-        elif self.host is None or self.dbname is None:
-            raise PydanticCustomError("missing", "send `host` and `dbname`")
+        others = self.host or self.port or self.dbname
+        if self.dsn is not None and (self.db_type != "oracle" or others):
+            raise PydanticCustomError(
+                "dsn", "`dsn` is for Oracle, in place of `host`, `port` and `dbname`"
+            )
         return self
 
     def login(self) -> Login:

@@ -243,8 +243,9 @@ async def test_what_does_not_work_is_told_before_the_202(elsewhere: Elsewhere) -
     answer = await elsewhere.refused(source=oracle, table="people", into="people")
     assert answer[0] == 422
     assert ("BALANCE", "unknown_column") in answer[1]
-    answer = await elsewhere.refused(source=postgresql, query="SELEC", into="people")
-    assert answer == (422, [("source", "source_error")])
+    for query in ("SELEC", "DELETE FROM pg_class"):
+        answer = await elsewhere.refused(source=postgresql, query=query, into="people")
+        assert answer == (422, [("query", "query_refused")])
     assert await elsewhere.ingest.owner.fetchval("SELECT count(*) FROM ingest.imports") == 0
     assert await elsewhere.ingest.owner.fetchval("SELECT count(*) FROM ingest.reads") == 0
 
