@@ -240,9 +240,9 @@ def tell(seconds: dict[str, list[float]], peak_mib: float) -> None:
         ],
     )
     section.say(
-        "Each line makes a row in each of two tables with two indexes each. What that writing alone "
-        "costs, with every name found and every id known beforehand, is the third way: the bound "
-        "of this model."
+        "Each line makes a row in each of two tables with two indexes each. What that writing "
+        "alone costs, with every name found and every id known beforehand, is the third way: "
+        "the bound of this model."
     )
     section.say(f"Peak memory of the catalog's process: {peak_mib:.0f} MiB (`VmHWM`).")
     section.write()
