@@ -71,8 +71,7 @@ def build_app(
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http_exception)
-    requests = RequestLog(service, level=settings.log_level, log_format=settings.log_format)
-    app.add_middleware(RequestContext, service=service, requests=requests)
+    app.add_middleware(RequestContext, service=service, settings=settings)
     return app
 
 
@@ -98,19 +97,19 @@ def _operation_id(route: APIRoute) -> str:
 class RequestContext:
     """Gives each request its id, one log line, one metric, and a problem if the app raises."""
 
-    def __init__(self, app: ASGIApp, service: str, requests: RequestLog) -> None:
+    def __init__(self, app: ASGIApp, service: str, settings: ProcessSettings) -> None:
         self._app = app
         self._service = service
-        self._requests = requests
+        self._requests = RequestLog(
+            service, level=settings.log_level, log_format=settings.log_format
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        # Routing sees the path as it was sent; `Segment` decodes its parts afterwards.
-        if raw_path := scope.get("raw_path"):
-            scope["path"] = raw_path.decode("latin-1").partition("?")[0]
+        take_raw_path(scope)
         sent = dict(scope["headers"]).get(HEADER.lower().encode(), b"").decode("latin-1")
         request_id = accepted_or_new(sent)
         reset = current_request_id.set(request_id)
@@ -166,6 +165,12 @@ class RequestContext:
             self._requests.info("request", **fields)
         else:
             log.error("request_refused", service=self._service, **fields)
+
+
+def take_raw_path(scope: Scope) -> None:
+    """Let routing see the path as it was sent; `Segment` decodes its parts afterwards."""
+    if raw_path := scope.get("raw_path"):
+        scope["path"] = raw_path.decode("latin-1").partition("?")[0]
 
 
 def _route(scope: MutableMapping[str, Any]) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 
 import asyncpg
 from fastapi import FastAPI, Request
-from fastapi.middleware import Middleware
 
 from services.records import actions
 from services.records.clients import CatalogClient, SubjectClient
@@ -17,7 +16,7 @@ from services.records.routes.front import FRONT, FrontDoor
 from services.records.service.stores import KnownTables, Stores
 from services.records.settings import RecordsSettings
 from services.records.tasks import background
-from shared.app import build_app
+from shared.app import RequestContext, build_app
 from shared.client import PeerClient, TokenSource, http_client
 from shared.database import database_engine, database_pool, probe_engine
 from shared.jwt import Verifier
@@ -66,8 +65,11 @@ def create_app(settings: RecordsSettings | None = None) -> FastAPI:
         lifespan=lifespan,
         probes={"postgresql": _probe_database},
     )
-    # The innermost: what it answers has its request id, its log line and its metric all the same.
-    app.user_middleware.append(Middleware(FrontDoor, routes=FRONT))
+    app.middleware_stack = FrontDoor(
+        app.build_middleware_stack(),
+        FRONT,
+        around=lambda answer: RequestContext(answer, service="records", settings=chosen),
+    )
     return app
 
 

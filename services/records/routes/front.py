@@ -1,12 +1,12 @@
 """The shortest way to a page of records, and to one record more: the calls that are made most.
 
-FastAPI passes a request through five layers, looks for a route through every included router,
+FastAPI passes a request through six layers, looks for a route through every included router,
 twice, and then solves dependencies: more than PostgreSQL takes for the page. `FrontDoor` stands
 before all that and calls the same functions; FastAPI's own routes stay, for the document and for
 whatever does not match here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from fastapi import Request, Response
 from fastapi.security import SecurityScopes
@@ -19,6 +19,7 @@ from starlette.types import Scope as AsgiScope
 from services.records.dependencies import BODY_LIMIT_BYTES, RecordsState, json_body
 from services.records.routes.many import records_create
 from services.records.routes.records import records_list
+from shared.app import take_raw_path
 from shared.caller import authenticated
 from shared.contracts.auth import Caller, Scope
 from shared.idempotency import HEADER
@@ -86,20 +87,27 @@ class PlainPostRoute(FrontRoute):
 
 
 class FrontDoor:
-    """Middleware: answers some routes itself, and leaves the rest to the app."""
+    """Answers some routes itself, and leaves all other requests to the app behind it.
 
-    def __init__(self, app: ASGIApp, routes: Sequence[FrontRoute]) -> None:
+    `around` gives each of them what the app gives to its own: request id, log line, metric, and a
+    problem where it raises.
+    """
+
+    def __init__(
+        self, app: ASGIApp, routes: Sequence[FrontRoute], *, around: Callable[[ASGIApp], ASGIApp]
+    ) -> None:
         self._app = app
         self._routes = [
-            (route, RequestBodyLimitMiddleware(route.answer, BODY_LIMIT_BYTES))
+            (route, around(RequestBodyLimitMiddleware(route.answer, BODY_LIMIT_BYTES)))
             if isinstance(route, PlainPostRoute)
-            else (route, route.answer)
+            else (route, around(route.answer))
             for route in routes
         ]
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] == "http":
+            take_raw_path(scope)
             for route, answer in self._routes:
                 match, found = route.matches(scope)
                 if match is Match.FULL:
