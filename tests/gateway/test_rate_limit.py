@@ -101,6 +101,31 @@ async def test_many_at_once_pass_exactly_as_many_as_allowed(redis: Redis, key: s
     assert sum(v.allowed for v in verdicts if v.limit is other) == 400
 
 
+async def test_far_from_its_limit_a_request_does_not_wait_for_redis(redis: Redis, key: str) -> None:
+    limiter = RateLimiter(redis)
+    limit = Limit("l", key, interval_us=HOUR, burst=1000)
+    await limiter.check([limit])
+    before = (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
+    left = [(await limiter.check([limit])).remaining for _ in range(500)]
+    assert left == list(range(998, 498, -1))
+    assert (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"] < before + 100
+
+    async def is_counted() -> bool:
+        # Another process sees them all: 501 and its own.
+        return (await RateLimiter(redis).check([limit])).remaining <= 498
+
+    await until("Redis knows of all requests", is_counted)
+
+
+async def test_one_by_one_pass_exactly_as_many_as_allowed(redis: Redis, key: str) -> None:
+    limiters = [RateLimiter(redis), RateLimiter(redis)]
+    limit = Limit("l", key, interval_us=HOUR, burst=300)
+    allowed = 0
+    for n in range(400):
+        allowed += (await limiters[n // 10 % 2].check([limit])).allowed
+    assert allowed == 300
+
+
 async def test_keys_leave_redis_when_they_are_whole_again(redis: Redis, key: str) -> None:
     limit = Limit("l", key, interval_us=1_000_000, burst=10)
     await RateLimiter(redis).check([limit])
