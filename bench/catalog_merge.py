@@ -20,6 +20,7 @@ from pathlib import Path
 import asyncpg
 import httpx2
 
+from bench.memory import peak_mib
 from bench.results import Section, machine
 from deploy.local.postgresql import Cluster, find_binaries, prepare
 from deploy.local.processes import free_port
@@ -173,12 +174,6 @@ async def empty(database: Database) -> None:
     await connection.close()
 
 
-def peak_memory_mib(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) / 1024
-
-
 async def measure(
     database: Database, lines: Path, csv: Path
 ) -> tuple[dict[str, list[float]], float]:
@@ -196,7 +191,7 @@ async def measure(
                 seconds[case].append(took_s)
                 if case == "new":
                     seconds["finished"].append(finished_rows_copied_s(database, csv.parent))
-        return seconds, peak_memory_mib(pid)
+        return seconds, peak_mib(pid)
 
 
 def main() -> None:
@@ -208,11 +203,11 @@ def main() -> None:
             asyncio.run(make_owner(cluster))
             database = asyncio.run(make_database(cluster, "catalog_merge"))
             migrate(database, "auth", "catalog")
-            seconds, peak_mib = asyncio.run(measure(database, lines, csv))
-    tell(seconds, peak_mib)
+            seconds, most_mib = asyncio.run(measure(database, lines, csv))
+    tell(seconds, most_mib)
 
 
-def tell(seconds: dict[str, list[float]], peak_mib: float) -> None:
+def tell(seconds: dict[str, list[float]], most_mib: float) -> None:
     floor_s = statistics.median(seconds["keyed"])
     names = {
         "psql": "`psql \\copy` into a bare table, no index, no duplicates removed",
@@ -244,7 +239,7 @@ def tell(seconds: dict[str, list[float]], peak_mib: float) -> None:
         "alone costs, with every name found and every id known beforehand, is the third way: "
         "the bound of this model."
     )
-    section.say(f"Peak memory of the catalog's process: {peak_mib:.0f} MiB (`VmHWM`).")
+    section.say(f"Peak memory of the catalog's process: {most_mib:.0f} MiB (`VmHWM`).")
     section.write()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from bench import database_oracle as oracle
 from bench import database_postgresql as postgresql
 from bench.import_shape import ROWS, fresh, server
+from bench.memory import peak_mib
 from bench.results import Section, machine
 from tests.support.databases import Database
 
@@ -42,12 +43,12 @@ async def measure(database: Database) -> tuple[Seconds, Seconds, float]:
             theirs["rows"].append(await oracle.driver_rows_s(login))
             await fresh(database, postgresql.TABLE)
             theirs["import"].append(await oracle.imported_s(login, database))
-    return ours, theirs, postgresql.peak_memory_mib()
+    return ours, theirs, peak_mib()
 
 
 def main() -> None:
     with server() as (_folder, database):
-        ours, theirs, peak_mib = asyncio.run(measure(database))
+        ours, theirs, most_mib = asyncio.run(measure(database))
     section = Section("databases", "Imports from databases")
     section.say(
         f"`python -m bench database_imports`, {machine()}, one durable cluster for both sides, "
@@ -62,7 +63,7 @@ def main() -> None:
     )
     _table(section, theirs, oracle.ROWS, "against the driver")
     section.say(
-        f"Peak memory of the importing process over all of it: {peak_mib:.0f} MiB (`ru_maxrss`)."
+        f"Peak memory of the importing process over all of it: {most_mib:.0f} MiB (`VmHWM`)."
     )
     section.write()
 

@@ -1,6 +1,5 @@
 """One table from one PostgreSQL into another: psql piped into psql, and imports of the same."""
 
-import resource
 import subprocess
 import time
 
@@ -101,8 +100,3 @@ async def widened(database: Database) -> None:
     owner = await asyncpg.connect(database.url("records"))
     await owner.execute(f"ALTER TABLE data.{TABLE} ALTER amount TYPE numeric(14,2)")
     await owner.close()
-
-
-def peak_memory_mib() -> float:
-    """The most that this process has had at any time."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
