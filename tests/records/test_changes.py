@@ -13,6 +13,7 @@ from services.records.main import create_app
 from tests.records.conftest import Service, new_name, settings_for
 from tests.support.issuer import Issuer
 from tests.support.serving import serving
+from tests.support.waiting import until
 
 
 @asynccontextmanager
@@ -239,6 +240,31 @@ async def test_readers_are_not_stalled_while_a_change_waits(service: Service) ->
         assert reads == 5
         await holder.close()
         assert (await change).status_code == 200
+
+
+async def test_a_transaction_in_postgresql_is_named_after_its_request(service: Service) -> None:
+    table = new_name()
+    await service.ann.table(table, "v TEXT")
+    async with holding(service, table, application_name="someone else") as holder:
+        superuser = await asyncpg.connect(service.database.superuser_url)
+        change = asyncio.create_task(
+            service.ann(
+                "PATCH",
+                f"/api/tables/{table}",
+                {"add": [{"name": "w", "type": "INT"}]},
+                headers={"X-Request-ID": "who-waits-here"},
+            )
+        )
+
+        async def is_seen() -> bool:
+            names = await superuser.fetch("SELECT application_name FROM pg_stat_activity")
+            return "tabularium-records:who-waits-here" in [row[0] for row in names]
+
+        await until("the transaction that waits carries the request's id", is_seen)
+        await holder.close()
+        assert (await change).status_code == 200
+        assert not await is_seen()
+        await superuser.close()
 
 
 async def test_every_process_knows_a_change_as_soon_as_it_answered(

@@ -16,8 +16,13 @@ from services.records.domain import Table
 from services.records.errors import StaleTableError, TooSlowError, UniqueViolationError
 from shared.contracts.problem import FieldError
 from shared.errors import ConflictError, InvalidInputError
+from shared.request_id import current_request_id
 
-STATEMENT_LIMIT = text("SET LOCAL statement_timeout = '10min'")
+BEGUN = text(
+    "SELECT set_config('statement_timeout', '10min', true),"
+    " set_config('application_name', :name, true)"
+)
+"""For one transaction; its name in `pg_stat_activity` and in PostgreSQL's log is the request's."""
 
 
 class Driver(Protocol):
@@ -51,7 +56,8 @@ class TransactionDriver(Driver, Protocol):
 async def driver_of(connection: AsyncConnection) -> TransactionDriver:
     """Asyncpg's connection below SQLAlchemy's, with the transaction begun."""
     # SQLAlchemy sends BEGIN with its first statement, so that one must be SQLAlchemy's own.
-    await connection.execute(STATEMENT_LIMIT)
+    name = f"tabularium-records:{current_request_id.get() or 'engine'}"
+    await connection.execute(BEGUN, {"name": name})
     raw = await connection.get_raw_connection()
     driver: TransactionDriver = raw.driver_connection  # type: ignore[assignment]
     return driver
