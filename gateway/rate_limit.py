@@ -23,8 +23,8 @@ BATCH_LIMIT = 256
 MARGIN = 64
 """Within so many requests of a limit every one is counted in Redis before it may go on."""
 OWED_LIMIT = MARGIN // 2
-"""So many may go on before Redis is told: two processes never let through one too many together,
-each further one at most these."""
+"""So many may go on before Redis is told; a process that does not know yet what others have just
+used up lets through at most these too many."""
 TOLD_EVERY_S = 0.01
 KNOWN_FOR_S = 0.05
 KNOWN_LIMIT = 10_000
@@ -127,13 +127,20 @@ class _Known:
     reset_us: int
     at: float
     owed: int = 0
+    told: int = 0
+    """What is on its way to Redis, and not yet in its answer."""
+
+    @property
+    def spare(self) -> int:
+        """How many more may go on, as far as this process knows."""
+        return self.left - self.told - self.owed
 
     def take(self) -> Verdict:
         """Count one request here."""
         self.owed += 1
         interval_us = self.limit.interval_us
-        left = self.left - self.owed
-        return Verdict(self.limit, -left * interval_us, self.reset_us + self.owed * interval_us)
+        reset_us = self.reset_us + (self.told + self.owed) * interval_us
+        return Verdict(self.limit, -self.spare * interval_us, reset_us)
 
 
 class RateLimiter:
@@ -171,7 +178,7 @@ class RateLimiter:
 
     def _is_far(self, known: _Known) -> bool:
         fresh = self._loop.time() - known.at < KNOWN_FOR_S
-        return fresh and known.owed < OWED_LIMIT and known.left - known.owed > MARGIN
+        return fresh and known.owed < OWED_LIMIT and known.spare > MARGIN
 
     def _tell(self) -> None:
         """Count in Redis what went on without it."""
@@ -183,7 +190,7 @@ class RateLimiter:
     def _settle(self, known: _Known) -> None:
         if known.owed:
             owed, known.owed = known.owed, 0
-            known.left -= owed
+            known.told += owed
             self._enqueue(_Check((known.limit,), None, cost=-owed))
 
     def _enqueue(self, check: _Check) -> None:
@@ -218,6 +225,8 @@ class RateLimiter:
         if len(self._known) > KNOWN_LIMIT:
             self._known = {known.limit.key: known for known in self._owing}
         known = self._known.setdefault(limit.key, _Known(limit, 0, 0, 0.0))
+        if check.cost < 0:
+            known.told = max(0, known.told + check.cost)
         known.left, known.reset_us = verdict.remaining, verdict.reset_us
         known.at = self._loop.time()
 

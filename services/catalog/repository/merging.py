@@ -7,6 +7,7 @@ Nothing is ever deleted here, and all of it is one transaction. Merges write alo
 from collections.abc import AsyncIterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -143,9 +144,7 @@ async def stage(connection: AsyncConnection) -> None:
 
 async def copy_triples(connection: AsyncConnection, csv: AsyncIterable[bytes]) -> None:
     """COPY the names of ETL, schema and table as they come; what `csv` raises ends the COPY."""
-    raw = await connection.get_raw_connection()
-    driver = raw.driver_connection
-    assert driver is not None
+    driver = await _driver(connection)
     async with while_connected(driver):
         await driver.copy_to_table(
             "staged",
@@ -158,9 +157,7 @@ async def copy_triples(connection: AsyncConnection, csv: AsyncIterable[bytes]) -
 
 async def copy_scan(connection: AsyncConnection, rows: Sequence[ScanRow]) -> None:
     """COPY the rows of one block of a scan."""
-    raw = await connection.get_raw_connection()
-    driver = raw.driver_connection
-    assert driver is not None
+    driver = await _driver(connection)
     async with while_connected(driver):
         await driver.copy_records_to_table(
             "staged",
@@ -168,6 +165,13 @@ async def copy_scan(connection: AsyncConnection, rows: Sequence[ScanRow]) -> Non
             records=rows,
             columns=[column.name for column in staged.columns],
         )
+
+
+async def _driver(connection: AsyncConnection) -> Any:
+    """The driver's connection below SQLAlchemy's, which knows no COPY."""
+    driver = (await connection.get_raw_connection()).driver_connection
+    assert driver is not None
+    return driver
 
 
 async def merge_triples(connection: AsyncConnection, *, import_id: int) -> Merged:

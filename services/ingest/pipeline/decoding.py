@@ -84,7 +84,7 @@ class _Plain:
 class _Gzip:
     """Any number of members, one after the other, as gzip and bgzip write them.
 
-    ISA-L takes a third of zlib's time, which would be a sixth of an import.
+    ISA-L takes a third of zlib's time.
     """
 
     def __init__(self) -> None:

@@ -70,10 +70,9 @@ def plan_columns(
     """Match a file's columns with the table's, by name or by `mapping`.
 
     Columns that begin with `_` are ignored unless mapped; with `ignoring_others` those that the
-    table lacks are ignored too. Raises a HeaderError for an unknown
-    column, two columns into one, an `id` that is neither key nor mapped, and a missing column
-    that must not be null and has no default; OptionError for a `mapping` or `key` that names
-    what is not there.
+    table lacks are ignored too. Raises a HeaderError for an unknown column, two columns into one,
+    an `id` that is neither key nor mapped, and a missing column that must not be null and has no
+    default; OptionError for a `mapping` or `key` that names what is not there.
     """
     types: dict[str, ColumnContract] = {column.name: column for column in contract.columns}
     targets = _targets(names, options)
@@ -88,6 +87,23 @@ def plan_columns(
             "is no column of the table",
         )
     _refuse_collisions(targets)
+    _refuse_own_id(targets, options)
+    _refuse_gaps(targets, contract, options)
+    columns = tuple(
+        PlannedColumn(source, ID_COLUMN, ID_TYPE, nullable=False)
+        if target == ID_COLUMN
+        else PlannedColumn(
+            source,
+            target,
+            types[target].type,
+            nullable=types[target].nullable and target not in options.key,
+        )
+        for source, target in targets.items()
+    )
+    return ColumnPlan(columns, originals_of(names))
+
+
+def _refuse_own_id(targets: Mapping[str, str], options: ImportOptions) -> None:
     if targets.get(ID_COLUMN) == ID_COLUMN and not (
         ID_COLUMN in options.key or ID_COLUMN in options.mapping
     ):
@@ -97,6 +113,12 @@ def plan_columns(
             [ID_COLUMN],
             "is filled by the table itself",
         )
+
+
+def _refuse_gaps(
+    targets: Mapping[str, str], contract: TableContract, options: ImportOptions
+) -> None:
+    """Refuse a file without a column that must be there, for its own sake or as a key."""
     missing: list[str] = [
         column.name
         for column in contract.columns
@@ -113,18 +135,6 @@ def plan_columns(
         raise OptionError.of(
             "key", "invalid_option", f"the file has no column for {_listed(absent)}"
         )
-    columns = tuple(
-        PlannedColumn(source, ID_COLUMN, ID_TYPE, nullable=False)
-        if target == ID_COLUMN
-        else PlannedColumn(
-            source,
-            target,
-            types[target].type,
-            nullable=types[target].nullable and target not in options.key,
-        )
-        for source, target in targets.items()
-    )
-    return ColumnPlan(columns, originals_of(names))
 
 
 def originals_of(names: Sequence[str]) -> tuple[str, ...]:
