@@ -11,8 +11,8 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Response
 
-from shared.app import build_app
-from shared.settings import ProcessSettings
+from shared.http.app import build_app
+from shared.process.settings import ProcessSettings
 
 PAGE = json.dumps(
     {

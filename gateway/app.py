@@ -18,8 +18,8 @@ from gateway.reply import Reply
 from gateway.routing import rule_for
 from gateway.settings import GatewaySettings
 from shared.errors import ProblemError
-from shared.request_id import accepted_or_new, current_request_id
-from shared.settings import MailSettings
+from shared.process.request_id import accepted_or_new, current_request_id
+from shared.process.settings import MailSettings
 
 OwnPath = Callable[[GatewayState, Incoming, Reply], Awaitable[None]]
 """Answers a GET (or HEAD) of one of the gateway's own paths."""

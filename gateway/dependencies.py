@@ -13,10 +13,10 @@ from gateway.proxy import Upstream, upstream_session
 from gateway.rate_limit import RateLimiter
 from gateway.routing import Service
 from gateway.settings import GatewaySettings
-from shared.client import http_client
-from shared.jwt import Verifier
-from shared.redis import redis_client
-from shared.settings import MailSettings
+from shared.http.peers import http_client
+from shared.process.settings import MailSettings
+from shared.security.tokens import Verifier
+from shared.store.redis import redis_client
 
 REDIS_TIMEOUT_S = 0.5
 """Every request waits for its count; Redis that takes longer than this counts as away."""

@@ -14,7 +14,7 @@ from starlette.types import Scope
 from gateway.errors import BadRequestError
 from gateway.routing import without_slash
 from gateway.settings import Network
-from shared.request_id import HEADER, accepted_or_new
+from shared.process.request_id import HEADER, accepted_or_new
 
 CONNECTION_HEADERS = frozenset(
     {

@@ -13,7 +13,7 @@ from gateway.alerts.domain import Example, Kind
 from gateway.alerts.watch import ErrorWatch
 from gateway.metrics import answers_broken_off
 from gateway.reply import Reply
-from shared.health import request_seconds
+from shared.http.health import request_seconds
 
 QUIET_ROUTES = ("/healthz", "/readyz", "/metrics")
 """Asked every few seconds by machines that draw their own conclusions."""

@@ -7,8 +7,8 @@ from gateway.app import Gateway, OwnPath
 from gateway.docs import DOCS_PATHS
 from gateway.operations import healthz, metrics, openapi, readyz
 from gateway.settings import GatewaySettings
-from shared.logging import configure_logging
-from shared.settings import MailSettings
+from shared.process.logging import configure_logging
+from shared.process.settings import MailSettings
 
 OWN_PATHS: dict[str, OwnPath] = {
     "/healthz": healthz,

@@ -11,8 +11,8 @@ from gateway.dependencies import GatewayState
 from gateway.incoming import Incoming
 from gateway.proxy import Upstream
 from gateway.reply import Reply
-from shared.health import Health, run_probes
-from shared.redis import probe_redis
+from shared.http.health import Health, run_probes
+from shared.store.redis import probe_redis
 
 
 async def healthz(_state: GatewayState, _incoming: Incoming, reply: Reply) -> None:

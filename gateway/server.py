@@ -18,7 +18,7 @@ from gateway.main import around
 from gateway.transport import JoiningTransport
 from shared.contracts.problem import PROBLEM_MEDIA_TYPE
 from shared.errors import problem_document
-from shared.request_id import HEADER, accepted_or_new
+from shared.process.request_id import HEADER, accepted_or_new
 
 HEADERS_LIMIT = 100
 BODY_WAITING_BYTES = 256 * 1024

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from gateway.routing import Service
-from shared.settings import ProcessSettings
+from shared.process.settings import ProcessSettings
 
 Network = IPv4Network | IPv6Network
 

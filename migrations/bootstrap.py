@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import asyncpg
 
-from shared.database import quoted
+from shared.store.identifiers import quoted
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('tabularium.bootstrap'))"
 SERVICES = ("auth", "catalog", "records", "ingest")

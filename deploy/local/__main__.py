@@ -39,7 +39,7 @@ from deploy.local.state import (
 from deploy.local.supervisor import Child, launching, say
 from deploy.local.valkey import Valkey, ValkeyError, find_server
 from migrations.bootstrap import SERVICES
-from shared.database import quoted
+from shared.store.identifiers import quoted
 
 READY_TIMEOUT_S = 60.0
 

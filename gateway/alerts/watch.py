@@ -15,8 +15,8 @@ from gateway.alerts.domain import Counted, Example, Kind
 from gateway.alerts.ledger import Ledger
 from gateway.alerts.mails import Mail, counters_down, digest, first_of_its_kind
 from gateway.metrics import alert_mails
-from shared import mail as mail_server
-from shared.settings import MailSettings
+from shared.process import mail as mail_server
+from shared.process.settings import MailSettings
 
 FLUSH_EVERY_S = 1.0
 RETRY_MAIL_S = 30.0

@@ -24,11 +24,11 @@ from services.auth.service.sessions import Sessions
 from services.auth.service.start import prepare
 from services.auth.settings import AuthSettings
 from services.auth.tokens import session_of
-from shared.caller import authenticated, password_flow
 from shared.contracts.auth import Caller, Scope
-from shared.database import database_engine
-from shared.jwt import Verifier
-from shared.stopping import end
+from shared.http.caller import authenticated, password_flow
+from shared.process.tasks import end
+from shared.security.tokens import Verifier
+from shared.store.engine import database_engine
 
 MAILS_AT_ONCE = 8
 MAILS_WAITING = 1000

@@ -10,8 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from services.auth.domain import EmailAddress
 from services.auth.otp import CODE_LIFETIME_S
-from shared.mail import MailServerDownError, compose, send
-from shared.settings import MailSettings
+from shared.process.mail import MailServerDownError, compose, send
+from shared.process.settings import MailSettings
 
 LOOK_EVERY_S = 2.0
 

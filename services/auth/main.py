@@ -9,8 +9,8 @@ from fastapi import APIRouter, FastAPI, Request
 from services.auth import actions, routes
 from services.auth.dependencies import auth_state, running_state
 from services.auth.settings import AuthSettings
-from shared.app import build_app
-from shared.database import probe_engine
+from shared.http.app import build_app
+from shared.store.engine import probe_engine
 
 BODY_LIMIT_BYTES = 65_536
 """Far more than any body that auth wants."""

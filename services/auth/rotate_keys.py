@@ -13,7 +13,7 @@ import sys
 
 from services.auth.service.keys import replace_all, rotate
 from services.auth.settings import AuthSettings
-from shared.database import database_engine
+from shared.store.engine import database_engine
 
 ACTOR = "operator"
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from shared.settings import MailSettings, ServiceSettings
+from shared.process.settings import MailSettings, ServiceSettings
 
 SECRET_SIZE_BYTES = 32
 SHORTEST_PEPPER = 16

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from shared.database import metadata_of
+from shared.store.identifiers import metadata_of
 
 metadata = metadata_of("auth")
 

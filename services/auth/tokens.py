@@ -23,7 +23,7 @@ from jose.utils import base64url_encode
 from services.auth.domain import ACCESS_TOKEN_S, Kid, spelled
 from services.auth.errors import SigningKeysLockedError
 from shared.contracts.auth import Role, Scope, Sub
-from shared.jwt import ALGORITHM, TOKEN_TYPE
+from shared.security.tokens import ALGORITHM, TOKEN_TYPE
 
 NONCE_SIZE_BYTES = 12
 REFRESH_PREFIX = "tbr_"

@@ -1,9 +1,9 @@
 """The catalog's peers: records knows columns and who may see them, ingest knows the imports."""
 
-from shared.client import PeerClient, PeerProblemError
 from shared.contracts.auth import Caller
 from shared.contracts.ingest import ImportSummaries, ImportSummary
 from shared.contracts.records import DescribeRequest, VisibleTable
+from shared.http.peers import PeerClient, PeerProblemError
 
 PEER_TIMEOUT_S = 5
 """Short: the catalog's own part of an answer is worth having without its peers."""

@@ -8,10 +8,10 @@ from fastapi import Depends, Path, Request, Security
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.catalog.service.details import Peers
-from shared.caller import authenticated
 from shared.contracts.auth import Caller, Scope
 from shared.contracts.catalog import CatalogText
-from shared.jwt import Verifier
+from shared.http.caller import authenticated
+from shared.security.tokens import Verifier
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from services.catalog.dependencies import CatalogState
 from services.catalog.routes import routers
 from services.catalog.service.details import Peers
 from services.catalog.settings import CatalogSettings
-from shared.app import build_app
-from shared.client import PeerClient, TokenSource, http_client
-from shared.database import database_engine, probe_engine
-from shared.jwt import Verifier
+from shared.http.app import build_app
+from shared.http.peers import PeerClient, TokenSource, http_client
+from shared.security.tokens import Verifier
+from shared.store.engine import database_engine, probe_engine
 
 MERGES_AT_A_TIME = 2
 

@@ -1,6 +1,6 @@
 """What the catalog reads from its environment."""
 
-from shared.settings import ServiceSettings
+from shared.process.settings import ServiceSettings
 
 
 class CatalogSettings(ServiceSettings):

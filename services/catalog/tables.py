@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from shared.database import metadata_of
+from shared.store.identifiers import metadata_of
 
 metadata = metadata_of("catalog")
 

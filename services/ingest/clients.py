@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Sequence
 from urllib.parse import quote
 
 from services.ingest.domain import ImportId
-from shared.client import PeerClient
 from shared.contracts.auth import Caller
 from shared.contracts.catalog import EdgeSeen, MergeAnswer
 from shared.contracts.records import ContractRequest, NewColumn, TableContract, TableForImport
+from shared.http.peers import PeerClient
 
 MERGE_TIMEOUT_S = 600.0
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from shared.database import is_database_down
+from shared.store.away import is_away
 
 log = structlog.get_logger()
 
@@ -54,7 +54,7 @@ class Crew:
                     self._after_each()
             except Exception as exc:
                 # An edge: the run's heart has stopped, so the sweeper gives it to somebody.
-                if not is_database_down(exc) and not isinstance(exc, OSError):
+                if not is_away(exc) and not isinstance(exc, OSError):
                     log.exception("shift_broke")
                 else:
                     log.warning("shift_waits_for_database", error=type(exc).__name__)

@@ -10,7 +10,7 @@ from services.ingest.endings import IntentKind, MadeTable, MailNotice
 from services.ingest.mailer import Mailer
 from services.ingest.repository.keeping import KeepingRepository
 from shared.contracts.catalog import EdgeSeen
-from shared.outbox import Handler
+from shared.store.outbox import Handler
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,12 @@ from services.ingest.sources.service import DatabaseIntake, SavedSources
 from services.ingest.stopping import told_to_stop
 from services.ingest.storage import Storage
 from services.ingest.wakeups import WakeUps, arq_redis
-from shared.caller import authenticated
-from shared.client import PeerClient, TokenSource, http_client
 from shared.contracts.auth import Caller, Scope
-from shared.database import database_engine
-from shared.jwt import Verifier
-from shared.stopping import end
+from shared.http.caller import authenticated
+from shared.http.peers import PeerClient, TokenSource, http_client
+from shared.process.tasks import end
+from shared.security.tokens import Verifier
+from shared.store.engine import database_engine
 
 ABANDONED_TRANSACTION = "15s"
 """A process that is stopped between two statements must not hold a run's row for ever."""

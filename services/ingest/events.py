@@ -9,7 +9,7 @@ from fastapi.sse import ServerSentEvent
 
 from services.ingest.domain import Run
 from services.ingest.schemas import ImportAnswer
-from shared.database import is_database_down
+from shared.store.away import is_away
 
 POLL_S = 0.4
 
@@ -30,7 +30,7 @@ async def progress_events(
         try:
             run = await look()
         except Exception as exc:
-            if not is_database_down(exc):
+            if not is_away(exc):
                 raise
             log.warning("events_wait_for_database", error=type(exc).__name__)
             await _pause(stopping)

@@ -15,10 +15,10 @@ from services.ingest.pipeline.ports import LoadPorts
 from services.ingest.repository.jobs import Connection, JobRepository, Pool
 from services.ingest.repository.rejects import KEPT_PER_RUN, RejectRepository
 from services.ingest.storage import REJECTS, ObjectWriter, Storage
-from shared.client import PeerProblemError
 from shared.contracts.records import NewColumn, TableContract
-from shared.database import scrub_environment
 from shared.errors import NotFoundError
+from shared.http.peers import PeerProblemError
+from shared.store.engine import scrub_environment
 
 CONNECTIONS_PER_LOAD = 3
 CONNECT_TIMEOUT_S = 10

@@ -9,8 +9,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from services.ingest.domain import State
 from services.ingest.endings import MailNotice
-from shared.mail import compose, send
-from shared.settings import MailSettings
+from shared.process.mail import compose, send
+from shared.process.settings import MailSettings
 
 log = structlog.get_logger()
 

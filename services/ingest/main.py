@@ -12,9 +12,9 @@ from services.ingest.metrics import measure_forever
 from services.ingest.settings import IngestSettings
 from services.ingest.sources import actions as source_actions
 from services.ingest.sources import routes as source_routes
-from shared.app import build_app
-from shared.database import probe_engine
-from shared.redis import probe_redis
+from shared.http.app import build_app
+from shared.store.engine import probe_engine
+from shared.store.redis import probe_redis
 
 
 def create_app(settings: IngestSettings | None = None) -> FastAPI:

@@ -7,7 +7,7 @@ from prometheus_client import Gauge
 
 from services.ingest.domain import State
 from services.ingest.service.steering import Steering
-from shared.database import is_database_down
+from shared.store.away import is_away
 
 EVERY_S = 5.0
 
@@ -41,7 +41,7 @@ async def measure_forever(steering: Steering) -> None:
         try:
             await measure(steering)
         except Exception as exc:
-            if not is_database_down(exc) and not isinstance(exc, OSError):
+            if not is_away(exc) and not isinstance(exc, OSError):
                 raise
             log.warning("metrics_wait_for_database", error=type(exc).__name__)
         await asyncio.sleep(EVERY_S)

@@ -2,7 +2,7 @@
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr
 
-from shared.settings import MailSettings, ServiceSettings
+from shared.process.settings import MailSettings, ServiceSettings
 
 GIB = 1024**3
 

@@ -18,8 +18,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from services.ingest.domain import ImportKind, State
-from shared.database import metadata_of
-from shared.outbox import outbox_table
+from shared.store.identifiers import metadata_of
+from shared.store.outbox import outbox_table
 
 metadata = metadata_of("ingest")
 

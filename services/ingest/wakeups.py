@@ -12,7 +12,7 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
 
 from services.ingest.domain import ImportId
-from shared.redis import REDIS_DOWN
+from shared.store.redis import REDIS_DOWN
 
 QUEUE = "tabularium:imports"
 TASK = "run_imports"

@@ -35,12 +35,13 @@ from services.ingest.storage import Storage
 from services.ingest.tables import outbox
 from services.ingest.tasks import run_imports
 from services.ingest.wakeups import QUEUE, REDIS_AWAY, TASK, arq_redis, deserialised, serialised
-from shared.client import http_client
-from shared.database import DATABASE_DOWN, database_pool
 from shared.errors import UnavailableError
-from shared.logging import configure_logging
-from shared.outbox import deliver_forever
-from shared.stopping import end
+from shared.http.peers import http_client
+from shared.process.logging import configure_logging
+from shared.process.tasks import end
+from shared.store.away import AWAY
+from shared.store.engine import database_pool
+from shared.store.outbox import deliver_forever
 
 log = structlog.get_logger()
 
@@ -49,8 +50,8 @@ LISTEN_AGAIN_S = 1.0
 LAST_WORDS_S = 5.0
 REDIS_RETRIES = 10
 
-AWAY: tuple[type[Exception], ...] = (
-    *DATABASE_DOWN,
+SESSION_LOST: tuple[type[Exception], ...] = (
+    *AWAY,
     asyncpg.PostgresError,
     DBAPIError,
     UnavailableError,
@@ -159,7 +160,7 @@ async def repeat(step: Callable[[], Awaitable[None]], *, every_s: float) -> None
     while True:
         try:
             await step()
-        except AWAY as exc:
+        except SESSION_LOST as exc:
             log.warning("step_put_off", error=type(exc).__name__)
         except Exception:
             # An edge: what is wrong with keeping the house must not end imports that run.

@@ -28,7 +28,7 @@ from services.records.service import changes, reading, tables, writing
 from services.records.types.definitions import change_adding, specs_of_fields
 from services.records.wire import numbered_response, record_response
 from shared.errors import InvalidInputError
-from shared.idempotency import IdempotentRoute
+from shared.http.idempotency import IdempotentRoute
 
 router = APIRouter(
     prefix="/api",

@@ -1,10 +1,10 @@
 """Peers over HTTP: auth, which knows people and machine clients, and the catalog."""
 
 from services.records.errors import SubjectNotFoundError
-from shared.client import PeerClient, PeerProblemError
 from shared.contracts.auth import SubjectAnswer
 from shared.contracts.catalog import TableEvent
 from shared.errors import InvalidInputError
+from shared.http.peers import PeerClient, PeerProblemError
 
 
 class SubjectClient:

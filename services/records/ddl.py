@@ -15,7 +15,7 @@ from shared.contracts.records import (
     IMPORT_COLUMN,
     ColumnType,
 )
-from shared.database import quoted
+from shared.store.identifiers import quoted
 
 Sql = NewType("Sql", str)
 """A statement made of our own words, quoted names and quoted literals."""

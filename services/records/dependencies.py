@@ -16,9 +16,9 @@ from services.records.service.stores import Stores
 from services.records.settings import RecordsSettings
 from services.records.tables import idempotency
 from services.records.types.values import parse_json
-from shared.caller import authenticated
 from shared.contracts.auth import Caller, Scope
-from shared.jwt import Verifier
+from shared.http.caller import authenticated
+from shared.security.tokens import Verifier
 
 BODY_LIMIT_BYTES = 64 * 1024**2
 """The largest body of a request; 10,000 records of 6 KiB."""

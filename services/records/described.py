@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from services.records.query.parameters import DEFAULT_LIMIT, LIMIT
 from services.records.query.plan import Operator
-from shared.idempotency import HEADER
+from shared.store.idempotency import HEADER
 
 Parameter = dict[str, Any]
 

@@ -16,10 +16,10 @@ from services.records.routes.front import FRONT, FrontDoor
 from services.records.service.stores import KnownTables, Stores
 from services.records.settings import RecordsSettings
 from services.records.tasks import background
-from shared.app import RequestContext, build_app
-from shared.client import PeerClient, TokenSource, http_client
-from shared.database import database_engine, database_pool, probe_engine
-from shared.jwt import Verifier
+from shared.http.app import RequestContext, build_app
+from shared.http.peers import PeerClient, TokenSource, http_client
+from shared.security.tokens import Verifier
+from shared.store.engine import database_engine, database_pool, probe_engine
 
 SESSION = {
     "timezone": "UTC",

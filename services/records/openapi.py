@@ -9,10 +9,10 @@ from services.records.query.parameters import LIST_PARAMETERS
 from services.records.query.plan import TEXT_OPERATORS, Operator
 from services.records.types.json_schema import property_of, schema_of, shape_of
 from services.records.wire import table_path
-from shared.caller import SCOPE_DESCRIPTIONS
 from shared.contracts.auth import Scope
 from shared.contracts.problem import PROBLEM_MEDIA_TYPE, ProblemDocument
 from shared.contracts.records import ID_COLUMN, TypeName
+from shared.http.caller import SCOPE_DESCRIPTIONS
 
 Json = dict[str, Any]
 

@@ -18,9 +18,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import OID
 
-from shared.database import metadata_of
-from shared.idempotency import idempotency_table
-from shared.outbox import outbox_table
+from shared.store.idempotency import idempotency_table
+from shared.store.identifiers import metadata_of
+from shared.store.outbox import outbox_table
 
 metadata = metadata_of("records")
 

@@ -13,9 +13,9 @@ from services.records.service.stores import KnownTables, Stores
 from services.records.service.tables import TABLE_EVENT
 from services.records.tables import idempotency, outbox
 from shared.contracts.catalog import TableEvent
-from shared.idempotency import purge_forever
-from shared.outbox import deliver_forever
-from shared.stopping import end
+from shared.process.tasks import end
+from shared.store.idempotency import purge_forever
+from shared.store.outbox import deliver_forever
 
 RECONNECT_S = 1.0
 

@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings
 from deploy.local.environment import ROOT
 
 MODULES = (
-    "shared.settings",
+    "shared.process.settings",
     *(f"services.{name}.settings" for name in ("auth", "catalog", "records", "ingest")),
     "gateway.settings",
 )

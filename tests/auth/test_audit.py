@@ -8,9 +8,9 @@ import asyncpg
 import pytest
 
 from migrations.bootstrap import SERVICES
-from shared.audit import record_event
-from shared.database import database_engine
-from shared.request_id import current_request_id
+from shared.process.request_id import current_request_id
+from shared.store.audit import record_event
+from shared.store.engine import database_engine
 from tests.auth.driving import ADMIN, ADMIN_PASSWORD, Auth, bearer
 from tests.support.databases import Database
 

@@ -9,7 +9,7 @@ from collections import Counter
 
 from services.auth.domain import ADDRESS_BACK_OFF, BackOff
 from services.auth.repository import limits
-from shared.database import database_engine
+from shared.store.engine import database_engine
 from tests.auth.driving import PASSWORD, Auth, running_auth, some_address
 from tests.support.databases import Database
 from tests.support.mailbox import Mailbox

@@ -12,7 +12,7 @@ import pytest_asyncio
 from deploy.local.processes import free_port
 from deploy.local.valkey import Valkey
 from gateway.settings import GatewaySettings
-from shared.redis import redis_client
+from shared.store.redis import redis_client
 from tests.auth.driving import PASSWORD, Auth
 from tests.gateway.peers import running_gateway
 

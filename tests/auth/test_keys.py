@@ -16,9 +16,9 @@ from services.auth.rotate_keys import turn
 from services.auth.service.housekeeping import tidy
 from services.auth.settings import AuthSettings
 from services.auth.tokens import new_key, open_key, seal
-from shared.database import database_engine
 from shared.errors import UnauthenticatedError
-from shared.jwt import Verifier
+from shared.security.tokens import Verifier
+from shared.store.engine import database_engine
 from tests.auth.driving import ADMIN, ADMIN_PASSWORD, Auth, auth_settings, bearer, running_auth
 from tests.support.databases import Database
 from tests.support.mailbox import Mailbox

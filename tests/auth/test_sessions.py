@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from services.auth.service.housekeeping import tidy
-from shared.database import database_engine
+from shared.store.engine import database_engine
 from tests.auth.driving import PASSWORD, Auth, bearer, some_address
 
 BACKDATE = "UPDATE auth.refresh_tokens SET used_at = used_at - interval '31 s'"

@@ -16,7 +16,7 @@ from jose.utils import base64url_decode
 from services.auth.domain import Kid
 from services.auth.tokens import open_key
 from shared.errors import UnauthenticatedError
-from shared.jwt import Verifier
+from shared.security.tokens import Verifier
 from tests.auth.driving import ADMIN, ADMIN_PASSWORD, SIGNING_KEY_SECRET, Auth
 
 

@@ -14,7 +14,7 @@ from gateway.app import Gateway
 from gateway.main import gateway_app
 from gateway.server import Server, server_for
 from gateway.settings import GatewaySettings
-from shared.settings import MailSettings
+from shared.process.settings import MailSettings
 
 Answer = Callable[[Any, Any, Any], Awaitable[None]]
 

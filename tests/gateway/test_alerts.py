@@ -18,7 +18,7 @@ from gateway.alerts.domain import Counted, Example, Kind
 from gateway.alerts.ledger import DUE, SENDING
 from gateway.alerts.mails import digest
 from gateway.alerts.watch import ErrorWatch, error_watch
-from shared.redis import redis_client
+from shared.store.redis import redis_client
 from tests.gateway.conftest import SettingsMaker
 from tests.gateway.peers import FakeService, broken_service, problem, running_gateway
 from tests.support.mailbox import Mailbox, running_mailbox

@@ -13,7 +13,7 @@ from deploy.local.processes import free_port
 from deploy.local.valkey import Valkey, find_server
 from gateway.limits import address_key
 from gateway.rate_limit import Limit, LimitsDownError, RateLimiter
-from shared.redis import redis_client
+from shared.store.redis import redis_client
 from tests.gateway.conftest import SettingsMaker
 from tests.gateway.peers import FakeService, RunningGateway, running_gateway
 from tests.support.issuer import Issuer, person

@@ -21,7 +21,7 @@ from shared.contracts.records import (
     TableContract,
     TableForImport,
 )
-from shared.database import quoted
+from shared.store.identifiers import quoted
 from tests.ingest.pipeline.loading import contract_of
 from tests.support.databases import Database
 

@@ -8,10 +8,15 @@ import httpx2
 import pytest
 from aiohttp import web
 
-from shared.client import PeerClient, PeerProblemError, PeerUnavailableError, TokenSource
 from shared.contracts.auth import SubjectAnswer
-from shared.request_id import HEADER, current_request_id
-from shared.settings import ServiceSettings
+from shared.http.peers import (
+    PeerClient,
+    PeerProblemError,
+    PeerUnavailableError,
+    TokenSource,
+)
+from shared.process.request_id import HEADER, current_request_id
+from shared.process.settings import ServiceSettings
 
 TOKEN = '{"access_token": "a.secret.token", "token_type": "Bearer", "expires_in": 900}'
 ANN = '{"sub": "ann", "email": "ann@example.com", "something": "new"}'

@@ -10,13 +10,9 @@ import pytest
 from sqlalchemy import text
 
 from deploy.local import postgresql
-from shared.database import (
-    database_engine,
-    database_pool,
-    is_database_down,
-    probe_engine,
-    while_connected,
-)
+from shared.store.away import is_away
+from shared.store.copying import while_connected
+from shared.store.engine import database_engine, database_pool, probe_engine
 
 
 @pytest.fixture
@@ -37,7 +33,7 @@ async def test_a_server_that_stopped_is_away(own_cluster: postgresql.Cluster) ->
         await asyncio.to_thread(own_cluster.stop)
         with pytest.raises(OSError, match=r"refused|failed") as raised:
             await probe_engine(engine)
-    assert is_database_down(raised.value)
+    assert is_away(raised.value)
 
 
 async def test_a_host_that_is_not_there_is_away() -> None:
@@ -45,7 +41,7 @@ async def test_a_host_that_is_not_there_is_away() -> None:
     async with database_engine(url, application_name="test") as engine:
         with pytest.raises(OSError, match=r"[Nn]ame|[Hh]ost") as raised:
             await probe_engine(engine)
-    assert is_database_down(raised.value)
+    assert is_away(raised.value)
 
 
 async def test_a_server_that_takes_no_more_connections_is_away(
@@ -61,7 +57,7 @@ async def test_a_server_that_takes_no_more_connections_is_away(
     finally:
         await connection.execute("DROP ROLE crowded")
         await connection.close()
-    assert is_database_down(raised.value)
+    assert is_away(raised.value)
 
 
 async def test_a_statement_that_is_wrong_is_our_mistake(cluster: postgresql.Cluster) -> None:
@@ -71,8 +67,8 @@ async def test_a_statement_that_is_wrong_is_our_mistake(cluster: postgresql.Clus
     ):
         with pytest.raises(Exception, match="does not exist") as raised:
             await connection.execute(text("SELECT nothing FROM nowhere"))
-    assert not is_database_down(raised.value)
-    assert not is_database_down(FileNotFoundError("a file"))
+    assert not is_away(raised.value)
+    assert not is_away(FileNotFoundError("a file"))
 
 
 PIECE = b"x" * 65_535 + b"\n"
@@ -106,7 +102,7 @@ async def test_a_copy_ends_when_its_connection_does(cluster: postgresql.Cluster)
             await other.execute("SELECT pg_terminate_backend($1)", pid)
             with pytest.raises(asyncpg.ConnectionDoesNotExistError) as raised:
                 await asyncio.wait_for(copying, PATIENCE_S)
-        assert is_database_down(raised.value)
+        assert is_away(raised.value)
         assert await pool.fetchval("SELECT 1") == 1
     await other.execute("DROP TABLE slowly_filled")
     await other.close()

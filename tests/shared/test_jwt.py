@@ -8,7 +8,7 @@ import pytest
 from jose import jwt
 
 from shared.errors import UnauthenticatedError
-from shared.jwt import Verifier
+from shared.security.tokens import Verifier
 from tests.support.issuer import KID, Issuer, person
 
 ANN = person("ann@example.com")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared.mail import MailServerDownError, compose, send
-from shared.settings import MailSettings
+from shared.process.mail import MailServerDownError, compose, send
+from shared.process.settings import MailSettings
 from tests.support.certificates import self_signed, server_context
 from tests.support.mailbox import Mailbox, running_mailbox
 

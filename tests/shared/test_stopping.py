@@ -2,7 +2,7 @@
 
 import asyncio
 
-from shared.stopping import end
+from shared.process.tasks import end
 
 
 async def test_a_cancellation_that_was_swallowed_is_repeated() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 from deploy.local.processes import free_port
-from shared.settings import MailSettings
+from shared.process.settings import MailSettings
 
 HOST = "127.0.0.1"
 

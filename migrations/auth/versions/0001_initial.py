@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from shared.database import NAMING_CONVENTION, quoted
+from shared.store.identifiers import NAMING_CONVENTION, quoted
 
 revision: str = "0001"
 down_revision: str | None = None

@@ -25,9 +25,9 @@ from services.auth.errors import (
 )
 from services.auth.passwords import Passwords, check_password
 from services.auth.repository import limits, sessions, users
-from shared.audit import record_event
 from shared.contracts.auth import Caller, Role
 from shared.errors import ForbiddenError, NotFoundError, ScopeMissingError, UnauthenticatedError
+from shared.store.audit import record_event
 
 RECENT = dt.timedelta(seconds=RECENT_SIGN_IN_S)
 

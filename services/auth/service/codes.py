@@ -32,9 +32,9 @@ from services.auth.mailer import CodeMails, MailServer
 from services.auth.repository import challenges, limits, users
 from services.auth.service.sessions import Sessions, tell_failure
 from services.auth.settings import SignUp
-from shared.audit import record_event
-from shared.database import is_database_down
-from shared.mail import MailServerDownError
+from shared.process.mail import MailServerDownError
+from shared.store.audit import record_event
+from shared.store.away import is_away
 
 HOUR_S = 3600
 FIRST_RETRY_S = 0.5
@@ -234,4 +234,4 @@ class Codes:
 
 
 def _may_do_later(exc: Exception) -> bool:
-    return isinstance(exc, MailServerDownError) or is_database_down(exc)
+    return isinstance(exc, MailServerDownError) or is_away(exc)

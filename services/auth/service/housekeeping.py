@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.auth.repository import challenges, keys, limits, sessions
-from shared.database import is_database_down
+from shared.store.away import is_away
 
 EVERY_S = 600.0
 SESSIONS_KEPT = dt.timedelta(days=7)
@@ -33,7 +33,7 @@ async def tidy_forever(engine: AsyncEngine) -> None:
         try:
             await tidy(engine)
         except Exception as exc:  # an edge: what failed is tried again, and told if it is our doing
-            if is_database_down(exc):
+            if is_away(exc):
                 log.warning("tidying_waits_for_database", error=type(exc).__name__)
             else:
                 log.exception("tidying_failed")

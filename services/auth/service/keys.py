@@ -19,9 +19,9 @@ from services.auth import tokens
 from services.auth.domain import PUBLISH_AHEAD_S, Kid, SigningKey
 from services.auth.repository import keys as repository
 from services.auth.service.accounts import require_admin
-from shared.audit import record_event
 from shared.contracts.auth import Caller
-from shared.database import is_database_down
+from shared.store.audit import record_event
+from shared.store.away import is_away
 
 READ_EVERY_S = 30.0
 
@@ -67,7 +67,7 @@ class KeyRing:
         try:
             await self._read()
         except Exception as exc:
-            if not (self._keys and is_database_down(exc)):
+            if not (self._keys and is_away(exc)):
                 raise
             log.warning("key_ring_not_read", error=type(exc).__name__)
         return {"keys": [dict(key.public_jwk) for key in self._keys]}

@@ -10,9 +10,9 @@ from services.auth.domain import ClientId, MachineClient
 from services.auth.errors import ClientExistsError
 from services.auth.repository import clients
 from services.auth.service.accounts import require_admin
-from shared.audit import record_event
 from shared.contracts.auth import Caller, Scope
 from shared.errors import InvalidInputError, NotFoundError
+from shared.store.audit import record_event
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ from services.auth.passwords import Passwords
 from services.auth.repository import clients, limits, sessions, users
 from services.auth.repository.sessions import SentToken, TokenState
 from services.auth.service.keys import KeyRing
-from shared.audit import record_event
 from shared.contracts.auth import Scope
+from shared.store.audit import record_event
 
 NOBODYS_DIGEST = bytes(32)
 """Compared in place of a client that is not there."""

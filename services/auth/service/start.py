@@ -9,8 +9,8 @@ from services.auth.passwords import Passwords, check_password
 from services.auth.repository import users
 from services.auth.service.keys import ensure_keys
 from services.auth.settings import AuthSettings
-from shared.audit import record_event
 from shared.contracts.auth import Role
+from shared.store.audit import record_event
 
 log = structlog.get_logger()
 

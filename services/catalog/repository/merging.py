@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.catalog.domain import Merged, ScanRow
 from services.catalog.repository.edges import absorbing
 from services.catalog.tables import Edge
-from shared.database import while_connected
+from shared.store.copying import while_connected
 
 STAGE = text(
     "CREATE TEMPORARY TABLE staged"

@@ -12,9 +12,9 @@ from services.catalog.errors import (
 )
 from services.catalog.repository import edges, locks
 from services.catalog.schemas import EdgeAnswer, EtlItem, NewEtl
-from shared.audit import record_event
 from shared.contracts.auth import Caller
 from shared.contracts.records import DATA_SCHEMA
+from shared.store.audit import record_event
 
 
 async def create_etl(engine: AsyncEngine, new: NewEtl, *, caller: Caller) -> EtlItem:

@@ -16,10 +16,10 @@ from services.catalog.repository import browsing
 from services.catalog.repository.browsing import Scan
 from services.catalog.schemas import EdgesQuery, EtlAnswer, KnownColumn, TableAnswer
 from services.catalog.service.browsing import position_of
-from shared.client import PeerUnavailableError
 from shared.contracts.auth import Caller
 from shared.contracts.ingest import ImportSummary
 from shared.contracts.records import DATA_SCHEMA, VisibleTable
+from shared.http.peers import PeerUnavailableError
 
 RECORDS = "records"
 INGEST = "ingest"

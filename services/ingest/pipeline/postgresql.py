@@ -23,7 +23,7 @@ from services.ingest.sources.domain import QueryWanted, TableWanted, Wanted
 from services.ingest.sources.errors import NO_ANSWER, NO_GRANT, NO_TABLE
 from services.ingest.sources.postgresql_session import FAILURES, translated
 from shared.contracts.records import IMPORT_COLUMN
-from shared.database import quoted
+from shared.store.identifiers import quoted
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 

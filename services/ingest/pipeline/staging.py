@@ -10,7 +10,8 @@ import asyncpg
 from services.ingest.pipeline.duplicates import DuplicateLines, FileKey, decided
 from services.ingest.pipeline.header import ColumnPlan
 from shared.contracts.records import DATA_SCHEMA, TableContract
-from shared.database import quoted, while_connected
+from shared.store.copying import while_connected
+from shared.store.identifiers import quoted
 
 LINE_COLUMN = "_line"
 """Users' columns never begin with `_`."""

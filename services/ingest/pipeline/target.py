@@ -14,7 +14,8 @@ from services.ingest.pipeline.refusals import TableBusyError, TableChangedError
 from services.ingest.pipeline.staging import LINE_COLUMN, ROWS
 from shared.contracts.postgresql_types import formatted
 from shared.contracts.records import DATA_SCHEMA, IMPORT_COLUMN, TableContract
-from shared.database import quoted, while_connected
+from shared.store.copying import while_connected
+from shared.store.identifiers import quoted
 
 LOCK_TIMEOUT_S = 30
 

@@ -24,7 +24,7 @@ from services.ingest.errors import AlreadyQueuedError, BeingCommittedError
 from services.ingest.repository.rows import COLUMNS, OPTIONS, run_of
 from services.ingest.tables import answers, imports
 from shared.contracts.auth import Caller
-from shared.request_id import current_request_id
+from shared.process.request_id import current_request_id
 
 RUN = tuple(imports.c[name] for name in COLUMNS)
 REQUEST_KEY_TTL = text("interval '24 hours'")

@@ -14,7 +14,7 @@ import asyncpg
 from services.ingest.domain import Claim, Ending, ImportId, Progress, Run
 from services.ingest.errors import FencedOutError
 from services.ingest.repository.rows import format_json, inferred_json, run_of
-from shared.database import quoted
+from shared.store.identifiers import quoted
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"

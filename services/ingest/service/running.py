@@ -22,9 +22,9 @@ from services.ingest.service.upkeep import Upkeep
 from services.ingest.settings import IngestSettings
 from services.ingest.sources.errors import SourceAwayError
 from services.ingest.storage import Storage
-from shared.database import DATABASE_DOWN, is_database_down
 from shared.errors import ProblemError, StorageFullError, UnavailableError
-from shared.request_id import current_request_id
+from shared.process.request_id import current_request_id
+from shared.store.away import AWAY, is_away
 
 Load = Callable[[Attempt], Awaitable[Outcome]]
 """Does the work of one kind of import; it makes its own final state true unless it is dry."""
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 LONGEST_DELAY_S = 60.0
 LONGEST_WAIT = timedelta(days=1)
-DATABASE_AWAY: tuple[type[Exception], ...] = (*DATABASE_DOWN, OSError, TimeoutError)
+DATABASE_AWAY: tuple[type[Exception], ...] = (*AWAY, OSError, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,7 @@ def _exhausted(attempts: int, reason: str | None) -> AttemptsExhaustedError:
 
 def _plain(error: Exception) -> str:
     """Why an attempt broke, in words that hold no data of the file."""
-    if is_database_down(error) or isinstance(error, OSError):
+    if is_away(error) or isinstance(error, OSError):
         return f"the database or the storage went away ({type(error).__name__})"
     if isinstance(error, asyncpg.PostgresError):
         return f"PostgreSQL refused: {error.args[0] if error.args else type(error).__name__}"

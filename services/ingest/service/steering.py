@@ -14,10 +14,10 @@ from services.ingest.repository.imports import KeptAnswer, QueueFigures, RunFilt
 from services.ingest.schemas import ImportAnswer
 from services.ingest.storage import Storage
 from services.ingest.tables import outbox
-from shared.audit import record_event
 from shared.contracts.auth import Caller
 from shared.errors import NotFoundError
-from shared.outbox import intend
+from shared.store.audit import record_event
+from shared.store.outbox import intend
 
 ACCEPTED = 202
 

@@ -32,11 +32,11 @@ from services.ingest.repository.rows import OPTIONS
 from services.ingest.service.catalog_file import CATALOG_CONTRACT
 from services.ingest.storage import UPLOADS, Storage
 from services.ingest.upload import MultipartUpload
-from shared.audit import record_event
-from shared.client import PeerProblemError
 from shared.contracts.auth import Caller
 from shared.contracts.records import TableContract
 from shared.errors import InvalidInputError, NotFoundError, ProblemError
+from shared.http.peers import PeerProblemError
+from shared.store.audit import record_event
 
 HEAD_BYTES = 64 * 1024
 """So much of a file is looked at before the rest is taken."""

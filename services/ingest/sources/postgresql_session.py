@@ -15,7 +15,7 @@ from services.ingest.sources.errors import (
     postgresql_reason,
 )
 from services.ingest.sources.guard import CheckedAddress, Guard
-from shared.database import scrub_environment
+from shared.store.engine import scrub_environment
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 

@@ -16,8 +16,8 @@ from services.ingest.settings import IngestSettings
 from services.ingest.sources import repository
 from services.ingest.sources.crypto import Keyring, read_row, source_row
 from services.ingest.sources.repository import Sealed
-from shared.database import database_engine
-from shared.logging import configure_logging
+from shared.process.logging import configure_logging
+from shared.store.engine import database_engine
 
 log = structlog.get_logger()
 

@@ -22,10 +22,10 @@ from services.ingest.sources.errors import SourceUnusableError
 from services.ingest.sources.guard import host_name
 from services.ingest.sources.repository import TARGET, WANTED, Read, SavedSource
 from services.ingest.sources.schemas import CatalogDatabase, DatabaseImport, SourceTested
-from shared.audit import record_event
 from shared.contracts.auth import Caller
 from shared.contracts.records import TableContract
 from shared.errors import NotFoundError
+from shared.store.audit import record_event
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from services.records.domain import Column, Table
 from services.records.query import statement
 from services.records.query.plan import Selection, SortKey
 from shared.contracts.records import TypeName
-from shared.database import quoted
+from shared.store.identifiers import quoted
 
 
 class ExportFormat(StrEnum):

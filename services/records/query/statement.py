@@ -9,7 +9,7 @@ from services.records.domain import ID, Column, Table
 from services.records.query.plan import Filter, Listing, Operator, Selection, SortKey
 from services.records.types.words import unlimited_name
 from shared.contracts.records import TypeName
-from shared.database import quoted
+from shared.store.identifiers import quoted
 
 # No column of a user's can begin with an underscore, so these aliases meet none.
 ROW = "_d"

@@ -16,7 +16,7 @@ from services.records.domain import Table
 from services.records.errors import StaleTableError, TooSlowError, UniqueViolationError
 from shared.contracts.problem import FieldError
 from shared.errors import ConflictError, InvalidInputError
-from shared.request_id import current_request_id
+from shared.process.request_id import current_request_id
 
 BEGUN = text(
     "SELECT set_config('statement_timeout', '10min', true),"

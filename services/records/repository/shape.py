@@ -19,8 +19,8 @@ from services.records.repository.driver import Driver, TransactionDriver, readin
 from services.records.types.words import is_widening, postgresql_name
 from shared.contracts.problem import FieldError
 from shared.contracts.records import ColumnType, TypeName
-from shared.database import quoted
 from shared.errors import ConflictError, InvalidInputError, ProblemError
+from shared.store.identifiers import quoted
 
 LOCK_TRY = "SET LOCAL lock_timeout = '200ms'"
 LOCK_REST = "SET LOCAL lock_timeout = '3s'"

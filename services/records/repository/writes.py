@@ -18,7 +18,7 @@ from services.records.repository.driver import Driver, reading, writing
 from services.records.repository.rows import Row, document
 from services.records.types.words import unlimited_name
 from shared.contracts.records import ID_COLUMN, IMPORT_COLUMN
-from shared.database import quoted
+from shared.store.identifiers import quoted
 
 ROW = statement.ROW
 NEW = "_v"

@@ -19,10 +19,10 @@ from starlette.types import Scope as AsgiScope
 from services.records.dependencies import BODY_LIMIT_BYTES, RecordsState, json_body
 from services.records.routes.many import records_create
 from services.records.routes.records import records_list
-from shared.app import take_raw_path
-from shared.caller import authenticated
 from shared.contracts.auth import Caller, Scope
-from shared.idempotency import HEADER
+from shared.http.app import take_raw_path
+from shared.http.caller import authenticated
+from shared.store.idempotency import HEADER
 
 PATH = "/api/tables/{table:segment}/records"
 READ = SecurityScopes([Scope.RECORDS_READ])

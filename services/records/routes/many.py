@@ -9,7 +9,7 @@ from services.records.dependencies import BODY_LIMIT_BYTES, Body, Kept, RecordWr
 from services.records.schemas import DeletedAnswer, ManyAnswer, UpdatedAnswer
 from services.records.service import many, writing
 from services.records.wire import many_response, record_response
-from shared.idempotency import IdempotentRoute
+from shared.http.idempotency import IdempotentRoute
 
 router = APIRouter(
     prefix="/api/tables/{table:segment}/records",

@@ -17,7 +17,7 @@ from services.records.dependencies import (
 from services.records.schemas import RecordPage
 from services.records.service import reading, writing
 from services.records.wire import conditional, page_response, record_response
-from shared.idempotency import IdempotentRoute
+from shared.http.idempotency import IdempotentRoute
 
 router = APIRouter(
     prefix="/api/tables/{table:segment}/records",

@@ -21,7 +21,7 @@ from services.records.types.json_schema import columns_wanted, description_wante
 from services.records.wire import conditional, document_response, following_tables, table_path
 from shared.contracts.base import Page
 from shared.errors import InvalidInputError
-from shared.idempotency import IdempotentRoute
+from shared.http.idempotency import IdempotentRoute
 
 router = APIRouter(
     prefix="/api/tables",

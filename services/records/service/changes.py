@@ -19,9 +19,9 @@ from services.records.repository.shape import Obstacle
 from services.records.schemas import TableChange
 from services.records.service.stores import Stores, on_table
 from services.records.service.tables import require_trigrams, tell_catalog
-from shared.audit import record_event
 from shared.contracts.auth import Caller
 from shared.contracts.catalog import TableEventKind
+from shared.store.audit import record_event
 
 
 async def change(stores: Stores, caller: Caller, name: str, wanted: TableChange) -> Table:

@@ -14,9 +14,9 @@ from services.records.query.parameters import Pairs
 from services.records.query.plan import Selection, SortKey
 from services.records.repository import exports
 from services.records.service.stores import Stores, on_table
-from shared.audit import record_event
 from shared.contracts.auth import Caller
 from shared.errors import InvalidInputError
+from shared.store.audit import record_event
 
 JSON_OPTIONS = {"format": "csv", "delimiter": "\x02", "quote": "\x01", "escape": "\x01"}
 """A JSON text holds no control character, so COPY writes it as it is."""

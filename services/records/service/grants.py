@@ -9,8 +9,8 @@ from services.records.repository import grants, registry
 from services.records.repository.driver import driver_of
 from services.records.repository.grants import Grant
 from services.records.service.stores import Stores, fresh_table, on_table
-from shared.audit import record_event
 from shared.contracts.auth import Caller
+from shared.store.audit import record_event
 
 
 async def list_grants(stores: Stores, caller: Caller, name: str) -> Sequence[Grant]:

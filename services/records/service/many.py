@@ -17,11 +17,11 @@ from services.records.repository.driver import TransactionDriver, driver_of, uni
 from services.records.repository.writes import Batch, OnConflict, Source, Written
 from services.records.service.reading import Tagged, tagged
 from services.records.service.stores import Stores, on_table
-from shared.audit import record_event
 from shared.contracts.auth import Caller
 from shared.contracts.records import ID_COLUMN
 from shared.errors import InvalidInputError
-from shared.idempotency import seal
+from shared.store.audit import record_event
+from shared.store.idempotency import seal
 
 OFF_LOOP_FROM = 100
 """So many elements and more are checked in a thread."""

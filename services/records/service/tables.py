@@ -13,12 +13,12 @@ from services.records.repository.driver import Driver, driver_of
 from services.records.service.stores import Stores, fresh_table, on_table
 from services.records.tables import outbox
 from services.records.types.definitions import checked_description
-from shared.audit import record_event
 from shared.contracts.auth import Caller
 from shared.contracts.catalog import TableEvent, TableEventKind
 from shared.contracts.records import DATA_SCHEMA, TableOid
-from shared.idempotency import seal
-from shared.outbox import intend
+from shared.store.audit import record_event
+from shared.store.idempotency import seal
+from shared.store.outbox import intend
 
 TABLE_EVENT = "table_event"
 

@@ -13,7 +13,7 @@ from services.records.repository.writes import Source
 from services.records.service.reading import Tagged, no_record, tagged
 from services.records.service.stores import Stores, on_table
 from shared.contracts.auth import Caller
-from shared.idempotency import current_claim, seal_raw
+from shared.store.idempotency import current_claim, seal_raw
 
 Result = TypeVar("Result")
 

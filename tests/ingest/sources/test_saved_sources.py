@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from services.ingest.sources.crypto import Keyring, UnreadablePasswordError
 from services.ingest.sources.rotate import Rotated, rotate
 from shared.contracts.auth import Role, Scope
-from shared.database import database_engine
+from shared.store.engine import database_engine
 from tests.ingest.driving import ANN
 from tests.ingest.sources.driving import KEY, Elsewhere
 from tests.support.databases import PASSWORD

@@ -7,18 +7,14 @@ its claim inside its own transaction is never done twice, whatever dies in betwe
 """
 
 import asyncio
-import hashlib
-import json
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import asyncpg
 import structlog
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
 from sqlalchemy import (
     Boolean,
     Column,
@@ -42,9 +38,9 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.contracts.problem import FieldError
-from shared.database import is_database_down, quoted
-from shared.errors import ConflictError, InvalidInputError, UnauthenticatedError
-from shared.jwt import Verifier
+from shared.errors import ConflictError, InvalidInputError
+from shared.store.away import is_away
+from shared.store.identifiers import quoted
 
 HEADER = "Idempotency-Key"
 KEY_LIMIT = 255
@@ -54,7 +50,6 @@ CLAIMED = text("interval '2 minutes'")
 WAIT_S = 10.0
 POLL_S = 0.05
 PURGE_EVERY_S = 3600.0
-DROPPED_HEADERS = frozenset({"content-length", "date", "server"})
 
 log = structlog.get_logger()
 
@@ -205,89 +200,10 @@ async def purge_forever(engine: AsyncEngine, table: Table) -> None:
                     delete(table).where(table.c.created_at < func.now() - KEPT)
                 )
         except Exception as exc:
-            if not is_database_down(exc):
+            if not is_away(exc):
                 raise
             log.warning("idempotency_waits_for_database", error=type(exc).__name__)
         await asyncio.sleep(PURGE_EVERY_S)
-
-
-class HasIdempotency(Protocol):
-    """What a service's state offers to `IdempotentRoute`."""
-
-    @property
-    def verifier(self) -> Verifier:
-        """The process's verifier of access tokens."""
-        ...
-
-    @property
-    def engine(self) -> AsyncEngine:
-        """The service's engine."""
-        ...
-
-    @property
-    def idempotency(self) -> Table:
-        """The service's table of kept answers."""
-        ...
-
-
-class IdempotentRoute(APIRoute):
-    """A route whose POST heeds `Idempotency-Key`; for bodies that are read whole anyway.
-
-    Uploads, whose multipart boundary differs each time, call `answered_once` themselves.
-    """
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's own handler, run at most once per key."""
-        handle = super().get_route_handler()
-        if "POST" not in (self.methods or ()):
-            return handle
-
-        async def once(request: Request) -> Response:
-            key = request.headers.get(HEADER)
-            if key is None:
-                return await handle(request)
-            state: HasIdempotency = request.state.state
-            caller = await _caller_of(request, state.verifier)
-            if caller is None:
-                return await handle(request)
-
-            async def work() -> Answer:
-                response = await handle(request)
-                headers = {
-                    name: value
-                    for name, value in response.headers.items()
-                    if name not in DROPPED_HEADERS
-                }
-                return Answer(response.status_code, headers, bytes(response.body))
-
-            answer = await answered_once(
-                state.engine,
-                state.idempotency,
-                caller=caller,
-                key=key,
-                fingerprint=fingerprint_of(request, await request.body()),
-                work=work,
-            )
-            return Response(answer.body, answer.status, headers=dict(answer.headers))
-
-        return once
-
-
-def fingerprint_of(request: Request, body: bytes) -> bytes:
-    """A digest of method, path, query and body."""
-    head = json.dumps([request.method, request.url.path, request.url.query]).encode()
-    return hashlib.sha256(head + b"\n" + body).digest()
-
-
-async def _caller_of(request: Request, verifier: Verifier) -> str | None:
-    # A request without a good token goes on to its route, which refuses it in the usual words.
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        return None
-    try:
-        return (await verifier.verify(token)).sub
-    except UnauthenticatedError:
-        return None
 
 
 async def _claimed_or_answered(

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 import structlog
 
-from shared.request_id import current_request_id
-from shared.settings import LogFormat
+from shared.process.request_id import current_request_id
+from shared.process.settings import LogFormat
 
 
 def configure_logging(*, service: str, level: str, log_format: LogFormat) -> None:

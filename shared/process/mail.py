@@ -6,7 +6,7 @@ from email.utils import formatdate
 import aiosmtplib
 
 from shared.errors import UnavailableError
-from shared.settings import MailSettings
+from shared.process.settings import MailSettings
 
 
 class MailServerDownError(UnavailableError):

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from shared.database import is_database_down
+from shared.store.away import is_away
 
 Handler = Callable[[Mapping[str, Any]], Awaitable[None]]
 """Does what an intent says; any exception means: later again."""
@@ -105,7 +105,7 @@ async def deliver_forever(
         try:
             await deliver_due(engine, outbox, handlers)
         except Exception as exc:
-            if not is_database_down(exc):
+            if not is_away(exc):
                 raise
             log.warning("outbox_waits_for_database", error=type(exc).__name__)
         try:

@@ -10,10 +10,10 @@ import structlog
 from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer, SecurityScopes
 
-import shared.segment  # noqa: F401 - `{name:segment}` must be known before a route is made
+import shared.http.segment  # noqa: F401 - `{name:segment}` must be known before a route is made
 from shared.contracts.auth import GRANTABLE_SCOPES, Caller, Scope
 from shared.errors import ScopeMissingError, UnauthenticatedError
-from shared.jwt import Verifier
+from shared.security.tokens import Verifier
 
 SCOPE_DESCRIPTIONS = {
     Scope.TABLES_READ: "See tables and their columns",

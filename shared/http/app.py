@@ -16,14 +16,14 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-import shared.segment  # noqa: F401 - `{name:segment}` must be known before a route is made
+import shared.http.segment  # noqa: F401 - `{name:segment}` must be known before a route is made
 from shared.contracts.problem import PROBLEM_MEDIA_TYPE, FieldError, ProblemDocument
-from shared.database import is_database_down
 from shared.errors import ProblemError, problem_document
-from shared.health import Probe, health_router, request_seconds
-from shared.logging import RequestLog, configure_logging
-from shared.request_id import HEADER, accepted_or_new, current_request_id
-from shared.settings import ProcessSettings
+from shared.http.health import Probe, health_router, request_seconds
+from shared.process.logging import RequestLog, configure_logging
+from shared.process.request_id import HEADER, accepted_or_new, current_request_id
+from shared.process.settings import ProcessSettings
+from shared.store.away import is_away
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Any]]]
 
@@ -191,7 +191,7 @@ def problem_response(
 
 
 def _unexpected(exc: Exception, request_id: str) -> JSONResponse:
-    if is_database_down(exc):
+    if is_away(exc):
         log.error("database_down", error=type(exc).__name__)
         return problem_response(
             problem_document(

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ValidationError
 from shared.contracts.auth import IssuedToken
 from shared.contracts.problem import ProblemDocument
 from shared.errors import ProblemError, ScopeMissingError, UnavailableError
-from shared.request_id import HEADER, current_request_id
-from shared.settings import ServiceSettings
+from shared.process.request_id import HEADER, current_request_id
+from shared.process.settings import ServiceSettings
 
 Answer = TypeVar("Answer", bound=BaseModel)
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.request_id import current_request_id
+from shared.process.request_id import current_request_id
 
 INSERT_EVENT = text(
     "INSERT INTO audit.events (subject, action, object, result, request_id, address, detail)"

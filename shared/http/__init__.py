@@ -1,0 +1,1 @@
+"""What every service does between a request and its answer: the app factory, callers, problems."""

@@ -1,0 +1,1 @@
+"""What a process needs before it serves anything: settings, logging, duties, mail."""

@@ -1,0 +1,1 @@
+"""PostgreSQL and Redis: connections, transactions, and what is kept in tables of the same shape."""

@@ -1,0 +1,81 @@
+"""Connections to PostgreSQL: SQLAlchemy's engine and asyncpg's pool."""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+
+@asynccontextmanager
+async def database_engine(
+    url: str,
+    *,
+    application_name: str,
+    pool_size: int = 10,
+    server_settings: Mapping[str, str] | None = None,
+) -> AsyncIterator[AsyncEngine]:
+    """An SQLAlchemy engine on asyncpg, closed at the end; `server_settings` hold per session."""
+    scrub_environment()
+    settings = {"application_name": application_name, **(server_settings or {})}
+    engine = create_async_engine(
+        make_url(url).set(drivername="postgresql+asyncpg"),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        # An error that is logged must not carry what people sent: passwords' hashes, records.
+        hide_parameters=True,
+        connect_args={"timeout": 10, "server_settings": settings},
+    )
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+@asynccontextmanager
+async def database_pool(
+    url: str,
+    *,
+    application_name: str,
+    size: int = 10,
+    server_settings: Mapping[str, str] | None = None,
+    reset: Callable[["asyncpg.Connection[asyncpg.Record]"], Awaitable[None]] | None = None,
+) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
+    """An asyncpg pool for the paths where rows must not become Python objects.
+
+    `server_settings` hold per session. `reset` replaces what asyncpg does to a connection that
+    comes back (one more round trip), for pools whose users leave nothing behind in a session.
+    """
+    scrub_environment()
+    pool = await asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=size,
+        timeout=10,
+        server_settings={"application_name": application_name, **(server_settings or {})},
+        reset=reset,
+    )
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+async def probe_engine(engine: AsyncEngine) -> None:
+    """Raise unless PostgreSQL answers."""
+    async with engine.connect() as connection:
+        await connection.execute(text("SELECT 1"))
+
+
+def scrub_environment() -> None:
+    """Drop libpq's `PG*` variables.
+
+    asyncpg would send `PGPASSWORD` or the pgpass file to whatever server it is told to call.
+    """
+    for name in [name for name in os.environ if name.startswith("PG") and name != "PG_BIN"]:
+        del os.environ[name]
