@@ -12,18 +12,18 @@ from decimal import Decimal
 
 import oracledb
 
-from services.ingest.domain import ImportOptions
-from services.ingest.pipeline.load import load_source
-from services.ingest.pipeline.oracle import BATCH_ROWS, OracleSource
-from services.ingest.sources.domain import (
+from services.ingest.connections.domain import (
     Login,
     SourceKind,
     SourceTarget,
     SourceTimeouts,
     TableWanted,
 )
-from services.ingest.sources.guard import guard_of
-from services.ingest.sources.oracle_session import oracle_session
+from services.ingest.connections.guard import guard_of
+from services.ingest.connections.oracle.session import oracle_session
+from services.ingest.domain import ImportOptions
+from services.ingest.load.load import load_source
+from services.ingest.read.oracle.frames import BATCH_ROWS, OracleSource
 from tests.ingest.pipeline.loading import loader
 from tests.support.databases import Database
 from tests.support.oracle import types

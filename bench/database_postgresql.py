@@ -6,18 +6,18 @@ import time
 import asyncpg
 
 from bench.import_shape import ROWS, TYPES, fresh
-from services.ingest.domain import ImportOptions, Outcome
-from services.ingest.pipeline.load import load_source
-from services.ingest.pipeline.postgresql import PostgresqlSource
-from services.ingest.sources.domain import (
+from services.ingest.connections.domain import (
     Login,
     SourceKind,
     SourceTarget,
     SourceTimeouts,
     TableWanted,
 )
-from services.ingest.sources.guard import guard_of
-from services.ingest.sources.postgresql_session import postgresql_session
+from services.ingest.connections.guard import guard_of
+from services.ingest.connections.postgresql.session import postgresql_session
+from services.ingest.domain import ImportOptions, Outcome
+from services.ingest.load.load import load_source
+from services.ingest.read.postgresql.frames import PostgresqlSource
 from tests.ingest.pipeline.loading import loader
 from tests.support.databases import OWNER, PASSWORD, Database, make_database
 

@@ -16,8 +16,8 @@ import polars as pl
 
 from deploy.local import postgresql
 from services.ingest.domain import ImportOptions, Outcome
-from services.ingest.pipeline.load import load_file
-from services.ingest.pipeline.ports import FileLoad
+from services.ingest.load.load import load_file
+from services.ingest.load.outside import FileLoad
 from tests.ingest.pipeline.loading import Column, Loader, Rejects
 from tests.support.databases import Database, make_database, make_owner, migrate
 

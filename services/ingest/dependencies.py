@@ -13,15 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import ClientDisconnect
 
 from services.ingest.clients import CatalogClient, RecordsClient
+from services.ingest.connections.access import source_access
+from services.ingest.connections.saved import DatabaseIntake, SavedSources
 from services.ingest.errors import UploadCutShortError
-from services.ingest.service.steering import Steering
-from services.ingest.service.submission import IncomingBody, Intake
+from services.ingest.service.control import Steering
+from services.ingest.service.intake import IncomingBody, Intake
 from services.ingest.settings import IngestSettings
-from services.ingest.sources.access import source_access
-from services.ingest.sources.service import DatabaseIntake, SavedSources
 from services.ingest.stopping import told_to_stop
 from services.ingest.storage import Storage
-from services.ingest.wakeups import WakeUps, arq_redis
+from services.ingest.wake_ups import WakeUps, arq_redis
 from shared.contracts.auth import Caller, Scope
 from shared.http.caller import authenticated
 from shared.http.peers import PeerClient, TokenSource, http_client

@@ -8,7 +8,7 @@ import structlog
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from services.ingest.domain import State
-from services.ingest.endings import MailNotice
+from services.ingest.runs.endings import MailNotice
 from shared.process.mail import compose, send
 from shared.process.settings import MailSettings
 

@@ -6,12 +6,10 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 
-from services.ingest import actions, routes
 from services.ingest.dependencies import background, ingest_state, running_state
-from services.ingest.metrics import measure_forever
+from services.ingest.routes import connections, database_verbs, imports, verbs
 from services.ingest.settings import IngestSettings
-from services.ingest.sources import actions as source_actions
-from services.ingest.sources import routes as source_routes
+from services.ingest.work.measure import measure_forever
 from shared.http.app import build_app
 from shared.store.engine import probe_engine
 from shared.store.redis import probe_redis
@@ -31,12 +29,12 @@ def create_app(settings: IngestSettings | None = None) -> FastAPI:
         service="ingest",
         title="Tabularium: ingest",
         routers=[
-            actions.router,
-            source_actions.router,
-            routes.router,
-            source_routes.router,
-            source_routes.sources,
-            routes.internal,
+            verbs.router,
+            database_verbs.router,
+            imports.router,
+            connections.router,
+            connections.sources,
+            imports.internal,
         ],
         lifespan=lifespan,
         probes={"postgresql": _probe_postgresql, "redis": _probe_redis, "storage": _probe_storage},

@@ -18,23 +18,30 @@ from arq.worker import Worker, func
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ingest.crew import Crew
-from services.ingest.deliveries import Deliveries
+from services.ingest.connections.access import source_access
 from services.ingest.dependencies import bookkeeping_engine, peers_of
 from services.ingest.mailer import Mailer
-from services.ingest.repository.jobs import JobRepository
-from services.ingest.repository.keeping import KeepingRepository
-from services.ingest.repository.rejects import RejectRepository
-from services.ingest.service.loads import LOADS
-from services.ingest.service.running import Runner
-from services.ingest.service.upkeep import Upkeep
+from services.ingest.runs.kept import KeepingRepository
+from services.ingest.runs.rejects import RejectRepository
+from services.ingest.runs.worked import JobRepository
 from services.ingest.settings import WorkerSettings
-from services.ingest.sources.access import source_access
-from services.ingest.sources.loads import DatabaseLoads
 from services.ingest.storage import Storage
 from services.ingest.tables import outbox
-from services.ingest.tasks import run_imports
-from services.ingest.wakeups import QUEUE, REDIS_AWAY, TASK, arq_redis, deserialised, serialised
+from services.ingest.wake_ups import (
+    QUEUE,
+    REDIS_AWAY,
+    TASK,
+    arq_redis,
+    deserialised,
+    serialised,
+)
+from services.ingest.work.database_loads import DatabaseLoads
+from services.ingest.work.deliver import Deliveries
+from services.ingest.work.loads import LOADS
+from services.ingest.work.runner import Runner
+from services.ingest.work.slots import Crew
+from services.ingest.work.tidy import Upkeep
+from services.ingest.work.wake_up_job import run_imports
 from shared.errors import UnavailableError
 from shared.http.peers import http_client
 from shared.process.logging import configure_logging

@@ -3,8 +3,8 @@
 import pytest
 
 from services.ingest.domain import State
-from services.ingest.endings import MailNotice
 from services.ingest.mailer import headline
+from services.ingest.runs.endings import MailNotice
 
 NOTICE = MailNotice(
     to="ann@example.com",

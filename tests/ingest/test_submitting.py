@@ -2,7 +2,7 @@
 
 import json
 
-from services.ingest.schemas import ImportForm
+from services.ingest.routes.schemas import ImportForm
 from tests.ingest.driving import ANN, Ingest
 from tests.support.issuer import machine, person
 

@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from services.ingest.pipeline.postgresql_types import column_type
+from services.ingest.read.postgresql.types import column_type
 from services.records.types.words import from_postgresql
 from shared.contracts.postgresql_types import formatted, of_formatted
 from shared.contracts.records import ColumnType, TypeName

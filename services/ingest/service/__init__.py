@@ -1,1 +1,1 @@
-"""Use cases: `submission` and `steering` for callers, `running` and `upkeep` for workers."""
+"""Use cases of callers: a submission taken in, an import looked at and steered."""

@@ -11,9 +11,9 @@ from typing import Any
 import asyncpg
 
 from services.ingest.domain import ImportId, ImportOptions, Outcome, Progress, Reject
-from services.ingest.pipeline.limits import Limits
-from services.ingest.pipeline.load import load_file
-from services.ingest.pipeline.ports import FileLoad, LoadPorts
+from services.ingest.load.load import load_file
+from services.ingest.load.outside import FileLoad, LoadPorts
+from services.ingest.read.limits import Limits
 from shared.contracts.postgresql_types import formatted, of_formatted
 from shared.contracts.records import (
     ColumnContract,

@@ -4,7 +4,7 @@ import pytest
 
 from services.ingest.domain import ImportOptions, OnError, RowCounts
 from services.ingest.errors import ImportFailedError
-from services.ingest.pipeline.refusals import RowRefusedError, TooManyErrorsError
+from services.ingest.refusals import RowRefusedError, TooManyErrorsError
 from tests.ingest.pipeline.loading import IMPORT_ID, Loader, columns
 
 

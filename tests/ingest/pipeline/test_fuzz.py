@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.ingest.domain import ImportOptions
-from services.ingest.pipeline.limits import Limits
+from services.ingest.read.limits import Limits
 from tests.ingest.pipeline.loading import Column, Loader
 from tests.ingest.pipeline.plain_reading import Refused, canonical_json, read_cell
 

@@ -11,11 +11,11 @@ import zstandard
 
 from services.ingest.domain import FileFormat, ImportOptions
 from services.ingest.errors import FileRefusedError
-from services.ingest.pipeline.inspection import inspect_upload
-from services.ingest.pipeline.limits import MIB, Limits
-from services.ingest.pipeline.load import load_file
-from services.ingest.pipeline.ports import FileLoad
-from services.ingest.pipeline.refusals import (
+from services.ingest.load.load import load_file
+from services.ingest.load.outside import FileLoad
+from services.ingest.read.head import inspect_upload
+from services.ingest.read.limits import MIB, Limits
+from services.ingest.refusals import (
     BombError,
     DamagedFileError,
     DuplicateColumnError,

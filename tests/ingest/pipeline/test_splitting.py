@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ingest.pipeline.blocks import BlockCutter
-from services.ingest.pipeline.csv import CsvReader
-from services.ingest.pipeline.limits import Limits
-from services.ingest.pipeline.quoting import Dialect
+from services.ingest.read.csv.blocks import BlockCutter
+from services.ingest.read.csv.frames import CsvReader
+from services.ingest.read.csv.quoting import Dialect
+from services.ingest.read.limits import Limits
 
 Row = tuple[int, tuple[str | None, ...]]
 
@@ -25,7 +25,7 @@ class Split:
 
 
 def plain_split(text: str, width: int, quote: str) -> Split:
-    """Character by character, by the rules of `services.ingest.pipeline.quoting`."""
+    """Character by character, by the rules of `services.ingest.read.csv.quoting`."""
     found, at, line = Split(), 0, 1
     while at < len(text):
         fields, end = plain_record(text, at, quote)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.ingest.sources.scanning import spelled
+from services.ingest.connections.scanning import spelled
 from shared.contracts.auth import Scope
 from shared.contracts.catalog import ScannedColumn
 from tests.ingest.sources.driving import ORACLE_PASSWORD, Elsewhere

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from services.ingest.sources.crypto import (
+from services.ingest.connections.crypto import (
     Keyring,
     UnreadablePasswordError,
     read_row,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.ingest.sources.guard import (
+from services.ingest.connections.guard import (
     Guard,
     HostName,
     Resolve,

@@ -16,13 +16,18 @@ import polars as pl
 import pytest
 import pytest_asyncio
 
+from services.ingest.connections.domain import (
+    QueryWanted,
+    SourceTimeouts,
+    TableWanted,
+    Wanted,
+)
+from services.ingest.connections.errors import SourceAwayError, SourceUnusableError
+from services.ingest.connections.guard import guard_of
+from services.ingest.connections.oracle.session import OracleSession, oracle_session
 from services.ingest.domain import ImportOptions, Outcome
-from services.ingest.pipeline.load import load_source
-from services.ingest.pipeline.oracle import FRAME_ROWS, OracleSource
-from services.ingest.sources.domain import QueryWanted, SourceTimeouts, TableWanted, Wanted
-from services.ingest.sources.errors import SourceAwayError, SourceUnusableError
-from services.ingest.sources.guard import guard_of
-from services.ingest.sources.oracle_session import OracleSession, oracle_session
+from services.ingest.load.load import load_source
+from services.ingest.read.oracle.frames import FRAME_ROWS, OracleSource
 from tests.ingest.pipeline.loading import Column, Loader, columns, loader
 from tests.support.databases import Database
 from tests.support.oracle import types

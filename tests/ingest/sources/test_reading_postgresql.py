@@ -8,10 +8,7 @@ import polars as pl
 import pytest
 import pytest_asyncio
 
-from services.ingest.pipeline.cells import PlannedColumn
-from services.ingest.pipeline.frame import Frame
-from services.ingest.pipeline.postgresql import PostgresqlSource
-from services.ingest.sources.domain import (
+from services.ingest.connections.domain import (
     Login,
     QueryWanted,
     SourceKind,
@@ -20,9 +17,12 @@ from services.ingest.sources.domain import (
     TableWanted,
     Wanted,
 )
-from services.ingest.sources.errors import SourceAwayError, SourceUnusableError
-from services.ingest.sources.guard import guard_of
-from services.ingest.sources.postgresql_session import Connection, postgresql_session
+from services.ingest.connections.errors import SourceAwayError, SourceUnusableError
+from services.ingest.connections.guard import guard_of
+from services.ingest.connections.postgresql.session import Connection, postgresql_session
+from services.ingest.judge.judging import PlannedColumn
+from services.ingest.read.frame import Frame
+from services.ingest.read.postgresql.frames import PostgresqlSource
 from tests.ingest.pipeline.loading import IMPORT_ID, a_type
 from tests.support.databases import OWNER, PASSWORD, Database, drop_database, make_database
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from services.ingest.sources.crypto import Keyring, UnreadablePasswordError
-from services.ingest.sources.rotate import Rotated, rotate
+from services.ingest.connections.crypto import Keyring, UnreadablePasswordError
+from services.ingest.rotate import Rotated, rotate
 from shared.contracts.auth import Role, Scope
 from shared.store.engine import database_engine
 from tests.ingest.driving import ANN

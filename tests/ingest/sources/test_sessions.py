@@ -14,15 +14,20 @@ import asyncpg
 import pytest
 
 from deploy.local.processes import free_port
-from services.ingest.sources.domain import Login, SourceKind, SourceTarget, SourceTimeouts
-from services.ingest.sources.errors import (
+from services.ingest.connections.domain import (
+    Login,
+    SourceKind,
+    SourceTarget,
+    SourceTimeouts,
+)
+from services.ingest.connections.errors import (
     OwnDatabaseError,
     SourceAwayError,
     SourceUnusableError,
 )
-from services.ingest.sources.guard import SourceRefusedError, guard_of
-from services.ingest.sources.oracle_session import oracle_session
-from services.ingest.sources.postgresql_session import identity_of, postgresql_session
+from services.ingest.connections.guard import SourceRefusedError, guard_of
+from services.ingest.connections.oracle.session import oracle_session
+from services.ingest.connections.postgresql.session import identity_of, postgresql_session
 from shared.errors import InvalidInputError
 from tests.support.databases import OWNER, PASSWORD, Database
 from tests.support.oracle.database import Account, OracleDatabase, OracleError

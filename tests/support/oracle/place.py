@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import oracledb
 
-from services.ingest.sources.domain import Login, SourceKind, SourceTarget
+from services.ingest.connections.domain import Login, SourceKind, SourceTarget
 from tests.support.oracle import types
 from tests.support.oracle.database import Account, Column, OracleDatabase, Row, Table
 from tests.support.oracle.server import OracleServer, oracle_server

@@ -1,0 +1,1 @@
+"""Sessions with other people's PostgreSQL."""

@@ -1,0 +1,1 @@
+"""Everything between typed rows and COMMIT."""

@@ -1,0 +1,118 @@
+"""The report of refused rows: a CSV that can be corrected and sent again, and the first as objects.
+
+The CSV is comma-separated UTF-8 with minimal quoting, whatever the source was: the original
+columns, then `_line,_column,_code,_message,_raw`. A row stands in it once, with all its reasons
+(joined by "; "), so that the corrected file does not bring the row twice.
+"""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from services.ingest.domain import Reject, RejectCode
+from services.ingest.judge.judging import BadRows, as_readable
+from services.ingest.load.outside import RejectStore
+from services.ingest.read.frame import RefusedRow
+
+KEPT_FOR_JSON = 1_000
+VALUE_LIMIT = 200
+REPORT_COLUMNS = ("_line", "_column", "_code", "_message", "_raw")
+
+
+class RejectReport:
+    """Writes one pass's refused rows, in the order in which they are found."""
+
+    def __init__(self, store: RejectStore, originals: Sequence[str]) -> None:
+        self._store = store
+        self._originals = tuple(originals)
+        self._kept = 0
+        self._begun = False
+        self.rows = 0
+
+    async def restart(self) -> None:
+        """Forget this pass: the file is read again."""
+        self._kept, self._begun, self.rows = 0, False, 0
+        await self._store.restart()
+
+    async def add(self, bad: BadRows, refused: Sequence[RefusedRow] = ()) -> None:
+        """Report rows that do not fit and rows that could not be split, by their lines."""
+        if not bad.cells.height and not refused:
+            return
+        self.rows += bad.cells.height + len(refused)
+        if not self._begun:
+            self._begun = True
+            await self._store.write(_csv_line((*self._originals, *REPORT_COLUMNS)))
+        await self._store.write(self._csv(bad, refused))
+        if self._kept < KEPT_FOR_JSON:
+            rejects = self._objects(bad, refused)[: KEPT_FOR_JSON - self._kept]
+            self._kept += len(rejects)
+            await self._store.keep(rejects)
+
+    def _csv(self, bad: BadRows, refused: Sequence[RefusedRow]) -> bytes:
+        joined = (
+            bad.faults.group_by("row", maintain_order=True)
+            .agg(pl.col("column", "code", "message").str.join("; "))
+            .sort("row")
+        )
+        split = bad.cells.select(pl.col(self._originals).map_batches(as_readable)).with_columns(
+            bad.lines.alias("_line"),
+            joined["column"].alias("_column"),
+            joined["code"].alias("_code"),
+            joined["message"].alias("_message"),
+            pl.lit(None, dtype=pl.String).alias("_raw"),
+        )
+        unsplit = pl.DataFrame(
+            {
+                "_line": [row.line for row in refused],
+                "_column": [row.column for row in refused],
+                "_code": [row.code.value for row in refused],
+                "_message": [row.message for row in refused],
+                "_raw": [row.raw for row in refused],
+            },
+            schema={name: split.schema[name] for name in REPORT_COLUMNS},
+        )
+        rows = pl.concat([split, unsplit], how="diagonal").sort("_line", maintain_order=True)
+        return rows.write_csv(include_header=False, quote_style="necessary").encode()
+
+    def _objects(self, bad: BadRows, refused: Sequence[RefusedRow]) -> list[Reject]:
+        wanted = KEPT_FOR_JSON - self._kept
+        faults = bad.faults.head(wanted)
+        rows = faults["row"]
+        cells = bad.cells.select(pl.col(self._originals).map_batches(as_readable))[rows].rows()
+        lines = bad.lines.gather(rows).to_list()
+        rejects = [
+            Reject(
+                line=line,
+                column=column,
+                code=RejectCode(code),
+                message=_storable(message),
+                value=None if value is None else _storable(value[:VALUE_LIMIT]),
+                cells=tuple(None if cell is None else _storable(cell) for cell in row),
+            )
+            for line, (_, column, code, message, value), row in zip(
+                lines, faults.rows(), cells, strict=True
+            )
+        ]
+        rejects += [
+            Reject(
+                line=row.line,
+                column=row.column,
+                code=row.code,
+                message=_storable(row.message),
+                value=None,
+                raw=_storable(row.raw),
+            )
+            for row in refused[:wanted]
+        ]
+        rejects.sort(key=lambda reject: reject.line)
+        return rejects
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL's text and jsonb hold no U+0000."""
+    return text.replace("\0", "\\0")
+
+
+def _csv_line(cells: Sequence[str]) -> bytes:
+    header = pl.DataFrame([[cell] for cell in cells], schema=[str(at) for at in range(len(cells))])
+    return header.write_csv(include_header=False, quote_style="necessary").encode()

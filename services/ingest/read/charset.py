@@ -1,0 +1,189 @@
+"""Which encoding a file is in: by its BOM, as strict UTF-8, or by a guess that is sure.
+
+Only multi-byte encodings are guessed: their bytes hang together, so that text read in the wrong
+one looks wrong. A guess between one-byte encodings would change letters without a word.
+"""
+
+import codecs
+from dataclasses import dataclass
+
+from charset_normalizer import from_bytes
+
+from services.ingest.read.decompress import codec_name
+from services.ingest.refusals import EncodingNeededError
+from shared.contracts.problem import FieldError
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_MULTI_BYTE = ("gb18030", "cp932", "cp949", "big5", "euc_jp")
+_ONE_BYTE = ("windows-1252", "windows-1250", "windows-1251", "iso-8859-15", "koi8-r", "macroman")
+_SPELLED = {"cp932": "shift_jis", "cp949": "euc-kr", "euc_jp": "euc-jp"}
+_SAMPLE_BYTES = 65_536
+_SHOWN = 40
+_SURE_SHARE = 0.95
+_SURE_LEAD = 0.04
+_LEAST_LETTERS = 4
+_TELLING_LETTERS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class EncodingFound:
+    """A Python codec, and the bytes of the mark before the text.
+
+    `proven` is False while nothing but ASCII was seen: any encoding may follow.
+    """
+
+    codec: str
+    bom_bytes: int = 0
+    proven: bool = True
+
+
+def encoding_of(head: bytes, named: str | None, *, complete: bool) -> EncodingFound:
+    """The encoding of a file with this head.
+
+    `complete`: nothing follows, so a character cut off at the end is wrong. Raises
+    EncodingNeededError, UnknownEncodingError.
+    """
+    for bom, codec in _BOMS:
+        if head.startswith(bom):
+            return EncodingFound(codec, len(bom))
+    if named is not None:
+        return EncodingFound(codec_name(named))
+    if (wide := _without_bom(head)) is not None:
+        return EncodingFound(wide)
+    if head.isascii():
+        return EncodingFound("utf-8", proven=False)
+    if _decodes(head, "utf-8", complete=complete):
+        return EncodingFound("utf-8")
+    guess = _guess(head, complete=complete)
+    if guess is None:
+        raise _needed(head)
+    return EncodingFound(guess)
+
+
+def _without_bom(head: bytes) -> str | None:
+    """UTF-16 without its mark: Latin text has a NUL in every second byte."""
+    sample = head[:4096]
+    even, odd = sample[0::2].count(0), sample[1::2].count(0)
+    half = len(sample) // 2
+    if half < 8 or max(even, odd) < 0.4 * half or min(even, odd) > 0.05 * half:
+        return None
+    return "utf-16-be" if even > odd else "utf-16-le"
+
+
+def _decodes(head: bytes, codec: str, *, complete: bool) -> bool:
+    try:
+        codecs.getincrementaldecoder(codec)().decode(head, complete)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _guess(head: bytes, *, complete: bool) -> str | None:
+    """The one multi-byte encoding in which the text looks like text, if there is only one."""
+    sample = _telling_lines(head)
+    found = from_bytes(sample, cp_isolation=list(_MULTI_BYTE))
+    chaos = {match.encoding: match.chaos for match in found}
+    texts = {
+        codec: sample.decode(codec, errors="ignore")
+        for codec in chaos
+        if _decodes(head, codec, complete=complete)
+    }
+    shares = {codec: _common_share(text, codec) for codec, text in texts.items()}
+    best = max(
+        shares, key=lambda codec: (shares[codec], _own_letters(texts[codec], codec)), default=""
+    )
+    if not best or shares[best] < _SURE_SHARE or chaos[best] > min(chaos.values()) + 0.1:
+        return None
+    rivals = [codec for codec in shares if shares[codec] > shares[best] - _SURE_LEAD]
+    # Chinese shares its bytes with both; it would not hit their own letters so often.
+    telling = [codec for codec in rivals if _own_letters(texts[codec], codec)]
+    if len(rivals) > 1:
+        if len(telling) != 1:
+            return None
+        best = telling[0]
+    letters = [character for character in texts[best] if not character.isascii()]
+    return best if len(letters) >= _LEAST_LETTERS else None
+
+
+def _own_letters(text: str, codec: str) -> bool:
+    """Whether the text is in letters that only this encoding's language has: Hangul, or Kana."""
+    letters = [character for character in text if not character.isascii()]
+    if codec == "cp949":
+        own, least = sum("\uac00" <= c <= "\ud7a3" for c in letters), 0.9
+    elif codec in ("cp932", "euc_jp"):
+        own, least = sum("\u3041" <= c <= "\u30fe" for c in letters), 0.3
+    else:
+        return False
+    return len(letters) >= _TELLING_LETTERS and own >= least * len(letters)
+
+
+def _telling_lines(head: bytes) -> bytes:
+    """Lines that are not ASCII, some kilobytes of them."""
+    lines: list[bytes] = []
+    size = 0
+    for line in head.split(b"\n")[:-1] or [head]:
+        if not line.isascii():
+            lines.append(line[:4096])
+            size += len(line)
+            if size > _SAMPLE_BYTES:
+                break
+    return b"\n".join(lines or [head[:_SAMPLE_BYTES]])
+
+
+def _common_share(text: str, codec: str) -> float:
+    """The share of characters, apart from ASCII, that are everyday ones in the encoding."""
+    characters = [character for character in text if not character.isascii()]
+    if not characters:
+        return 0.0
+    common = {character for character in set(characters) if _is_common(character, codec)}
+    return sum(character in common for character in characters) / len(characters)
+
+
+def _is_common(character: str, codec: str) -> bool:
+    """Whether a character is of the level of its standard that everyday text is written with."""
+    base = {"gb18030": "gb2312", "cp949": "euc_kr", "euc_jp": "cp932"}.get(codec, codec)
+    try:
+        encoded = character.encode(base)
+    except UnicodeEncodeError:
+        return False
+    if len(encoded) != 2:
+        return False
+    lead = encoded[0]
+    if base == "gb2312":
+        return lead in (0xA1, 0xA3) or 0xB0 <= lead <= 0xD7
+    if base == "big5":
+        return 0xA1 <= lead <= 0xC6
+    if base == "euc_kr":
+        return lead in (0xA1, 0xA3) or 0xB0 <= lead <= 0xC8
+    return lead in (0x81, 0x82, 0x83) or 0x88 <= lead <= 0x97
+
+
+def _needed(head: bytes) -> EncodingNeededError:
+    """The refusal, with the first telling piece of text read in each candidate."""
+    try:
+        head.decode()
+        at = 0
+    except UnicodeDecodeError as error:
+        at = error.start
+    line = head.count(b"\n", 0, at) + 1
+    start = max(head.rfind(b"\n", 0, at) + 1, at - _SHOWN // 2)
+    sample = head[start : at + _SHOWN].split(b"\n")[0].strip()
+    readings = [
+        f"{_SPELLED.get(codec, codec)}: '{sample.decode(codec)}'"
+        for codec in (*_ONE_BYTE, *_MULTI_BYTE)
+        if _decodes(sample, codec, complete=True)
+    ]
+    detail = (
+        f"line {line} is not UTF-8; send the file again with `encoding`. The text there is, in "
+        + "; ".join(readings)
+    )
+    return EncodingNeededError(
+        detail,
+        errors=[FieldError(field="encoding", code=EncodingNeededError.code, message=detail)],
+    )

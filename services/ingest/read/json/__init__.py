@@ -1,0 +1,1 @@
+"""JSON and NDJSON to frames of text."""

@@ -1,0 +1,231 @@
+"""JSON values cut off one by one from text that arrives in pieces: an array may have any size."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import polars as pl
+
+from services.ingest.read.csv.blocks import RAW_LIMIT
+from services.ingest.read.json.flat import objects_in
+from services.ingest.read.limits import MIB, Limits
+from services.ingest.refusals import DamagedFileError, RecordTooLargeError
+
+JsonValue: TypeAlias = "str | bool | list[JsonValue] | dict[str, JsonValue] | None"
+"""A parsed value; numbers are `Number`s, that is their text."""
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+_AFTER_ELEMENT = re.compile(r"[ \t\n\r]*([,\]])[ \t\n\r]*")
+
+
+class Number(str):
+    """A number as it was written."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """A value and where it stands: its line, or in an array its number from 1."""
+
+    line: int
+    value: JsonValue
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A line that is not JSON."""
+
+    line: int
+    reason: str
+    raw: str
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+# The C scanner; `decode` would add a Python function to every value.
+_scan = json.JSONDecoder(
+    parse_float=Number, parse_int=Number, parse_constant=_refuse_constant
+).scan_once  # type: ignore[attr-defined]
+
+
+class LineCutter:
+    """One value per line."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._rest = ""
+        self._line = 0
+        self._skipping = False
+
+    def feed(self, text: str, *, final: bool) -> Iterator[Element | Broken]:
+        """The values of the lines that are complete."""
+        lines = (self._rest + text).split("\n")
+        self._rest = "" if final else lines.pop()
+        for line in lines:
+            self._line += 1
+            if self._skipping:
+                self._skipping = False
+                continue
+            stripped = line.strip(" \t\r")
+            if stripped:
+                yield self._read(stripped, self._line)
+        if len(self._rest) > self._limits.record_bytes:
+            if not self._skipping:
+                reason = f"the line is longer than {self._limits.record_bytes // MIB} MiB"
+                yield Broken(self._line + 1, reason, self._rest[:RAW_LIMIT])
+            self._rest, self._skipping = "", True
+
+    def flat(self, text: str, *, final: bool) -> tuple[pl.Series, pl.Series] | None:
+        """All complete lines that are not blank, and their numbers; None leaves them to `feed`."""
+        text = self._rest + text
+        end = len(text) if final else text.rfind("\n") + 1
+        if self._skipping or not end or len(text) - end > self._limits.record_bytes:
+            return None
+        block = text[:end].removesuffix("\n")
+        lines = pl.Series([block]).str.split("\n").explode()
+        numbers = pl.int_range(self._line + 1, self._line + 1 + len(lines), eager=True)
+        self._rest = text[end:]
+        self._line += len(lines)
+        kept = lines.str.strip_chars(" \t\r") != ""
+        return lines.filter(kept), numbers.filter(kept)
+
+    def read(self, line: str, number: int) -> Element | Broken:
+        """One of the lines that `flat` gave, exactly."""
+        return self._read(line.strip(" \t\r"), number)
+
+    def _read(self, line: str, number: int) -> Element | Broken:
+        try:
+            value, end = _scan(line, 0)
+        except StopIteration:
+            return Broken(number, "the line is not JSON", line[:RAW_LIMIT])
+        except ValueError as error:
+            return Broken(number, f"the line is not JSON: {error}", line[:RAW_LIMIT])
+        except RecursionError:
+            return Broken(number, "the line is nested too deep", line[:RAW_LIMIT])
+        if end != len(line):
+            reason = f"the line has more than one value, from character {end + 1}"
+            return Broken(number, reason, line[:RAW_LIMIT])
+        return Element(number, value, line)
+
+
+class ArrayCutter:
+    """The elements of one array."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._rest = ""
+        self._number = 0
+        self._state = "before"
+
+    def feed(self, text: str, *, final: bool) -> Iterator[Element | Broken]:
+        """The elements that are complete; raises DamagedFileError, RecordTooLargeError."""
+        if not text and not self._rest and not final:
+            return
+        text = self._rest + text
+        self._rest = ""
+        position = self._opened(text, final=final)
+        if self._state == "between":
+            position = self._continued(text, final=final)
+        while self._state == "elements" and position < len(text):
+            try:
+                value, end = _scan(text, position)
+            except (StopIteration, ValueError, RecursionError) as error:
+                self._wait(text, position, error, final=final)
+                return
+            after = _AFTER_ELEMENT.match(text, end)
+            if after is None:
+                self._wait(text, position, None, final=final)
+                return
+            self._number += 1
+            yield Element(self._number, value, text[position : min(end, position + RAW_LIMIT)])
+            position = after.end()
+            if after[1] == "]":
+                self._state = "after"
+        if self._state == "after" and text[position:].strip(" \t\n\r"):
+            raise DamagedFileError("there is more text behind the end of the JSON array")
+        if final and self._state != "after":
+            self._broken_off()
+
+    def flat(self, text: str, *, final: bool) -> tuple[pl.Series, pl.Series] | None:
+        """Flat elements in a row, and their numbers; None leaves them to `feed`.
+
+        What is behind them, with `final` the end of the array too, is for `feed`.
+        """
+        del final
+        if self._state not in ("elements", "between"):
+            return None
+        found = objects_in(self._rest + text, further=self._state == "between")
+        if found is None:
+            return None
+        elements, self._rest = found
+        self._state = "between"
+        first = self._number + 1
+        self._number += len(elements)
+        return elements, pl.int_range(first, first + len(elements), eager=True)
+
+    def read(self, element: str, number: int) -> Element | Broken:
+        """One of the elements that `flat` gave, exactly; raises DamagedFileError."""
+        try:
+            value, end = _scan(element, 0)
+        except (StopIteration, ValueError) as error:
+            raise DamagedFileError(f"element {number} is not JSON") from error
+        assert end == len(element)
+        return Element(number, value, element[:RAW_LIMIT])
+
+    def _continued(self, text: str, *, final: bool) -> int:
+        """The position of the next element, behind the comma."""
+        found = _AFTER_ELEMENT.match(text)
+        if found is None:
+            if text.strip(" \t\n\r"):
+                raise DamagedFileError(f"a comma is missing behind element {self._number}")
+            if final:
+                self._broken_off()
+            self._rest = text
+            return len(text)
+        self._state = "after" if found[1] == "]" else "elements"
+        return found.end()
+
+    def _opened(self, text: str, *, final: bool) -> int:
+        """The position behind `[`, and of the array's end if it is empty."""
+        if self._state != "before":
+            return 0
+        found = re.match(r"[ \t\n\r\ufeff]*\[[ \t\n\r]*", text)
+        if found is None:
+            if final or text.strip():
+                raise DamagedFileError("the file does not begin with a JSON array")
+            return len(text)
+        if found.end() == len(text) and not final:
+            self._rest = text
+            return len(text)
+        self._state = "elements"
+        if text.startswith("]", found.end()):
+            self._state = "after"
+            return found.end() + 1
+        return found.end()
+
+    def _wait(self, text: str, position: int, error: Exception | None, *, final: bool) -> None:
+        """Keep an element that is not complete, if there is hope for it."""
+        rest = text[position:]
+        number = self._number + 1
+        if final or isinstance(error, RecursionError):
+            if isinstance(error, RecursionError):
+                raise DamagedFileError(f"element {number} is nested too deep") from error
+            if isinstance(error, json.JSONDecodeError):
+                raise DamagedFileError(f"element {number} is not JSON: {error.msg}") from error
+            if error is None and rest.strip():
+                raise DamagedFileError(f"a comma is missing behind element {number}")
+            self._broken_off()
+        if len(rest) > self._limits.record_bytes:
+            raise RecordTooLargeError(
+                f"element {number} is broken, or larger than {self._limits.record_bytes // MIB} MiB"
+            )
+        self._rest = rest
+
+    def _broken_off(self) -> None:
+        raise DamagedFileError(f"the JSON array breaks off behind element {self._number}")

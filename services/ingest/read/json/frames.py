@@ -1,0 +1,309 @@
+"""JSON text becomes frames: the elements of one array, or one value per line (NDJSON).
+
+Scalars become the text that stands in the file (`1.10` stays `1.10`), so that the type table
+applies to them as to any cell; for JSON columns a value keeps its JSON spelling.
+"""
+
+import codecs
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+
+import polars as pl
+
+from services.ingest.domain import FileFormat, RejectCode
+from services.ingest.read.csv.blocks import RAW_LIMIT
+from services.ingest.read.frame import CellFault, Frame, RefusedRow
+from services.ingest.read.json.cutting import (
+    ArrayCutter,
+    Broken,
+    Element,
+    JsonValue,
+    LineCutter,
+    Number,
+)
+from services.ingest.read.json.flat import (
+    Template,
+    first_string,
+    read_flat,
+    template_of,
+)
+from services.ingest.read.limits import Limits
+
+NESTED = "an object or array is no plain cell"
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_LEARNT_FROM_ROWS = 1_000
+_LEARNT_FROM_CHARACTERS = 65_536
+
+
+class LateColumnError(Exception):
+    """A column with a default turns up behind the head of the file, which left it out.
+
+    The reading starts again with it: a column that is copied at all cannot keep its default.
+    """
+
+    def __init__(self, column: str) -> None:
+        super().__init__(column)
+        self.column = column
+
+
+@dataclass
+class JsonReader:
+    """Reads UTF-8 pieces into frames of `String` columns; use it in a thread.
+
+    `json_columns`: those whose cells keep their JSON spelling. `late_columns`: those that raise
+    LateColumnError (with `all_columns` any does); any other key that is not in `columns` makes
+    its row refused, unless it begins with `_`.
+    """
+
+    kind: FileFormat
+    columns: Sequence[str]
+    limits: Limits
+    json_columns: frozenset[str] = frozenset()
+    late_columns: frozenset[str] = frozenset()
+    all_columns: bool = False
+    _known_shapes: dict[tuple[str, ...], str | None] = field(default_factory=dict)
+    _template: Template | None = None
+
+    def __post_init__(self) -> None:
+        array = self.kind is FileFormat.JSON
+        self._cutter = ArrayCutter(self.limits) if array else LineCutter(self.limits)
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+
+    def read(self, piece: bytes, *, final: bool) -> Frame:
+        """The frame of what is complete now."""
+        text = self._decoder.decode(piece, final)
+        before: list[Element | Broken] = []
+        if self._template is None and len(text) > _LEARNT_FROM_CHARACTERS:
+            before = list(self._cutter.feed(text[:_LEARNT_FROM_CHARACTERS], final=False))
+            text = text[_LEARNT_FROM_CHARACTERS:]
+            values = [element.value for element in before if isinstance(element, Element)]
+            self._learn([value for value in values if isinstance(value, dict)])
+        flat = self._flat(text, final=final)
+        if flat is None:
+            return self._exactly(chain(before, self._cutter.feed(text, final=final)))
+        behind = self._cutter.feed("", final=final) if final else ()
+        return _merged(flat, self._exactly(chain(before, flat.others, behind)))
+
+    def _flat(self, text: str, *, final: bool) -> "_Flat | None":
+        """The flat elements, read by polars; None when the text has to be read exactly."""
+        if self._template is None or self.json_columns:
+            return None
+        try:
+            found = self._cutter.flat(text, final=final)
+        except UnicodeEncodeError:  # bytes that are no text
+            return None
+        if found is None:
+            return None
+        elements, lines = found
+        read = read_flat(elements, self._template, self.columns)
+        if read is None:
+            everything = zip(elements.to_list(), lines.to_list(), strict=True)
+            none = pl.DataFrame(schema=dict.fromkeys(self.columns, pl.String()))
+            self._template = None
+            return _Flat(none, lines.clear(), {}, (self._cutter.read(*each) for each in everything))
+        cells, mask = read
+        strings: dict[str, int] = {}
+        if self.all_columns:  # somebody asks for their types
+            taken = elements.filter(mask)
+            first = {name: first_string(taken, name) for name in self.columns}
+            strings = {name: row for name, row in first.items() if row is not None}
+        left = zip(elements.filter(~mask).to_list(), lines.filter(~mask).to_list(), strict=True)
+        if mask.sum() < len(mask) / 2:
+            self._template = None
+        others = (self._cutter.read(*each) for each in left)
+        return _Flat(cells, lines.filter(mask), strings, others)
+
+    def _exactly(self, elements: Iterable[Element | Broken]) -> Frame:
+        """The frame of elements that are parsed already."""
+        rows: list[dict[str, JsonValue]] = []
+        lines: list[int] = []
+        refused: list[RefusedRow] = []
+        for element in elements:
+            wrong = self._refused(element)
+            if wrong is not None:
+                refused.append(wrong)
+            elif isinstance(element, Element) and isinstance(element.value, dict):
+                rows.append(element.value)
+                lines.append(element.line)
+        self._learn(rows)
+        return self._frame(rows, lines, refused)
+
+    def _learn(self, rows: list[dict[str, JsonValue]]) -> None:
+        """Make a template of what was read: most elements of a file are alike."""
+        if not rows:
+            return
+        floats = frozenset(
+            key
+            for row in rows[:_LEARNT_FROM_ROWS]
+            for key, value in row.items()
+            if isinstance(value, Number) and not value.lstrip("-").isdigit()
+        )
+        if self._template is not None:
+            floats |= self._template.floats
+            if floats != self._template.floats:
+                self._template = Template(self._template.keys, floats)
+        else:
+            widest = max(rows[:_LEARNT_FROM_ROWS], key=len)
+            if not any(isinstance(value, list | dict) for value in widest.values()):
+                self._template = template_of(widest, floats)
+
+    def _refused(self, element: Element | Broken) -> RefusedRow | None:
+        code, column = RejectCode.TYPE_MISMATCH, None
+        if isinstance(element, Broken):
+            reason = element.reason
+            code = RejectCode.TOO_LONG if "longer" in reason else code
+        elif not isinstance(element.value, dict):
+            reason = "the element is not an object"
+        else:
+            shape = tuple(element.value)
+            if shape not in self._known_shapes:
+                self._known_shapes[shape] = self._foreign_key(shape)
+            column = self._known_shapes[shape]
+            if column is None:
+                return None
+            code, reason = RejectCode.TOO_MANY_FIELDS, f"the file's head has no '{column}'"
+        raw = element.raw[:RAW_LIMIT]
+        if _SURROGATE.search(raw):
+            code, reason = RejectCode.BAD_ENCODING, "bytes that are no text in the file's encoding"
+        return RefusedRow(element.line, code, reason, _printable(raw), column)
+
+    def _foreign_key(self, shape: tuple[str, ...]) -> str | None:
+        known = set(self.columns)
+        for key in shape:
+            if key not in known and not key.startswith("_"):
+                if self.all_columns or key in self.late_columns:
+                    raise LateColumnError(key)
+                return _printable(key)
+        return None
+
+    def _frame(
+        self, rows: list[dict[str, JsonValue]], lines: list[int], refused: list[RefusedRow]
+    ) -> Frame:
+        faults: list[CellFault] = []
+        quoted: dict[str, int] = {}
+        columns = [self._column(name, rows, faults, quoted) for name in self.columns]
+        return Frame(
+            cells=pl.DataFrame(columns) if columns else pl.DataFrame(height=len(rows)),
+            lines=pl.Series(lines, dtype=pl.Int64),
+            refused=tuple(refused),
+            faults=tuple(faults),
+            strings=quoted,
+        )
+
+    def _column(
+        self,
+        name: str,
+        rows: list[dict[str, JsonValue]],
+        faults: list[CellFault],
+        quoted: dict[str, int],
+    ) -> pl.Series:
+        values = [row.get(name) for row in rows]
+        kinds = {value.__class__ for value in values}
+        if name in self.json_columns:
+            cells: list[str | None] = [None if v is None else spelled(v) for v in values]
+        elif kinds <= {str, Number, type(None)}:
+            cells = values  # type: ignore[assignment]
+        else:
+            cells = [_text(value) for value in values]
+            faults += [
+                CellFault(row, name, RejectCode.TYPE_MISMATCH, NESTED)
+                for row, value in enumerate(values)
+                if isinstance(value, list | dict)
+            ]
+        if str in kinds:
+            quoted[name] = next(at for at, value in enumerate(values) if value.__class__ is str)
+        try:
+            return pl.Series(name, cells, dtype=pl.String)
+        except UnicodeEncodeError:
+            return pl.Series(name, self._without_surrogates(name, cells, faults), dtype=pl.String)
+
+    def _without_surrogates(
+        self, name: str, cells: list[str | None], faults: list[CellFault]
+    ) -> list[str | None]:
+        bad = [row for row, cell in enumerate(cells) if cell and _SURROGATE.search(cell)]
+        message = "bytes that are no text in the file's encoding, or half of a character"
+        known = {(fault.row, fault.column) for fault in faults}
+        faults += [
+            CellFault(row, name, RejectCode.BAD_ENCODING, message)
+            for row in bad
+            if (row, name) not in known
+        ]
+        return [None if cell is None else _printable(cell) for cell in cells]
+
+
+@dataclass(frozen=True, slots=True)
+class _Flat:
+    """Elements that polars has read, and the others, to be read exactly."""
+
+    cells: pl.DataFrame
+    lines: pl.Series
+    strings: dict[str, int]
+    others: Iterator[Element | Broken]
+
+
+def _merged(flat: _Flat, others: Frame) -> Frame:
+    """Both kinds of rows in the order of their lines."""
+    if not others.cells.height:
+        cells, lines = flat.cells, flat.lines
+        return replace(others, cells=cells, lines=lines, strings=flat.strings)
+    lines = pl.concat([flat.lines, others.lines])
+    order = lines.arg_sort()
+    place = order.arg_sort().to_list()
+    before = flat.lines.len()
+    strings = {name: place[before + row] for name, row in others.strings.items()}
+    for name, row in flat.strings.items():
+        strings[name] = min(place[row], strings.get(name, place[row]))
+    return replace(
+        others,
+        cells=pl.concat([flat.cells, others.cells])[order],
+        lines=lines.gather(order),
+        faults=tuple(replace(f, row=place[before + f.row]) for f in others.faults),
+        strings=strings,
+    )
+
+
+def _text(value: JsonValue) -> str | None:
+    """A scalar as its cell, anything else as JSON."""
+    if value is None or isinstance(value, str):
+        return value
+    return spelled(value)
+
+
+def spelled(value: JsonValue) -> str:
+    """JSON text of a value, numbers as they were written."""
+    if isinstance(value, Number):
+        return str(value)
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=_SURROGATE.search(value) is not None)
+    if isinstance(value, dict):
+        inside = ", ".join(f"{spelled(key)}: {spelled(item)}" for key, item in value.items())
+        return "{" + inside + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(spelled(item) for item in value) + "]"
+    return {True: "true", False: "false", None: "null"}[value]
+
+
+def _printable(text: str) -> str:
+    r"""Bytes that were no text as `\xNN`, other halves of characters as `\uNNNN`."""
+    escaped = all("\udc80" <= half <= "\udcff" for half in _SURROGATE.findall(text))
+    encoded = text.encode("utf-8", "surrogateescape" if escaped else "backslashreplace")
+    return encoded.decode("utf-8", "backslashreplace")
+
+
+def head_columns(
+    text: bytes, kind: FileFormat, limits: Limits, *, complete: bool
+) -> tuple[str, ...]:
+    """The keys of the elements in a file's head, in the order in which they turn up.
+
+    Raises DamagedFileError, RecordTooLargeError.
+    """
+    cutter = ArrayCutter(limits) if kind is FileFormat.JSON else LineCutter(limits)
+    decoded = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(text, complete)
+    keys: dict[str, None] = {}
+    for element in cutter.feed(decoded, final=complete):
+        if isinstance(element, Element) and isinstance(element.value, dict):
+            keys.update(dict.fromkeys(element.value))
+    return tuple(_printable(key) for key in keys)

@@ -1,0 +1,208 @@
+"""Rows of an Oracle database as frames; the driver and the conversion work in its own thread."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, cast
+
+import oracledb
+import polars as pl
+
+from services.ingest.connections.domain import QueryWanted, TableWanted, Wanted
+from services.ingest.connections.errors import NO_TABLE, SourceUnusableError
+from services.ingest.connections.oracle.session import OracleSession
+from services.ingest.plan.described import SourceColumn, TargetTypes
+from services.ingest.plan.dtypes import dtype_of
+from services.ingest.read.frame import Frame
+from services.ingest.read.oracle.types import OracleColumn, oracle_column, type_handler
+from shared.contracts.records import TypeName
+
+BATCH_ROWS = 2_000
+"""A batch is decoded in one go, and holds Python's lock for some milliseconds."""
+FRAME_ROWS = 20_000
+FRAME_BYTES = 16 << 20
+IDENTIFIER_LIMIT_BYTES = 128
+
+Batch: TypeAlias = pl.DataFrame
+NextBatch: TypeAlias = Callable[[], Coroutine[Any, Any, Batch | None]]
+"""The next rows, or None at the end; to be awaited in the driver's thread."""
+
+
+@dataclass
+class OracleSource:
+    """A table or query in a session's one READ ONLY transaction; it can be read again and again."""
+
+    session: OracleSession
+    read: tuple[OracleColumn, ...]
+    _from: str
+    """What stands behind FROM: a quoted name, or a query in brackets."""
+    targets: TargetTypes = field(default_factory=dict)
+    """Of the columns that go into the table; the values of the others do not matter."""
+    format: None = field(default=None, init=False)
+
+    @classmethod
+    async def opened(cls, session: OracleSession, wanted: Wanted) -> "OracleSource":
+        """Have the columns described, without a row; raises SourceUnusableError."""
+        failure: SourceUnusableError | None = None
+        for source in _candidates(wanted):
+            try:
+                read = await session.run(_describe(source))
+            except SourceUnusableError as exc:
+                # A name that was not quoted may have been made with quotes.
+                if exc.errors[0].code != NO_TABLE.code:
+                    raise
+                failure = failure or exc
+            else:
+                return cls(session, read, source)
+        assert failure is not None
+        raise failure
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns, in order."""
+        return tuple(column.described.name for column in self.read)
+
+    @property
+    def described(self) -> tuple[SourceColumn, ...]:
+        """The columns in order."""
+        return tuple(column.described for column in self.read)
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        """The rows, each column in its target's dtype or as text; `lines` count rows from 1."""
+        rows = read_bytes = 0
+        next_batch = await self.session.run(self._start)
+        waiting: list[Batch] = []
+        height = size = 0
+        while True:
+            batch = await self.session.run(lambda _connection: next_batch())
+            if batch is not None:
+                waiting.append(batch)
+                height, size = height + batch.height, size + int(batch.estimated_size())
+            if waiting and (batch is None or height >= FRAME_ROWS or size >= FRAME_BYTES):
+                lines = pl.int_range(rows + 1, rows + 1 + height, eager=True)
+                rows, read_bytes = rows + height, read_bytes + size
+                cells = pl.concat(waiting)
+                waiting, height, size = [], 0, 0
+                yield Frame(cells=cells, lines=lines, may_hold_nul=False, bytes_read=read_bytes)
+            if batch is None:
+                return
+
+    async def _start(self, connection: oracledb.AsyncConnection) -> NextBatch:
+        selected = [
+            f"{column.expression.format(_quoted(name))} AS {_quoted(name)}"
+            for name, column in zip(self.columns, self.read, strict=True)
+        ]
+        sql = f"SELECT {', '.join(selected)} FROM {self._from}"  # noqa: S608 - quoted
+        if all(column.arrow for column in self.read):
+            return self._arrow_batches(connection, sql)
+        return await self._row_batches(connection, sql)
+
+    def _arrow_batches(self, connection: oracledb.AsyncConnection, sql: str) -> NextBatch:
+        # The driver's annotation says Iterator; what it returns is an asynchronous one.
+        stream = cast(
+            "AsyncIterator[oracledb.DataFrame]",
+            connection.fetch_df_batches(sql, size=BATCH_ROWS, fetch_decimals=True),
+        )
+
+        async def next_batch() -> Batch | None:
+            async for found in stream:
+                # The first batch of LOB columns is an empty one.
+                frame = pl.DataFrame(found)
+                if not frame.is_empty():
+                    return self._fitted(frame.get_columns())
+            return None
+
+        return next_batch
+
+    async def _row_batches(self, connection: oracledb.AsyncConnection, sql: str) -> NextBatch:
+        cursor = connection.cursor()
+        cursor.arraysize = cursor.prefetchrows = BATCH_ROWS
+        cursor.outputtypehandler = type_handler(self.read)
+        await cursor.execute(sql, fetch_lobs=False)
+
+        async def next_batch() -> Batch | None:
+            rows = await cursor.fetchmany(BATCH_ROWS)
+            if not rows:
+                cursor.close()
+                return None
+            columns = zip(self.read, zip(*rows, strict=True), strict=True)
+            return self._fitted([column.convert(values) for column, values in columns])
+
+        return next_batch
+
+    def _fitted(self, columns: Sequence[pl.Series]) -> Batch:
+        fitted = [
+            _fit(series, column, self.targets.get(name)).alias(name)
+            for series, column, name in zip(columns, self.read, self.columns, strict=True)
+        ]
+        return pl.DataFrame(fitted)
+
+
+def _fit(series: pl.Series, column: OracleColumn, target: object) -> pl.Series:
+    """A series in its target's dtype where that is natural, else in a form that cells read."""
+    if series.dtype == pl.String:
+        # PostgreSQL's text holds no U+0000.
+        return series.str.replace_all("\0", "", literal=True)
+    named = getattr(target, "name", None)
+    if isinstance(series.dtype, pl.Datetime):
+        return _fit_moments(series.cast(pl.Datetime("us")), column, named)
+    if series.dtype == pl.Binary and named not in (TypeName.BYTEA, None):
+        # Other types of cells are Binary too, in PostgreSQL's own form.
+        return r"\x" + series.bin.encode("hex")
+    if isinstance(series.dtype, pl.Decimal) and (series.dtype.scale or 0) == 0:
+        return series.cast(dtype_of(column.described.type))
+    return series
+
+
+def _fit_moments(moments: pl.Series, column: OracleColumn, named: TypeName | None) -> pl.Series:
+    if named is TypeName.DATE and not column.zoned:
+        return _days(moments)
+    if column.zoned != (named is TypeName.TIMESTAMPTZ) and named is not None:
+        # An instant into a TIMESTAMP is refused, and a clock without a zone reads UTC.
+        return moments.dt.strftime("%Y-%m-%d %H:%M:%S%.6f" + ("Z" if column.zoned else ""))
+    return moments
+
+
+def _days(moments: pl.Series) -> pl.Series:
+    """Days, as Oracle's DATE mostly holds; text that shows the time of day where there is one."""
+    days = moments.dt.date()
+    whole = days.cast(pl.Datetime("us")) == moments
+    if whole.all(ignore_nulls=True):
+        return days
+    spelled = moments.dt.strftime("%Y-%m-%d %H:%M:%S%.6f")
+    return days.dt.strftime("%Y-%m-%d").zip_with(whole.fill_null(value=True), spelled)
+
+
+def _describe(
+    source: str,
+) -> Callable[[oracledb.AsyncConnection], Coroutine[Any, Any, tuple[OracleColumn, ...]]]:
+    async def describe(connection: oracledb.AsyncConnection) -> tuple[OracleColumn, ...]:
+        with connection.cursor() as cursor:
+            await cursor.parse(f"SELECT * FROM {source}")  # noqa: S608 - quoted, or in brackets
+            return tuple(oracle_column(info) for info in cursor.description or ())
+
+    return describe
+
+
+def _candidates(wanted: Wanted) -> list[str]:
+    if isinstance(wanted, QueryWanted):
+        # On lines of its own, because the query may end with a comment.
+        return [f"(\n{wanted.sql.strip().removesuffix(';')}\n)"]
+    return [
+        ".".join(_quoted(part) for part in parts if part is not None)
+        for parts in _spellings(wanted)
+    ]
+
+
+def _spellings(wanted: TableWanted) -> list[tuple[str | None, str]]:
+    """As Oracle folds what is not quoted, then as it is."""
+    schema = wanted.schema
+    if wanted.exact:
+        return [(schema and schema.upper(), wanted.name), (schema, wanted.name)]
+    return [(schema and schema.upper(), wanted.name.upper()), (schema, wanted.name)]
+
+
+def _quoted(name: str) -> str:
+    """An identifier of Oracle, which allows no quote in it."""
+    if not name or '"' in name or "\0" in name or len(name.encode()) > IDENTIFIER_LIMIT_BYTES:
+        raise SourceUnusableError.of("table", "invalid_name", "that is no name in Oracle")
+    return f'"{name}"'

@@ -1,0 +1,233 @@
+"""Rows of a PostgreSQL database: as frames, or as binary COPY that needs no reading at all."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import asyncpg
+import polars as pl
+
+from services.ingest.connections.domain import QueryWanted, TableWanted, Wanted
+from services.ingest.connections.errors import NO_ANSWER, NO_GRANT, NO_TABLE
+from services.ingest.connections.postgresql.session import FAILURES, translated
+from services.ingest.domain import ImportId
+from services.ingest.judge.judging import PlannedColumn
+from services.ingest.load.direct import Passing
+from services.ingest.plan.described import SourceColumn, TargetTypes
+from services.ingest.read.csv.blocks import Block, BlockCutter
+from services.ingest.read.csv.frames import CsvReader
+from services.ingest.read.csv.quoting import Dialect
+from services.ingest.read.frame import Frame
+from services.ingest.read.limits import Limits
+from services.ingest.read.postgresql.types import column_type, copied_as
+from shared.contracts.records import IMPORT_COLUMN
+from shared.store.identifiers import quoted
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+PIECES_AHEAD = 16
+"""How many pieces of an answer wait for us before the source's socket is left unread."""
+ROW_COLUMN = "_row"
+"""Added to a lone column: COPY writes its NULL as an empty line, which is no record."""
+
+FIND_TABLE = """
+SELECT n.nspname AS schema, c.relname AS name, c.reltuples::bigint AS estimate,
+       has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relname = ANY($1::text[])
+  AND (n.nspname = ANY($2::text[]) OR $2 IS NULL AND n.nspname = ANY(current_schemas(false)))
+ORDER BY array_position($1::text[], c.relname::text),
+         array_position(coalesce($2::text[], current_schemas(false)::text[]), n.nspname::text)
+LIMIT 1
+"""
+COLUMNS = """
+SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, NOT a.attnotnull AS nullable
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum
+"""
+
+
+@dataclass
+class PostgresqlSource:
+    """A table or query in a session's one snapshot; it can be read again and again."""
+
+    session: Connection
+    described: tuple[SourceColumn, ...]
+    answer_s: float
+    _from: str
+    """What stands behind FROM: a quoted name, or a query in brackets."""
+    estimated_rows: int | None = None
+    targets: TargetTypes = field(default_factory=dict)
+    """Not needed: every cell comes as text of the type table."""
+    format: None = field(default=None, init=False)
+
+    @classmethod
+    async def opened(
+        cls, session: Connection, wanted: Wanted, *, answer_s: float
+    ) -> "PostgresqlSource":
+        """Find the table, or have the query checked; raises SourceUnusableError."""
+        with translated():
+            async with asyncio.timeout(answer_s):
+                if isinstance(wanted, QueryWanted):
+                    return await _query(cls, session, wanted, answer_s)
+                return await _table(cls, session, wanted, answer_s)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns, in order."""
+        return tuple(column.name for column in self.described)
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        """The rows as text, in the forms of the type table; `lines` count rows from 1."""
+        names = [*self.columns]
+        selected = [f"{quoted(name)}::text" for name in names]
+        if len(names) == 1:
+            names.append(ROW_COLUMN)
+            selected.append("1")
+        reader, cutter = CsvReader(names, Dialect()), BlockCutter(Dialect(), Limits())
+        rows = read_bytes = 0
+        async with self._copied(selected, "csv") as pieces:
+            async for text, final in _gathered(pieces, Limits().block_bytes):
+                block = await asyncio.to_thread(cutter.feed, text, final=final)
+                frame = await asyncio.to_thread(_read, reader, block, self.columns)
+                read_bytes += len(text)
+                lines = pl.int_range(rows + 1, rows + 1 + frame.cells.height, eager=True)
+                rows += frame.rows
+                yield Frame(
+                    cells=frame.cells,
+                    lines=lines,
+                    refused=frame.refused,
+                    may_hold_nul=False,
+                    bytes_read=read_bytes,
+                )
+
+    def passing(self, planned: Sequence[PlannedColumn], *, import_id: ImportId) -> Passing | None:
+        """The rows as binary COPY, where the table's columns take them as they are."""
+        types = {column.name: column for column in self.described}
+        selected = [f"{int(import_id)}::bigint"]
+        for column in planned:
+            copied = copied_as(types[column.source].spelled, column.type)
+            if copied is None:
+                return None
+            selected.append(f"{quoted(column.source)}{copied}")
+        columns = (IMPORT_COLUMN, *(column.target for column in planned))
+        return Passing(columns, self._binary(selected))
+
+    async def _binary(self, selected: Sequence[str]) -> AsyncGenerator[bytes, None]:
+        async with self._copied(selected, "binary") as pieces:
+            async for piece in pieces:
+                yield piece
+
+    @asynccontextmanager
+    async def _copied(
+        self, selected: Sequence[str], form: str
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """COPY out as an iterator of pieces; leaving it ends the COPY, and the snapshot stays."""
+        queue: asyncio.Queue[bytes | None] = asyncio.Queue(PIECES_AHEAD)
+        query = f"SELECT {', '.join(selected)} FROM {self._from}"  # noqa: S608 - quoted above
+
+        async def fill() -> None:
+            await self.session.copy_from_query(query, output=queue.put, format=form)
+            await queue.put(None)
+
+        async def drain() -> AsyncIterator[bytes]:
+            while (piece := await _next(queue, task, self.answer_s)) is not None:
+                yield piece
+
+        with translated():
+            # A COPY that is broken off would end the transaction, and its snapshot with it.
+            await self.session.execute("SAVEPOINT rows")
+        task = asyncio.create_task(fill())
+        try:
+            yield drain()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            with suppress(*FAILURES):
+                await self.session.execute("ROLLBACK TO SAVEPOINT rows")
+
+
+async def _next(
+    queue: "asyncio.Queue[bytes | None]", task: "asyncio.Task[None]", answer_s: float
+) -> bytes | None:
+    if queue.empty():
+        getting = asyncio.ensure_future(queue.get())
+        try:
+            await asyncio.wait(
+                (getting, task), timeout=answer_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            if getting.done():
+                return getting.result()
+        finally:
+            getting.cancel()
+        if not task.done():
+            raise NO_ANSWER.error()
+        with translated():
+            task.result()
+    return queue.get_nowait()
+
+
+async def _gathered(pieces: AsyncIterator[bytes], size: int) -> AsyncIterator[tuple[bytes, bool]]:
+    """Pieces of about `size` bytes, the last one marked (it may be empty)."""
+    parts: list[bytes] = []
+    gathered = 0
+    async for piece in pieces:
+        parts.append(piece)
+        gathered += len(piece)
+        if gathered >= size:
+            yield b"".join(parts), False
+            parts, gathered = [], 0
+    yield b"".join(parts), True
+
+
+def _read(reader: CsvReader, block: Block, columns: Sequence[str]) -> Frame:
+    frame = reader.read(block)
+    return Frame(cells=frame.cells.select(columns), lines=frame.lines, refused=frame.refused)
+
+
+async def _table(
+    cls: type[PostgresqlSource], session: Connection, wanted: TableWanted, answer_s: float
+) -> PostgresqlSource:
+    names = _spellings(wanted.name, exact=wanted.exact)
+    schemas = None if wanted.schema is None else _spellings(wanted.schema, exact=False)
+    found = await session.fetchrow(FIND_TABLE, names, schemas)
+    if found is None:
+        raise NO_TABLE.error()
+    if not found["readable"]:
+        raise NO_GRANT.error()
+    rows = await session.fetch(COLUMNS, found["schema"], found["name"])
+    described = tuple(
+        SourceColumn(row["name"], column_type(row["type"]), row["type"], row["nullable"])
+        for row in rows
+    )
+    return cls(
+        session=session,
+        described=described,
+        answer_s=answer_s,
+        _from=f"{quoted(found['schema'])}.{quoted(found['name'])}",
+        estimated_rows=found["estimate"] if found["estimate"] >= 0 else None,
+    )
+
+
+async def _query(
+    cls: type[PostgresqlSource], session: Connection, wanted: QueryWanted, answer_s: float
+) -> PostgresqlSource:
+    # Prepared alone first: what is no single statement is refused before it stands in brackets.
+    await session.prepare(wanted.sql)
+    # On lines of its own, because the query may end with a comment.
+    inner = f"(\n{wanted.sql.strip().removesuffix(';')}\n) AS source"
+    statement = await session.prepare(f"SELECT * FROM {inner}")  # noqa: S608 - checked above
+    described = tuple(
+        SourceColumn(attribute.name, column_type(attribute.type.name), attribute.type.name)
+        for attribute in statement.get_attributes()
+    )
+    return cls(session=session, described=described, answer_s=answer_s, _from=inner)
+
+
+def _spellings(name: str, *, exact: bool) -> list[str]:
+    """As it is, and as PostgreSQL folds what is not quoted."""
+    return [name] if exact or name == name.lower() else [name, name.lower()]

@@ -1,0 +1,313 @@
+"""Wire models of sources and of imports from databases."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    EmailStr,
+    Field,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from services.ingest.connections.domain import (
+    Login,
+    QueryWanted,
+    SourceKind,
+    SourceTarget,
+    TableWanted,
+    Wanted,
+)
+from services.ingest.connections.repository import SavedSource
+from services.ingest.domain import ImportOptions, Mode, OnError
+from services.ingest.routes.schemas import Names
+from shared.contracts.base import (
+    AnswerModel,
+    RequestModel,
+    StorableSecret,
+    StorableText,
+    storable,
+)
+from shared.contracts.catalog import LARGEST_BIGINT
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Word = Annotated[StorableText, Field(min_length=1, max_length=255)]
+Name = Annotated[StorableText, Field(min_length=1, max_length=200)]
+SourceNumber = Annotated[int, Field(ge=1, le=LARGEST_BIGINT)]
+
+
+def _storable_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(storable(name) for name in names)
+
+
+Password = Annotated[StorableSecret, Field(max_length=1024)]
+_PART = r'(?:"((?:[^"\x00]|"")+)"|([^".\x00]+))'
+_TABLE = re.compile(rf"\s*(?:{_PART}\s*\.\s*)?{_PART}\s*")
+_DSN = re.compile(r"([A-Za-z0-9_.:-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})/([A-Za-z0-9_.$#-]{1,255})")
+
+
+class PostgresqlGiven(RequestModel):
+    """A PostgreSQL database; `tls` true encrypts and verifies, false does neither."""
+
+    kind: Literal["postgresql"]
+    host: Word
+    port: Port = 5432
+    database: Word
+    user: Word
+    password: Password
+    tls: bool | None = None
+
+    def login(self) -> Login:
+        """The log-in that it is."""
+        target = SourceTarget(
+            kind=SourceKind.POSTGRESQL,
+            host=self.host,
+            port=self.port,
+            user=self.user,
+            database=self.database,
+            tls=self.tls,
+        )
+        return Login(target, self.password.get_secret_value())
+
+
+class OracleGiven(RequestModel):
+    """An Oracle database, by service name or by SID; `tls` true is TCPS with verification."""
+
+    kind: Literal["oracle"]
+    host: Word
+    port: Port = 1521
+    service_name: Word | None = None
+    sid: Word | None = None
+    user: Word
+    password: Password
+    tls: bool | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.service_name is None) == (self.sid is None):
+            raise PydanticCustomError("service_or_sid", "send either `service_name` or `sid`")
+        return self
+
+    def login(self) -> Login:
+        """The log-in that it is."""
+        target = SourceTarget(
+            kind=SourceKind.ORACLE,
+            host=self.host,
+            port=self.port,
+            user=self.user,
+            service_name=self.service_name,
+            sid=self.sid,
+            tls=self.tls,
+        )
+        return Login(target, self.password.get_secret_value())
+
+
+SourceGiven = Annotated[PostgresqlGiven | OracleGiven, Field(discriminator="kind")]
+
+
+class NamedPostgresql(PostgresqlGiven):
+    """A PostgreSQL database to be saved."""
+
+    name: Name
+
+
+class NamedOracle(OracleGiven):
+    """An Oracle database to be saved."""
+
+    name: Name
+
+
+SourceToSave = Annotated[NamedPostgresql | NamedOracle, Field(discriminator="kind")]
+
+
+class SourceAnswer(AnswerModel):
+    """A saved source; its password is never told."""
+
+    id: int
+    name: str
+    kind: SourceKind
+    host: str
+    port: int
+    database: str | None
+    service_name: str | None
+    sid: str | None
+    user: str
+    tls: bool | None
+    owner: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, saved: SavedSource) -> Self:
+        """A saved source as its owner sees it."""
+        target = saved.target
+        return cls(
+            id=saved.id,
+            name=saved.name,
+            kind=target.kind,
+            host=target.host,
+            port=target.port,
+            database=target.database,
+            service_name=target.service_name,
+            sid=target.sid,
+            user=target.user,
+            tls=target.tls,
+            owner=saved.owner_label,
+            created_at=saved.created_at,
+        )
+
+
+class SourceTested(AnswerModel):
+    """A log-in that worked, and who answered."""
+
+    status: Literal["ok"] = "ok"
+    server: str
+    """For example `PostgreSQL 18.6`."""
+    duration_ms: float
+
+
+class DatabaseImport(RequestModel):
+    """`POST /api/imports/database`: rows of a table or query of another database."""
+
+    source: SourceGiven | None = None
+    source_id: SourceNumber | None = None
+    table: Annotated[
+        StorableText | None, Field(description="`schema.name`; quote a part to keep its case.")
+    ] = None
+    query: Annotated[
+        StorableText | None,
+        Field(min_length=1, max_length=100_000, description="In the source's dialect."),
+    ] = None
+    into: Annotated[StorableText, Field(min_length=1)]
+    mode: Mode = Mode.APPEND
+    key: Annotated[Names, AfterValidator(_storable_names)] = ()
+    on_error: OnError = OnError.SKIP
+    max_errors: Annotated[int, Field(ge=0)] | None = None
+    dry_run: bool = False
+    create_table: bool = False
+    mapping: dict[StorableText, StorableText | None] = Field(default_factory=dict)
+    email: EmailStr | None = None
+    etl_name: Name | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if (self.source is None) == (self.source_id is None):
+            raise PydanticCustomError("one_source", "send either `source` or `source_id`")
+        if (self.table is None) == (self.query is None):
+            raise PydanticCustomError("table_or_query", "send either `table` or `query`")
+        if self.table is not None and not _TABLE.fullmatch(self.table):
+            raise PydanticCustomError("table_name", "name the table as `name` or `schema.name`")
+        if (self.mode is Mode.UPSERT) != bool(self.key):
+            raise PydanticCustomError(
+                "key_and_mode", "`key` names the columns of `mode=upsert`; send both or neither"
+            )
+        return self
+
+    def wanted(self) -> Wanted:
+        """What is to be read."""
+        if self.query is not None:
+            return QueryWanted(self.query)
+        assert self.table is not None
+        return table_wanted(self.table)
+
+    def options(self) -> ImportOptions:
+        """What is to be done with the rows."""
+        return ImportOptions(
+            mode=self.mode,
+            key=tuple(name.strip() for name in self.key),
+            on_error=self.on_error,
+            max_errors=self.max_errors,
+            dry_run=self.dry_run,
+            create_table=self.create_table,
+            mapping=self.mapping,
+        )
+
+
+def _kind_by_its_older_word(value: object) -> object:
+    kind = {"postgres": "postgresql", "postgresql": "postgresql", "oracle": "oracle"}
+    if not isinstance(value, str) or value not in kind:
+        raise PydanticCustomError("unknown_kind", "say postgres or oracle")
+    return kind[value]
+
+
+def _dsn_of_host_port_service(dsn: str) -> str:
+    if not _DSN.fullmatch(dsn):
+        raise PydanticCustomError("dsn", "write the `dsn` as host:port/service")
+    return dsn
+
+
+def _there_unless_dsn(word: str | None, info: ValidationInfo) -> str | None:
+    if word is None and info.data.get("dsn", "refused already") is None:
+        raise PydanticCustomError("missing", "send this, or for Oracle a `dsn` in its place")
+    return word
+
+
+WordUnlessDsn = Annotated[
+    Word | None, AfterValidator(_there_unless_dsn), Field(validate_default=True)
+]
+
+
+class CatalogDatabase(RequestModel):
+    """`POST /api/data/database/`, the call of the older system."""
+
+    db_type: Annotated[
+        Literal["postgresql", "oracle"],
+        BeforeValidator(_kind_by_its_older_word),
+        Field(json_schema_extra={"enum": ["postgres", "oracle"]}),
+    ]
+    dsn: Annotated[
+        Annotated[str, Field(max_length=600), AfterValidator(_dsn_of_host_port_service)] | None,
+        Field(description="Oracle only, for `host`, `port` and `dbname`: `host:port/service`."),
+    ] = None
+    host: WordUnlessDsn = None
+    port: Port | None = None
+    dbname: WordUnlessDsn = None
+    user: Word
+    password: Password
+    etl_name: Name
+    email: EmailStr | None = None
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        others = self.host or self.port or self.dbname
+        if self.dsn is not None and (self.db_type != "oracle" or others):
+            raise PydanticCustomError(
+                "dsn", "`dsn` is for Oracle, in place of `host`, `port` and `dbname`"
+            )
+        return self
+
+    def login(self) -> Login:
+        """The log-in that it is; for Oracle `dbname` is the service name."""
+        kind = SourceKind(self.db_type)
+        host, port, name = self.host, self.port or kind.default_port, self.dbname
+        if self.dsn is not None and (found := _DSN.fullmatch(self.dsn)):
+            host, port, name = found[1], int(found[2]), found[3]
+        assert host is not None
+        oracle = kind is SourceKind.ORACLE
+        target = SourceTarget(
+            kind=kind,
+            host=host,
+            port=port,
+            user=self.user,
+            database=None if oracle else name,
+            service_name=name if oracle else None,
+        )
+        return Login(target, self.password.get_secret_value())
+
+
+def table_wanted(text: str) -> TableWanted:
+    """A table's name taken apart: `name`, `schema.name`, either part quoted to keep its case."""
+    found = _TABLE.fullmatch(text)
+    if found is None:
+        raise ValueError("no name of a table")
+    quoted_schema, plain_schema, quoted_name, plain_name = found.groups()
+    schema = quoted_schema.replace('""', '"') if quoted_schema else plain_schema
+    name = quoted_name.replace('""', '"') if quoted_name else plain_name
+    return TableWanted(
+        schema=schema.strip() if schema and not quoted_schema else schema,
+        name=name if quoted_name else name.strip(),
+        exact=bool(quoted_name),
+    )

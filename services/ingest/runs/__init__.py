@@ -1,0 +1,1 @@
+"""The row of an import: every statement on imports, reads and rejects."""

@@ -1,0 +1,295 @@
+"""Imports as callers see and steer them. Who may see one is decided here: submitter and admins."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.ingest.domain import ImportKind, Run, State, Submission
+from services.ingest.errors import AlreadyQueuedError, BeingCommittedError
+from services.ingest.runs.row import COLUMNS, OPTIONS, run_of
+from services.ingest.tables import answers, imports
+from shared.contracts.auth import Caller
+from shared.process.request_id import current_request_id
+
+RUN = tuple(imports.c[name] for name in COLUMNS)
+REQUEST_KEY_TTL = text("interval '24 hours'")
+LOCK_NOT_AVAILABLE = "55P03"
+WITHOUT_UPLOAD = (ImportKind.DATABASE.value, ImportKind.CATALOG_DATABASE.value)
+"""Kinds whose rows come from elsewhere, so that there is no file to be kept."""
+
+TERMINATE = text(
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+    " WHERE usename = current_user AND application_name = :name"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which imports of those that the caller may see."""
+
+    state: State | None = None
+    table: str | None = None
+    before: int | None = None
+    """Only ids below this one: where the page before ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFigures:
+    """What an operator watches."""
+
+    by_state: Mapping[State, int]
+    oldest_queued_s: float
+    rows_per_s: float
+    """Over all that run now."""
+    intents: int
+    """Mails and edges that wait to be delivered."""
+
+
+async def queue(connection: AsyncConnection, submission: Submission) -> Run | None:
+    """Insert a queued run; None when the same import is open or its request key is taken."""
+    upload = submission.upload
+    values = {
+        "kind": submission.kind.value,
+        "table_name": submission.table,
+        "options": OPTIONS.dump_python(submission.options, mode="json"),
+        "etl_name": submission.etl_name,
+        "email": submission.email,
+        "caller": submission.caller.model_dump(mode="json"),
+        "submitted_by_sub": submission.caller.sub,
+        "submitted_by_label": submission.caller.label,
+        "request_id": current_request_id.get(),
+        "request_key": submission.request_key,
+        "idempotency_key": submission.idempotency_key,
+    }
+    if upload is not None:
+        values |= {
+            "file_name": upload.file_name,
+            "content_sha256": upload.sha256,
+            "upload_path": upload.path,
+            "bytes_total": upload.size_bytes,
+        }
+    statement = upsert(imports).values(values).on_conflict_do_nothing().returning(*RUN)
+    row = (await connection.execute(statement)).mappings().one_or_none()
+    return None if row is None else run_of(row)
+
+
+async def open_twin(connection: AsyncConnection, idempotency_key: str) -> Run | None:
+    """The queued or running import that is the same as a new one would be."""
+    statement = select(*RUN).where(
+        imports.c.idempotency_key == idempotency_key,
+        imports.c.state.in_((State.QUEUED, State.RUNNING)),
+    )
+    row = (await connection.execute(statement)).mappings().one_or_none()
+    return None if row is None else run_of(row)
+
+
+async def by_request_key(connection: AsyncConnection, caller: Caller, key: str) -> Run | None:
+    """The import that this caller's `Idempotency-Key` made in the last 24 hours."""
+    mine = and_(imports.c.submitted_by_sub == caller.sub, imports.c.request_key == key)
+    await connection.execute(
+        update(imports)
+        .where(mine, imports.c.created_at < func.now() - REQUEST_KEY_TTL)
+        .values(request_key=None)
+    )
+    row = (await connection.execute(select(*RUN).where(mine))).mappings().one_or_none()
+    return None if row is None else run_of(row)
+
+
+async def one(connection: AsyncConnection, import_id: int, *, viewer: Caller) -> Run | None:
+    """The import, if this caller may see it."""
+    statement = select(*RUN).where(imports.c.id == import_id, _seen_by(viewer))
+    row = (await connection.execute(statement)).mappings().one_or_none()
+    return None if row is None else run_of(row)
+
+
+async def page(
+    connection: AsyncConnection, wanted: RunFilter, *, viewer: Caller, limit: int
+) -> list[Run]:
+    """Imports that this caller may see, newest first."""
+    conditions = [_seen_by(viewer)]
+    if wanted.state is not None:
+        conditions.append(imports.c.state == wanted.state.value)
+    if wanted.table is not None:
+        conditions.append(imports.c.table_name == wanted.table)
+    if wanted.before is not None:
+        conditions.append(imports.c.id < wanted.before)
+    statement = select(*RUN).where(*conditions).order_by(imports.c.id.desc()).limit(limit)
+    return [run_of(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def feeding(
+    connection: AsyncConnection, *, table: str | None, etl: str | None, limit: int
+) -> list[Run]:
+    """The newest imports into a table or by an ETL, whoever submitted them; for our peers."""
+    conditions: list[ColumnElement[bool]] = []
+    if table is not None:
+        conditions.append(imports.c.table_name == table)
+    if etl is not None:
+        unnamed = and_(imports.c.etl_name.is_(None), imports.c.file_name == etl)
+        conditions.append(or_(imports.c.etl_name == etl, unnamed))
+    if not conditions:
+        return []
+    statement = select(*RUN).where(*conditions).order_by(imports.c.id.desc()).limit(limit)
+    return [run_of(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def cancel(connection: AsyncConnection, run: Run, *, application_name: str) -> Run | None:
+    """End a queued or running import and its load's connection; None when it is final already.
+
+    Raises BeingCommittedError when the load holds the row: its fence is passed.
+    """
+    await connection.execute(text("SET LOCAL lock_timeout = '1s'"))
+    statement = (
+        update(imports)
+        .where(imports.c.id == run.id, imports.c.state.in_((State.QUEUED, State.RUNNING)))
+        .values(
+            state=State.CANCELLED.value,
+            lease=imports.c.lease + 1,
+            revision=imports.c.revision + 1,
+            finished_at=func.clock_timestamp(),
+            backend_pid=None,
+            backend_start=None,
+            rows_loaded=0,
+        )
+        .returning(*RUN)
+    )
+    try:
+        row = (await connection.execute(statement)).mappings().one_or_none()
+    except DBAPIError as exc:
+        if getattr(exc.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
+            raise BeingCommittedError(
+                "the import is being committed at this moment; look at it again"
+            ) from exc
+        raise
+    if row is None:
+        return None
+    await connection.execute(TERMINATE, {"name": application_name})
+    return run_of(row)
+
+
+async def queue_again(connection: AsyncConnection, run: Run) -> Run | None:
+    """Queue a failed or cancelled import afresh; None when it is in another state.
+
+    Raises AlreadyQueuedError when the same import was submitted anew meanwhile.
+    """
+    statement = (
+        update(imports)
+        .where(
+            imports.c.id == run.id,
+            imports.c.state.in_((State.FAILED, State.CANCELLED)),
+            or_(imports.c.kind.in_(WITHOUT_UPLOAD), imports.c.upload_path.is_not(None)),
+        )
+        .values(
+            state=State.QUEUED.value,
+            attempt=0,
+            lease=imports.c.lease + 1,
+            revision=imports.c.revision + 1,
+            not_before=func.clock_timestamp(),
+            started_at=None,
+            finished_at=None,
+            error=None,
+            last_error=None,
+        )
+        .returning(*RUN)
+    )
+    try:
+        row = (await connection.execute(statement)).mappings().one_or_none()
+    except IntegrityError as exc:
+        raise AlreadyQueuedError("the same import was submitted again and is open") from exc
+    return None if row is None else run_of(row)
+
+
+async def figures(connection: AsyncConnection) -> QueueFigures:
+    """Counts for the metrics."""
+    states = (
+        await connection.execute(
+            text("SELECT state, count(*) AS runs FROM ingest.imports GROUP BY state")
+        )
+    ).mappings()
+    by_state = {State(row["state"]): int(row["runs"]) for row in states}
+    now = (
+        (
+            await connection.execute(
+                text(
+                    "SELECT (SELECT coalesce(extract(epoch FROM clock_timestamp()"
+                    " - min(greatest(created_at, not_before))), 0) FROM ingest.imports"
+                    " WHERE state = 'queued') AS oldest_queued_s,"
+                    " (SELECT coalesce(sum(rows_read / greatest(extract(epoch FROM"
+                    " clock_timestamp() - started_at), 0.1)), 0) FROM ingest.imports"
+                    " WHERE state = 'running') AS rows_per_s,"
+                    " (SELECT count(*) FROM ingest.outbox) AS intents"
+                )
+            )
+        )
+        .mappings()
+        .one()
+    )
+    return QueueFigures(
+        by_state=by_state,
+        oldest_queued_s=max(0.0, float(now["oldest_queued_s"])),
+        rows_per_s=float(now["rows_per_s"]),
+        intents=int(now["intents"]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """What a POST with an `Idempotency-Key` was answered."""
+
+    fingerprint: str
+    status: int
+    body: Mapping[str, Any]
+
+
+async def kept_answer(connection: AsyncConnection, caller: Caller, key: str) -> KeptAnswer | None:
+    """The answer kept for this caller's key, if it is not older than 24 hours."""
+    statement = select(answers.c.fingerprint, answers.c.status, answers.c.body).where(
+        answers.c.subject == caller.sub,
+        answers.c.request_key == key,
+        answers.c.created_at > func.now() - REQUEST_KEY_TTL,
+    )
+    row = (await connection.execute(statement)).one_or_none()
+    if row is None:
+        return None
+    return KeptAnswer(fingerprint=row.fingerprint, status=row.status, body=row.body)
+
+
+async def keep_answer(
+    connection: AsyncConnection, caller: Caller, key: str, answer: KeptAnswer
+) -> None:
+    """Keep an answer for 24 hours; an expired one of the same key gives way."""
+    values = {
+        "fingerprint": answer.fingerprint,
+        "status": answer.status,
+        "body": dict(answer.body),
+    }
+    statement = insert(answers).values(subject=caller.sub, request_key=key, **values)
+    await connection.execute(
+        answers.delete().where(
+            answers.c.subject == caller.sub,
+            answers.c.request_key == key,
+            answers.c.created_at <= func.now() - REQUEST_KEY_TTL,
+        )
+    )
+    await connection.execute(statement)
+
+
+def _seen_by(viewer: Caller) -> ColumnElement[bool]:
+    if viewer.is_admin:
+        return true()
+    return imports.c.submitted_by_sub == viewer.sub

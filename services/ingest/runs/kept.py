@@ -1,0 +1,117 @@
+"""What retention and tidying need to know, and what they forget."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, LiteralString
+
+from services.ingest.domain import ImportId, State
+from services.ingest.runs.worked import Pool
+
+BATCH = 1000
+
+STATE: Final[LiteralString] = """
+SELECT state, upload_path, rejects_path FROM ingest.imports WHERE id = $1"""
+
+FORGET_UPLOAD: Final[LiteralString] = """
+UPDATE ingest.imports SET upload_path = NULL
+WHERE id = $1 AND state NOT IN ('queued', 'running')"""
+
+# A success whose upload is still there was cut off between its COMMIT and its tidying.
+UPLOADS: Final[LiteralString] = """
+SELECT id, upload_path AS path FROM ingest.imports
+WHERE upload_path IS NOT NULL AND (
+    (state = 'succeeded' AND finished_at < now() - interval '1 minute')
+    OR (state IN ('failed', 'cancelled') AND finished_at < now() - make_interval(days => $1)))
+ORDER BY id LIMIT $2"""
+
+REJECTS: Final[LiteralString] = """
+SELECT id, rejects_path AS path FROM ingest.imports
+WHERE rejects_path IS NOT NULL AND finished_at < now() - make_interval(days => $1)
+ORDER BY id LIMIT $2"""
+
+FORGET_REJECTS: Final[LiteralString] = """
+WITH forgotten AS (DELETE FROM ingest.rejects WHERE import_id = $1)
+UPDATE ingest.imports SET rejects_path = NULL
+WHERE id = $1 AND state NOT IN ('queued', 'running')"""
+
+DELETE_OLD: Final[LiteralString] = """
+DELETE FROM ingest.imports WHERE id IN (
+    SELECT id FROM ingest.imports
+    WHERE finished_at < now() - make_interval(days => $1)
+      AND state NOT IN ('queued', 'running')
+      AND upload_path IS NULL AND rejects_path IS NULL
+    ORDER BY id LIMIT $2)"""
+
+DELETE_ANSWERS: Final[LiteralString] = """
+DELETE FROM ingest.answers WHERE created_at < now() - interval '24 hours'"""
+
+# Rejects of a run that is not over yet are known by their folder.
+KNOWN: Final[LiteralString] = """
+SELECT path FROM unnest($1::text[]) AS given (path)
+WHERE EXISTS (SELECT 1 FROM ingest.imports WHERE upload_path = path)
+   OR EXISTS (SELECT 1 FROM ingest.imports WHERE rejects_path = path)
+   OR EXISTS (SELECT 1 FROM ingest.imports i WHERE i.state IN ('queued', 'running')
+              AND path LIKE 'rejects/' || i.id || '/%')"""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptState:
+    """What a run's row says is kept for it."""
+
+    state: State
+    upload_path: str | None
+    rejects_path: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptObject:
+    """An object in storage that a run's row names."""
+
+    import_id: ImportId
+    path: str
+
+
+class KeepingRepository:
+    """Each method is one statement in autocommit."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def state_of(self, import_id: ImportId) -> KeptState | None:
+        """What is kept for a run; None when there is no such run."""
+        row = await self._pool.fetchrow(STATE, import_id)
+        if row is None:
+            return None
+        return KeptState(State(row["state"]), row["upload_path"], row["rejects_path"])
+
+    async def forget_upload(self, import_id: ImportId) -> None:
+        """The upload is deleted."""
+        await self._pool.execute(FORGET_UPLOAD, import_id)
+
+    async def uploads_to_forget(self, *, days: int) -> list[KeptObject]:
+        """Uploads of successes, and of other ends older than `days`; at most 1,000."""
+        return _objects(await self._pool.fetch(UPLOADS, days, BATCH))
+
+    async def rejects_to_forget(self, *, days: int) -> list[KeptObject]:
+        """Rejects files of ends older than `days`; at most 1,000."""
+        return _objects(await self._pool.fetch(REJECTS, days, BATCH))
+
+    async def forget_rejects(self, import_id: ImportId) -> None:
+        """The rejects file is deleted, and so are the rejects kept for the JSON view."""
+        await self._pool.execute(FORGET_REJECTS, import_id)
+
+    async def delete_old(self, *, days: int) -> int:
+        """Delete finished runs older than `days`, at most 1,000; and answers kept for 24 h."""
+        await self._pool.execute(DELETE_ANSWERS)
+        done: str = await self._pool.execute(DELETE_OLD, days, BATCH)
+        return int(done.rsplit(maxsplit=1)[-1])
+
+    async def known_paths(self, paths: Sequence[str]) -> set[str]:
+        """Those of the paths that some run still needs."""
+        if not paths:
+            return set()
+        return {row["path"] for row in await self._pool.fetch(KNOWN, list(paths))}
+
+
+def _objects(rows: Sequence[object]) -> list[KeptObject]:
+    return [KeptObject(ImportId(row["id"]), row["path"]) for row in rows]  # type: ignore[index]

@@ -1,0 +1,223 @@
+"""The life of a run, as workers write it: claim, beat, end, give back, take over.
+
+Each step is one statement in autocommit, so a worker that is stopped at any point never leaves
+a row locked between two round trips; only the load's own transaction lives longer, and its
+backend is on the row for the sweeper. Every write names the lease, and 0 rows mean: fenced out.
+"""
+
+import json
+from datetime import datetime
+from typing import Final, LiteralString, TypeAlias
+
+import asyncpg
+
+from services.ingest.domain import Claim, Ending, ImportId, Progress, Run
+from services.ingest.errors import FencedOutError
+from services.ingest.runs.row import format_json, inferred_json, run_of
+from shared.store.identifiers import quoted
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+RUN_COLUMNS: Final[LiteralString] = """
+    i.id, i.kind, i.state, i.table_name, i.options, i.etl_name, i.email, i.file_name, i.caller,
+    i.request_id, i.idempotency_key, i.upload_path, i.attempt, i.lease, i.made_table_oid,
+    i.last_error, i.revision, i.rows_read, i.rows_loaded, i.rows_rejected, i.rows_inserted,
+    i.rows_updated, i.bytes_read, i.bytes_total, i.format, i.inferred, i.error, i.reject_pass,
+    i.rejects_path, i.created_at, i.started_at, i.finished_at"""
+
+# The submitter with the fewest running imports comes first; among equals, the one who was
+# served longest ago. So one person's 500 imports do not hold up another's one.
+CLAIM: Final[LiteralString] = f"""
+WITH waiting AS (
+    SELECT submitted_by_sub AS sub FROM ingest.imports
+    WHERE state = 'queued' AND not_before <= clock_timestamp() GROUP BY 1
+), ranked AS (
+    SELECT sub,
+        (SELECT count(*) FROM ingest.imports r
+          WHERE r.state = 'running' AND r.submitted_by_sub = sub) AS running,
+        (SELECT max(s.started_at) FROM ingest.imports s WHERE s.submitted_by_sub = sub) AS served
+    FROM waiting
+), picked AS (
+    SELECT q.id, q.attempt FROM ranked JOIN ingest.imports q ON q.submitted_by_sub = ranked.sub
+    WHERE q.state = 'queued' AND q.not_before <= clock_timestamp()
+    ORDER BY ranked.running, ranked.served NULLS FIRST, q.id
+    LIMIT 1 FOR UPDATE OF q SKIP LOCKED
+)
+UPDATE ingest.imports i SET
+    state = 'running', attempt = least(i.attempt + 1, $1), lease = i.lease + 1,
+    heartbeat_at = clock_timestamp(), started_at = clock_timestamp(), finished_at = NULL,
+    backend_pid = NULL, backend_start = NULL, error = NULL, format = NULL, inferred = NULL,
+    rows_read = 0, rows_loaded = 0, rows_rejected = 0, rows_inserted = 0, rows_updated = 0,
+    bytes_read = 0, reject_pass = 1, rejects_path = NULL, revision = i.revision + 1
+FROM picked WHERE i.id = picked.id
+RETURNING {RUN_COLUMNS}, picked.attempt >= $1 AS exhausted"""  # noqa: S608 - literals only
+
+# A beat that had to wait for the row tells when it was sent: its worker may be stopped by now.
+BEAT: Final[LiteralString] = """
+UPDATE ingest.imports SET heartbeat_at = statement_timestamp(), revision = revision + 1,
+    rows_read = $3, rows_rejected = $4, bytes_read = $5, bytes_total = coalesce($6, bytes_total)
+WHERE id = $1 AND lease = $2 AND state = 'running' RETURNING true"""
+
+HELD: Final[LiteralString] = """
+SELECT true FROM ingest.imports WHERE id = $1 AND lease = $2 AND state = 'running'"""
+
+BACKEND: Final[LiteralString] = """
+UPDATE ingest.imports SET backend_pid = $3, backend_start = $4
+WHERE id = $1 AND lease = $2 AND state = 'running' RETURNING true"""
+
+MADE_TABLE: Final[LiteralString] = """
+UPDATE ingest.imports SET made_table_oid = $3
+WHERE id = $1 AND lease = $2 AND state = 'running' RETURNING true"""
+
+# State, intents and audit in one statement: inside the load's transaction it is the fence.
+END: Final[LiteralString] = """
+WITH ended AS (
+    UPDATE ingest.imports SET
+        state = $3, finished_at = clock_timestamp(), revision = revision + 1,
+        rows_read = $4, rows_loaded = $5, rows_rejected = $6, rows_inserted = $7,
+        rows_updated = $8, bytes_read = $9, format = $10::jsonb, inferred = $11::jsonb,
+        error = $12::jsonb, rejects_path = $13, backend_pid = NULL, backend_start = NULL
+    WHERE id = $1 AND lease = $2 AND state = 'running'
+    RETURNING id, submitted_by_sub, request_id, table_name
+), intents AS (
+    INSERT INTO ingest.outbox (kind, payload)
+    SELECT wanted.kind, wanted.payload::jsonb
+    FROM ended, unnest($14::text[], $15::text[]) AS wanted (kind, payload)
+), told AS (
+    INSERT INTO audit.events (subject, action, object, result, request_id, detail)
+    SELECT submitted_by_sub, 'import.finish', 'import:' || id, $3, request_id,
+        jsonb_build_object('table', table_name, 'loaded', $5::bigint, 'rejected', $6::bigint)
+    FROM ended
+)
+SELECT true FROM ended"""
+
+GIVE_BACK: Final[LiteralString] = """
+UPDATE ingest.imports SET state = 'queued', lease = lease + 1, revision = revision + 1,
+    attempt = attempt - CASE WHEN $5 THEN 1 ELSE 0 END,
+    not_before = clock_timestamp() + make_interval(secs => $3), last_error = $4,
+    backend_pid = NULL, backend_start = NULL
+WHERE id = $1 AND lease = $2 AND state = 'running' RETURNING true"""
+
+TERMINATE_SILENT: Final[LiteralString] = """
+SELECT count(pg_terminate_backend(a.pid))
+FROM ingest.imports i
+JOIN pg_stat_activity a ON a.pid = i.backend_pid AND a.backend_start = i.backend_start
+WHERE i.state = 'running' AND i.heartbeat_at < clock_timestamp() - make_interval(secs => $1)
+  AND a.usename = current_user"""
+
+# Taken rows are ours until this commits, so every connection of that name is an old attempt's.
+TAKE: Final[LiteralString] = """
+WITH silent AS (
+    SELECT id FROM ingest.imports
+    WHERE state = 'running' AND heartbeat_at < clock_timestamp() - make_interval(secs => $1)
+    ORDER BY id FOR UPDATE SKIP LOCKED
+), taken AS (
+    UPDATE ingest.imports i SET state = 'queued', lease = lease + 1, revision = revision + 1,
+        not_before = clock_timestamp(), backend_pid = NULL, backend_start = NULL,
+        last_error = 'the worker that had it stopped answering'
+    FROM silent WHERE i.id = silent.id RETURNING i.id
+)
+SELECT taken.id, (
+    SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity a
+    WHERE a.usename = current_user
+      AND a.application_name = 'tabularium-ingest:import:' || taken.id
+) AS terminated FROM taken ORDER BY taken.id"""
+
+DUE: Final[LiteralString] = """
+SELECT EXISTS (SELECT 1 FROM ingest.imports
+               WHERE state = 'queued' AND not_before <= clock_timestamp())"""
+
+
+class JobRepository:
+    """Runs as workers see them; each method is one statement."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def claim(self, *, max_attempts: int) -> Claim | None:
+        """Take the next queued run, the least-served submitter's first; None if none is due."""
+        row = await self._pool.fetchrow(CLAIM, max_attempts)
+        return None if row is None else Claim(run=run_of(row), exhausted=row["exhausted"])
+
+    async def beat(self, run: Run, progress: Progress) -> bool:
+        """Say that the run is alive and how far it is; False when the lease is lost."""
+        return bool(
+            await self._pool.fetchval(
+                BEAT,
+                run.id,
+                run.lease,
+                progress.rows_read,
+                progress.rows_rejected,
+                progress.bytes_read,
+                progress.bytes_total,
+            )
+        )
+
+    async def is_held(self, run: Run) -> bool:
+        """Whether this attempt still has the run."""
+        return bool(await self._pool.fetchval(HELD, run.id, run.lease))
+
+    async def note_backend(self, run: Run, *, pid: int, started_at: datetime) -> None:
+        """Keep which connection loads, for the sweeper; raises FencedOutError."""
+        if not await self._pool.fetchval(BACKEND, run.id, run.lease, pid, started_at):
+            raise FencedOutError
+
+    async def note_made_table(self, run: Run, *, oid: int) -> bool:
+        """Keep which table was made for the run; False when the lease is lost."""
+        return bool(await self._pool.fetchval(MADE_TABLE, run.id, run.lease, oid))
+
+    async def end(
+        self, run: Run, ending: Ending, *, connection: "Connection | None" = None
+    ) -> None:
+        """Make a final state true, in the load's transaction when one is given.
+
+        Raises FencedOutError when the lease is lost; nothing is written then.
+        """
+        ended = await (connection or self._pool).fetchval(
+            END,
+            run.id,
+            run.lease,
+            ending.state.value,
+            ending.rows.read,
+            ending.rows.loaded,
+            ending.rows.rejected,
+            ending.rows.inserted,
+            ending.rows.updated,
+            ending.bytes_read,
+            format_json(ending.format),
+            inferred_json(ending.inferred),
+            None if ending.error is None else ending.error.model_dump_json(exclude_none=True),
+            ending.rejects_path,
+            [intent.kind for intent in ending.intents],
+            [json.dumps(dict(intent.fields)) for intent in ending.intents],
+        )
+        if not ended:
+            raise FencedOutError
+
+    async def give_back(
+        self, run: Run, *, delay_s: float, reason: str | None, uncounted: bool = False
+    ) -> None:
+        """Queue the run again; `uncounted` does not use up an attempt. Raises FencedOutError."""
+        if not await self._pool.fetchval(GIVE_BACK, run.id, run.lease, delay_s, reason, uncounted):
+            raise FencedOutError
+
+    async def take_over_silent(self, *, silent_s: float) -> list[ImportId]:
+        """Queue every run again whose heart stopped, and end what its attempts left connected.
+
+        A silent run whose row is locked (stopped between fence and COMMIT) only has its backend
+        ended; the next round takes it, or finds it committed.
+        """
+        await self._pool.fetchval(TERMINATE_SILENT, silent_s)
+        rows = await self._pool.fetch(TAKE, silent_s)
+        return [ImportId(row["id"]) for row in rows]
+
+    async def is_empty_table(self, table: str) -> bool:
+        """Whether a table in `data` has no rows."""
+        name = quoted(table)
+        statement = f"SELECT NOT EXISTS (SELECT 1 FROM data.{name})"  # noqa: S608 - quoted above
+        return bool(await self._pool.fetchval(statement))
+
+    async def is_any_due(self) -> bool:
+        """Whether a queued run waits to be claimed."""
+        return bool(await self._pool.fetchval(DUE))

@@ -1,0 +1,148 @@
+"""What a worker does with an import from a database: rows into a table, or a catalog scan."""
+
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import IO
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.ingest.connections import repository
+from services.ingest.connections.access import DatabaseSource, SourceAccess
+from services.ingest.connections.crypto import UnreadablePasswordError, read_row, source_row
+from services.ingest.connections.domain import Login
+from services.ingest.connections.repository import Read
+from services.ingest.domain import ImportKind, Outcome, Progress, RowCounts, Run
+from services.ingest.errors import ImportFailedError
+from services.ingest.load.load import load_source
+from services.ingest.plan.described import TargetTypes
+from services.ingest.plan.described_columns import matched, new_table
+from services.ingest.runs.worked import Connection
+from services.ingest.work.attempt import Attempt
+from services.ingest.work.loads import Load
+from shared.contracts.records import TableContract
+
+SCAN_IN_MEMORY_BYTES = 8 << 20
+PIECE_BYTES = 1 << 16
+
+
+class PasswordGoneError(ImportFailedError):
+    """The password of the source is not kept any more, or its key is not."""
+
+    code = "password_gone"
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseLoads:
+    """Loads of the two kinds that read databases."""
+
+    engine: AsyncEngine
+    access: SourceAccess
+    password_retention_days: int
+
+    def by_kind(self) -> Mapping[ImportKind, Load]:
+        """For the worker's table of loads."""
+        return {
+            ImportKind.DATABASE: self.load_rows,
+            ImportKind.CATALOG_DATABASE: self.load_scan,
+        }
+
+    async def load_rows(self, attempt: Attempt) -> Outcome:
+        """A table or query into a table, out of one snapshot.
+
+        Raises SourceAwayError when the source was lost: nothing is loaded then, and the run is
+        tried again.
+        """
+        read, login = await self._read(attempt.run)
+        if read.wanted is None:
+            raise ValueError("an import of rows wants a table or a query")
+        async with self.access.opened(login, read.wanted) as source:
+            return await _load(source, attempt)
+
+    async def load_scan(self, attempt: Attempt) -> Outcome:
+        """Every table of a database into the catalog, under its ETL: all of them, or none."""
+        run = attempt.run
+        _read, login = await self._read(run)
+        # Gathered before the catalog hears of it: a source that is lost half-way adds nothing.
+        with tempfile.SpooledTemporaryFile(SCAN_IN_MEMORY_BYTES) as lines:
+            tables = 0
+            async with self.access.scan(login) as found:
+                async for table in found:
+                    lines.write(table.model_dump_json().encode() + b"\n")
+                    tables += 1
+                    attempt.note_progress(Progress(tables, 0, lines.tell(), None))
+            size = lines.tell()
+            answer = await attempt.catalog.scan(
+                run.id, etl=run.etl_name or login.target.label, lines=_pieces(lines)
+            )
+        outcome = Outcome(
+            rows=RowCounts(
+                read=tables,
+                loaded=tables,
+                inserted=answer.inserted,
+                updated=tables - answer.inserted,
+            ),
+            bytes_read=size,
+            format=None,
+        )
+        async with attempt.pool.acquire() as connection, connection.transaction():
+            await _forget_and_fence(attempt, connection, outcome)
+        return outcome
+
+    async def forget_passwords(self) -> None:
+        """Forget the passwords that no import needs any more."""
+        async with self.engine.begin() as connection:
+            await repository.forget_passwords(connection, days=self.password_retention_days)
+
+    async def _read(self, run: Run) -> tuple[Read, Login]:
+        async with self.engine.connect() as connection:
+            read = await repository.read_of(connection, run.id)
+        if read is None or read.sealed_password is None:
+            raise PasswordGoneError("the password of the source is no longer kept: submit it again")
+        row = read_row(run.id) if read.source_id is None else source_row(read.source_id)
+        try:
+            password = self.access.keyring.open(read.sealed_password, row=row)
+        except UnreadablePasswordError as exc:
+            raise PasswordGoneError(f"{exc}: submit it again") from exc
+        return read, Login(read.target, password)
+
+
+async def _forget_and_fence(attempt: Attempt, connection: Connection, outcome: Outcome) -> None:
+    """With the success that is about to be committed, nobody needs the password any more."""
+    await repository.forget_password(connection, attempt.run.id)
+    await attempt.fence(connection, outcome)
+
+
+async def _load(source: DatabaseSource, attempt: Attempt) -> Outcome:
+    options = attempt.run.options
+    if options.create_table:
+        made = new_table(source.described, options)
+        contract = await attempt.make_table(made.columns)
+        options, inferred = made.options, made.inferred
+    else:
+        contract, inferred = await attempt.contract(), ()
+        options = matched(source.described, contract, options)
+    source.targets = _targets(source, contract, options.mapping)
+    return await load_source(
+        source,
+        contract=contract,
+        options=options,
+        ports=replace(attempt.ports(), fence=partial(_forget_and_fence, attempt)),
+        bytes_total=None,
+        inferred=inferred,
+    )
+
+
+def _targets(
+    source: DatabaseSource, contract: TableContract, mapping: Mapping[str, str | None]
+) -> TargetTypes:
+    types = {str(column.name): column.type for column in contract.columns}
+    targets = {name: mapping.get(name, name) for name in source.columns}
+    return {name: types[target] for name, target in targets.items() if target in types}
+
+
+async def _pieces(lines: IO[bytes]) -> AsyncIterator[bytes]:
+    lines.seek(0)
+    while piece := lines.read(PIECE_BYTES):
+        yield piece
