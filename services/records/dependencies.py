@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.records.clients import SubjectClient
 from services.records.errors import MediaTypeError
 from services.records.repository.writes import Source
-from services.records.service.stores import Stores
+from services.records.service.known_tables import Stores
 from services.records.settings import RecordsSettings
 from services.records.tables import idempotency
 from services.records.types.values import parse_json

@@ -8,12 +8,11 @@ from typing import Any
 import asyncpg
 from fastapi import FastAPI, Request
 
-from services.records import actions
 from services.records.clients import CatalogClient, SubjectClient
 from services.records.dependencies import RecordsState
-from services.records.routes import routers
-from services.records.routes.front import FRONT, FrontDoor
-from services.records.service.stores import KnownTables, Stores
+from services.records.routes import routers, verbs
+from services.records.routes.fast_path import FRONT, FrontDoor
+from services.records.service.known_tables import KnownTables, Stores
 from services.records.settings import RecordsSettings
 from services.records.tasks import background
 from shared.http.app import RequestContext, build_app
@@ -61,7 +60,7 @@ def create_app(settings: RecordsSettings | None = None) -> FastAPI:
         chosen,
         service="records",
         title="Tabularium records",
-        routers=(*routers, actions.router),
+        routers=(*routers, verbs.router),
         lifespan=lifespan,
         probes={"postgresql": _probe_database},
     )

@@ -9,7 +9,7 @@ import structlog
 
 from services.records.clients import CatalogClient
 from services.records.repository.notices import heed
-from services.records.service.stores import KnownTables, Stores
+from services.records.service.known_tables import KnownTables, Stores
 from services.records.service.tables import TABLE_EVENT
 from services.records.tables import idempotency, outbox
 from shared.contracts.catalog import TableEvent

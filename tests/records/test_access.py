@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 
-from services.records.actions import router as actions
 from services.records.routes import routers
+from services.records.routes.verbs import router as actions
 from shared.contracts.auth import Caller
 from tests.records.conftest import ADMIN, ANN, BOB, CAROL, Service, new_name
 from tests.support.issuer import machine, peer, person

@@ -14,9 +14,9 @@ import pytest
 import pytest_asyncio
 
 from services.records.domain import Column
-from services.records.export_response import wants_gzip
-from services.records.pipeline import parquet
-from services.records.pipeline.files import json_array
+from services.records.face.export_stream import wants_gzip
+from services.records.files import parquet
+from services.records.files.pieces import json_array
 from shared.contracts.records import ColumnName, ColumnType, TypeName
 from tests.records.conftest import Service, new_name
 from tests.support.waiting import until

@@ -1,10 +1,17 @@
 """The resource face, and what only our own services call."""
 
-from services.records.routes import export, grants, internal, many, records, tables
+from services.records.routes import (
+    bulk,
+    export,
+    grants,
+    internal,
+    records,
+    tables,
+)
 
 routers = (
     records.router,
-    many.router,
+    bulk.router,
     tables.router,
     grants.router,
     export.router,

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Request, Response
 
-from services.records import described
 from services.records.dependencies import RecordReader, State, TableName
-from services.records.export_response import MEDIA_TYPES, ExportResponse, wants_gzip
+from services.records.face import openapi_parts as parts
+from services.records.face.export_stream import MEDIA_TYPES, ExportResponse, wants_gzip
 from services.records.service import exports
 
 router = APIRouter(prefix="/api/tables/{table:segment}", tags=["records"])
@@ -14,7 +14,7 @@ router = APIRouter(prefix="/api/tables/{table:segment}", tags=["records"])
     "/export",
     response_class=Response,
     summary="Export records",
-    openapi_extra=described.EXPORT,
+    openapi_extra=parts.EXPORT,
     responses={
         200: {
             "description": "The file; gzipped for a client that accepts that encoding.",

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
-from services.records.answers import grant_answer
 from services.records.dependencies import (
     BODY_LIMIT_BYTES,
     Kept,
@@ -14,6 +13,7 @@ from services.records.dependencies import (
     TableWriter,
 )
 from services.records.domain import Level
+from services.records.face.answers import grant_answer
 from services.records.schemas import GrantAnswer, GrantLevel
 from services.records.service import grants
 from shared.contracts.base import Page

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Query, Response
 
-from services.records.answers import contract_of, visible_table
 from services.records.dependencies import BODY_LIMIT_BYTES, Kept, Peer, TableName
+from services.records.face.answers import contract_of, visible_table
 from services.records.service import tables
 from services.records.types.definitions import specs_for_import
 from shared.contracts.records import (

@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from services.records import described
 from services.records.dependencies import (
     BODY_LIMIT_BYTES,
     Body,
@@ -14,9 +13,10 @@ from services.records.dependencies import (
     RecordWriter,
     TableName,
 )
+from services.records.face import openapi_parts as parts
+from services.records.face.raw_answers import conditional, page_response, record_response
 from services.records.schemas import RecordPage
 from services.records.service import reading, writing
-from services.records.wire import conditional, page_response, record_response
 from shared.http.idempotency import IdempotentRoute
 
 router = APIRouter(
@@ -30,7 +30,7 @@ IfMatch = Annotated[str | None, Header(description="Only if the record's ETag is
 Fields = Annotated[str | None, Query(description="Columns to answer, separated by commas.")]
 
 
-@router.get("", response_model=RecordPage, summary="Read records", openapi_extra=described.LIST)
+@router.get("", response_model=RecordPage, summary="Read records", openapi_extra=parts.LIST)
 async def records_list(
     stores: Kept, caller: RecordReader, table: TableName, request: Request
 ) -> Response:
@@ -62,7 +62,7 @@ async def records_get(
     "/{id:int}",
     response_model=dict[str, Any],
     summary="Change a record",
-    openapi_extra=described.body(described.RECORD, {"name": "Ann"}),
+    openapi_extra=parts.body(parts.RECORD, {"name": "Ann"}),
 )
 async def records_change(
     stores: Kept,
@@ -83,7 +83,7 @@ async def records_change(
     "/{id:int}",
     response_model=dict[str, Any],
     summary="Replace a record",
-    openapi_extra=described.body(described.RECORD, described.RECORD_EXAMPLE),
+    openapi_extra=parts.body(parts.RECORD, parts.RECORD_EXAMPLE),
 )
 async def records_replace(
     stores: Kept,

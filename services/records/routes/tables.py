@@ -4,8 +4,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from services.records import described
-from services.records.answers import table_answer
 from services.records.dependencies import (
     BODY_LIMIT_BYTES,
     Kept,
@@ -14,11 +12,18 @@ from services.records.dependencies import (
     TableWriter,
 )
 from services.records.domain import is_storable
-from services.records.openapi import document_of
+from services.records.face import openapi_parts as parts
+from services.records.face.answers import table_answer
+from services.records.face.documents import document_of
+from services.records.face.raw_answers import (
+    conditional,
+    document_response,
+    following_tables,
+    table_path,
+)
 from services.records.schemas import NewTable, TableAnswer, TableChange
 from services.records.service import changes, tables
 from services.records.types.json_schema import columns_wanted, description_wanted, schema_of
-from services.records.wire import conditional, document_response, following_tables, table_path
 from shared.contracts.base import Page
 from shared.errors import InvalidInputError
 from shared.http.idempotency import IdempotentRoute
@@ -38,7 +43,7 @@ After = Annotated[str | None, Query(description="Where the page before ended; fo
     "",
     status_code=201,
     summary="Make a table",
-    openapi_extra={"parameters": [described.IDEMPOTENCY]},
+    openapi_extra={"parameters": [parts.IDEMPOTENCY]},
 )
 async def tables_create(
     stores: Kept, caller: TableWriter, wanted: NewTable, response: Response

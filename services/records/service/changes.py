@@ -17,7 +17,7 @@ from services.records.repository import registry, shape
 from services.records.repository.driver import Driver, TransactionDriver, driver_of
 from services.records.repository.shape import Obstacle
 from services.records.schemas import TableChange
-from services.records.service.stores import Stores, on_table
+from services.records.service.known_tables import Stores, on_table
 from services.records.service.tables import require_trigrams, tell_catalog
 from shared.contracts.auth import Caller
 from shared.contracts.catalog import TableEventKind

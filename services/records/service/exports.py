@@ -6,14 +6,14 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from services.records.domain import Column, Level, Table
-from services.records.pipeline.files import gzipped, joined, json_array
-from services.records.pipeline.parquet import parquet
+from services.records.files.parquet import parquet
+from services.records.files.pieces import gzipped, joined, json_array
 from services.records.query import parameters, statement
 from services.records.query.export import ExportFormat, rows_of
 from services.records.query.parameters import Pairs
 from services.records.query.plan import Selection, SortKey
 from services.records.repository import exports
-from services.records.service.stores import Stores, on_table
+from services.records.service.known_tables import Stores, on_table
 from shared.contracts.auth import Caller
 from shared.errors import InvalidInputError
 from shared.store.audit import record_event

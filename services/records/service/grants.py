@@ -8,7 +8,7 @@ from services.records.errors import GrantNotFoundError
 from services.records.repository import grants, registry
 from services.records.repository.driver import driver_of
 from services.records.repository.grants import Grant
-from services.records.service.stores import Stores, fresh_table, on_table
+from services.records.service.known_tables import Stores, fresh_table, on_table
 from shared.contracts.auth import Caller
 from shared.store.audit import record_event
 

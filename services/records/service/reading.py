@@ -10,7 +10,7 @@ from services.records.query.cursor import cursor_of
 from services.records.query.parameters import Pairs
 from services.records.repository import rows
 from services.records.repository.rows import Row
-from services.records.service.stores import Stores, on_table
+from services.records.service.known_tables import Stores, on_table
 from shared.contracts.auth import Caller
 
 

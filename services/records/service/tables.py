@@ -10,7 +10,7 @@ from services.records.domain import ColumnSpec, Level, Table, checked_name
 from services.records.errors import ExtensionMissingError, TableNotFoundError
 from services.records.repository import registry, shape
 from services.records.repository.driver import Driver, driver_of
-from services.records.service.stores import Stores, fresh_table, on_table
+from services.records.service.known_tables import Stores, fresh_table, on_table
 from services.records.tables import outbox
 from services.records.types.definitions import checked_description
 from shared.contracts.auth import Caller

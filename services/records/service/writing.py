@@ -10,8 +10,8 @@ from services.records.repository import writes
 from services.records.repository.driver import Driver
 from services.records.repository.rows import Row
 from services.records.repository.writes import Source
+from services.records.service.known_tables import Stores, on_table
 from services.records.service.reading import Tagged, no_record, tagged
-from services.records.service.stores import Stores, on_table
 from shared.contracts.auth import Caller
 from shared.store.idempotency import current_claim, seal_raw
 

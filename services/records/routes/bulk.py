@@ -4,11 +4,11 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from services.records import described
 from services.records.dependencies import BODY_LIMIT_BYTES, Body, Kept, RecordWriter, TableName
+from services.records.face import openapi_parts as parts
+from services.records.face.raw_answers import many_response, record_response
 from services.records.schemas import DeletedAnswer, ManyAnswer, UpdatedAnswer
-from services.records.service import many, writing
-from services.records.wire import many_response, record_response
+from services.records.service import bulk, writing
 from shared.http.idempotency import IdempotentRoute
 
 router = APIRouter(
@@ -23,7 +23,7 @@ OnConflict = Annotated[
     Query(description="What happens to a record whose key is there already."),
 ]
 Key = Annotated[str | None, Query(description="The unique column(s) that make the key.")]
-FILTERED = {"parameters": [described.Q, described.FILTERS]}
+FILTERED = {"parameters": [parts.Q, parts.FILTERS]}
 
 
 @router.post(
@@ -31,10 +31,10 @@ FILTERED = {"parameters": [described.Q, described.FILTERS]}
     status_code=201,
     response_model=ManyAnswer | dict[str, Any],
     summary="Insert records",
-    openapi_extra=described.body(
-        {"oneOf": [described.RECORD, {"type": "array", "items": described.RECORD}]},
-        described.RECORD_EXAMPLE,
-        parameters=[described.IDEMPOTENCY],
+    openapi_extra=parts.body(
+        {"oneOf": [parts.RECORD, {"type": "array", "items": parts.RECORD}]},
+        parts.RECORD_EXAMPLE,
+        parameters=[parts.IDEMPOTENCY],
     ),
 )
 async def records_create(
@@ -47,14 +47,14 @@ async def records_create(
 ) -> Response:
     """One object answers the record; an array (up to 10,000, all or nothing) answers counts."""
     if isinstance(body.value, list):
-        written = await many.insert_many(
+        written = await bulk.insert_many(
             stores, caller, table, body.value, body.source(), on_conflict=on_conflict, key=key
         )
         return many_response(written)
     if on_conflict == "error" and key is None:
         record = await writing.insert(stores, caller, table, body.value, body.source())
     else:
-        record = await many.upsert_one(
+        record = await bulk.upsert_one(
             stores, caller, table, body.value, body.source(), on_conflict=on_conflict, key=key
         )
     return record_response(record, status=201, table=table)
@@ -63,14 +63,14 @@ async def records_create(
 @router.patch(
     "",
     summary="Change all records that filters select",
-    openapi_extra={**described.body(described.RECORD, {"name": "Ann"}), **FILTERED},
+    openapi_extra={**parts.body(parts.RECORD, {"name": "Ann"}), **FILTERED},
 )
 async def records_change_selected(
     stores: Kept, caller: RecordWriter, table: TableName, body: Body, request: Request
 ) -> UpdatedAnswer:
     """Change the named fields of every record that the filters select; 422 without a filter."""
     pairs = request.query_params.multi_items()
-    count = await many.change_selected(stores, caller, table, body.value, body.source(), pairs)
+    count = await bulk.change_selected(stores, caller, table, body.value, body.source(), pairs)
     return UpdatedAnswer(updated=count)
 
 
@@ -84,4 +84,4 @@ async def records_delete_selected(
 ) -> DeletedAnswer:
     """Delete every record that the filters select; 422 without a filter."""
     pairs = request.query_params.multi_items()
-    return DeletedAnswer(deleted=await many.delete_selected(stores, caller, table, pairs))
+    return DeletedAnswer(deleted=await bulk.delete_selected(stores, caller, table, pairs))

@@ -4,8 +4,6 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from services.records import described
-from services.records.answers import table_answer
 from services.records.dependencies import (
     BODY_LIMIT_BYTES,
     Body,
@@ -14,6 +12,9 @@ from services.records.dependencies import (
     RecordWriter,
     TableWriter,
 )
+from services.records.face import openapi_parts as parts
+from services.records.face.answers import table_answer
+from services.records.face.raw_answers import numbered_response, record_response
 from services.records.schemas import (
     AddColumnBody,
     CreateTableBody,
@@ -26,7 +27,6 @@ from services.records.schemas import (
 )
 from services.records.service import changes, reading, tables, writing
 from services.records.types.definitions import change_adding, specs_of_fields
-from services.records.wire import numbered_response, record_response
 from shared.errors import InvalidInputError
 from shared.http.idempotency import IdempotentRoute
 
@@ -44,7 +44,7 @@ DATA = {"name": "Ann", "email": "ann@example.com"}
     "/create-table",
     status_code=201,
     summary="Make a table",
-    openapi_extra={"parameters": [described.IDEMPOTENCY]},
+    openapi_extra={"parameters": [parts.IDEMPOTENCY]},
 )
 async def create_table_action(
     stores: Kept, caller: TableWriter, wanted: CreateTableBody
@@ -58,7 +58,7 @@ async def create_table_action(
 @router.post(
     "/add-column",
     summary="Add a column",
-    openapi_extra={"parameters": [described.IDEMPOTENCY]},
+    openapi_extra={"parameters": [parts.IDEMPOTENCY]},
 )
 async def add_column_action(
     stores: Kept, caller: TableWriter, wanted: AddColumnBody
@@ -82,10 +82,10 @@ async def delete_table_action(
     status_code=201,
     response_model=dict[str, Any],
     summary="Insert a record",
-    openapi_extra=described.body_of(
+    openapi_extra=parts.body_of(
         InsertRecordBody,
         {"table_name": "Customer", "data": DATA},
-        parameters=[described.IDEMPOTENCY],
+        parameters=[parts.IDEMPOTENCY],
     ),
 )
 async def insert_record_action(stores: Kept, caller: RecordWriter, body: Body) -> Response:
@@ -101,7 +101,7 @@ async def insert_record_action(stores: Kept, caller: RecordWriter, body: Body) -
     "/get-records",
     response_model=NumberedPage,
     summary="Read records, page by page",
-    openapi_extra=described.NUMBERED,
+    openapi_extra=parts.NUMBERED,
 )
 async def get_records_action(stores: Kept, caller: RecordReader, request: Request) -> Response:
     """A page of records with the exact total; column filters as in the resource face."""
@@ -116,7 +116,7 @@ async def get_records_action(stores: Kept, caller: RecordReader, request: Reques
     "/update-record",
     response_model=dict[str, Any],
     summary="Change a record",
-    openapi_extra=described.body_of(
+    openapi_extra=parts.body_of(
         UpdateRecordBody, {"table_name": "Customer", "id": 1, "data": DATA}
     ),
 )

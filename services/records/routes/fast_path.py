@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from services.records.dependencies import BODY_LIMIT_BYTES, RecordsState, json_body
-from services.records.routes.many import records_create
+from services.records.routes.bulk import records_create
 from services.records.routes.records import records_list
 from shared.contracts.auth import Caller, Scope
 from shared.http.app import take_raw_path

@@ -15,8 +15,8 @@ from services.records.query.plan import Selection
 from services.records.repository import rows, writes
 from services.records.repository.driver import TransactionDriver, driver_of, unique_violation
 from services.records.repository.writes import Batch, OnConflict, Source, Written
+from services.records.service.known_tables import Stores, on_table
 from services.records.service.reading import Tagged, tagged
-from services.records.service.stores import Stores, on_table
 from shared.contracts.auth import Caller
 from shared.contracts.records import ID_COLUMN
 from shared.errors import InvalidInputError

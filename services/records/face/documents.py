@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from services.records import described
 from services.records.domain import ID, Column, Table
+from services.records.face import openapi_parts as parts
+from services.records.face.raw_answers import table_path
 from services.records.query.parameters import LIST_PARAMETERS
 from services.records.query.plan import TEXT_OPERATORS, Operator
 from services.records.types.json_schema import property_of, schema_of, shape_of
-from services.records.wire import table_path
 from shared.contracts.auth import Scope
 from shared.contracts.problem import PROBLEM_MEDIA_TYPE, ProblemDocument
 from shared.contracts.records import ID_COLUMN, TypeName
@@ -124,13 +124,19 @@ def _all_records(table: Table) -> Json:
     created = _answer(
         "The record.", {"anyOf": [_ref("Record"), several["content"][JSON]["schema"]]}
     )
-    paging = [described.Q, described.FIELDS, described.SORT, *described.PAGING, described.COUNT]
+    paging = [
+        parts.Q,
+        parts.FIELDS,
+        parts.SORT,
+        *parts.PAGING,
+        parts.COUNT,
+    ]
     return {
         "get": _operation("list", "Read records", RECORDS_READ, {"200": _answer("A page.", page)})
         | {"parameters": [*paging, *filters]},
         "post": _operation("create", "Insert records", RECORDS_WRITE, {"201": created})
         | {
-            "parameters": [described.IDEMPOTENCY, *described.CONFLICT],
+            "parameters": [parts.IDEMPOTENCY, *parts.CONFLICT],
             "requestBody": _body(
                 {"oneOf": [_ref("NewRecord"), {"type": "array", "items": _ref("NewRecord")}]},
                 example,
@@ -143,7 +149,7 @@ def _all_records(table: Table) -> Json:
             {"200": _answer("How many.", _counts("updated"))},
         )
         | {
-            "parameters": [described.Q, *filters],
+            "parameters": [parts.Q, *filters],
             "requestBody": _body(_ref("RecordChange"), dict(list(example.items())[:1])),
         },
         "delete": _operation(
@@ -152,7 +158,7 @@ def _all_records(table: Table) -> Json:
             RECORDS_WRITE,
             {"200": _answer("How many.", _counts("deleted"))},
         )
-        | {"parameters": [described.Q, *filters]},
+        | {"parameters": [parts.Q, *filters]},
     }
 
 
@@ -160,12 +166,12 @@ def _one_record(table: Table) -> Json:
     example = _example(table)
     found = {"200": _answer("The record.", _ref("Record"))}
     changed = dict(list(example.items())[:1])
-    match = {"parameters": [described.IF_MATCH]}
+    match = {"parameters": [parts.IF_MATCH]}
     identified = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}
     return {
         "parameters": [identified],
         "get": _operation("get", "One record", RECORDS_READ, found)
-        | {"parameters": [described.FIELDS]},
+        | {"parameters": [parts.FIELDS]},
         "patch": _operation("change", "Change a record", RECORDS_WRITE, found)
         | match
         | {"requestBody": _body(_ref("RecordChange"), changed)},
@@ -180,7 +186,7 @@ def _one_record(table: Table) -> Json:
 
 
 def _export(table: Table) -> Json:
-    own = [each for each in described.EXPORT["parameters"] if each is not described.FILTERS]
+    own = [each for each in parts.EXPORT["parameters"] if each is not parts.FILTERS]
     answer = {
         "description": "The file.",
         "content": {

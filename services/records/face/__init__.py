@@ -1,0 +1,1 @@
+"""Answers as the API words them, and what OpenAPI says of them."""
