@@ -1,5 +1,6 @@
-"""What drivers raise while PostgreSQL is away."""
+"""The one list of what drivers raise while PostgreSQL is away."""
 
+import errno
 import socket
 
 import asyncpg
@@ -14,21 +15,40 @@ AWAY: tuple[type[Exception], ...] = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,
+    # "cannot switch to state …": the server's farewell has arrived, the end of the stream has not.
+    asyncpg.InternalClientError,
     AlchemyInterfaceError,
     PoolTimeoutError,
-    # A new connection is refused, reset, or finds no host of that name: nobody wraps these.
+    # A new connection is refused, reset, takes too long, or finds no host of that name: neither
+    # driver wraps these.
     ConnectionError,
+    TimeoutError,
     socket.gaierror,
 )
-"""What drivers raise while PostgreSQL is away or full; trying again later helps."""
+"""What an asyncpg connection raises while PostgreSQL is away or full; trying again later helps.
+
+For `except` clauses around asyncpg. SQLAlchemy hides the driver's error inside its own, and some
+failures of the network have no class of their own: `is_away` knows both.
+"""
+
+UNREACHABLE = frozenset(
+    {errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
+)
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether an error, or the driver's error inside it, says that PostgreSQL is away."""
+    """Whether an error, or the driver's error inside it, says that PostgreSQL is away or full."""
     if isinstance(error, DBAPIError):
         return (
             error.connection_invalidated
             or isinstance(error, AlchemyInterfaceError)
             or isinstance(error.driver_exception, AWAY)
         )
-    return isinstance(error, AWAY)
+    return isinstance(error, AWAY) or _is_unreachable(error)
+
+
+def _is_unreachable(error: BaseException) -> bool:
+    # A host of several addresses, of which none answered, is an OSError without a number.
+    return isinstance(error, OSError) and (
+        error.errno in UNREACHABLE or str(error).startswith("Multiple exceptions")
+    )

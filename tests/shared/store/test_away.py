@@ -1,8 +1,9 @@
 """PostgreSQL that is away is told apart from a mistake of ours, however it shows."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -11,8 +12,7 @@ from sqlalchemy import text
 
 from deploy.local import postgresql
 from shared.store.away import is_away
-from shared.store.copying import while_connected
-from shared.store.engine import database_engine, database_pool, probe_engine
+from shared.store.engine import database_engine, probe_engine
 
 
 @pytest.fixture
@@ -68,51 +68,68 @@ async def test_a_statement_that_is_wrong_is_our_mistake(cluster: postgresql.Clus
         with pytest.raises(Exception, match="does not exist") as raised:
             await connection.execute(text("SELECT nothing FROM nowhere"))
     assert not is_away(raised.value)
-    assert not is_away(FileNotFoundError("a file"))
 
 
-PIECE = b"x" * 65_535 + b"\n"
-PATIENCE_S = 30
+@asynccontextmanager
+async def never_closing(cluster: postgresql.Cluster) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """A URL whose connections stay open when the server ends them, and whether it has."""
+    ended = asyncio.Event()
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            writer.write(data)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_connection("127.0.0.1", cluster.port)
+        asking = asyncio.create_task(forward(reader, to_server))
+        await forward(from_server, writer)
+        ended.set()
+        await asking
+        for each in (writer, to_server):
+            each.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield cluster.url().replace(f":{cluster.port}/", f":{port}/"), ended
 
 
-async def test_a_copy_ends_when_its_connection_does(cluster: postgresql.Cluster) -> None:
-    """Also while it waits for a server that reads nothing, of which the driver tells nobody."""
-    sent: asyncio.Queue[None] = asyncio.Queue()
-
-    async def endless() -> AsyncIterator[bytes]:
-        while True:
-            sent.put_nowait(None)
-            yield PIECE
-
+async def test_the_last_message_without_the_end_of_the_stream_is_away(
+    cluster: postgresql.Cluster,
+) -> None:
+    """Between the two asyncpg raises an error that it has for its own mistakes."""
     other = await asyncpg.connect(cluster.url())
-    await other.execute("CREATE TABLE slowly_filled (line text)")
-    async with database_pool(cluster.url(), application_name="test", size=1) as pool:
-        async with pool.acquire() as connection, other.transaction():
-            await other.execute("LOCK TABLE slowly_filled")  # so the server reads nothing
-            pid = connection.get_server_pid()
-
-            async def copy() -> None:
-                async with while_connected(connection):
-                    await connection.copy_to_table("slowly_filled", source=endless())
-
-            copying = asyncio.create_task(copy())
-            with suppress(TimeoutError):  # until the socket takes no more
-                while True:
-                    await asyncio.wait_for(sent.get(), 1)
-            await other.execute("SELECT pg_terminate_backend($1)", pid)
-            with pytest.raises(asyncpg.ConnectionDoesNotExistError) as raised:
-                await asyncio.wait_for(copying, PATIENCE_S)
-        assert is_away(raised.value)
-        assert await pool.fetchval("SELECT 1") == 1
-    await other.execute("DROP TABLE slowly_filled")
+    async with never_closing(cluster) as (url, ended):
+        connection = await asyncpg.connect(url)
+        await other.execute("SELECT pg_terminate_backend($1)", connection.get_server_pid())
+        await ended.wait()
+        for _ in range(5):  # the message is in the socket; asyncpg reads it in the next turns
+            await asyncio.sleep(0)
+        with pytest.raises(asyncpg.InternalClientError, match="cannot switch to state") as raised:
+            await connection.fetchval("SELECT 1")
+        connection.terminate()
     await other.close()
+    assert is_away(raised.value)
 
 
-async def test_what_ends_by_itself_is_left_alone(cluster: postgresql.Cluster) -> None:
-    connection = await asyncpg.connect(cluster.url())
-    async with while_connected(connection):
-        assert await connection.fetchval("SELECT 1") == 1
-    with pytest.raises(TimeoutError, match="of its own"):
-        async with while_connected(connection):
-            raise TimeoutError("of its own")
-    await connection.close()
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EHOSTUNREACH, "No route to host"),
+        OSError(
+            "Multiple exceptions: [Errno 111] Connect call failed ('::1', 5432, 0, 0),"
+            " [Errno 111] Connect call failed ('127.0.0.1', 5432)"
+        ),
+        TimeoutError(),
+    ],
+    ids=repr,
+)
+def test_an_address_that_does_not_answer_is_away(error: OSError) -> None:
+    assert is_away(error)
+
+
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError("a file"), OSError(errno.ENOSPC, "No space left")], ids=repr
+)
+def test_a_disk_is_no_database(error: OSError) -> None:
+    assert not is_away(error)
