@@ -3,11 +3,12 @@
 import base64
 import binascii
 import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
+
+from shared.values.texts import is_storable
 
 Item = TypeVar("Item")
 
@@ -70,7 +71,7 @@ def decode_position(cursor: str, *, parts: int) -> Position:
 
 
 def _is_name(name: object) -> bool:
-    return isinstance(name, str) and not re.search("[\0\ud800-\udfff]", name)
+    return isinstance(name, str) and is_storable(name)
 
 
 ScanRow = tuple[int, str, str, str, str, int | None]

@@ -25,8 +25,8 @@ from services.records.types.definitions import (
     specs_of,
 )
 from services.records.types.words import type_of
-from shared.contracts.records import ColumnType
 from shared.errors import InvalidInputError
+from shared.values.types import ColumnType
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import NewType
 
 from services.records.domain import Column, ColumnSpec
-from services.records.types.words import is_widening, postgresql_name
-from shared.contracts.records import (
-    DATA_SCHEMA,
-    ID_COLUMN,
-    IMPORT_COLUMN,
-    ColumnType,
-)
+from shared.contracts.records import DATA_SCHEMA, ID_COLUMN, IMPORT_COLUMN
 from shared.store.identifiers import quoted
+from shared.values.names import ddl_name
+from shared.values.types import ColumnType, is_widening
 
 Sql = NewType("Sql", str)
 """A statement made of our own words, quoted names and quoted literals."""
@@ -73,7 +69,7 @@ def drop_table(name: str) -> Sql:
 
 def set_type(name: str, column: Column, kind: ColumnType) -> Sql:
     """Change a type by way of the text that every value has; a wider text type needs no rewrite."""
-    target = postgresql_name(kind)
+    target = ddl_name(kind)
     alter = f"ALTER TABLE {table_name(name)} ALTER COLUMN {quoted(column.name)} TYPE {target}"
     if is_widening(column.type, kind):
         return Sql(alter)
@@ -126,7 +122,7 @@ def lock_table(name: str) -> Sql:
 
 
 def _column(column: ColumnSpec) -> str:
-    words = [quoted(column.name), postgresql_name(column.type)]
+    words = [quoted(column.name), ddl_name(column.type)]
     if not column.nullable:
         words.append("NOT NULL")
     if column.default is not None:

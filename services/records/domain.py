@@ -3,7 +3,6 @@
 Free of HTTP and SQL.
 """
 
-import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,23 +16,17 @@ from shared.contracts.records import (
     IDENTIFIER_LIMIT_BYTES,
     IMPORT_COLUMN,
     ColumnName,
-    ColumnType,
     TableName,
     TableOid,
-    TypeName,
 )
 from shared.errors import InvalidInputError
+from shared.values.types import TEXT_TYPES, ColumnType, TypeName
 
-TEXT_TYPES = frozenset({TypeName.TEXT, TypeName.VARCHAR, TypeName.CHAR})
 SEARCHABLE_TYPES = frozenset({TypeName.TEXT, TypeName.VARCHAR})
 """What PostgreSQL's trigram index takes; a blank-padded CHAR(n) is none of it."""
 POSTGRESQL_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
 """System columns of every table of PostgreSQL: no column of ours can have these names."""
 COLUMN_LIMIT = 1000
-SHOWN = 80
-"""Characters of a wrong name that an answer repeats."""
-
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Level(IntEnum):
@@ -154,16 +147,6 @@ def checked_name(name: str, *, of: str) -> str:
 def normalised(name: str) -> str:
     """A name as it is stored; what cannot be UTF-8 stays unlike any stored name."""
     return unicodedata.normalize("NFC", name)
-
-
-def is_storable(text: str) -> bool:
-    """Whether PostgreSQL can hold a text: it knows neither NUL nor half of a surrogate pair."""
-    return _UNSTORABLE.search(text) is None
-
-
-def readable(text: str) -> str:
-    """A text from outside as it may stand in an answer: short, and valid Unicode."""
-    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)[:SHOWN]
 
 
 def _objection(name: str) -> str | None:

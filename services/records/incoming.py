@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from services.records.domain import Column, Table, readable
+from services.records.domain import Column, Table
 from services.records.errors import UnknownColumnError
-from services.records.types.values import Check, Number, check_for
+from services.records.types.values import Check, check_for
 from shared.contracts.problem import FieldError
-from shared.contracts.records import ID_COLUMN, IMPORT_COLUMN, ColumnType, TypeName
+from shared.contracts.records import ID_COLUMN, IMPORT_COLUMN
 from shared.errors import InvalidInputError
+from shared.values.numbers import Number
+from shared.values.texts import readable
+from shared.values.types import ColumnType, TypeName
 
 ELEMENTS_LIMIT = 10_000
 FAULTS_SHOWN = 20

@@ -1,23 +1,12 @@
 """The two kinds of wire model, the list envelope, and texts that can be kept."""
 
-import re
 from typing import Annotated, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 
+from shared.values.texts import storable
+
 Item = TypeVar("Item")
-
-_NOT_TEXT = re.compile("[\0\ud800-\udfff]")
-
-
-def storable(text: str) -> str:
-    """The text as it is; PostgreSQL holds no NUL and no half of a surrogate pair.
-
-    JSON can spell both (backslash u), and Pydantic lets them pass.
-    """
-    if _NOT_TEXT.search(text):
-        raise ValueError("NUL and lone surrogates cannot be kept; leave them out")
-    return text
 
 
 def _storable_secret(secret: SecretStr) -> SecretStr:

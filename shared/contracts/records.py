@@ -1,12 +1,10 @@
-"""Types of columns, and the contract by which an import writes into a user's table."""
+"""The contract by which an import writes into a user's table."""
 
-from enum import StrEnum
 from typing import NewType
-
-from pydantic import BaseModel, ConfigDict
 
 from shared.contracts.auth import Caller
 from shared.contracts.base import AnswerModel, RequestModel
+from shared.values.types import ColumnType
 
 TableName = NewType("TableName", str)
 ColumnName = NewType("ColumnName", str)
@@ -19,51 +17,6 @@ IDENTIFIER_LIMIT_BYTES = 63
 ID_COLUMN = "id"
 IMPORT_COLUMN = "_import"
 """The import a row came from; null for rows made by hand; hidden from answers unless asked for."""
-
-
-class TypeName(StrEnum):
-    """Column types, spelled as answers spell them; lengths and precisions stand apart."""
-
-    TEXT = "TEXT"
-    VARCHAR = "VARCHAR"
-    CHAR = "CHAR"
-    SMALLINT = "SMALLINT"
-    INTEGER = "INTEGER"
-    BIGINT = "BIGINT"
-    NUMERIC = "NUMERIC"
-    REAL = "REAL"
-    DOUBLE = "DOUBLE PRECISION"
-    BOOLEAN = "BOOLEAN"
-    DATE = "DATE"
-    TIME = "TIME"
-    TIMESTAMP = "TIMESTAMP"
-    TIMESTAMPTZ = "TIMESTAMPTZ"
-    INTERVAL = "INTERVAL"
-    UUID = "UUID"
-    JSON = "JSON"
-    BYTEA = "BYTEA"
-
-
-class ColumnType(BaseModel):
-    """A column's type: `length` for VARCHAR and CHAR, `precision` and `scale` for NUMERIC."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: TypeName
-    length: int | None = None
-    precision: int | None = None
-    scale: int | None = None
-
-    def spelled(self) -> str:
-        """The type as answers spell it, for example `NUMERIC(10,2)`; also valid PostgreSQL.
-
-        JSON is `jsonb` in PostgreSQL; `services.records.types` knows.
-        """
-        if self.length is not None:
-            return f"{self.name.value}({self.length})"
-        if self.precision is not None:
-            return f"{self.name.value}({self.precision},{self.scale or 0})"
-        return self.name.value
 
 
 class ColumnContract(AnswerModel):

@@ -5,12 +5,11 @@ from typing import Any
 from shared.contracts.ingest import ImportSummary
 from shared.contracts.records import (
     ColumnName,
-    ColumnType,
     TableName,
-    TypeName,
     VisibleColumn,
     VisibleTable,
 )
+from shared.values.types import ColumnType, TypeName
 from tests.catalog.conftest import Catalog, at
 from tests.support.issuer import person
 

@@ -17,7 +17,8 @@ from services.records.domain import Column
 from services.records.face.export_stream import wants_gzip
 from services.records.files import parquet
 from services.records.files.pieces import json_array
-from shared.contracts.records import ColumnName, ColumnType, TypeName
+from shared.contracts.records import ColumnName
+from shared.values.types import ColumnType, TypeName
 from tests.records.conftest import Service, new_name
 from tests.support.waiting import until
 

@@ -12,16 +12,14 @@ import polars as pl
 from services.ingest.domain import RejectCode
 from services.ingest.judge.dates import DateFormat
 from services.ingest.judge.exact import (
-    FALSE_WORDS,
-    TRUE_WORDS,
     WHITE_SPACE,
     CellError,
     CellReader,
     Value,
 )
 from services.ingest.judge.numerics import plain_numeric_binary
-from services.ingest.plan.dtypes import TEXT_TYPES, dtype_of
-from shared.contracts.records import ColumnType, TypeName
+from services.ingest.plan.dtypes import dtype_of
+from shared.values.types import FALSE_WORDS, TEXT_TYPES, TRUE_WORDS, ColumnType, TypeName
 
 # Years 1 to 9999.
 _DAY = (

@@ -17,21 +17,21 @@ from services.ingest.domain import RejectCode
 from services.ingest.judge.dates import DateFormat
 from services.ingest.judge.intervals import read_interval
 from services.ingest.judge.numerics import numeric_binary
-from shared.contracts.records import ColumnType, TypeName
+from shared.values.types import (
+    FALSE_WORDS,
+    INTEGER_BITS,
+    NUMERIC_SCALE_LIMIT,
+    NUMERIC_WHOLE_LIMIT,
+    TRUE_WORDS,
+    ColumnType,
+    TypeName,
+)
 
 WHITE_SPACE = (
     " \t\n\r\x0b\x0c\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008"
     "\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 )
 """What is trimmed around every cell that is not text: Unicode's White_Space."""
-
-INTEGER_BOUNDS = {
-    TypeName.SMALLINT: 1 << 15,
-    TypeName.INTEGER: 1 << 31,
-    TypeName.BIGINT: 1 << 63,
-}
-TRUE_WORDS = frozenset({"true", "t", "yes", "y", "on", "1"})
-FALSE_WORDS = frozenset({"false", "f", "no", "n", "off", "0"})
 
 _INTEGER = re.compile(r"([+-]?)0*([0-9]+)", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
@@ -41,8 +41,6 @@ _AFTER_DATE = re.compile(r"(?:[T ]" + _CLOCK + r"(Z|[+-][0-9]{2}(?::[0-9]{2})?)?
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _BYTEA = re.compile(r"\\x(?:[0-9a-fA-F]{2})*", re.ASCII)
 _SPECIAL_FLOATS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-_NUMERIC_LIMIT_DIGITS = 131_072
-_NUMERIC_LIMIT_SCALE = 16_383
 _POWER_LIMIT = 10**9
 _ZONE_LIMIT_HOURS = 15
 
@@ -94,7 +92,7 @@ def _integer(reader: CellReader, text: str) -> int:
     found = _INTEGER.fullmatch(text)
     if found is None:
         mismatch(text, "a whole number")
-    bound = INTEGER_BOUNDS[reader.type.name]
+    bound = 1 << INTEGER_BITS[reader.type.name]
     # int() refuses thousands of digits; twenty are too many already.
     value = int(found[1] + found[2]) if len(found[2]) <= 19 else bound
     if not -bound <= value < bound:
@@ -110,7 +108,7 @@ def _numeric(reader: CellReader, text: str) -> Decimal | bytes:
     before = max(0, len(digits) + exponent) if digits else 0
     precision, scale = reader.type.precision, reader.type.scale or 0
     if precision is None:
-        if before > _NUMERIC_LIMIT_DIGITS or decimals > _NUMERIC_LIMIT_SCALE:
+        if before > NUMERIC_WHOLE_LIMIT or decimals > NUMERIC_SCALE_LIMIT:
             beyond(text, "has more digits than NUMERIC can hold")
         return numeric_binary(sign, digits, exponent)
     if before > precision - scale:
@@ -248,7 +246,7 @@ def _no_constant(name: str) -> NoReturn:
 
 def _json_number(text: str) -> None:
     _, digits, exponent = decimal_parts(text)
-    if len(digits) + exponent > _NUMERIC_LIMIT_DIGITS or -exponent > _NUMERIC_LIMIT_SCALE:
+    if len(digits) + exponent > NUMERIC_WHOLE_LIMIT or -exponent > NUMERIC_SCALE_LIMIT:
         raise ValueError(text)
 
 

@@ -24,7 +24,8 @@ from services.ingest.read.frame import Frame
 from services.ingest.read.json.frames import NESTED
 from services.ingest.read.source import Source
 from services.ingest.refusals import TooManyColumnsError
-from shared.contracts.records import ColumnType, NewColumn, TypeName
+from shared.contracts.records import NewColumn
+from shared.values.types import ColumnType, TypeName
 
 SYSTEM_COLUMNS = 2
 SAMPLED_CELLS = 200

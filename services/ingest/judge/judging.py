@@ -14,7 +14,7 @@ from services.ingest.judge.casting import (
 from services.ingest.judge.dates import DateFormat
 from services.ingest.plan.dtypes import dtype_of
 from services.ingest.read.frame import Frame
-from shared.contracts.records import ColumnType
+from shared.values.types import ColumnType
 
 FAULT_SCHEMA = pl.Schema(
     {

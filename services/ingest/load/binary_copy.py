@@ -9,7 +9,7 @@ from pgpq.encoders import LargeStringEncoderBuilder
 from pgpq.schema import Jsonb
 
 from services.ingest.plan.dtypes import dtype_of
-from shared.contracts.records import ColumnType, TypeName
+from shared.values.types import ColumnType, TypeName
 
 
 class RowEncoder:

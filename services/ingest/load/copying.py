@@ -12,7 +12,8 @@ from services.ingest.load.binary_copy import RowEncoder
 from services.ingest.load.staging import LINE_COLUMN
 from services.ingest.load.target import IdBlocks
 from services.ingest.plan.columns import ID_TYPE, ColumnPlan
-from shared.contracts.records import ID_COLUMN, IMPORT_COLUMN, ColumnType
+from shared.contracts.records import ID_COLUMN, IMPORT_COLUMN
+from shared.values.types import ColumnType
 
 SENT_BYTES = 512 * 1024
 """A COPY is fed in pieces of this size: what waits to be sent stays small."""

@@ -30,12 +30,11 @@ from shared.contracts.catalog import NAME_LIMIT
 from shared.contracts.records import (
     ColumnContract,
     ColumnName,
-    ColumnType,
     TableContract,
     TableName,
     TableOid,
-    TypeName,
 )
+from shared.values.types import ColumnType, TypeName
 
 COLUMNS = ("etl_name", "schema_name", "table_name")
 

@@ -12,10 +12,10 @@ import structlog
 from services.ingest.domain import Mode
 from services.ingest.load.staging import LINE_COLUMN, ROWS
 from services.ingest.refusals import TableBusyError, TableChangedError
-from shared.contracts.postgresql_types import formatted
 from shared.contracts.records import DATA_SCHEMA, IMPORT_COLUMN, TableContract
 from shared.store.copying import while_connected
 from shared.store.identifiers import quoted
+from shared.values.names import formatted
 
 LOCK_TIMEOUT_S = 30
 

@@ -15,7 +15,8 @@ from services.ingest.refusals import (
     TooManyColumnsError,
     UnknownColumnError,
 )
-from shared.contracts.records import ID_COLUMN, ColumnContract, ColumnType, TableContract, TypeName
+from shared.contracts.records import ID_COLUMN, ColumnContract, TableContract
+from shared.values.types import ColumnType, TypeName
 
 COLUMN_LIMIT = 1_600
 """PostgreSQL's columns per table; a file with more cannot fit any."""

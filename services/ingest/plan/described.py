@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.contracts.records import ColumnType, TypeName
+from shared.values.types import ColumnType, TypeName
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,7 @@
 
 import polars as pl
 
-from shared.contracts.records import ColumnType, TypeName
-
-TEXT_TYPES = frozenset({TypeName.TEXT, TypeName.VARCHAR, TypeName.CHAR})
-"""Types whose cells keep their white space, and in which a quoted empty cell is a value."""
+from shared.values.types import ColumnType, TypeName
 
 _DTYPES: dict[TypeName, pl.DataType] = {
     TypeName.SMALLINT: pl.Int16(),

@@ -18,7 +18,8 @@ from services.ingest.read.frame import Frame
 from services.ingest.read.head import Inspected, inspect_stored
 from services.ingest.read.json.frames import JsonReader, LateColumnError
 from services.ingest.read.limits import Limits
-from shared.contracts.records import TableContract, TypeName
+from shared.contracts.records import TableContract
+from shared.values.types import TypeName
 
 FEED_BYTES = 1 << 20
 

@@ -30,9 +30,9 @@ from shared.contracts.base import (
     RequestModel,
     StorableSecret,
     StorableText,
-    storable,
 )
 from shared.contracts.catalog import LARGEST_BIGINT
+from shared.values.texts import storable
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Word = Annotated[StorableText, Field(min_length=1, max_length=255)]

@@ -11,8 +11,9 @@ from services.records.query.plan import TEXT_OPERATORS, Operator
 from services.records.types.json_schema import property_of, schema_of, shape_of
 from shared.contracts.auth import Scope
 from shared.contracts.problem import PROBLEM_MEDIA_TYPE, ProblemDocument
-from shared.contracts.records import ID_COLUMN, TypeName
+from shared.contracts.records import ID_COLUMN
 from shared.http.caller import SCOPE_DESCRIPTIONS
+from shared.values.types import TypeName
 
 Json = dict[str, Any]
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.records.domain import Column
-from shared.contracts.records import TypeName
+from shared.values.types import TypeName
 
 BLOCK_BYTES = 4 * 1024 * 1024
 

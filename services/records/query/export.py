@@ -7,8 +7,8 @@ from services.records.ddl import literal, table_name
 from services.records.domain import Column, Table
 from services.records.query import statement
 from services.records.query.plan import Selection, SortKey
-from shared.contracts.records import TypeName
 from shared.store.identifiers import quoted
+from shared.values.types import TypeName
 
 
 class ExportFormat(StrEnum):

@@ -19,8 +19,8 @@ from services.records.query.plan import (
     total_order,
 )
 from services.records.query.values import checked_text
-from services.records.types.values import BOOLEAN_WORDS, TRUE_WORDS
 from shared.errors import InvalidInputError
+from shared.values.types import BOOLEAN_WORDS, TRUE_WORDS
 
 DEFAULT_LIMIT = 25
 LIMIT = 1000

@@ -7,9 +7,9 @@ from functools import lru_cache
 from services.records.ddl import table_name
 from services.records.domain import ID, Column, Table
 from services.records.query.plan import Filter, Listing, Operator, Selection, SortKey
-from services.records.types.words import unlimited_name
-from shared.contracts.records import TypeName
 from shared.store.identifiers import quoted
+from shared.values.names import unlimited_name
+from shared.values.types import TypeName
 
 # No column of a user's can begin with an underscore, so these aliases meet none.
 ROW = "_d"

@@ -4,8 +4,8 @@ from functools import cache
 
 from services.records.domain import Column
 from services.records.types.values import Check, check_for, parse_json
-from shared.contracts.records import ColumnType, TypeName
 from shared.errors import InvalidInputError
+from shared.values.types import ColumnType, TypeName
 
 
 @cache

@@ -16,11 +16,11 @@ from services.records.errors import (
     TableBusyError,
 )
 from services.records.repository.driver import Driver, TransactionDriver, reading
-from services.records.types.words import is_widening, postgresql_name
 from shared.contracts.problem import FieldError
-from shared.contracts.records import ColumnType, TypeName
 from shared.errors import ConflictError, InvalidInputError, ProblemError
 from shared.store.identifiers import quoted
+from shared.values.names import ddl_name
+from shared.values.types import ColumnType, TypeName, is_widening
 
 LOCK_TRY = "SET LOCAL lock_timeout = '200ms'"
 LOCK_REST = "SET LOCAL lock_timeout = '3s'"
@@ -207,7 +207,7 @@ def _follows(column: Column, kind: ColumnType) -> str:
         return f"char_length({text}) <= {kind.length}"
     if kind.name is TypeName.TEXT:
         return "true"
-    target = postgresql_name(kind)
+    target = ddl_name(kind)
     shape = SHAPES.get(kind.name)
     shaped = f"{text} ~ {ddl.literal(shape)} AND " if shape and column.is_text else ""
     # CASE keeps the casts from running where the text does not fit.
@@ -219,7 +219,7 @@ def _follows(column: Column, kind: ColumnType) -> str:
             else "true"
         )
     else:
-        same = f"{text}::{target}::text::{postgresql_name(column.type)} = {quoted(column.name)}"
+        same = f"{text}::{target}::text::{ddl_name(column.type)} = {quoted(column.name)}"
     return f"CASE WHEN {fits} THEN {same} ELSE false END"
 
 

@@ -16,9 +16,9 @@ from services.records.query import statement
 from services.records.query.plan import Selection
 from services.records.repository.driver import Driver, reading, writing
 from services.records.repository.rows import Row, document
-from services.records.types.words import unlimited_name
 from shared.contracts.records import ID_COLUMN, IMPORT_COLUMN
 from shared.store.identifiers import quoted
+from shared.values.names import unlimited_name
 
 ROW = statement.ROW
 NEW = "_v"

@@ -11,7 +11,6 @@ from services.records.dependencies import (
     TableReader,
     TableWriter,
 )
-from services.records.domain import is_storable
 from services.records.face import openapi_parts as parts
 from services.records.face.answers import table_answer
 from services.records.face.documents import document_of
@@ -27,6 +26,7 @@ from services.records.types.json_schema import columns_wanted, description_wante
 from shared.contracts.base import Page
 from shared.errors import InvalidInputError
 from shared.http.idempotency import IdempotentRoute
+from shared.values.texts import is_storable
 
 router = APIRouter(
     prefix="/api/tables",

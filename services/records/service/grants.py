@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from services.records.clients import SubjectClient, unknown_subject
-from services.records.domain import Level, Table, is_storable
+from services.records.domain import Level, Table
 from services.records.errors import GrantNotFoundError
 from services.records.repository import grants, registry
 from services.records.repository.driver import driver_of
@@ -11,6 +11,7 @@ from services.records.repository.grants import Grant
 from services.records.service.known_tables import Stores, fresh_table, on_table
 from shared.contracts.auth import Caller
 from shared.store.audit import record_event
+from shared.values.texts import is_storable
 
 
 async def list_grants(stores: Stores, caller: Caller, name: str) -> Sequence[Grant]:

@@ -9,7 +9,7 @@ from typing import TypeVar
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.records.domain import Level, Table, is_storable, normalised
+from services.records.domain import Level, Table, normalised
 from services.records.errors import (
     LevelMissingError,
     StaleTableError,
@@ -20,6 +20,7 @@ from services.records.repository import registry
 from shared.contracts.auth import Caller
 from shared.contracts.records import TableOid
 from shared.errors import InvalidInputError
+from shared.values.texts import is_storable
 
 KNOWN_LIMIT = 1000
 ATTEMPTS = 4

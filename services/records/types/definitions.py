@@ -6,12 +6,20 @@ from decimal import Decimal
 
 from pydantic import JsonValue
 
-from services.records.domain import SEARCHABLE_TYPES, Column, ColumnSpec, checked_name, readable
+from services.records.domain import (
+    SEARCHABLE_TYPES,
+    Column,
+    ColumnSpec,
+    checked_name,
+)
 from services.records.schemas import ColumnDefinition, TableChange
-from services.records.types.values import TRUE_WORDS, Number, check_for, parse_json, stored_text
+from services.records.types.values import check_for, parse_json, stored_text
 from services.records.types.words import field_of, type_of
-from shared.contracts.records import ColumnName, ColumnType, NewColumn, TypeName
+from shared.contracts.records import ColumnName, NewColumn
 from shared.errors import InvalidInputError
+from shared.values.numbers import Number
+from shared.values.texts import readable
+from shared.values.types import TRUE_WORDS, ColumnType, TypeName
 
 NUMBERS = frozenset(
     {TypeName.SMALLINT, TypeName.INTEGER, TypeName.BIGINT, TypeName.REAL, TypeName.DOUBLE}

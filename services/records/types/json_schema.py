@@ -12,10 +12,9 @@ from pydantic import JsonValue
 from services.records.domain import Column, ColumnSpec, Table
 from services.records.schemas import ColumnDefinition, NewTable
 from services.records.types.definitions import default_value, specs_of
-from services.records.types.values import INTEGER_BITS
-from services.records.types.words import LENGTH_LIMIT
-from shared.contracts.records import ID_COLUMN, TypeName
+from shared.contracts.records import ID_COLUMN
 from shared.errors import InvalidInputError
+from shared.values.types import INTEGER_BITS, LENGTH_LIMIT, TypeName
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 REFERENCE_DEPTH = 20

@@ -3,7 +3,6 @@
 Values are looked at, never converted: what was sent goes to PostgreSQL as text, digit by digit.
 """
 
-import json
 import re
 import struct
 from collections.abc import Callable, Mapping
@@ -13,14 +12,16 @@ from typing import Any, NamedTuple
 
 from typing_extensions import TypeIs
 
-from shared.contracts.records import ColumnType, TypeName
 from shared.errors import InvalidInputError
-
-
-class Number(str):
-    """A number of a JSON text, as it was written."""
-
-    __slots__ = ()
+from shared.values.numbers import Number, json_text, read_json
+from shared.values.types import (
+    BOOLEAN_WORDS,
+    INTEGER_BITS,
+    NUMERIC_SCALE_LIMIT,
+    NUMERIC_WHOLE_LIMIT,
+    ColumnType,
+    TypeName,
+)
 
 
 class Fault(NamedTuple):
@@ -33,12 +34,6 @@ class Fault(NamedTuple):
 Check = Callable[[object], Fault | None]
 """Looks at a str (JSON string or query text), Number, bool, list or dict; never at None."""
 
-NUMERIC_WHOLE_LIMIT = 131_072
-NUMERIC_SCALE_LIMIT = 16_383
-INTEGER_BITS = {TypeName.SMALLINT: 15, TypeName.INTEGER: 31, TypeName.BIGINT: 63}
-TRUE_WORDS = frozenset({"true", "t", "yes", "y", "on", "1"})
-FALSE_WORDS = frozenset({"false", "f", "no", "n", "off", "0"})
-BOOLEAN_WORDS = TRUE_WORDS | FALSE_WORDS
 FLOAT_WORDS = frozenset({"nan", "infinity", "-infinity"})
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -61,28 +56,13 @@ _INTERVAL_WORDS = re.compile(
 def parse_json(body: bytes) -> Any:
     """Read JSON, numbers as Number; raises InvalidInputError where it is none."""
     try:
-        return json.loads(
-            body.decode(), parse_int=Number, parse_float=Number, parse_constant=_no_constant
-        )
+        return read_json(body.decode())
     except UnicodeDecodeError as exc:
         raise InvalidInputError.of("body", "invalid_json", "the body is not UTF-8") from exc
     except RecursionError as exc:
         raise InvalidInputError.of("body", "invalid_json", "the body is nested too deep") from exc
     except ValueError as exc:
         raise InvalidInputError.of("body", "invalid_json", f"the body is not JSON: {exc}") from exc
-
-
-def json_text(value: object) -> str:
-    """JSON of a value that `parse_json` read, its numbers as they were written."""
-    if isinstance(value, Number):
-        return str(value)
-    if isinstance(value, Mapping):
-        return (
-            "{" + ",".join(f"{json.dumps(k)}:{json_text(item)}" for k, item in value.items()) + "}"
-        )
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(json_text(item) for item in value) + "]"
-    return json.dumps(value)
 
 
 def check_for(kind: ColumnType) -> Check:
@@ -103,10 +83,6 @@ def stored_text(kind: ColumnType, value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
-
-
-def _no_constant(word: str) -> object:
-    raise ValueError(f"{word} is no JSON; send it as a text")
 
 
 def _shape(expected: str) -> Fault:

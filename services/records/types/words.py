@@ -1,59 +1,13 @@
-"""Column types as words: the API's spelling, the verb face's fields, and PostgreSQL's own names."""
+"""Column types as words of the API: a type of its own, and the fields of the verb face."""
 
 import re
 from dataclasses import dataclass
 
-from shared.contracts.postgresql_types import of_formatted
-from shared.contracts.records import ColumnType, TypeName
 from shared.errors import InvalidInputError
+from shared.values.names import API_TYPE, of_api, of_api_match, of_formatted, unknown_type
+from shared.values.types import ColumnType, TypeName
 
-LENGTH_LIMIT = 10_485_760
-"""PostgreSQL's longest VARCHAR(n)."""
-PRECISION_LIMIT = 38
-
-PLAIN = {
-    "TEXT": TypeName.TEXT,
-    "SMALLINT": TypeName.SMALLINT,
-    "INTEGER": TypeName.INTEGER,
-    "INT": TypeName.INTEGER,
-    "BIGINT": TypeName.BIGINT,
-    "NUMERIC": TypeName.NUMERIC,
-    "DECIMAL": TypeName.NUMERIC,
-    "REAL": TypeName.REAL,
-    "DOUBLE PRECISION": TypeName.DOUBLE,
-    "FLOAT": TypeName.DOUBLE,
-    "BOOLEAN": TypeName.BOOLEAN,
-    "DATE": TypeName.DATE,
-    "TIME": TypeName.TIME,
-    "TIMESTAMP": TypeName.TIMESTAMP,
-    "TIMESTAMPTZ": TypeName.TIMESTAMPTZ,
-    "INTERVAL": TypeName.INTERVAL,
-    "UUID": TypeName.UUID,
-    "JSON": TypeName.JSON,
-    "JSONB": TypeName.JSON,
-    "BYTEA": TypeName.BYTEA,
-}
-SIZED = {"VARCHAR": TypeName.VARCHAR, "CHAR": TypeName.CHAR}
-NUMERIC_WORDS = ("NUMERIC", "DECIMAL")
-ALLOWED = (
-    "TEXT, VARCHAR(n), CHAR(n), SMALLINT, INTEGER, BIGINT, NUMERIC(p,s), REAL, DOUBLE PRECISION,"
-    " BOOLEAN, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL, UUID, JSON, BYTEA"
-)
-
-UNLIMITED_NAMES = {
-    **{name: name.value for name in TypeName},
-    TypeName.VARCHAR: "text",
-    TypeName.TEXT: "text",
-    TypeName.CHAR: "bpchar",
-    TypeName.JSON: "jsonb",
-}
-
-_TYPE = (
-    r"(?P<word>[A-Za-z]+(?:\s+PRECISION)?)"
-    r"\s*(?:\(\s*(?P<first>\d{1,9})\s*(?:,\s*(?P<second>\d{1,9})\s*)?\))?"
-)
-_WHOLE_TYPE = re.compile(rf"\s*{_TYPE}\s*", re.IGNORECASE | re.ASCII)
-_FIELD_START = re.compile(rf"\s*{_TYPE}(?=\s|$)", re.IGNORECASE | re.ASCII)
+_FIELD_START = re.compile(rf"\s*{API_TYPE}(?=\s|$)", re.IGNORECASE | re.ASCII)
 _LITERAL = (
     r"'(?P<text>(?:[^']|'')*)'"
     r"|(?P<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)"
@@ -77,20 +31,23 @@ class FieldWords:
 
 def type_of(words: str, *, of: str) -> ColumnType:
     """A type out of the allow-list, in any case; raises InvalidInputError naming the field `of`."""
-    found = _WHOLE_TYPE.fullmatch(words)
-    if found is None:
-        raise _unknown(words, of=of)
-    return _checked(found, words, of=of)
+    try:
+        return of_api(words)
+    except ValueError as exc:
+        raise InvalidInputError.of(of, "invalid_type", str(exc)) from exc
 
 
 def field_of(words: str, *, of: str) -> FieldWords:
     """A field of the verb face: a type, then any of UNIQUE, NOT NULL, DEFAULT <literal>."""
-    found = _FIELD_START.match(words)
-    if found is None:
-        raise _unknown(words, of=of)
-    kind = _checked(found, words, of=of)
+    start = _FIELD_START.match(words)
+    try:
+        if start is None:
+            raise unknown_type(words)
+        kind = of_api_match(start, words)
+    except ValueError as exc:
+        raise InvalidInputError.of(of, "invalid_type", str(exc)) from exc
     unique, nullable, default = False, True, None
-    place, end = found.end(), len(words.rstrip())
+    place, end = start.end(), len(words.rstrip())
     while place < end:
         modifier = _MODIFIER.match(words, place)
         if modifier is None:
@@ -110,63 +67,9 @@ def field_of(words: str, *, of: str) -> FieldWords:
     return FieldWords(type=kind, unique=unique, nullable=nullable, default=default)
 
 
-def postgresql_name(kind: ColumnType) -> str:
-    """The type in DDL; made of our own words and numbers alone, so it may stand in SQL."""
-    return "jsonb" if kind.name is TypeName.JSON else kind.spelled()
-
-
-def unlimited_name(kind: ColumnType) -> str:
-    """The type without length or precision: what a value is compared as, never cut or rounded."""
-    return UNLIMITED_NAMES[kind.name]
-
-
-def is_widening(old: ColumnType, new: ColumnType) -> bool:
-    """Whether every text of the old type is one of the new, so that nothing need be rewritten."""
-    if old.name not in (TypeName.TEXT, TypeName.VARCHAR):
-        return False
-    if new.name is TypeName.TEXT:
-        return True
-    return (
-        new.name is TypeName.VARCHAR
-        and old.length is not None
-        and new.length is not None
-        and old.length <= new.length
-    )
-
-
 def from_postgresql(formatted: str) -> ColumnType:
     """A type as `format_type` spells it; what we do not make ourselves is read as TEXT."""
     return of_formatted(formatted) or ColumnType(name=TypeName.TEXT)
-
-
-def _checked(found: "re.Match[str]", words: str, *, of: str) -> ColumnType:
-    word = " ".join(found["word"].upper().split())
-    first = int(found["first"]) if found["first"] else None
-    second = int(found["second"]) if found["second"] else None
-    if word in SIZED and first is not None and second is None:
-        if not 1 <= first <= LENGTH_LIMIT:
-            raise InvalidInputError.of(
-                of, "invalid_type", f"the length of {word} is between 1 and {LENGTH_LIMIT}"
-            )
-        return ColumnType(name=SIZED[word], length=first)
-    if word in NUMERIC_WORDS and first is not None:
-        scale = second or 0
-        if not 1 <= first <= PRECISION_LIMIT or scale > first:
-            raise InvalidInputError.of(
-                of,
-                "invalid_type",
-                f"NUMERIC(p,s) has p between 1 and {PRECISION_LIMIT}, and s at most p",
-            )
-        return ColumnType(name=TypeName.NUMERIC, precision=first, scale=scale)
-    if word in PLAIN and first is None:
-        return ColumnType(name=PLAIN[word])
-    raise _unknown(words, of=of)
-
-
-def _unknown(words: str, *, of: str) -> InvalidInputError:
-    return InvalidInputError.of(
-        of, "invalid_type", f"{words.strip()[:80]!r} is no type that we know; use one of {ALLOWED}"
-    )
 
 
 def _literal(modifier: "re.Match[str]") -> str | None:

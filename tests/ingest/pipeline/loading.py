@@ -14,18 +14,17 @@ from services.ingest.domain import ImportId, ImportOptions, Outcome, Progress, R
 from services.ingest.load.load import load_file
 from services.ingest.load.outside import FileLoad, LoadPorts
 from services.ingest.read.limits import Limits
-from shared.contracts.postgresql_types import formatted, of_formatted
 from shared.contracts.records import (
     ColumnContract,
     ColumnName,
-    ColumnType,
     NewColumn,
     TableContract,
     TableName,
     TableOid,
-    TypeName,
     UniqueKey,
 )
+from shared.values.names import formatted, of_formatted
+from shared.values.types import ColumnType, TypeName
 from tests.support.databases import Database
 
 IMPORT_ID = ImportId(7)

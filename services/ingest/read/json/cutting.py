@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import polars as pl
 
@@ -12,18 +11,10 @@ from services.ingest.read.csv.blocks import RAW_LIMIT
 from services.ingest.read.json.flat import objects_in
 from services.ingest.read.limits import MIB, Limits
 from services.ingest.refusals import DamagedFileError, RecordTooLargeError
-
-JsonValue: TypeAlias = "str | bool | list[JsonValue] | dict[str, JsonValue] | None"
-"""A parsed value; numbers are `Number`s, that is their text."""
+from shared.values.numbers import JsonValue, scan_json
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _AFTER_ELEMENT = re.compile(r"[ \t\n\r]*([,\]])[ \t\n\r]*")
-
-
-class Number(str):
-    """A number as it was written."""
-
-    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +33,6 @@ class Broken:
     line: int
     reason: str
     raw: str
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
-
-
-# The C scanner; `decode` would add a Python function to every value.
-_scan = json.JSONDecoder(
-    parse_float=Number, parse_int=Number, parse_constant=_refuse_constant
-).scan_once  # type: ignore[attr-defined]
 
 
 class LineCutter:
@@ -101,7 +82,7 @@ class LineCutter:
 
     def _read(self, line: str, number: int) -> Element | Broken:
         try:
-            value, end = _scan(line, 0)
+            value, end = scan_json(line, 0)
         except StopIteration:
             return Broken(number, "the line is not JSON", line[:RAW_LIMIT])
         except ValueError as error:
@@ -134,7 +115,7 @@ class ArrayCutter:
             position = self._continued(text, final=final)
         while self._state == "elements" and position < len(text):
             try:
-                value, end = _scan(text, position)
+                value, end = scan_json(text, position)
             except (StopIteration, ValueError, RecursionError) as error:
                 self._wait(text, position, error, final=final)
                 return
@@ -172,7 +153,7 @@ class ArrayCutter:
     def read(self, element: str, number: int) -> Element | Broken:
         """One of the elements that `flat` gave, exactly; raises DamagedFileError."""
         try:
-            value, end = _scan(element, 0)
+            value, end = scan_json(element, 0)
         except (StopIteration, ValueError) as error:
             raise DamagedFileError(f"element {number} is not JSON") from error
         assert end == len(element)

@@ -5,7 +5,6 @@ applies to them as to any cell; for JSON columns a value keeps its JSON spelling
 """
 
 import codecs
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,9 +19,7 @@ from services.ingest.read.json.cutting import (
     ArrayCutter,
     Broken,
     Element,
-    JsonValue,
     LineCutter,
-    Number,
 )
 from services.ingest.read.json.flat import (
     Template,
@@ -31,6 +28,7 @@ from services.ingest.read.json.flat import (
     template_of,
 )
 from services.ingest.read.limits import Limits
+from shared.values.numbers import JsonValue, Number, json_text
 
 NESTED = "an object or array is no plain cell"
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -203,7 +201,7 @@ class JsonReader:
         values = [row.get(name) for row in rows]
         kinds = {value.__class__ for value in values}
         if name in self.json_columns:
-            cells: list[str | None] = [None if v is None else spelled(v) for v in values]
+            cells: list[str | None] = [None if v is None else json_text(v) for v in values]
         elif kinds <= {str, Number, type(None)}:
             cells = values  # type: ignore[assignment]
         else:
@@ -269,21 +267,7 @@ def _text(value: JsonValue) -> str | None:
     """A scalar as its cell, anything else as JSON."""
     if value is None or isinstance(value, str):
         return value
-    return spelled(value)
-
-
-def spelled(value: JsonValue) -> str:
-    """JSON text of a value, numbers as they were written."""
-    if isinstance(value, Number):
-        return str(value)
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=_SURROGATE.search(value) is not None)
-    if isinstance(value, dict):
-        inside = ", ".join(f"{spelled(key)}: {spelled(item)}" for key, item in value.items())
-        return "{" + inside + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(spelled(item) for item in value) + "]"
-    return {True: "true", False: "false", None: "null"}[value]
+    return json_text(value)
 
 
 def _printable(text: str) -> str:

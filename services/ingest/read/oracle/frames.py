@@ -14,7 +14,7 @@ from services.ingest.plan.described import SourceColumn, TargetTypes
 from services.ingest.plan.dtypes import dtype_of
 from services.ingest.read.frame import Frame
 from services.ingest.read.oracle.types import OracleColumn, oracle_column, type_handler
-from shared.contracts.records import TypeName
+from shared.values.types import TypeName
 
 BATCH_ROWS = 2_000
 """A batch is decoded in one go, and holds Python's lock for some milliseconds."""

@@ -10,7 +10,7 @@ import polars as pl
 
 from services.ingest.connections.errors import SourceUnusableError
 from services.ingest.plan.described import SourceColumn, plain
-from shared.contracts.records import ColumnType, TypeName
+from shared.values.types import ColumnType, TypeName
 
 MOST_DIGITS = 38
 NO_SCALE = -127

@@ -3,8 +3,8 @@
 import re
 
 from services.ingest.plan.described import plain
-from shared.contracts.postgresql_types import formatted, of_formatted
-from shared.contracts.records import ColumnType, TypeName
+from shared.values.names import formatted, of_formatted
+from shared.values.types import ColumnType, TypeName
 
 MOST_DIGITS = 38
 _WITH_LENGTH = re.compile(r"(character varying|character)\((\d+)\)")

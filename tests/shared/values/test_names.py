@@ -5,8 +5,8 @@ import pytest
 
 from services.ingest.read.postgresql.types import column_type
 from services.records.types.words import from_postgresql
-from shared.contracts.postgresql_types import formatted, of_formatted
-from shared.contracts.records import ColumnType, TypeName
+from shared.values.names import ddl_name, formatted, of_api, of_formatted, unlimited_name
+from shared.values.types import ColumnType, TypeName
 from tests.support.databases import Database
 
 KINDS = [
@@ -71,3 +71,58 @@ def test_what_we_do_not_make_ourselves(words: str, kind: ColumnType | None) -> N
 )
 def test_what_an_import_makes_of_a_sources_column(words: str, kind: ColumnType) -> None:
     assert column_type(words) == kind
+
+
+def everywhere(kind: ColumnType) -> tuple[str, str]:
+    return (ddl_name(kind), unlimited_name(kind))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=ColumnType.spelled)
+def test_the_api_reads_every_type_as_it_spells_it(kind: ColumnType) -> None:
+    spelled = kind.spelled()
+    assert of_api(spelled) == of_api(f"  {spelled.lower()} ") == kind
+
+
+@pytest.mark.parametrize(
+    ("words", "spelled"),
+    [
+        ("int", "INTEGER"),
+        ("Float", "DOUBLE PRECISION"),
+        ("double  precision", "DOUBLE PRECISION"),
+        ("decimal( 10 , 2 )", "NUMERIC(10,2)"),
+        ("DECIMAL", "NUMERIC"),
+        ("numeric(4)", "NUMERIC(4,0)"),
+        ("jsonb", "JSON"),
+    ],
+)
+def test_other_words_of_the_api(words: str, spelled: str) -> None:
+    assert of_api(words).spelled() == spelled
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("VARCHAR", "is no type"),
+        ("VARCHAR(0)", "between 1 and 10485760"),
+        ("CHAR(10485761)", "between 1 and 10485760"),
+        ("NUMERIC(39)", "between 1 and 38"),
+        ("NUMERIC(2,3)", "s at most p"),
+        ("INTEGER(3)", "is no type"),
+        ("VARCHAR(1,2)", "is no type"),
+        ("TEXT; DROP TABLE t", "is no type"),
+        ("", "is no type"),
+    ],
+)
+def test_words_that_name_no_type(words: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        of_api(words)
+
+
+def test_types_in_ddl_and_without_limits() -> None:
+    assert everywhere(ColumnType(name=TypeName.JSON)) == ("jsonb", "jsonb")
+    assert everywhere(ColumnType(name=TypeName.VARCHAR, length=3)) == ("VARCHAR(3)", "text")
+    assert everywhere(ColumnType(name=TypeName.CHAR, length=3)) == ("CHAR(3)", "bpchar")
+    assert everywhere(ColumnType(name=TypeName.NUMERIC, precision=5, scale=2)) == (
+        "NUMERIC(5,2)",
+        "NUMERIC",
+    )

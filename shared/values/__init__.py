@@ -1,0 +1,1 @@
+"""The one table of column types: their names, their limits, and which values they take."""

@@ -1,0 +1,55 @@
+"""JSON read and written without changing a digit of its numbers."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import NoReturn, TypeAlias
+
+JsonValue: TypeAlias = "str | bool | list[JsonValue] | dict[str, JsonValue] | None"
+"""A parsed value; numbers are `Number`s, that is their text."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Number(str):
+    """A number of a JSON text, as it was written."""
+
+    __slots__ = ()
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON; send it as a text")
+
+
+_decoder = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=_refuse_constant)
+
+scan_json: Callable[[str, int], tuple[JsonValue, int]] = _decoder.scan_once  # type: ignore[attr-defined]
+"""The value that begins at a place of a text, and the place behind it.
+
+It is the C scanner itself: `raw_decode` would add a Python function to every value. Raises
+StopIteration where no value begins, ValueError where one is broken, RecursionError.
+"""
+
+
+def read_json(text: str) -> JsonValue:
+    """The one value of a text; raises ValueError (NaN and Infinity are none), RecursionError."""
+    value: JsonValue = _decoder.decode(text)
+    return value
+
+
+def json_text(value: object) -> str:
+    """JSON of a value that was read here, its numbers as they were written.
+
+    Spelled as PostgreSQL spells jsonb; letters beyond ASCII stay, halves of surrogate pairs are
+    escaped.
+    """
+    if isinstance(value, Number):
+        return str(value)
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=_SURROGATE.search(value) is not None)
+    if isinstance(value, Mapping):
+        members = (f"{json_text(key)}: {json_text(item)}" for key, item in value.items())
+        return "{" + ", ".join(members) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(json_text, value)) + "]"
+    return json.dumps(value)

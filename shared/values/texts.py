@@ -1,0 +1,33 @@
+"""Texts that PostgreSQL can hold, and others made fit to be shown.
+
+Its `text` and `jsonb` hold neither NUL nor half of a surrogate pair; JSON can spell both.
+"""
+
+import re
+
+SHOWN_CHARACTERS = 80
+"""Characters of a wrong name that an answer repeats."""
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def is_storable(text: str) -> bool:
+    """Whether PostgreSQL can hold the text."""
+    return _UNSTORABLE.search(text) is None
+
+
+def storable(text: str) -> str:
+    """The text as it is; raises ValueError where PostgreSQL cannot hold it."""
+    if not is_storable(text):
+        raise ValueError("NUL and lone surrogates cannot be kept; leave them out")
+    return text
+
+
+def scrubbed(text: str) -> str:
+    """The text with a replacement character for each that PostgreSQL cannot hold."""
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def readable(text: str) -> str:
+    """A text from outside as it may stand in an answer: short, and valid Unicode."""
+    return scrubbed(text[:SHOWN_CHARACTERS])
