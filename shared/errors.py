@@ -1,4 +1,4 @@
-"""The causes of failure that more than one service knows; each is rendered once, in `shared.app`.
+"""The causes of failure that more than one service knows; `shared.http.problems` renders them.
 
 A service adds its own in its `errors.py`: one class per cause, with a stable `code`.
 """
@@ -15,6 +15,7 @@ class ProblemError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     title: ClassVar[str] = "Something went wrong on our side"
+    limit_bytes: int | None = None
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class ProblemError(Exception):
             detail=self.detail,
             request_id=request_id,
             errors=self.errors,
+            limit_bytes=self.limit_bytes,
         )
 
 
@@ -48,6 +50,7 @@ def problem_document(
     detail: str,
     request_id: str | None = None,
     errors: Sequence[FieldError] = (),
+    limit_bytes: int | None = None,
 ) -> ProblemDocument:
     """A problem document whose `type` is made from its code."""
     return ProblemDocument(
@@ -58,6 +61,7 @@ def problem_document(
         code=code,
         request_id=request_id,
         errors=list(errors) or None,
+        limit_bytes=limit_bytes,
     )
 
 
@@ -118,11 +122,15 @@ class ConflictError(ProblemError):
 
 
 class TooLargeError(ProblemError):
-    """The body is over the limit."""
+    """The body, or a file in it, is over the limit that `limit_bytes` names."""
 
     status = 413
     code = "too_large"
     title = "Too large"
+
+    def __init__(self, detail: str, *, limit_bytes: int | None = None) -> None:
+        super().__init__(detail)
+        self.limit_bytes = limit_bytes
 
 
 class TooManyRequestsError(ProblemError):

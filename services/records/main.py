@@ -15,7 +15,8 @@ from services.records.routes.fast_path import FRONT, FrontDoor
 from services.records.service.known_tables import KnownTables, Stores
 from services.records.settings import RecordsSettings
 from services.records.tasks import background
-from shared.http.app import RequestContext, build_app
+from shared.http.app import build_app
+from shared.http.context import RequestContext
 from shared.http.peers import PeerClient, TokenSource, http_client
 from shared.security.tokens import Verifier
 from shared.store.engine import database_engine, database_pool, probe_engine

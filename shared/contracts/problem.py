@@ -23,3 +23,5 @@ class ProblemDocument(AnswerModel):
     code: str
     request_id: str | None = None
     errors: list[FieldError] | None = None
+    limit_bytes: int | None = None
+    """With 413: how many bytes there may be."""

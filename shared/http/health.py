@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
 
 from shared.contracts.base import AnswerModel
 
-Probe = Callable[[Request], Awaitable[None]]
+Probe = Callable[[Request], Awaitable[object]]
 """Raises unless a dependency answers."""
 
 PROBE_TIMEOUT_S = 2.0
@@ -39,7 +39,7 @@ class Readiness(AnswerModel):
     checks: dict[str, str]
 
 
-async def run_probes(probes: Mapping[str, Callable[[], Awaitable[None]]]) -> Readiness:
+async def run_probes(probes: Mapping[str, Callable[[], Awaitable[object]]]) -> Readiness:
     """Ask all dependencies at once, each within two seconds."""
     answers = await asyncio.gather(*(_one(name, probe) for name, probe in probes.items()))
     checks = dict(zip(probes, answers, strict=True))
@@ -47,7 +47,7 @@ async def run_probes(probes: Mapping[str, Callable[[], Awaitable[None]]]) -> Rea
     return Readiness(status="ok" if healthy else "down", checks=checks)
 
 
-async def _one(name: str, probe: Callable[[], Awaitable[None]]) -> str:
+async def _one(name: str, probe: Callable[[], Awaitable[object]]) -> str:
     try:
         async with asyncio.timeout(PROBE_TIMEOUT_S):
             await probe()
@@ -82,5 +82,5 @@ def health_router(probes: Mapping[str, Probe]) -> APIRouter:
     return router
 
 
-def _bind(probe: Probe, request: Request) -> Callable[[], Awaitable[None]]:
+def _bind(probe: Probe, request: Request) -> Callable[[], Awaitable[object]]:
     return lambda: probe(request)

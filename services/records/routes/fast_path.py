@@ -20,8 +20,8 @@ from services.records.dependencies import BODY_LIMIT_BYTES, RecordsState, json_b
 from services.records.routes.bulk import records_create
 from services.records.routes.records import records_list
 from shared.contracts.auth import Caller, Scope
-from shared.http.app import take_raw_path
 from shared.http.caller import authenticated
+from shared.http.context import take_raw_path
 from shared.store.idempotency import HEADER
 
 PATH = "/api/tables/{table:segment}/records"

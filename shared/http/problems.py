@@ -1,0 +1,169 @@
+"""Every failure as a problem document: what services raise, what FastAPI refuses, what breaks."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
+from starlette.types import Scope
+
+from shared.contracts.problem import PROBLEM_MEDIA_TYPE, FieldError, ProblemDocument
+from shared.errors import ProblemError, TooLargeError, problem_document
+from shared.process.request_id import current_request_id
+from shared.store.away import is_away
+
+log = structlog.get_logger()
+
+TITLES = {
+    404: "Not found",
+    405: "Method not allowed",
+    413: "Too large",
+    415: "Unsupported media type",
+}
+
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    "4XX": {
+        "description": "The request was refused; `code` says why.",
+        "model": ProblemDocument,
+        "content": {PROBLEM_MEDIA_TYPE: {}},
+    },
+    "5XX": {
+        "description": "It failed on our side; trying again may help.",
+        "model": ProblemDocument,
+        "content": {PROBLEM_MEDIA_TYPE: {}},
+    },
+}
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Let the app answer each failure as a problem document."""
+    app.add_exception_handler(ProblemError, _problem)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http_exception)
+
+
+def problem_response(
+    document: ProblemDocument, *, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """A problem document as an answer."""
+    return JSONResponse(
+        document.model_dump(exclude_none=True),
+        status_code=document.status,
+        headers=dict(headers or {}),
+        media_type=PROBLEM_MEDIA_TYPE,
+    )
+
+
+def too_large(scope: Scope) -> JSONResponse:
+    """The answer to a body over the limit that FastAPI has set for the request's route."""
+    limit_bytes = scope.get(MAX_BODY_SIZE_SCOPE_KEY)
+    error = TooLargeError(f"a body has at most {limit_bytes} bytes here", limit_bytes=limit_bytes)
+    scope["tabularium.problem"] = error.code
+    return problem_response(error.document(request_id=current_request_id.get()))
+
+
+def unexpected(exc: Exception, request_id: str) -> JSONResponse:
+    """The answer to what nothing else has answered: 503 while PostgreSQL is away, else 500."""
+    if is_away(exc):
+        log.error("database_down", error=type(exc).__name__)
+        return problem_response(
+            problem_document(
+                status=503,
+                code="database_unavailable",
+                title="Temporarily unavailable",
+                detail="the database is away; try again in a few seconds",
+                request_id=request_id,
+            ),
+            headers={"Retry-After": "5"},
+        )
+    log.error("unexpected_error", exc_info=exc)
+    return problem_response(
+        problem_document(
+            status=500,
+            code="internal_error",
+            title="Something went wrong on our side",
+            detail=f"the error is in our logs under the request id {request_id}",
+            request_id=request_id,
+        )
+    )
+
+
+async def _problem(request: Request, exc: Exception) -> JSONResponse:
+    assert isinstance(exc, ProblemError)
+    request.scope["tabularium.problem"] = exc.code
+    return problem_response(exc.document(request_id=current_request_id.get()), headers=exc.headers)
+
+
+async def _http_exception(request: Request, exc: Exception) -> JSONResponse:
+    assert isinstance(exc, HTTPException)
+    if exc.status_code == 413 and MAX_BODY_SIZE_SCOPE_KEY in request.scope:
+        return too_large(request.scope)
+    title = TITLES.get(exc.status_code, "Not possible")
+    code = title.lower().replace(" ", "_")
+    detail = str(exc.detail)
+    if exc.status_code == 405 and (allowed := (exc.headers or {}).get("Allow")):
+        detail = f"there is no {request.method} here, only {allowed}"
+    request.scope["tabularium.problem"] = code
+    return problem_response(
+        problem_document(
+            status=exc.status_code,
+            code=code,
+            title=title,
+            detail=detail,
+            request_id=current_request_id.get(),
+        ),
+        headers=dict(exc.headers or {}),
+    )
+
+
+async def _validation(request: Request, exc: Exception) -> JSONResponse:
+    assert isinstance(exc, RequestValidationError)
+    request.scope["tabularium.problem"] = "invalid_input"
+    errors = [_field_error(error, body=exc.body) for error in exc.errors()]
+    return problem_response(
+        problem_document(
+            status=422,
+            code="invalid_input",
+            title="The input does not fit",
+            detail="; ".join(f"{error.field}: {error.message}" for error in errors[:3]),
+            request_id=current_request_id.get(),
+            errors=errors,
+        )
+    )
+
+
+def _field_error(error: Mapping[str, Any], *, body: object) -> FieldError:
+    where = list(error["loc"])
+    if len(where) > 1 and where[0] in ("body", "query", "path", "header", "cookie"):
+        where = _sent(where[1:], body) if where[0] == "body" else where[1:]
+    code = str(error["type"])
+    message = str(error["msg"])
+    if code == "extra_forbidden":
+        code, message = "unknown_field", "this field is not known; leave it out"
+    elif code == "json_invalid":
+        message = f"this is no JSON: {error['ctx']['error']} at character {where[-1]}"
+        where = ["body"]
+    elif code == "value_error":
+        message = str(error["ctx"]["error"])
+    return FieldError(field=".".join(map(str, where)), code=code, message=message)
+
+
+def _sent(where: Sequence[int | str], body: object) -> list[int | str]:
+    """The way to a field as the caller sent it.
+
+    Pydantic puts the name of a union's member in between, which nobody has sent. The last part
+    may be one that is missing.
+    """
+    parts: list[int | str] = []
+    at = body
+    for part in where[:-1]:
+        known_key = isinstance(at, Mapping) and part in at
+        known_place = isinstance(at, list) and isinstance(part, int) and part < len(at)
+        if known_key or known_place:
+            at = at[part]  # type: ignore[index]
+            parts.append(part)
+    return [*parts, where[-1]]
