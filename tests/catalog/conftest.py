@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from services.catalog.main import create_app
 from services.catalog.settings import CatalogSettings
+from services.catalog.tables import metadata
 from shared.contracts.auth import Caller
 from tests.catalog.peers import Peers, running_peers
 from tests.support.databases import Database
@@ -150,8 +151,21 @@ async def running_catalog(database: Database, issuer: Issuer) -> AsyncIterator[C
             )
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def running(module_database: Database, issuer: Issuer) -> AsyncIterator[Catalog]:
+    """One service for all tests of a module: starting one takes longer than most tests."""
+    async with running_catalog(module_database, issuer) as catalog:
+        yield catalog
+
+
 @pytest_asyncio.fixture
-async def catalog(database: Database, issuer: Issuer) -> AsyncIterator[Catalog]:
+async def catalog(running: Catalog) -> Catalog:
     """A catalog with nothing in it."""
-    async with running_catalog(database, issuer) as running:
-        yield running
+    tables = ", ".join(str(table) for table in metadata.sorted_tables)
+    connection = await asyncpg.connect(running.database.url())
+    try:
+        await connection.execute(f"TRUNCATE {tables}, audit.events RESTART IDENTITY")
+    finally:
+        await connection.close()
+    running.peers.clear()
+    return running

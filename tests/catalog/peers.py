@@ -20,6 +20,12 @@ class Peers:
     imports: list[ImportSummary] = field(default_factory=list)
     away: set[str] = field(default_factory=set)
 
+    def clear(self) -> None:
+        """Know nothing, and be there."""
+        self.tables.clear()
+        self.imports.clear()
+        self.away.clear()
+
     async def describe(self, request: web.Request) -> web.Response:
         if "records" in self.away:
             return web.Response(status=503)

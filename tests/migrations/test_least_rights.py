@@ -52,6 +52,17 @@ async def test_no_role_makes_tables_in_public_or_its_own_schema(
     assert await denied(database, role, f"CREATE TABLE {role}.mine (id int)")
 
 
+@pytest.mark.parametrize("role", SERVICES)
+async def test_no_role_changes_its_own_tables(database: Database, role: str) -> None:
+    connection = await asyncpg.connect(database.url())
+    tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1", role)
+    await connection.close()
+    assert tables
+    for row in tables:
+        table = f'{role}."{row["tablename"]}"'
+        assert await denied(database, role, f"ALTER TABLE {table} ADD COLUMN more text"), table
+
+
 async def test_ingest_has_dml_and_no_ddl_in_data(database: Database, table: str) -> None:
     connection = await asyncpg.connect(database.url("ingest"))
     await connection.execute(f"INSERT INTO {table} (name) VALUES ('Ann')")

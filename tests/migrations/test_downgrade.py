@@ -1,4 +1,4 @@
-"""The section's revisions go back as they came."""
+"""Each section's revisions go back as they came."""
 
 import asyncio
 import os
@@ -11,17 +11,18 @@ from alembic.config import Config
 
 from deploy.local.postgresql import Cluster
 from migrations.__main__ import ROOT
+from migrations.bootstrap import SERVICES
 from tests.support.databases import Database, drop_database, make_database, migrate
 
 TABLES = (
-    "SELECT count(*) FROM information_schema.tables WHERE table_schema IN ('auth', 'audit')"
-    " AND table_name <> 'alembic_version'"
+    "SELECT count(*) FROM pg_tables WHERE tablename <> 'alembic_version'"
+    " AND schemaname NOT IN ('pg_catalog', 'information_schema')"
 )
 
 
 @pytest.fixture
 def own(cluster: Cluster, template: Database) -> Iterator[Database]:
-    """A database of its own; the template's making has made the roles."""
+    """An empty database; making the template has made the roles."""
     database = asyncio.run(make_database(cluster, f"{template.name}_down"))
     yield database
     asyncio.run(drop_database(database))
@@ -35,12 +36,14 @@ async def tables(database: Database) -> int:
         await connection.close()
 
 
-def test_down_and_up_again(own: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    migrate(own, "auth")
-    there = asyncio.run(tables(own))
+@pytest.mark.parametrize("service", SERVICES)
+def test_down_and_up_again(own: Database, service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    migrate(own, service)
+    migrated = asyncio.run(tables(own))
+    assert migrated > 0
     monkeypatch.setitem(os.environ, "DATABASE_URL", own.url())
-    config = Config(str(ROOT / "alembic.ini"), ini_section="auth")
+    config = Config(str(ROOT / "alembic.ini"), ini_section=service)
     command.downgrade(config, "base")
     assert asyncio.run(tables(own)) == 0
     command.upgrade(config, "head")
-    assert asyncio.run(tables(own)) == there
+    assert asyncio.run(tables(own)) == migrated
