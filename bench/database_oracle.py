@@ -159,7 +159,7 @@ async def imported_s(login: Login, target: Database) -> float:
                 source,
                 contract=contract,
                 options=ImportOptions(),
-                ports=ready.ports("people"),
+                outside=ready.outside("people"),
                 bytes_total=None,
             )
         took = time.perf_counter() - began

@@ -86,7 +86,7 @@ async def imported_s(source: Database, target: Database) -> tuple[float, Outcome
                 opened,
                 contract=contract,
                 options=ImportOptions(),
-                ports=ready.ports(TABLE),
+                outside=ready.outside(TABLE),
                 bytes_total=None,
             )
         took = time.perf_counter() - began

@@ -17,7 +17,6 @@ import polars as pl
 from deploy.local import postgresql
 from services.ingest.domain import ImportOptions, Outcome
 from services.ingest.load.load import load_file
-from services.ingest.load.outside import FileLoad
 from tests.ingest.pipeline.loading import Column, Loader, Rejects
 from tests.support.databases import Database, make_database, make_owner, migrate
 
@@ -172,14 +171,13 @@ async def imported(
     owner = await asyncpg.create_pool(database.url("records"), min_size=1, max_size=2)
     pool = await asyncpg.create_pool(database.url("ingest"), min_size=2, max_size=4)
     loader = Loader(pool=pool, owner=owner, rejects=OnDisk(path=report))
-    job = FileLoad(
-        table=table,
+    began = time.perf_counter()
+    outcome = await load_file(
+        StoredFile(path),
+        loader.outside(table),
         file_name=path.name,
         options=options or ImportOptions(),
-        source=StoredFile(path),
     )
-    began = time.perf_counter()
-    outcome = await load_file(job, loader.ports(table))
     took = time.perf_counter() - began
     await pool.close()
     await owner.close()

@@ -9,26 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.connections import repository
 from services.ingest.connections.crypto import Keyring
-from services.ingest.connections.domain import (
-    Login,
-    SourceKind,
-    SourceTimeouts,
-    Wanted,
-)
+from services.ingest.connections.domain import Login, SourceKind, SourceTimeouts
 from services.ingest.connections.errors import NO_ANSWER, SourcesNotSetUpError
 from services.ingest.connections.guard import Guard, guard_of
 from services.ingest.connections.oracle.session import OracleSession, oracle_session
 from services.ingest.connections.postgresql.session import Connection, postgresql_session
 from services.ingest.connections.scanning import scan_oracle, scan_postgresql
-from services.ingest.read.oracle.frames import OracleSource
-from services.ingest.read.postgresql.frames import PostgresqlSource
 from services.ingest.settings import IngestSettings
 from shared.contracts.catalog import ScannedTable
 
 TRIAL_S = 9.5
 """For the whole trial before a submission is answered, look-up of the host and columns included."""
-
-DatabaseSource = PostgresqlSource | OracleSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +38,12 @@ class SourceAccess:
             raise SourcesNotSetUpError("this installation keeps no SOURCE_KEYS; ask its operator")
         return self._keyring
 
-    @asynccontextmanager
-    async def opened(self, login: Login, wanted: Wanted) -> AsyncIterator[DatabaseSource]:
-        """A table or query in one snapshot; raises SourceRefusedError, SourceUnusableError."""
-        if login.target.kind is SourceKind.ORACLE:
-            async with self._oracle(login) as session:
-                yield await OracleSource.opened(session, wanted)
-        else:
-            async with self._postgresql(login) as connection:
-                yield await PostgresqlSource.opened(
-                    connection, wanted, answer_s=self.timeouts.answer_s
-                )
-
     async def greet(self, login: Login) -> str:
         """Log in and out again; who answered, for example `PostgreSQL 18.6`."""
         if login.target.kind is SourceKind.ORACLE:
-            async with self._oracle(login) as session:
+            async with self.oracle(login) as session:
                 return f"Oracle Database {session.version}"
-        async with self._postgresql(login) as connection:
+        async with self.postgresql(login) as connection:
             version: str = await connection.fetchval("SHOW server_version")
             return f"PostgreSQL {version.split(maxsplit=1)[0]}"
 
@@ -72,14 +51,15 @@ class SourceAccess:
     async def scan(self, login: Login) -> AsyncIterator[AsyncIterator[ScannedTable]]:
         """Every table that the user may read, with its columns, in one snapshot."""
         if login.target.kind is SourceKind.ORACLE:
-            async with self._oracle(login) as session:
+            async with self.oracle(login) as session:
                 yield scan_oracle(session)
         else:
-            async with self._postgresql(login) as connection:
+            async with self.postgresql(login) as connection:
                 yield scan_postgresql(connection, answer_s=self.timeouts.answer_s)
 
     @asynccontextmanager
-    async def _postgresql(self, login: Login) -> AsyncIterator[Connection]:
+    async def postgresql(self, login: Login) -> AsyncIterator[Connection]:
+        """A connection in one snapshot; raises SourceRefusedError, SourceUnusableError."""
         async with self.engine.connect() as own:
             identity = await repository.own_identity(own)
         async with postgresql_session(
@@ -88,7 +68,8 @@ class SourceAccess:
             yield connection
 
     @asynccontextmanager
-    async def _oracle(self, login: Login) -> AsyncIterator[OracleSession]:
+    async def oracle(self, login: Login) -> AsyncIterator[OracleSession]:
+        """A session in one snapshot; raises SourceRefusedError, SourceUnusableError."""
         async with oracle_session(login, guard=self.guard, timeouts=self.timeouts) as session:
             yield session
 

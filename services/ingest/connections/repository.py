@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import asyncpg
 from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, RowMapping, delete, insert, select, text, true, update
 from sqlalchemy.exc import IntegrityError
@@ -158,15 +157,6 @@ async def read_of(connection: AsyncConnection, import_id: ImportId) -> Read | No
         return Read(None, target, row["sealed_password"], wanted)
     saved = _target({name: row[f"saved_{name}"] for name in sources.c.keys()})  # noqa: SIM118
     return Read(SourceId(row["source_id"]), saved, row["saved_sealed_password"], wanted)
-
-
-async def forget_password(
-    connection: "asyncpg.Connection[asyncpg.Record]", import_id: ImportId
-) -> None:
-    """Forget an import's own password, in the transaction that loads its rows."""
-    await connection.execute(
-        "UPDATE ingest.reads SET sealed_password = NULL WHERE import_id = $1", import_id
-    )
 
 
 async def forget_passwords(connection: AsyncConnection, *, days: int) -> int:

@@ -24,6 +24,7 @@ from services.ingest.domain import ImportId, ImportKind, ImportOptions, Run, Sub
 from services.ingest.plan.columns import checked_names, plan_columns
 from services.ingest.plan.described import SourceColumn
 from services.ingest.plan.described_columns import matched, new_table
+from services.ingest.read.database import opened
 from services.ingest.routes.schemas_of_connections import (
     CatalogDatabase,
     DatabaseImport,
@@ -138,7 +139,7 @@ class DatabaseIntake:
         )
 
         async def check(contract: TableContract | None) -> None:
-            async with trial(), self.access.opened(login, wanted.wanted()) as source:
+            async with trial(), opened(self.access, login, wanted.wanted()) as source:
                 _check_columns(source.described, contract, submission.options)
 
         return await self._queue(

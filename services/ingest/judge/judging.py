@@ -12,9 +12,9 @@ from services.ingest.judge.casting import (
     finish,
 )
 from services.ingest.judge.dates import DateFormat
+from services.ingest.plan.columns import PlannedColumn
 from services.ingest.plan.dtypes import dtype_of
 from services.ingest.read.frame import Frame
-from shared.values.types import ColumnType
 
 FAULT_SCHEMA = pl.Schema(
     {
@@ -25,16 +25,6 @@ FAULT_SCHEMA = pl.Schema(
         "value": pl.String(),
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedColumn:
-    """A column of the source and the column of the table it goes into."""
-
-    source: str
-    target: str
-    type: ColumnType
-    nullable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,13 @@ import polars as pl
 
 from services.ingest.domain import RejectCode
 from services.ingest.judge.exact import shown
-from services.ingest.judge.judging import FAULT_SCHEMA, BadRows, Judged, PlannedColumn, as_readable
+from services.ingest.judge.judging import (
+    FAULT_SCHEMA,
+    BadRows,
+    Judged,
+    as_readable,
+)
+from services.ingest.plan.columns import PlannedColumn
 from services.ingest.read.frame import Frame
 
 _IN_MEMORY_BYTES = 1 << 20

@@ -7,7 +7,7 @@ attempt that dies after it is simply repeated.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -20,41 +20,17 @@ from services.ingest.domain import (
     RowCounts,
 )
 from services.ingest.judge.judging import CellRules, Judged, judge
+from services.ingest.load.outside import Outside
 from services.ingest.load.report import RejectReport
 from services.ingest.plan.columns import ColumnPlan, plan_columns
+from services.ingest.plan.contracts import CATALOG_COLUMNS, CATALOG_CONTRACT
 from services.ingest.read.frame import Frame
 from services.ingest.read.limits import Limits
-from services.ingest.read.source import FileSource
-from services.ingest.work.attempt import Attempt, StoredUploadSource
-from shared.contracts.catalog import NAME_LIMIT
-from shared.contracts.records import (
-    ColumnContract,
-    ColumnName,
-    TableContract,
-    TableName,
-    TableOid,
-)
-from shared.values.types import ColumnType, TypeName
+from services.ingest.read.source import ByteSource, FileSource
+from shared.contracts.catalog import MergeAnswer
 
-COLUMNS = ("etl_name", "schema_name", "table_name")
-
-CATALOG_CONTRACT = TableContract(
-    table=TableName("the catalog"),
-    oid=TableOid(0),
-    version=1,
-    columns=tuple(
-        ColumnContract(
-            name=ColumnName(name),
-            attnum=at,
-            type=ColumnType(name=TypeName.VARCHAR, length=NAME_LIMIT),
-            nullable=False,
-            has_default=False,
-        )
-        for at, name in enumerate(COLUMNS, 1)
-    ),
-    unique_keys=(),
-)
-"""The header and the cells that such a file must have, in the words of a table's contract."""
+Merge = Callable[[AsyncIterator[bytes]], Awaitable[MergeAnswer]]
+"""Takes NDJSON of CatalogTriple; raises PeerUnavailableError."""
 
 
 @dataclass
@@ -64,8 +40,9 @@ class _Counts:
 
 
 @dataclass
-class _Merge:
-    attempt: Attempt
+class _Rows:
+    outside: Outside
+    bytes_total: int
     source: FileSource
     rules: CellRules
     report: RejectReport
@@ -78,53 +55,58 @@ class _Merge:
             self.counts.read += frame.rows
             self.counts.bytes_read = frame.bytes_read
             await self.report.add(judged.bad, frame.refused)
-            self.attempt.note_progress(
+            self.outside.note_progress(
                 Progress(
                     rows_read=self.counts.read,
                     rows_rejected=self.report.rows,
                     bytes_read=self.counts.bytes_read,
-                    bytes_total=self.attempt.run.bytes_total,
+                    bytes_total=self.bytes_total,
                 )
             )
             if judged.good.height:
                 yield await asyncio.to_thread(_ndjson, judged.good)
 
 
-async def load_catalog_file(attempt: Attempt, upload: StoredUploadSource) -> Outcome:
+async def load_catalog_file(
+    stored: ByteSource,
+    outside: Outside,
+    *,
+    merge: Merge,
+    file_name: str,
+    options: ImportOptions,
+) -> Outcome:
     """Merge an uploaded file into the catalog; raises FileRefusedError, PeerUnavailableError."""
-    options: ImportOptions = attempt.run.options
-    source = await FileSource.opened(
-        upload, file_name=attempt.run.file_name or "upload", options=options, limits=Limits()
-    )
+    source = await FileSource.opened(stored, file_name=file_name, options=options, limits=Limits())
     plan = plan_columns(source.columns, CATALOG_CONTRACT, options, ignoring_others=True)
-    merge = _Merge(
-        attempt=attempt,
+    rows = _Rows(
+        outside=outside,
+        bytes_total=stored.size_bytes,
         source=source,
         rules=CellRules(plan.columns, options.null_values),
-        report=RejectReport(attempt.rejects, plan.originals),
+        report=RejectReport(outside.rejects, plan.originals),
     )
-    answer = await attempt.catalog.merge(attempt.run.id, merge.lines())
+    answer = await merge(rows.lines())
     outcome = Outcome(
         rows=RowCounts(
-            read=merge.counts.read,
+            read=rows.counts.read,
             loaded=answer.received,
-            rejected=merge.report.rows,
+            rejected=rows.report.rows,
             inserted=answer.inserted,
             updated=answer.received - answer.inserted,
         ),
-        bytes_read=merge.counts.bytes_read,
+        bytes_read=rows.counts.bytes_read,
         format=source.format,
         inferred=_ignored(plan),
     )
-    async with attempt.pool.acquire() as connection:
-        await attempt.fence(connection, outcome)
+    async with outside.pool.acquire() as connection:
+        await outside.fence(connection, outcome)
     return outcome
 
 
 def _ignored(plan: ColumnPlan) -> tuple[InferredColumn, ...]:
     """A note for each column that is no part of a catalog file."""
     taken = {column.source for column in plan.columns}
-    because = f"a catalog file has {', '.join(COLUMNS)}; other columns are left out"
+    because = f"a catalog file has {', '.join(CATALOG_COLUMNS)}; other columns are left out"
     return tuple(
         InferredColumn(column=name, type="ignored", because=because)
         for name in plan.originals
@@ -151,4 +133,4 @@ def _judged(frame: Frame, rules: CellRules) -> Judged:
 
 
 def _ndjson(good: pl.DataFrame) -> bytes:
-    return good.select(COLUMNS).write_ndjson().encode()
+    return good.select(CATALOG_COLUMNS).write_ndjson().encode()

@@ -6,7 +6,6 @@ Everything is loaded and the run is marked as done in the same commit, or nothin
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import asyncpg
 
@@ -15,17 +14,18 @@ from services.ingest.judge.dates import DateFormat
 from services.ingest.judge.infer import Inference, infer, made_for
 from services.ingest.judge.judging import CellRules
 from services.ingest.load.copying import Copies, TableRows, staged_rows
-from services.ingest.load.direct import pass_through
+from services.ingest.load.direct import copy_directly
 from services.ingest.load.duplicates import DuplicateLines, FileKey
-from services.ingest.load.outside import FileLoad, LoadPorts
+from services.ingest.load.outside import Connection, Outside
 from services.ingest.load.readings import Passes, Reading
 from services.ingest.load.report import RejectReport
 from services.ingest.load.staging import Staging, key_of
 from services.ingest.load.target import IdBlocks, Target
 from services.ingest.plan.columns import ColumnPlan, plan_columns
+from services.ingest.plan.contracts import not_made
 from services.ingest.read.ahead import ahead
 from services.ingest.read.limits import Limits
-from services.ingest.read.source import FileSource, ReadAgainError, Source
+from services.ingest.read.source import ByteSource, FileSource, ReadAgainError, Source
 from services.ingest.refusals import (
     KeyNotInFileError,
     OptionError,
@@ -34,41 +34,39 @@ from services.ingest.refusals import (
     TableChangedError,
     ValueNotStoredError,
 )
-from shared.contracts.records import (
-    ColumnContract,
-    ColumnName,
-    TableContract,
-    TableName,
-    TableOid,
-)
+from shared.contracts.records import TableContract
 from shared.errors import StorageFullError
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 DEADLOCK_TRIES = 5
 DUPLICATE_TRIES = 3
 
 
-async def load_file(job: FileLoad, ports: LoadPorts, *, limits: Limits | None = None) -> Outcome:
+async def load_file(
+    stored: ByteSource,
+    outside: Outside,
+    *,
+    file_name: str,
+    options: ImportOptions,
+    limits: Limits | None = None,
+) -> Outcome:
     """Load a stored file into its table; all of it, or nothing.
 
     The fence runs as the transaction's last statement; a dry run is rolled back instead. Raises
     FileRefusedError when the file as a whole does not fit, ImportFailedError when the rows end
     the import, FencedOutError from the fence, and the driver's errors when PostgreSQL is away.
     """
-    options = job.options
     source = await FileSource.opened(
-        job.source, file_name=job.file_name, options=options, limits=limits or Limits()
+        stored, file_name=file_name, options=options, limits=limits or Limits()
     )
     inferred: tuple[InferredColumn, ...] = ()
     if options.create_table:
         source, inference = await _inferred(source, options)
         options, inferred = made_for(options, inference), inference.inferred
         if options.dry_run:
-            return await _rehearsed(source, inference, options, ports, job.source.size_bytes)
-        contract = await ports.make_table(inference.columns)
+            return await _rehearsed(source, inference, options, outside, stored.size_bytes)
+        contract = await outside.make_table(inference.columns)
     else:
-        contract = await ports.contract()
+        contract = await outside.contract()
     source = source.matched(contract, options)
     while True:
         try:
@@ -76,13 +74,13 @@ async def load_file(job: FileLoad, ports: LoadPorts, *, limits: Limits | None = 
                 source,
                 contract=contract,
                 options=options,
-                ports=ports,
-                bytes_total=job.source.size_bytes,
+                outside=outside,
+                bytes_total=stored.size_bytes,
                 inferred=inferred,
             )
         except ReadAgainError as again:
             source = again.source
-            await ports.rejects.restart()
+            await outside.rejects.restart()
 
 
 async def _inferred(source: FileSource, options: ImportOptions) -> tuple[FileSource, Inference]:
@@ -99,30 +97,15 @@ async def _rehearsed(
     source: FileSource,
     inference: Inference,
     options: ImportOptions,
-    ports: LoadPorts,
+    outside: Outside,
     bytes_total: int,
 ) -> Outcome:
     """A dry run into a table that is not made: nothing but the cells can be wrong."""
-    contract = TableContract(
-        table=TableName(""),
-        oid=TableOid(0),
-        version=0,
-        columns=tuple(
-            ColumnContract(
-                name=ColumnName(column.name),
-                attnum=at,
-                type=column.type,
-                nullable=True,
-                has_default=False,
-            )
-            for at, column in enumerate(inference.columns, 1)
-        ),
-        unique_keys=(),
-    )
+    contract = not_made(inference.columns)
     source = source.matched(contract, options)
     plan = plan_columns(source.columns, contract, options)
-    report = RejectReport(ports.rejects, plan.originals)
-    passes = Passes(source, _rules(plan, options), options, ports, report, bytes_total)
+    report = RejectReport(outside.rejects, plan.originals)
+    passes = Passes(source, _rules(plan, options), options, outside, report, bytes_total)
     reading = Reading()
     async with ahead(passes.judged(reading)) as judged:
         async for _ in judged:
@@ -143,7 +126,7 @@ async def load_source(
     *,
     contract: TableContract,
     options: ImportOptions,
-    ports: LoadPorts,
+    outside: Outside,
     bytes_total: int | None,
     inferred: tuple[InferredColumn, ...] = (),
 ) -> Outcome:
@@ -155,9 +138,9 @@ async def load_source(
     one starts again.
     """
     plan = plan_columns(source.columns, contract, options)
-    load = _Load(contract, options, ports, plan, inferred)
-    report = RejectReport(ports.rejects, load.plan.originals)
-    passes = Passes(source, _rules(load.plan, options), options, ports, report, bytes_total)
+    load = _Load(contract, options, outside, plan, inferred)
+    report = RejectReport(outside.rejects, load.plan.originals)
+    passes = Passes(source, _rules(load.plan, options), options, outside, report, bytes_total)
     for tries_left in reversed(range(DEADLOCK_TRIES)):
         try:
             return await load.once(passes)
@@ -185,7 +168,7 @@ def _dates(options: ImportOptions) -> DateFormat:
 class _Load:
     contract: TableContract
     options: ImportOptions
-    ports: LoadPorts
+    outside: Outside
     plan: ColumnPlan
     inferred: tuple[InferredColumn, ...]
 
@@ -200,14 +183,14 @@ class _Load:
 
     async def once(self, passes: Passes) -> Outcome:
         """One transaction: lock, load, fence, commit."""
-        async with self.ports.pool.acquire() as connection, _translated():
+        async with self.outside.pool.acquire() as connection, _translated():
             await self._announce(connection)
             async with _transaction(connection) as transaction:
                 outcome = await self._load(connection, passes)
                 if self.options.dry_run:
                     await transaction.rollback()
                 else:
-                    await self.ports.fence(connection, outcome)
+                    await self.outside.fence(connection, outcome)
                     await transaction.commit()
         return outcome
 
@@ -216,7 +199,7 @@ class _Load:
             "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
         )
         assert row is not None
-        await self.ports.on_backend(row["pid"], row["backend_start"])
+        await self.outside.note_backend(row["pid"], row["backend_start"])
 
     async def _load(self, connection: Connection, passes: Passes) -> Outcome:
         target = Target(connection, self.contract)
@@ -227,7 +210,7 @@ class _Load:
         if self.options.mode is Mode.UPSERT:
             reading, inserted, updated = await self._upsert(connection, target, passes)
         else:
-            passed = await pass_through(connection, target, passes, self.plan)
+            passed = await copy_directly(connection, target, passes, self.plan)
             reading, inserted = passed or await self._insert(connection, target, passes)
             updated = 0
         return Outcome(
@@ -273,8 +256,8 @@ class _Load:
         self, target: Target, passes: Passes, duplicates: DuplicateLines | None
     ) -> tuple[Reading, int]:
         """COPY into the table itself, with ids from blocks while they can be had."""
-        ids, reading, loaded = IdBlocks(self.ports.pool, self.contract.oid), Reading(), 0
-        rows = TableRows(ids, self.plan, self.ports.import_id)
+        ids, reading, loaded = IdBlocks(self.outside.pool, self.contract.oid), Reading(), 0
+        rows = TableRows(ids, self.plan, self.outside.import_id)
         async with (
             ahead(passes.judged(reading, duplicates)) as judged,
             ahead(rows.encoded(judged)) as pieces,
@@ -321,7 +304,7 @@ class _Load:
             try:
                 async with connection.transaction():
                     inserted, updated = await target.merge(
-                        [name for name, _ in columns], self.options.key, self.ports.import_id
+                        [name for name, _ in columns], self.options.key, self.outside.import_id
                     )
             except asyncpg.UniqueViolationError as error:
                 if not tries_left:
@@ -329,7 +312,7 @@ class _Load:
                 await passes.report.restart()
             else:
                 if self.plan.brings_ids:
-                    ids = IdBlocks(self.ports.pool, self.contract.oid)
+                    ids = IdBlocks(self.outside.pool, self.contract.oid)
                     await ids.advance_past(await staging.highest_id())
                 return reading, inserted, updated
         raise AssertionError("unreachable")

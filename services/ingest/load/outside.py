@@ -1,30 +1,19 @@
-"""What the pipeline needs from outside: bytes, a connection, a fence, a place for rejects.
+"""What a load needs of the world: a table, connections, a fence, a place for rejects.
 
-The service gives the real ones (`services.ingest.load_ports`), the unit tests hand-written ones.
+`work.attempt.Attempt` is it for a worker; the tests of this room write their own.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import asyncpg
 
-from services.ingest.domain import ImportId, ImportOptions, Outcome, Progress, Reject
+from services.ingest.domain import ImportId, Outcome, Progress, Reject
 from shared.contracts.records import NewColumn, TableContract
 
-
-class ByteSource(Protocol):
-    """A stored upload; it can be read again from its start, any number of times."""
-
-    @property
-    def size_bytes(self) -> int:
-        """Size as stored (compressed, if it came compressed)."""
-        ...
-
-    def chunks(self) -> AsyncIterator[bytes]:
-        """The bytes in order, in pieces of any size."""
-        ...
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
 class RejectStore(Protocol):
@@ -43,31 +32,43 @@ class RejectStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class LoadPorts:
+class Outside(Protocol):
     """The outside of one attempt at one import."""
 
-    import_id: ImportId
-    pool: "asyncpg.Pool[asyncpg.Record]"
-    rejects: RejectStore
-    contract: Callable[[], Awaitable[TableContract]]
-    """The target's contract now; raises a ProblemError when the caller may not write there."""
-    make_table: Callable[[Sequence[NewColumn]], Awaitable[TableContract]]
-    """`create_table`: made in another service's transaction."""
-    on_backend: Callable[[int, datetime], Awaitable[None]]
-    """Told the loading connection's pid and start time before the first row, for the sweeper."""
-    on_progress: Callable[[Progress], None]
-    """Cheap and synchronous; called after every block."""
-    fence: Callable[["asyncpg.Connection[asyncpg.Record]", Outcome], Awaitable[None]]
-    """The transaction's last statement; raises FencedOutError when the lease is lost, which rolls
-    everything back. A dry run never calls it: it rolls back and returns its outcome."""
+    @property
+    def import_id(self) -> ImportId:
+        """The import; stored with every row it loads."""
+        ...
 
+    @property
+    def pool(self) -> Pool:
+        """Connections to the database of the users' tables."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class FileLoad:
-    """One file to be loaded into one table."""
+    @property
+    def rejects(self) -> RejectStore:
+        """Where refused rows go."""
+        ...
 
-    table: str
-    file_name: str
-    options: ImportOptions
-    source: ByteSource
+    async def contract(self) -> TableContract:
+        """The target's contract now; raises a ProblemError when the caller may not write there."""
+        ...
+
+    async def make_table(self, columns: Sequence[NewColumn]) -> TableContract:
+        """Make the target in another service's transaction; raises FencedOutError."""
+        ...
+
+    async def note_backend(self, pid: int, started_at: datetime) -> None:
+        """Store which backend loads, before the first row; raises FencedOutError."""
+        ...
+
+    def note_progress(self, progress: Progress) -> None:
+        """Keep how far the load is; called after every block, so it must not block."""
+        ...
+
+    async def fence(self, connection: Connection, outcome: Outcome) -> None:
+        """Store the outcome, as the last statement of the transaction; a dry run never does.
+
+        Raises FencedOutError when the lease is lost, which rolls everything back.
+        """
+        ...

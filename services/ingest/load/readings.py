@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from services.ingest.domain import ImportOptions, OnError, Progress
 from services.ingest.judge.judging import CellRules, Judged, judge
 from services.ingest.load.duplicates import DuplicateLines, refuse_duplicates
-from services.ingest.load.outside import LoadPorts
+from services.ingest.load.outside import Outside
 from services.ingest.load.report import RejectReport
 from services.ingest.read.ahead import ahead
 from services.ingest.read.frame import Frame
@@ -30,7 +30,7 @@ class Passes:
     source: Source
     rules: CellRules
     options: ImportOptions
-    ports: LoadPorts
+    outside: Outside
     report: RejectReport
     bytes_total: int | None
 
@@ -63,7 +63,7 @@ class Passes:
         reading.bytes = frame.bytes_read
         await self.report.add(judged.bad, frame.refused)
         # Told before anything is raised: a failed import says how many rows it saw and refused.
-        self.ports.on_progress(
+        self.outside.note_progress(
             Progress(
                 rows_read=reading.rows,
                 rows_rejected=self.report.rows,

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.ingest.domain import ImportOptions
-from services.ingest.judge.judging import PlannedColumn
 from services.ingest.refusals import (
     DuplicateColumnError,
     EmptyColumnNameError,
@@ -21,6 +20,16 @@ from shared.values.types import ColumnType, TypeName
 COLUMN_LIMIT = 1_600
 """PostgreSQL's columns per table; a file with more cannot fit any."""
 ID_TYPE = ColumnType(name=TypeName.BIGINT)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedColumn:
+    """A column of the source and the column of the table it goes into."""
+
+    source: str
+    target: str
+    type: ColumnType
+    nullable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

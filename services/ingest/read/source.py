@@ -1,14 +1,13 @@
 """From a stored file to its frames: what it is, how it is written, and which reader reads it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from services.ingest.domain import FormatFound, ImportOptions
+from services.ingest.domain import FormatFound, ImportId, ImportOptions
 from services.ingest.errors import FileRefusedError
-from services.ingest.load.outside import ByteSource
-from services.ingest.plan.columns import plan_columns
+from services.ingest.plan.columns import PlannedColumn, plan_columns
 from services.ingest.read.ahead import ahead
 from services.ingest.read.charset import EncodingFound, encoding_of
 from services.ingest.read.csv.blocks import BlockCutter
@@ -22,6 +21,19 @@ from shared.contracts.records import TableContract
 from shared.values.types import TypeName
 
 FEED_BYTES = 1 << 20
+
+
+class ByteSource(Protocol):
+    """A stored upload; it can be read again from its start, any number of times."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Size as stored (compressed, if it came compressed)."""
+        ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The bytes in order, in pieces of any size."""
+        ...
 
 
 class Source(Protocol):
@@ -39,6 +51,23 @@ class Source(Protocol):
 
     def frames(self) -> AsyncIterator[Frame]:
         """The rows in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DirectCopy:
+    """`columns` are the table's; `data` is binary COPY with these columns in this order."""
+
+    columns: tuple[str, ...]
+    data: AsyncGenerator[bytes, None]
+
+
+@runtime_checkable
+class SpeaksCopy(Protocol):
+    """A source that writes binary COPY itself."""
+
+    def copy(self, planned: Sequence[PlannedColumn], *, import_id: ImportId) -> DirectCopy | None:
+        """The rows with `_import` in front; None where some column's type is not the table's."""
         ...
 
 

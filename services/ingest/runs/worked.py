@@ -70,7 +70,8 @@ MADE_TABLE: Final[LiteralString] = """
 UPDATE ingest.imports SET made_table_oid = $3
 WHERE id = $1 AND lease = $2 AND state = 'running' RETURNING true"""
 
-# State, intents and audit in one statement: inside the load's transaction it is the fence.
+# State, intents and audit in one statement, and a password that is not needed any more cleared:
+# inside the load's transaction it is the fence.
 END: Final[LiteralString] = """
 WITH ended AS (
     UPDATE ingest.imports SET
@@ -84,6 +85,9 @@ WITH ended AS (
     INSERT INTO ingest.outbox (kind, payload)
     SELECT wanted.kind, wanted.payload::jsonb
     FROM ended, unnest($14::text[], $15::text[]) AS wanted (kind, payload)
+), forgotten AS (
+    UPDATE ingest.reads SET sealed_password = NULL FROM ended
+    WHERE reads.import_id = ended.id AND $3 = 'succeeded'
 ), told AS (
     INSERT INTO audit.events (subject, action, object, result, request_id, detail)
     SELECT submitted_by_sub, 'import.finish', 'import:' || id, $3, request_id,

@@ -25,7 +25,7 @@ from services.ingest.errors import (
     TableExistsError,
     UploadTooLargeError,
 )
-from services.ingest.load.into_catalog import CATALOG_CONTRACT
+from services.ingest.plan.contracts import CATALOG_CONTRACT
 from services.ingest.read.head import inspect_upload
 from services.ingest.read.kinds import refuse_kind
 from services.ingest.runs import asked

@@ -1,4 +1,4 @@
-"""The pipeline's outside, for one attempt at one import: storage, connections, fence, rejects."""
+"""What a load needs of the world (`load.outside`), for one attempt at one import."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -8,9 +8,8 @@ from datetime import datetime
 import asyncpg
 
 from services.ingest.clients import CatalogClient, RecordsClient
-from services.ingest.domain import Outcome, Progress, Reject, Run
+from services.ingest.domain import ImportId, Outcome, Progress, Reject, Run
 from services.ingest.errors import FencedOutError
-from services.ingest.load.outside import LoadPorts
 from services.ingest.runs import endings
 from services.ingest.runs.rejects import KEPT_PER_RUN, RejectRepository
 from services.ingest.runs.worked import Connection, JobRepository, Pool
@@ -111,6 +110,11 @@ class Attempt:
     catalog: CatalogClient
     pool: Pool = field(repr=False)
 
+    @property
+    def import_id(self) -> ImportId:
+        """The import."""
+        return self.run.id
+
     async def contract(self) -> TableContract:
         """The target's contract now."""
         return await self.records.contract(self._table, self.run.caller)
@@ -142,19 +146,6 @@ class Attempt:
         path = await self.rejects.finish()
         ending = endings.success(self.run, outcome, rejects_path=path)
         await self.jobs.end(self.run, ending, connection=connection)
-
-    def ports(self) -> LoadPorts:
-        """What the pipeline gets."""
-        return LoadPorts(
-            import_id=self.run.id,
-            pool=self.pool,
-            rejects=self.rejects,
-            contract=self.contract,
-            make_table=self.make_table,
-            on_backend=self.note_backend,
-            on_progress=self.note_progress,
-            fence=self.fence,
-        )
 
     @property
     def _table(self) -> str:

@@ -2,14 +2,13 @@
 
 import tempfile
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import IO
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.connections import repository
-from services.ingest.connections.access import DatabaseSource, SourceAccess
+from services.ingest.connections.access import SourceAccess
 from services.ingest.connections.crypto import UnreadablePasswordError, read_row, source_row
 from services.ingest.connections.domain import Login
 from services.ingest.connections.repository import Read
@@ -18,7 +17,7 @@ from services.ingest.errors import ImportFailedError
 from services.ingest.load.load import load_source
 from services.ingest.plan.described import TargetTypes
 from services.ingest.plan.described_columns import matched, new_table
-from services.ingest.runs.worked import Connection
+from services.ingest.read.database import DatabaseSource, opened
 from services.ingest.work.attempt import Attempt
 from services.ingest.work.loads import Load
 from shared.contracts.records import TableContract
@@ -57,7 +56,7 @@ class DatabaseLoads:
         read, login = await self._read(attempt.run)
         if read.wanted is None:
             raise ValueError("an import of rows wants a table or a query")
-        async with self.access.opened(login, read.wanted) as source:
+        async with opened(self.access, login, read.wanted) as source:
             return await _load(source, attempt)
 
     async def load_scan(self, attempt: Attempt) -> Outcome:
@@ -87,7 +86,7 @@ class DatabaseLoads:
             format=None,
         )
         async with attempt.pool.acquire() as connection, connection.transaction():
-            await _forget_and_fence(attempt, connection, outcome)
+            await attempt.fence(connection, outcome)
         return outcome
 
     async def forget_passwords(self) -> None:
@@ -108,12 +107,6 @@ class DatabaseLoads:
         return read, Login(read.target, password)
 
 
-async def _forget_and_fence(attempt: Attempt, connection: Connection, outcome: Outcome) -> None:
-    """With the success that is about to be committed, nobody needs the password any more."""
-    await repository.forget_password(connection, attempt.run.id)
-    await attempt.fence(connection, outcome)
-
-
 async def _load(source: DatabaseSource, attempt: Attempt) -> Outcome:
     options = attempt.run.options
     if options.create_table:
@@ -128,7 +121,7 @@ async def _load(source: DatabaseSource, attempt: Attempt) -> Outcome:
         source,
         contract=contract,
         options=options,
-        ports=replace(attempt.ports(), fence=partial(_forget_and_fence, attempt)),
+        outside=attempt,
         bytes_total=None,
         inferred=inferred,
     )

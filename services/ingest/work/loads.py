@@ -1,11 +1,11 @@
 """How each kind of import is loaded; a new kind is one more entry."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from services.ingest.domain import ImportKind, Outcome
 from services.ingest.load.into_catalog import load_catalog_file
 from services.ingest.load.load import load_file
-from services.ingest.load.outside import FileLoad
 from services.ingest.storage import ObjectMissingError
 from services.ingest.work.attempt import Attempt, StoredUploadSource
 
@@ -17,20 +17,24 @@ the transaction of its rows; a dry run only returns its outcome."""
 async def load_table_file(attempt: Attempt) -> Outcome:
     """An uploaded file into a table."""
     run = attempt.run
-    if run.table is None:
-        raise ValueError("an import of a file has a table")
-    job = FileLoad(
-        table=run.table,
+    return await load_file(
+        await upload_of(attempt),
+        attempt,
         file_name=run.file_name or "upload",
         options=run.options,
-        source=await upload_of(attempt),
     )
-    return await load_file(job, attempt.ports())
 
 
 async def load_catalog_triples(attempt: Attempt) -> Outcome:
     """An uploaded file into the catalog."""
-    return await load_catalog_file(attempt, await upload_of(attempt))
+    run = attempt.run
+    return await load_catalog_file(
+        await upload_of(attempt),
+        attempt,
+        merge=partial(attempt.catalog.merge, run.id),
+        file_name=run.file_name or "upload",
+        options=run.options,
+    )
 
 
 async def upload_of(attempt: Attempt) -> StoredUploadSource:

@@ -12,7 +12,7 @@ import asyncpg
 
 from services.ingest.domain import ImportId, ImportOptions, Outcome, Progress, Reject
 from services.ingest.load.load import load_file
-from services.ingest.load.outside import FileLoad, LoadPorts
+from services.ingest.load.outside import Connection, Outside, Pool
 from services.ingest.read.limits import Limits
 from shared.contracts.records import (
     ColumnContract,
@@ -164,48 +164,60 @@ class Loader:
         limits: Limits | None = None,
     ) -> Outcome:
         stored = data.encode() if isinstance(data, str) else data
-        job = FileLoad(
-            table=table,
+        return await load_file(
+            StoredBytes(stored, self.chunk_bytes),
+            self.outside(table),
             file_name=file_name,
             options=options or ImportOptions(),
-            source=StoredBytes(stored, self.chunk_bytes),
+            limits=limits,
         )
-        return await load_file(job, self.ports(table), limits=limits)
 
-    def ports(self, table: str) -> LoadPorts:
-        async def contract() -> TableContract:
-            return await self.contract(table)
-
-        async def make_table(new: Sequence[NewColumn]) -> TableContract:
-            self.made = list(new)
-            await self.make_table(
-                table, [Column(column.name, column.type.spelled()) for column in new]
-            )
-            return await self.contract(table)
-
-        async def on_backend(pid: int, _started_at: datetime) -> None:
-            self.backends.append(pid)
-
-        async def fence(connection: "asyncpg.Connection[asyncpg.Record]", outcome: Outcome) -> None:
-            assert connection.is_in_transaction()
-            self.fenced.append(outcome)
-            if self.at_fence is not None:
-                await self.at_fence(outcome)
-
-        return LoadPorts(
-            import_id=IMPORT_ID,
-            pool=self.pool,
-            rejects=self.rejects,
-            contract=contract,
-            make_table=make_table,
-            on_backend=on_backend,
-            on_progress=self.progress.append,
-            fence=fence,
-        )
+    def outside(self, table: str) -> "LoadedTable":
+        return LoadedTable(self, table)
 
     async def rows(self, table: str, wanted: str = "*") -> list[tuple[Any, ...]]:
         found = await self.owner.fetch(f'SELECT {wanted} FROM data."{table}" ORDER BY id')
         return [tuple(row) for row in found]
+
+
+@dataclass(frozen=True)
+class LoadedTable(Outside):
+    """The outside of a load into one of the loader's tables."""
+
+    loader: Loader
+    table: str
+    import_id: ImportId = IMPORT_ID
+
+    @property
+    def pool(self) -> Pool:
+        return self.loader.pool
+
+    @property
+    def rejects(self) -> Rejects:
+        return self.loader.rejects
+
+    async def contract(self) -> TableContract:
+        return await self.loader.contract(self.table)
+
+    async def make_table(self, columns: Sequence[NewColumn]) -> TableContract:
+        self.loader.made = list(columns)
+        await self.loader.make_table(
+            self.table, [Column(column.name, column.type.spelled()) for column in columns]
+        )
+        return await self.contract()
+
+    async def note_backend(self, pid: int, started_at: datetime) -> None:
+        del started_at
+        self.loader.backends.append(pid)
+
+    def note_progress(self, progress: Progress) -> None:
+        self.loader.progress.append(progress)
+
+    async def fence(self, connection: Connection, outcome: Outcome) -> None:
+        assert connection.is_in_transaction()
+        self.loader.fenced.append(outcome)
+        if self.loader.at_fence is not None:
+            await self.loader.at_fence(outcome)
 
 
 async def contract_of(connection: "asyncpg.Connection[asyncpg.Record]", name: str) -> TableContract:

@@ -12,7 +12,6 @@ import zstandard
 from services.ingest.domain import FileFormat, ImportOptions
 from services.ingest.errors import FileRefusedError
 from services.ingest.load.load import load_file
-from services.ingest.load.outside import FileLoad
 from services.ingest.read.head import inspect_upload
 from services.ingest.read.limits import MIB, Limits
 from services.ingest.refusals import (
@@ -30,7 +29,8 @@ from services.ingest.refusals import (
     UnknownColumnError,
     WrongFileKindError,
 )
-from tests.ingest.pipeline.loading import Column, Loader, columns
+from shared.contracts.records import TableContract
+from tests.ingest.pipeline.loading import Column, LoadedTable, Loader, columns
 
 SMALL = Limits(block_bytes=4096, record_bytes=20_000)
 
@@ -193,9 +193,10 @@ class OneLine:
 
 async def test_a_line_of_300_megabytes_leaves_memory_flat(load: Loader) -> None:
     await load.make_table("t", columns(a="INTEGER", b="TEXT"))
-    job = FileLoad("t", "long.csv", ImportOptions(), OneLine(300 * MIB))
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    outcome = await load_file(job, load.ports("t"))
+    outcome = await load_file(
+        OneLine(300 * MIB), load.outside("t"), file_name="long.csv", options=ImportOptions()
+    )
     grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib
     assert (outcome.rows.read, outcome.rows.rejected) == (1, 1)
     assert load.rejects.reasons == [(2, None, "too_long")]
@@ -242,26 +243,24 @@ async def test_a_row_beyond_the_tuple_limit_is_a_clear_failure(load: Loader) -> 
     assert await load.rows("t", "id") == []
 
 
+@dataclass(frozen=True, kw_only=True)
+class KnownBefore(LoadedTable):
+    """A load that was told of its table a while ago."""
+
+    known: TableContract
+
+    async def contract(self) -> TableContract:
+        return self.known
+
+
 async def test_a_table_that_changed_meanwhile_is_left_alone(load: Loader) -> None:
     await load.make_table("t", columns(a="INTEGER"))
-    old = await load.contract("t")
-    await load.owner.execute("ALTER TABLE data.t ALTER a TYPE bigint")
-    job = FileLoad("t", "a.csv", ImportOptions(), OneLine(0))
-    ports = load.ports("t")
-
-    async def stale() -> object:
-        return old
-
-    object.__setattr__(ports, "contract", stale)
-    with pytest.raises(TableChangedError):
-        await load_file(
-            FileLoad("t", "a.csv", ImportOptions(mapping={"b": None}), job.source), ports
-        )
-    await load.owner.execute("DROP TABLE data.t")
-    with pytest.raises(TableChangedError):
-        await load_file(
-            FileLoad("t", "a.csv", ImportOptions(mapping={"b": None}), job.source), ports
-        )
+    outside = KnownBefore(load, "t", known=await load.contract("t"))
+    options = ImportOptions(mapping={"b": None})
+    for change in ("ALTER TABLE data.t ALTER a TYPE bigint", "DROP TABLE data.t"):
+        await load.owner.execute(change)
+        with pytest.raises(TableChangedError):
+            await load_file(OneLine(0), outside, file_name="a.csv", options=options)
 
 
 async def test_ids_come_from_the_default_where_none_can_be_reserved(load: Loader) -> None:

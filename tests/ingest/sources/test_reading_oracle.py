@@ -75,7 +75,7 @@ async def loaded(place: OraclePlace, load: Loader, wanted: Wanted) -> Outcome:
             source,
             contract=await load.contract("t"),
             options=ImportOptions(),
-            ports=load.ports("t"),
+            outside=load.outside("t"),
             bytes_total=None,
         )
 
@@ -243,7 +243,7 @@ async def test_values_meet_the_types_of_a_table_that_is_there(
             source,
             contract=contract,
             options=ImportOptions(),
-            ports=load.ports("t"),
+            outside=load.outside("t"),
             bytes_total=None,
         )
     assert await load.rows("t", '"N", "DAY", "FLAG", "RAW", "AT", "CLOCK"') == [

@@ -20,7 +20,7 @@ from services.ingest.connections.domain import (
 from services.ingest.connections.errors import SourceAwayError, SourceUnusableError
 from services.ingest.connections.guard import guard_of
 from services.ingest.connections.postgresql.session import Connection, postgresql_session
-from services.ingest.judge.judging import PlannedColumn
+from services.ingest.plan.columns import PlannedColumn
 from services.ingest.read.frame import Frame
 from services.ingest.read.postgresql.frames import PostgresqlSource
 from tests.ingest.pipeline.loading import IMPORT_ID, a_type
@@ -250,9 +250,9 @@ async def test_same_and_wider_types_pass_through_and_others_do_not(
             {"i": "BIGINT", "v": "VARCHAR(9)", "n": "NUMERIC", "r": "DOUBLE PRECISION"},
             {"i": "NUMERIC", "v": "TEXT", "j": "JSON"},
         ):
-            passing = source.passing(planned(**types), import_id=IMPORT_ID)
-            assert passing is not None
-            assert passing.columns == ("_import", *types)
+            direct = source.copy(planned(**types), import_id=IMPORT_ID)
+            assert direct is not None
+            assert direct.columns == ("_import", *types)
         for types in (
             {"i": "SMALLINT"},
             {"v": "VARCHAR(4)"},
@@ -260,4 +260,4 @@ async def test_same_and_wider_types_pass_through_and_others_do_not(
             {"t": "TIMESTAMP"},
             {"i": "TEXT"},
         ):
-            assert source.passing(planned(**types), import_id=IMPORT_ID) is None
+            assert source.copy(planned(**types), import_id=IMPORT_ID) is None

@@ -13,8 +13,7 @@ from services.ingest.connections.domain import QueryWanted, TableWanted, Wanted
 from services.ingest.connections.errors import NO_ANSWER, NO_GRANT, NO_TABLE
 from services.ingest.connections.postgresql.session import FAILURES, translated
 from services.ingest.domain import ImportId
-from services.ingest.judge.judging import PlannedColumn
-from services.ingest.load.direct import Passing
+from services.ingest.plan.columns import PlannedColumn
 from services.ingest.plan.described import SourceColumn, TargetTypes
 from services.ingest.read.csv.blocks import Block, BlockCutter
 from services.ingest.read.csv.frames import CsvReader
@@ -22,6 +21,7 @@ from services.ingest.read.csv.quoting import Dialect
 from services.ingest.read.frame import Frame
 from services.ingest.read.limits import Limits
 from services.ingest.read.postgresql.types import column_type, copied_as
+from services.ingest.read.source import DirectCopy
 from shared.contracts.records import IMPORT_COLUMN
 from shared.store.identifiers import quoted
 
@@ -105,7 +105,7 @@ class PostgresqlSource:
                     bytes_read=read_bytes,
                 )
 
-    def passing(self, planned: Sequence[PlannedColumn], *, import_id: ImportId) -> Passing | None:
+    def copy(self, planned: Sequence[PlannedColumn], *, import_id: ImportId) -> DirectCopy | None:
         """The rows as binary COPY, where the table's columns take them as they are."""
         types = {column.name: column for column in self.described}
         selected = [f"{int(import_id)}::bigint"]
@@ -115,7 +115,7 @@ class PostgresqlSource:
                 return None
             selected.append(f"{quoted(column.source)}{copied}")
         columns = (IMPORT_COLUMN, *(column.target for column in planned))
-        return Passing(columns, self._binary(selected))
+        return DirectCopy(columns, self._binary(selected))
 
     async def _binary(self, selected: Sequence[str]) -> AsyncGenerator[bytes, None]:
         async with self._copied(selected, "binary") as pieces:

@@ -1,0 +1,26 @@
+"""A table or query of another database, opened through a connection as a source of rows."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from services.ingest.connections.access import SourceAccess
+from services.ingest.connections.domain import Login, SourceKind, Wanted
+from services.ingest.read.oracle.frames import OracleSource
+from services.ingest.read.postgresql.frames import PostgresqlSource
+
+DatabaseSource = PostgresqlSource | OracleSource
+
+
+@asynccontextmanager
+async def opened(
+    access: SourceAccess, login: Login, wanted: Wanted
+) -> AsyncIterator[DatabaseSource]:
+    """The source in one snapshot; raises SourceRefusedError, SourceUnusableError."""
+    if login.target.kind is SourceKind.ORACLE:
+        async with access.oracle(login) as session:
+            yield await OracleSource.opened(session, wanted)
+    else:
+        async with access.postgresql(login) as connection:
+            yield await PostgresqlSource.opened(
+                connection, wanted, answer_s=access.timeouts.answer_s
+            )
