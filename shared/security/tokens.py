@@ -8,15 +8,18 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import httpx2
 import structlog
 from jose import jwt
 from jose.exceptions import JOSEError
+from pydantic import ValidationError
 
 from shared.contracts.auth import Caller, Scope, Sub
+from shared.contracts.base import AnswerModel
 from shared.errors import UnauthenticatedError, UnavailableError
+from shared.process.settings import ProcessSettings
 
 ALGORITHM = "ES256"
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type, no secret
@@ -26,20 +29,69 @@ CACHE_SIZE = 10_000
 REFRESH_THROTTLE_S = 10.0
 """An unknown kid makes us ask for the keys at most this often."""
 REFRESH_EVERY_S = 300.0
+JWKS_PATH = "/.well-known/jwks.json"
+JWKS_TIMEOUT_S = 3.0
+
 
 log = structlog.get_logger()
+
+
+class Jwks(AnswerModel):
+    """The document that auth publishes (RFC 7517)."""
+
+    keys: list[dict[str, Any]]
+
+
+class KeySource(Protocol):
+    """Where the public keys come from: auth's own ring, or `JwksOverHttp` elsewhere."""
+
+    async def jwks(self) -> Mapping[str, Any]:
+        """The JWKS; raises UnavailableError while it cannot be had."""
+        ...
+
+
+class JwksOverHttp:
+    """Reads the JWKS that auth publishes."""
+
+    def __init__(
+        self,
+        http: httpx2.AsyncClient,
+        settings: ProcessSettings | None = None,
+        *,
+        url: str | None = None,
+    ) -> None:
+        self._http = http
+        self._url = url or f"{_given(settings).auth_url}{JWKS_PATH}"
+
+    async def jwks(self) -> Mapping[str, Any]:
+        """The JWKS; raises UnavailableError when auth does not answer with one in 3 s."""
+        try:
+            answer = await self._http.get(self._url, timeout=JWKS_TIMEOUT_S)
+            answer.raise_for_status()
+            return {"keys": Jwks.model_validate_json(answer.content).keys}
+        except (httpx2.HTTPError, ValidationError) as exc:
+            raise UnavailableError(f"the JWKS cannot be had ({type(exc).__name__})") from exc
 
 
 class Verifier:
     """Turns an access token into a Caller; goes on with the keys it has while auth is down."""
 
     def __init__(
-        self, http: httpx2.AsyncClient, *, jwks_url: str, issuer: str, audience: str
+        self,
+        keys: KeySource | httpx2.AsyncClient,
+        settings: ProcessSettings | None = None,
+        *,
+        jwks_url: str | None = None,
+        issuer: str | None = None,
+        audience: str | None = None,
     ) -> None:
-        self._http = http
-        self._jwks_url = jwks_url
-        self._issuer = issuer
-        self._audience = audience
+        self._source: KeySource = (
+            JwksOverHttp(keys, settings, url=jwks_url)
+            if isinstance(keys, httpx2.AsyncClient)
+            else keys
+        )
+        self._issuer = issuer or _given(settings).token_issuer
+        self._audience = audience or _given(settings).token_audience
         self._keys: dict[str, Mapping[str, Any]] = {}
         self._fetched_at = float("-inf")
         self._tried_at = float("-inf")
@@ -92,13 +144,14 @@ class Verifier:
                 return
             self._tried_at = now
             try:
-                answer = await self._http.get(self._jwks_url, timeout=3)
-                answer.raise_for_status()
-                keys = answer.json()["keys"]
-                self._keys = {key["kid"]: key for key in keys if key.get("alg") == ALGORITHM}
-                self._fetched_at = now
-            except (httpx2.HTTPError, ValueError, KeyError) as exc:
-                log.warning("jwks_unreachable", error=type(exc).__name__)
+                keys = (await self._source.jwks())["keys"]
+            except UnavailableError as exc:
+                log.warning("jwks_unreachable", error=exc.detail)
+                return
+            self._keys = {
+                key["kid"]: key for key in keys if "kid" in key and key.get("alg") == ALGORITHM
+            }
+            self._fetched_at = now
 
     def _checked_claims(self, token: str, key: Mapping[str, Any]) -> dict[str, Any]:
         try:
@@ -121,6 +174,12 @@ class Verifier:
         if not isinstance(claims["iat"], int) or claims["iat"] > time.time() + LEEWAY_S:
             raise UnauthenticatedError("the access token is from the future")
         return claims
+
+
+def _given(settings: ProcessSettings | None) -> ProcessSettings:
+    if settings is None:
+        raise TypeError("name the settings, or the URL, issuer and audience")
+    return settings
 
 
 def _caller(claims: Mapping[str, Any]) -> Caller:
