@@ -28,6 +28,7 @@ from shared.http.peers import PeerClient, TokenSource, http_client
 from shared.process.tasks import end
 from shared.security.tokens import Verifier
 from shared.store.engine import database_engine
+from shared.store.idempotency import HEADER, KEY_LIMIT, checked_key
 
 ABANDONED_TRANSACTION = "15s"
 """A process that is stopped between two statements must not hold a run's row for ever."""
@@ -152,17 +153,24 @@ async def _chunks(request: Request) -> AsyncIterator[bytes]:
         raise UploadCutShortError("the client went away in mid-upload") from exc
 
 
+def request_key(
+    key: Annotated[
+        str | None,
+        Header(
+            alias=HEADER,
+            min_length=1,
+            max_length=KEY_LIMIT,
+            description="Kept 24 h: the same request again is answered with what it made before.",
+        ),
+    ] = None,
+) -> str | None:
+    """The caller's `Idempotency-Key`; raises InvalidInputError for what cannot be one."""
+    return None if key is None else checked_key(key)
+
+
 State = Annotated[IngestState, Depends(ingest_state)]
 Body = Annotated[IncomingBody, Depends(incoming)]
 Importer = Annotated[Caller, Security(authenticated, scopes=[Scope.IMPORTS_WRITE])]
 Cataloguer = Annotated[Caller, Security(authenticated, scopes=[Scope.CATALOG_WRITE])]
 Peer = Annotated[Caller, Security(authenticated, scopes=[Scope.INTERNAL])]
-RequestKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=200,
-        description="Kept 24 h: the same request again is answered with what it made before.",
-    ),
-]
+RequestKey = Annotated[str | None, Depends(request_key)]

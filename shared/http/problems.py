@@ -148,7 +148,8 @@ def _field_error(error: Mapping[str, Any], *, body: object) -> FieldError:
         message = f"this is no JSON: {error['ctx']['error']} at character {where[-1]}"
         where = ["body"]
     elif code == "value_error":
-        message = str(error["ctx"]["error"])
+        # EmailStr raises one of its own that holds no exception: there is only the message.
+        message = message.removeprefix("Value error, ")
     return FieldError(field=".".join(map(str, where)), code=code, message=message)
 
 

@@ -1,8 +1,8 @@
 """A running import service with its own database, storage, peers and mailbox."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
@@ -12,19 +12,29 @@ from tests.support.databases import Database
 from tests.support.issuer import Issuer
 
 
-@pytest_asyncio.fixture
-async def ingest(
-    database: Database, issuer: Issuer, valkey_server: Valkey, tmp_path: Path
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def module_ingest(
+    module_database: Database,
+    issuer: Issuer,
+    valkey_server: Valkey,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Ingest]:
-    """An API without workers, and the table `people`."""
+    """An API without workers, shared by one module's tests."""
+    storage = tmp_path_factory.mktemp("ingest") / "storage"
+    async with running_ingest(
+        module_database, issuer=issuer, redis_url=valkey_server.url, storage=storage
+    ) as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def ingest(module_ingest: Ingest, valkey_server: Valkey) -> Ingest:
+    """An API without workers, nothing in it but the empty table `people`."""
     async with Redis.from_url(valkey_server.url) as redis:
         await redis.flushall()
-    storage = tmp_path / "storage"
-    async with running_ingest(
-        database, issuer=issuer, redis_url=valkey_server.url, storage=storage
-    ) as running:
-        await running.peers.make_table("people", PEOPLE)
-        yield running
+    await module_ingest.emptied()
+    await module_ingest.peers.make_table("people", PEOPLE)
+    return module_ingest
 
 
 @pytest_asyncio.fixture

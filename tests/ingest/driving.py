@@ -26,6 +26,22 @@ from tests.support.waiting import until
 ANN = person("ann@example.com")
 PEOPLE = {"name": "text NOT NULL", "age": "integer"}
 
+EMPTY = """
+DO $$
+DECLARE name text;
+BEGIN
+    FOR name IN SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
+                WHERE schemaname = 'data' LOOP
+        EXECUTE 'DROP TABLE ' || name || ' CASCADE';
+    END LOOP;
+    FOR name IN SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
+                WHERE schemaname = 'ingest' AND tablename <> 'alembic_version'
+                   OR schemaname = 'audit' AND tablename = 'events' LOOP
+        EXECUTE 'TRUNCATE ' || name || ' RESTART IDENTITY CASCADE';
+    END LOOP;
+END $$
+"""
+
 
 def settings_for(
     database: Database,
@@ -166,6 +182,16 @@ class Ingest:
             for path in self.storage.rglob("*")
             if path.is_file()
         )
+
+    async def emptied(self) -> None:
+        """Forget all that earlier tests did; the process goes on."""
+        await self.owner.execute(EMPTY)
+        self.peers.reset()
+        self.mailbox.received.clear()
+        self.mailbox.refusal, self.mailbox.refused = None, 0
+        for path in self.storage.rglob("*"):
+            if path.is_file():
+                path.unlink()
 
     @asynccontextmanager
     async def working(self, **others: Any) -> AsyncIterator[None]:

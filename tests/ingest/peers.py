@@ -51,6 +51,11 @@ class Peers:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def reset(self) -> None:
+        """Forget what was asked, and answer everybody again."""
+        fresh = Peers(self.database, port=self.port, changed=self.changed)
+        self.__dict__.update(fresh.__dict__)
+
     async def make_table(self, name: str, columns: Mapping[str, str]) -> TableContract:
         """A table as records makes it: `columns` are PostgreSQL's words by name."""
         parts = [f"{quoted(column)} {words}" for column, words in columns.items()]

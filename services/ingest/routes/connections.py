@@ -82,7 +82,7 @@ async def imports_database(
     caller: Importer,
     state: State,
     response: Response,
-    request_key: RequestKey = None,
+    request_key: RequestKey,
 ) -> ImportAnswer:
     """Queue the import of rows from PostgreSQL or Oracle.
 

@@ -44,7 +44,7 @@ async def data_database_action(
     caller: Cataloguer,
     state: State,
     response: Response,
-    request_key: RequestKey = None,
+    request_key: RequestKey,
 ) -> ImportAnswer:
     """Queue a scan: the database's tables enter the catalog under the ETL, with their columns.
 

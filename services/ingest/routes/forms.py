@@ -117,4 +117,6 @@ def _field_error(error: Mapping[str, Any]) -> FieldError:
     field = str(error["loc"][0]) if error["loc"] else "key"
     if code == "extra_forbidden":
         code, message = "unknown_field", "this field is not known; leave it out"
+    elif code == "value_error":
+        message = message.removeprefix("Value error, ")
     return FieldError(field=field, code=code, message=message)

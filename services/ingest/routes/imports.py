@@ -25,13 +25,15 @@ from services.ingest.routes.schemas import (
     summary_of,
 )
 from services.ingest.runs.asked import RunFilter
-from shared.contracts.base import Page
+from shared.contracts.base import Page, StorableText
+from shared.contracts.catalog import LARGEST_BIGINT
 from shared.contracts.ingest import ImportSummaries
 
 router = APIRouter(tags=["imports"])
 internal = APIRouter(prefix="/internal", include_in_schema=False)
 
-ImportIdPath = Annotated[int, Path(alias="id")]
+ImportIdPath = Annotated[int, Path(alias="id", ge=1, le=LARGEST_BIGINT)]
+LARGEST_INTEGER = 2**31 - 1
 EXAMPLE = {"table": "Customer", "mode": "append", "on_error": "skip", "null_values": "NA,-"}
 
 
@@ -42,7 +44,7 @@ EXAMPLE = {"table": "Customer", "mode": "append", "on_error": "skip", "null_valu
     openapi_extra=multipart(ImportForm, example=EXAMPLE),
 )
 async def imports_create(
-    body: Body, caller: Importer, state: State, response: Response, request_key: RequestKey = None
+    body: Body, caller: Importer, state: State, response: Response, request_key: RequestKey
 ) -> ImportAnswer:
     """Take a CSV, JSON or NDJSON file (plain, gzip or zstd) and queue its import.
 
@@ -60,8 +62,10 @@ async def imports_list(
     caller: Importer,
     state: State,
     run_state: Annotated[RunState | None, Query(alias="state")] = None,
-    table: str | None = None,
-    before: Annotated[int | None, Query(description="Ids below this one.")] = None,
+    table: StorableText | None = None,
+    before: Annotated[
+        int | None, Query(ge=0, le=LARGEST_BIGINT, description="Ids below this one.")
+    ] = None,
     limit: Limit = 25,
 ) -> Page[ImportAnswer]:
     """Your imports (an admin's: everyone's), newest first."""
@@ -119,7 +123,9 @@ async def imports_errors(
     import_id: ImportIdPath,
     caller: Importer,
     state: State,
-    after: Annotated[int, Query(ge=0, description="Where the page before ended.")] = 0,
+    after: Annotated[
+        int, Query(ge=0, le=LARGEST_INTEGER, description="Where the page before ended.")
+    ] = 0,
     limit: Limit = 100,
 ) -> Page[RejectAnswer]:
     """The first 1,000 refused rows, in the order of the file; `/rejects` has them all."""
@@ -155,7 +161,7 @@ async def imports_cancel(
     import_id: ImportIdPath,
     caller: Importer,
     state: State,
-    request_key: RequestKey = None,
+    request_key: RequestKey,
 ) -> ImportAnswer:
     """End a queued or running import; nothing of it is loaded. 409 when it is over already."""
     return await state.steering.cancel(import_id, caller=caller, request_key=request_key)
@@ -170,7 +176,7 @@ async def imports_retry(
     import_id: ImportIdPath,
     caller: Importer,
     state: State,
-    request_key: RequestKey = None,
+    request_key: RequestKey,
 ) -> ImportAnswer:
     """Queue a failed or cancelled import again; 409 in any other state."""
     return await state.steering.retry(import_id, caller=caller, request_key=request_key)
@@ -180,8 +186,8 @@ async def imports_retry(
 async def internal_imports(
     _peer: Peer,
     state: State,
-    table: str | None = None,
-    etl: str | None = None,
+    table: StorableText | None = None,
+    etl: StorableText | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 10,
 ) -> ImportSummaries:
     """The newest imports into a table, or by an ETL, for our peers."""

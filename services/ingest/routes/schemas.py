@@ -28,7 +28,8 @@ from services.ingest.domain import (
     State,
 )
 from services.ingest.timing import eta_s, rows_per_s
-from shared.contracts.base import AnswerModel, RequestModel
+from shared.contracts.base import AnswerModel, RequestModel, StorableText
+from shared.contracts.catalog import LARGEST_BIGINT
 from shared.contracts.ingest import ImportSummary
 from shared.contracts.problem import ProblemDocument
 
@@ -59,7 +60,7 @@ def _one_character(value: str) -> str:
 
 
 OneCharacter = Annotated[str, AfterValidator(_one_character)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_comma_separated)]
+Names = Annotated[tuple[StorableText, ...], BeforeValidator(_comma_separated)]
 
 
 class OptionsForm(RequestModel):
@@ -73,7 +74,8 @@ class OptionsForm(RequestModel):
         OnError, Field(description="One bad row: leave it out, or load nothing.")
     ] = OnError.SKIP
     max_errors: Annotated[
-        int | None, Field(ge=0, description="Give up after so many bad rows.")
+        int | None,
+        Field(ge=0, le=LARGEST_BIGINT, description="Give up after so many bad rows."),
     ] = None
     dry_run: Annotated[bool, Field(description="Do all of it, tell, and keep nothing.")] = False
     create_table: Annotated[
@@ -85,22 +87,22 @@ class OptionsForm(RequestModel):
     ] = None
     quote: Annotated[OneCharacter | None, Field(description="Around CSV fields.")] = None
     encoding: Annotated[
-        str | None, Field(description="For example `cp1252`; Unicode is found by itself.")
+        StorableText | None, Field(description="For example `cp1252`; Unicode is found by itself.")
     ] = None
     null_values: Annotated[
         Names, Field(description="Cells that mean NULL, beside empty ones: `NA,-`.")
     ] = ()
-    date_format: Annotated[str | None, Field(description="How dates are written: `%d.%m.%Y`.")] = (
-        None
-    )
+    date_format: Annotated[
+        StorableText | None, Field(description="How dates are written: `%d.%m.%Y`.")
+    ] = None
     mapping: Annotated[
-        dict[str, str | None],
+        dict[StorableText, StorableText | None],
         BeforeValidator(_json),
         Field(description='File column to table column, null drops it: `{"Full name": "name"}`.'),
     ] = Field(default_factory=dict)
     email: Annotated[EmailStr | None, Field(description="Who is mailed at the end.")] = None
     etl_name: Annotated[
-        str | None,
+        StorableText | None,
         Field(max_length=200, description="The name in the catalog; by default the file's."),
     ] = None
 
@@ -134,13 +136,17 @@ class OptionsForm(RequestModel):
 class ImportForm(OptionsForm):
     """`POST /api/imports`."""
 
-    table: Annotated[str, Field(min_length=1, description="The table that takes the rows.")]
+    table: Annotated[
+        StorableText, Field(min_length=1, description="The table that takes the rows.")
+    ]
 
 
 class UploadCsvForm(RequestModel):
     """`POST /api/upload-csv/`, the call of the older system."""
 
-    table_name: Annotated[str, Field(min_length=1, description="The table that takes the rows.")]
+    table_name: Annotated[
+        StorableText, Field(min_length=1, description="The table that takes the rows.")
+    ]
     email: Annotated[EmailStr | None, Field(description="Who is mailed at the end.")] = None
 
 

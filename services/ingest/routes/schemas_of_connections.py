@@ -32,16 +32,11 @@ from shared.contracts.base import (
     StorableText,
 )
 from shared.contracts.catalog import LARGEST_BIGINT
-from shared.values.texts import storable
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Word = Annotated[StorableText, Field(min_length=1, max_length=255)]
 Name = Annotated[StorableText, Field(min_length=1, max_length=200)]
 SourceNumber = Annotated[int, Field(ge=1, le=LARGEST_BIGINT)]
-
-
-def _storable_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(storable(name) for name in names)
 
 
 Password = Annotated[StorableSecret, Field(max_length=1024)]
@@ -183,9 +178,9 @@ class DatabaseImport(RequestModel):
     ] = None
     into: Annotated[StorableText, Field(min_length=1)]
     mode: Mode = Mode.APPEND
-    key: Annotated[Names, AfterValidator(_storable_names)] = ()
+    key: Names = ()
     on_error: OnError = OnError.SKIP
-    max_errors: Annotated[int, Field(ge=0)] | None = None
+    max_errors: Annotated[int, Field(ge=0, le=LARGEST_BIGINT)] | None = None
     dry_run: bool = False
     create_table: bool = False
     mapping: dict[StorableText, StorableText | None] = Field(default_factory=dict)

@@ -19,7 +19,7 @@ router = APIRouter(tags=["verbs"])
     ),
 )
 async def upload_csv_action(
-    body: Body, caller: Importer, state: State, response: Response, request_key: RequestKey = None
+    body: Body, caller: Importer, state: State, response: Response, request_key: RequestKey
 ) -> ImportAnswer:
     """Queue the import of a CSV file; the result is mailed to `email`."""
     run = await state.intake.submit_file(
@@ -35,7 +35,7 @@ async def upload_csv_action(
     openapi_extra=multipart(CatalogFileForm, example={}),
 )
 async def data_file_action(
-    body: Body, caller: Cataloguer, state: State, response: Response, request_key: RequestKey = None
+    body: Body, caller: Cataloguer, state: State, response: Response, request_key: RequestKey
 ) -> ImportAnswer:
     """Queue a CSV, JSON or NDJSON file of `etl_name,schema_name,table_name` for the catalog."""
     run = await state.intake.submit_file(

@@ -31,14 +31,25 @@ def tls_client(certificate: Path) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(certificate))
 
 
-@pytest_asyncio.fixture
-async def elsewhere(
-    database: Database, issuer: Issuer, valkey_server: Valkey, tmp_path: Path
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def module_elsewhere(
+    module_database: Database,
+    issuer: Issuer,
+    valkey_server: Valkey,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Elsewhere]:
-    """An API without workers, beside a PostgreSQL and an Oracle that are not ours."""
-    async with Redis.from_url(valkey_server.url) as redis:
-        await redis.flushall()
+    """An API beside a PostgreSQL and an Oracle that are not ours, shared by one module's tests."""
+    storage = tmp_path_factory.mktemp("ingest") / "storage"
     async with running_elsewhere(
-        database, issuer=issuer, redis_url=valkey_server.url, storage=tmp_path / "storage"
+        module_database, issuer=issuer, redis_url=valkey_server.url, storage=storage
     ) as running:
         yield running
+
+
+@pytest_asyncio.fixture
+async def elsewhere(module_elsewhere: Elsewhere, valkey_server: Valkey) -> Elsewhere:
+    """An API without workers, beside a PostgreSQL and an Oracle that are not ours, all empty."""
+    async with Redis.from_url(valkey_server.url) as redis:
+        await redis.flushall()
+    await module_elsewhere.emptied()
+    return module_elsewhere

@@ -17,10 +17,22 @@ from tests.ingest.driving import ANN, Ingest, running_ingest
 from tests.support.databases import OWNER, PASSWORD, Database, drop_database, make_database
 from tests.support.issuer import Issuer
 from tests.support.oracle.database import Account, OracleDatabase, Table
-from tests.support.oracle.server import OracleServer, oracle_server
+from tests.support.oracle.server import Faults, OracleServer, oracle_server
 
 KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
 ORACLE_PASSWORD = "oracle-geheim"
+
+EMPTY = """
+DO $$
+DECLARE name text;
+BEGIN
+    FOR name IN SELECT nspname FROM pg_namespace
+                WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema' LOOP
+        EXECUTE format('DROP SCHEMA %I CASCADE', name);
+    END LOOP;
+    CREATE SCHEMA public;
+END $$
+"""
 
 
 @dataclass
@@ -31,6 +43,17 @@ class Elsewhere:
     database: Database
     owner: "asyncpg.Connection[asyncpg.Record]"
     oracle: OracleServer
+
+    async def emptied(self) -> None:
+        """Forget all that earlier tests did, in all three databases."""
+        await self.ingest.emptied()
+        await self.owner.execute(EMPTY)
+        oracle = self.oracle
+        oracle.database.tables.clear()
+        oracle.database.accounts = {"ANN": Account(ORACLE_PASSWORD)}
+        oracle.faults, oracle.connections = Faults(), 0
+        oracle.statements.clear()
+        oracle.reached.clear()
 
     @property
     def postgresql(self) -> dict[str, Any]:

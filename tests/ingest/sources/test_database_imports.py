@@ -286,6 +286,8 @@ async def test_bodies_that_make_no_sense_are_refused(elsewhere: Elsewhere) -> No
         {"source": source, "table": "t", "into": "T", "mode": "upsert", "key": ["a\0"]},
         {"source": source, "table": "t", "into": "T", "etl_name": "\ud800"},
         {"source_id": 2**63, "table": "t", "into": "T"},
+        {"source": source, "table": "t", "into": "T", "max_errors": 2**63},
+        {"source": source, "table": "t", "into": "T", "email": "ann"},
     ):
         answer = await elsewhere.send("/api/imports/database", body)
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input"), body
