@@ -80,6 +80,19 @@ class DescribeRequest(RequestModel):
     caller: Caller
 
 
+class VisibilityRequest(RequestModel):
+    """`POST /internal/tables/visible`: which of some tables a caller may see."""
+
+    tables: tuple[str, ...]
+    caller: Caller
+
+
+class VisibleTables(AnswerModel):
+    """Those tables of a `VisibilityRequest` that the caller may see, by name."""
+
+    tables: tuple[TableName, ...]
+
+
 class VisibleColumn(AnswerModel):
     """A column as people see it."""
 

@@ -4,7 +4,7 @@ import httpx2
 
 from services.records.main import create_app
 from shared.contracts.auth import Caller
-from tests.records.conftest import ANN, BOB, FakeCatalog, Service, settings_for
+from tests.records.conftest import ADMIN, ANN, BOB, FakeCatalog, Service, settings_for
 from tests.support.databases import Database
 from tests.support.issuer import Issuer, machine, peer
 from tests.support.serving import serving
@@ -88,6 +88,23 @@ async def test_a_description_is_for_those_who_may_see(service: Service) -> None:
     assert seen.json()["columns"][0]["description"] == "An A"
     hidden = await ingest("POST", "/internal/tables/describe", asked("Described", BOB))
     assert hidden.status_code == 404
+
+
+async def test_of_many_tables_those_are_named_that_the_caller_may_see(service: Service) -> None:
+    for name in ("Own", "Granted", "Private"):
+        await service.ann.table(name, "a TEXT")
+    await service.bob.table("Bobs", "a TEXT")
+    await service.ann("PUT", "/api/tables/Granted/grants/bob@example.com", {"level": "viewer"})
+    ingest = service.by(INGEST)
+    names = ["Private", "Granted", "Bobs", "none such", "a\0b", "Own"]
+    for caller, visible in (
+        (BOB, ["Bobs", "Granted"]),
+        (ANN, ["Granted", "Own", "Private"]),
+        (ADMIN, ["Bobs", "Granted", "Own", "Private"]),
+    ):
+        body = {"tables": names, "caller": caller.model_dump(mode="json")}
+        answer = await ingest("POST", "/internal/tables/visible", body)
+        assert answer.json() == {"tables": visible}
 
 
 async def test_the_catalog_hears_of_every_table_in_order(

@@ -66,6 +66,12 @@ WHERE ($1::boolean OR t.owner_sub = $2
 ORDER BY t.name LIMIT $4
 """
 )
+VISIBLE_AMONG = """
+SELECT t.name FROM records.tables t
+WHERE t.name = ANY($3::text[]) AND ($1::boolean OR t.owner_sub = $2
+  OR EXISTS (SELECT FROM records.grants v WHERE v.oid = t.oid AND v.sub = $2))
+ORDER BY t.name
+"""
 
 _QUOTED_DEFAULT = re.compile(r"'((?:[^']|'')*)'::.+", re.DOTALL)
 _NULL_DEFAULT = re.compile(r"NULL(::.+)?", re.DOTALL)
@@ -83,6 +89,14 @@ async def visible(
     """The tables that a caller may see, by name, behind the name `after`."""
     rows = await driver.fetch(VISIBLE, caller.is_admin, caller.sub, after, limit)
     return [_table(row) for row in rows]
+
+
+async def visible_among(
+    driver: Driver, caller: Caller, names: Sequence[str]
+) -> tuple[TableName, ...]:
+    """Those of the names that stand for a table which the caller may see."""
+    rows = await driver.fetch(VISIBLE_AMONG, caller.is_admin, caller.sub, names)
+    return tuple(row["name"] for row in rows)
 
 
 async def register(

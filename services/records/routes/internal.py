@@ -14,7 +14,9 @@ from shared.contracts.records import (
     TableContract,
     TableForImport,
     TableOid,
+    VisibilityRequest,
     VisibleTable,
+    VisibleTables,
 )
 
 CALLER = {
@@ -29,6 +31,9 @@ COLUMNS = [{"name": "zip", "type": {"name": "TEXT"}, "description": "ZIP code"}]
 AskedContract = Annotated[ContractRequest, Body(examples=[ASKED])]
 AskedTable = Annotated[TableForImport, Body(examples=[{**ASKED, "columns": COLUMNS}])]
 AskedDescription = Annotated[DescribeRequest, Body(examples=[ASKED])]
+AskedVisibility = Annotated[
+    VisibilityRequest, Body(examples=[{"tables": ["Customer", "Order"], "caller": CALLER}])
+]
 
 router = APIRouter(
     prefix="/internal",
@@ -63,6 +68,13 @@ async def import_tables_describe(
 ) -> VisibleTable:
     """Columns and estimated rows of a table, for those who may see it; else 404."""
     return visible_table(await tables.describe(stores, wanted.caller, wanted.table))
+
+
+@router.post("/tables/visible", summary="Which tables a caller may see")
+async def import_tables_visible(stores: Kept, _peer: Peer, asked: AskedVisibility) -> VisibleTables:
+    """Those of the named tables that the caller may see; the others are left out."""
+    visible = await tables.visible_among(stores, asked.caller, asked.tables)
+    return VisibleTables(tables=visible)
 
 
 @router.delete(

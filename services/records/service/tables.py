@@ -15,10 +15,11 @@ from services.records.tables import outbox
 from services.records.types.definitions import checked_description
 from shared.contracts.auth import Caller
 from shared.contracts.catalog import TableEvent, TableEventKind
-from shared.contracts.records import DATA_SCHEMA, TableOid
+from shared.contracts.records import DATA_SCHEMA, TableName, TableOid
 from shared.store.audit import record_event
 from shared.store.idempotency import seal
 from shared.store.outbox import intend
+from shared.values.texts import is_storable
 
 TABLE_EVENT = "table_event"
 
@@ -63,6 +64,13 @@ async def list_visible(
 ) -> Sequence[Table]:
     """Up to `limit` tables that the caller may see, by name."""
     return await registry.visible(stores.pool, caller, after=after, limit=limit)
+
+
+async def visible_among(
+    stores: Stores, caller: Caller, names: Sequence[str]
+) -> tuple[TableName, ...]:
+    """Those of the names that stand for a table which the caller may see."""
+    return await registry.visible_among(stores.pool, caller, list(filter(is_storable, names)))
 
 
 async def describe(stores: Stores, caller: Caller, name: str) -> Table:
