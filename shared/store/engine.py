@@ -3,11 +3,16 @@
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+RawConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+RawPool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
 @asynccontextmanager
@@ -26,11 +31,11 @@ async def database_engine(
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
-        pool_pre_ping=True,
         # An error that is logged must not carry what people sent: passwords' hashes, records.
         hide_parameters=True,
         connect_args={"timeout": 10, "server_settings": settings},
     )
+    event.listen(engine.sync_engine.pool, "checkout", _replace_closed)
     try:
         yield engine
     finally:
@@ -44,8 +49,8 @@ async def database_pool(
     application_name: str,
     size: int = 10,
     server_settings: Mapping[str, str] | None = None,
-    reset: Callable[["asyncpg.Connection[asyncpg.Record]"], Awaitable[None]] | None = None,
-) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
+    reset: Callable[[RawConnection], Awaitable[None]] | None = None,
+) -> AsyncIterator[RawPool]:
     """An asyncpg pool for the paths where rows must not become Python objects.
 
     `server_settings` hold per session. `reset` replaces what asyncpg does to a connection that
@@ -64,6 +69,13 @@ async def database_pool(
         yield pool
     finally:
         await pool.close()
+
+
+def _replace_closed(dbapi_connection: Any, _record: object, _proxy: object) -> None:
+    # In place of `pool_pre_ping`, which is three round trips: the socket has said already that
+    # the server ended the session, and the pool then opens another one.
+    if dbapi_connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 async def probe_engine(engine: AsyncEngine) -> None:
