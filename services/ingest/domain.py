@@ -247,6 +247,26 @@ class Run:
         """The ETL that the catalog names: as given, else the file's name."""
         return self.etl_name or self.file_name
 
+    def elapsed_s(self, now: datetime) -> float:
+        """Seconds from the start of the newest attempt to its end, or to `now`; 0 before it."""
+        if self.started_at is None:
+            return 0.0
+        return max(0.0, ((self.finished_at or now) - self.started_at).total_seconds())
+
+    def rows_per_s(self, now: datetime) -> int:
+        """Rows read per second of the newest attempt."""
+        elapsed_s = self.elapsed_s(now)
+        return round(self.rows.read / elapsed_s) if elapsed_s > 0 else 0
+
+    def eta_s(self, now: datetime) -> int | None:
+        """Seconds until the file is read to its end at the speed so far; 0 in a final state."""
+        if self.state.is_final:
+            return 0
+        if self.state is not State.RUNNING or not self.bytes_total or self.bytes_read <= 0:
+            return None
+        left_bytes = max(0, self.bytes_total - self.bytes_read)
+        return round(left_bytes * self.elapsed_s(now) / self.bytes_read)
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:

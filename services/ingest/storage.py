@@ -15,7 +15,8 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import ObjectStore, from_url
 
-from shared.errors import ProblemError, StorageFullError, UnavailableError
+from services.ingest.errors import ObjectMissingError, StorageAwayError
+from shared.errors import StorageFullError
 
 UPLOADS = "uploads/"
 REJECTS = "rejects/"
@@ -24,20 +25,6 @@ PART_BYTES = 8 * 1024 * 1024
 PARTS_AT_ONCE = 2
 READ_BYTES = 4 * 1024 * 1024
 NO_ROOM = ("os error 28", "os error 122", "No space left", "quota exceeded", "StorageFull")
-
-
-class ObjectMissingError(ProblemError):
-    """Storage no longer has what an import's row names."""
-
-    status = 410
-    code = "object_missing"
-    title = "No longer kept"
-
-
-class StorageAwayError(UnavailableError):
-    """Storage does not answer, or refuses; trying again later may help."""
-
-    code = "storage_unavailable"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from services.ingest.storage import PART_BYTES, REJECTS, UPLOADS, ObjectMissingError, Storage
+from services.ingest.errors import ObjectMissingError
+from services.ingest.storage import PART_BYTES, REJECTS, UPLOADS, Storage
 
 BUCKET = "tabularium"
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from services.ingest.domain import ImportOptions, InferredColumn
+from services.ingest.errors import TooManyColumnsError
 from services.ingest.judge.casting import TextRules, fast_cast, finish
 from services.ingest.judge.dates import DateFormat
 from services.ingest.judge.exact import WHITE_SPACE, shown
@@ -23,7 +24,6 @@ from services.ingest.read.ahead import ahead
 from services.ingest.read.frame import Frame
 from services.ingest.read.json.frames import NESTED
 from services.ingest.read.source import Source
-from services.ingest.refusals import TooManyColumnsError
 from shared.contracts.records import NewColumn
 from shared.values.types import ColumnType, TypeName
 

@@ -10,6 +10,14 @@ from dataclasses import dataclass
 import asyncpg
 
 from services.ingest.domain import ImportOptions, InferredColumn, Mode, Outcome, RowCounts
+from services.ingest.errors import (
+    KeyNotInFileError,
+    OptionError,
+    RowTooWideError,
+    TableBusyError,
+    TableChangedError,
+    ValueNotStoredError,
+)
 from services.ingest.judge.dates import DateFormat
 from services.ingest.judge.infer import Inference, infer, made_for
 from services.ingest.judge.judging import CellRules
@@ -26,14 +34,6 @@ from services.ingest.plan.contracts import not_made
 from services.ingest.read.ahead import ahead
 from services.ingest.read.limits import Limits
 from services.ingest.read.source import ByteSource, FileSource, ReadAgainError, Source
-from services.ingest.refusals import (
-    KeyNotInFileError,
-    OptionError,
-    RowTooWideError,
-    TableBusyError,
-    TableChangedError,
-    ValueNotStoredError,
-)
 from shared.contracts.records import TableContract
 from shared.errors import StorageFullError
 

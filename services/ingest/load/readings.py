@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from services.ingest.domain import ImportOptions, OnError, Progress
+from services.ingest.errors import RowRefusedError, TooManyErrorsError
 from services.ingest.judge.judging import CellRules, Judged, judge
 from services.ingest.load.duplicates import DuplicateLines, refuse_duplicates
 from services.ingest.load.outside import Outside
@@ -12,7 +13,6 @@ from services.ingest.load.report import RejectReport
 from services.ingest.read.ahead import ahead
 from services.ingest.read.frame import Frame
 from services.ingest.read.source import Source
-from services.ingest.refusals import RowRefusedError, TooManyErrorsError
 
 
 @dataclass(slots=True)

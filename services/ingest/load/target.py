@@ -10,8 +10,8 @@ import asyncpg
 import structlog
 
 from services.ingest.domain import Mode
+from services.ingest.errors import TableBusyError, TableChangedError
 from services.ingest.load.staging import LINE_COLUMN, ROWS
-from services.ingest.refusals import TableBusyError, TableChangedError
 from shared.contracts.records import DATA_SCHEMA, IMPORT_COLUMN, TableContract
 from shared.store.copying import while_connected
 from shared.store.identifiers import quoted

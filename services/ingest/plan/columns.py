@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.ingest.domain import ImportOptions
-from services.ingest.refusals import (
+from services.ingest.errors import (
     DuplicateColumnError,
     EmptyColumnNameError,
     IdColumnError,

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from services.ingest.refusals import DuplicateColumnError
+from services.ingest.errors import DuplicateColumnError
 from shared.contracts.records import ID_COLUMN, IDENTIFIER_LIMIT_BYTES
 
 SOURCE_ID = "source_id"

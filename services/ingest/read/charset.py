@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from charset_normalizer import from_bytes
 
+from services.ingest.errors import EncodingNeededError
 from services.ingest.read.decompress import codec_name
-from services.ingest.refusals import EncodingNeededError
 from shared.contracts.problem import FieldError
 
 _BOMS = (

@@ -7,9 +7,9 @@ from typing import Protocol
 import zstandard
 from isal import isal_zlib
 
+from services.ingest.errors import BombError, DamagedFileError, UnknownEncodingError
 from services.ingest.read.csv.quoting import SWAPPED
 from services.ingest.read.limits import MIB, Limits
-from services.ingest.refusals import BombError, DamagedFileError, UnknownEncodingError
 
 PIECE_BYTES = 4 * MIB
 GZIP_MAGIC = b"\x1f\x8b"

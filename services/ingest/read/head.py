@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, replace
 
 from services.ingest.domain import FileFormat, FormatFound, ImportOptions
+from services.ingest.errors import RecordTooLargeError
 from services.ingest.plan.columns import checked_names, plan_columns
 from services.ingest.read.charset import EncodingFound, encoding_of
 from services.ingest.read.csv.dialect import dialect_of, split_header, swapped
@@ -12,7 +13,6 @@ from services.ingest.read.decompress import Transcoder, compression_of, decompre
 from services.ingest.read.json.frames import head_columns
 from services.ingest.read.kinds import refuse_kind
 from services.ingest.read.limits import Limits
-from services.ingest.refusals import RecordTooLargeError
 from shared.contracts.records import TableContract
 
 _ARRAY = re.compile(rb"\s*\[\s*(?:\{\s*[\"}]|\])")

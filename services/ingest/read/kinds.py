@@ -1,6 +1,6 @@
 """What a file really is, by its first bytes, so that it can be refused by name."""
 
-from services.ingest.refusals import EmptyFileError, WrongFileKindError
+from services.ingest.errors import EmptyFileError, WrongFileKindError
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"%PDF-", "a PDF document"),

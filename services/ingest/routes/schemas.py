@@ -27,7 +27,6 @@ from services.ingest.domain import (
     Run,
     State,
 )
-from services.ingest.timing import eta_s, rows_per_s
 from shared.contracts.base import AnswerModel, RequestModel, StorableText
 from shared.contracts.catalog import LARGEST_BIGINT
 from shared.contracts.ingest import ImportSummary
@@ -243,8 +242,8 @@ class ImportAnswer(AnswerModel):
             bytes=Bytes(read=run.bytes_read, total=run.bytes_total),
             format=_format(run.format),
             inferred=[_inferred(column) for column in run.inferred],
-            rows_per_s=rows_per_s(run, now=now),
-            eta_s=eta_s(run, now=now),
+            rows_per_s=run.rows_per_s(now),
+            eta_s=run.eta_s(now),
             error=run.error,
             etl_name=run.feeding_etl,
             submitted_by=run.caller.label,

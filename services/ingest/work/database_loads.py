@@ -13,7 +13,7 @@ from services.ingest.connections.crypto import UnreadablePasswordError, read_row
 from services.ingest.connections.domain import Login
 from services.ingest.connections.repository import Read
 from services.ingest.domain import ImportKind, Outcome, Progress, RowCounts, Run
-from services.ingest.errors import ImportFailedError
+from services.ingest.errors import PasswordGoneError
 from services.ingest.load.load import load_source
 from services.ingest.plan.described import TargetTypes
 from services.ingest.plan.described_columns import matched, new_table
@@ -24,12 +24,6 @@ from shared.contracts.records import TableContract
 
 SCAN_IN_MEMORY_BYTES = 8 << 20
 PIECE_BYTES = 1 << 16
-
-
-class PasswordGoneError(ImportFailedError):
-    """The password of the source is not kept any more, or its key is not."""
-
-    code = "password_gone"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from services.ingest.domain import ImportKind, Outcome
+from services.ingest.errors import ObjectMissingError
 from services.ingest.load.into_catalog import load_catalog_file
 from services.ingest.load.load import load_file
-from services.ingest.storage import ObjectMissingError
 from services.ingest.work.attempt import Attempt, StoredUploadSource
 
 Load = Callable[[Attempt], Awaitable[Outcome]]

@@ -3,8 +3,7 @@
 import pytest
 
 from services.ingest.domain import ImportOptions, OnError, RowCounts
-from services.ingest.errors import ImportFailedError
-from services.ingest.refusals import RowRefusedError, TooManyErrorsError
+from services.ingest.errors import ImportFailedError, RowRefusedError, TooManyErrorsError
 from tests.ingest.pipeline.loading import IMPORT_ID, Loader, columns
 
 

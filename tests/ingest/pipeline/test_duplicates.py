@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from services.ingest.domain import ImportOptions, Mode, OnError, Outcome, RowCounts
-from services.ingest.refusals import KeyNotInFileError, OptionError, RowRefusedError
+from services.ingest.errors import KeyNotInFileError, OptionError, RowRefusedError
 from tests.ingest.pipeline.loading import Column, Loader, columns
 
 UPSERT = ImportOptions(mode=Mode.UPSERT, key=("email",))

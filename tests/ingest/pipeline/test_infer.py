@@ -3,7 +3,7 @@
 import pytest
 
 from services.ingest.domain import ImportOptions
-from services.ingest.refusals import DuplicateColumnError, TooManyColumnsError
+from services.ingest.errors import DuplicateColumnError, TooManyColumnsError
 from tests.ingest.pipeline.loading import Loader
 
 CREATE = ImportOptions(create_table=True)

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from services.ingest.domain import FileFormat, ImportOptions
-from services.ingest.refusals import DamagedFileError, MissingColumnError, UnknownColumnError
+from services.ingest.errors import DamagedFileError, MissingColumnError, UnknownColumnError
 from tests.ingest.pipeline.loading import Column, Loader, columns
 
 BOTH = pytest.mark.parametrize("kind", ["array", "lines"])

@@ -10,16 +10,13 @@ import pytest
 import zstandard
 
 from services.ingest.domain import FileFormat, ImportOptions
-from services.ingest.errors import FileRefusedError
-from services.ingest.load.load import load_file
-from services.ingest.read.head import inspect_upload
-from services.ingest.read.limits import MIB, Limits
-from services.ingest.refusals import (
+from services.ingest.errors import (
     BombError,
     DamagedFileError,
     DuplicateColumnError,
     EmptyColumnNameError,
     EmptyFileError,
+    FileRefusedError,
     IdColumnError,
     MissingColumnError,
     RecordTooLargeError,
@@ -29,6 +26,9 @@ from services.ingest.refusals import (
     UnknownColumnError,
     WrongFileKindError,
 )
+from services.ingest.load.load import load_file
+from services.ingest.read.head import inspect_upload
+from services.ingest.read.limits import MIB, Limits
 from shared.contracts.records import TableContract
 from tests.ingest.pipeline.loading import Column, LoadedTable, Loader, columns
 

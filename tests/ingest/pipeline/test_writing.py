@@ -3,8 +3,8 @@
 import pytest
 
 from services.ingest.domain import ImportOptions
+from services.ingest.errors import EncodingNeededError, OptionError, UnknownEncodingError
 from services.ingest.read.limits import Limits
-from services.ingest.refusals import EncodingNeededError, OptionError, UnknownEncodingError
 from tests.ingest.pipeline.loading import Column, Loader, columns
 
 SMALL = Limits(block_bytes=4096, record_bytes=20_000)

@@ -1,6 +1,7 @@
 """How a delimited file is written: its delimiter, when nobody named it, and its header."""
 
 from services.ingest.domain import ImportOptions
+from services.ingest.errors import EmptyFileError, OptionError, RecordTooLargeError
 from services.ingest.read.csv.quoting import (
     SWAPPED,
     Cut,
@@ -8,7 +9,6 @@ from services.ingest.read.csv.quoting import (
     Split,
     Splitter,
 )
-from services.ingest.refusals import EmptyFileError, OptionError, RecordTooLargeError
 
 CANDIDATES = (b",", b";", b"\t", b"|")
 SAMPLED_RECORDS = 50

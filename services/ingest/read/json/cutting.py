@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from services.ingest.errors import DamagedFileError, RecordTooLargeError
 from services.ingest.read.csv.blocks import RAW_LIMIT
 from services.ingest.read.json.flat import objects_in
 from services.ingest.read.limits import MIB, Limits
-from services.ingest.refusals import DamagedFileError, RecordTooLargeError
 from shared.values.numbers import JsonValue, scan_json
 
 _SPACE = re.compile(r"[ \t\n\r]*")
