@@ -221,9 +221,9 @@ def _add(plan: ChangePlan, specs: Iterable[ColumnSpec], names: set[str]) -> None
 
 
 def _column(table: Table, name: str, *, of: str) -> Column:
-    wanted = normalised(name)
+    stored = normalised(name)
     for column in table.columns:
-        if column.name == wanted:
+        if column.name == stored:
             return column
     message = f"the table {table.name!r} has no column {name[:80]!r}"
     raise UnknownColumnError.of(of, UnknownColumnError.code, message)

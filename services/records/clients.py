@@ -29,17 +29,17 @@ class SubjectClient:
 
 
 def unknown_subject(identifier: str) -> InvalidInputError:
-    """The problem of an identifier that leads to nobody."""
+    """The problem of an identifier that belongs to nobody."""
     message = f"nobody goes by {identifier[:100]!r}; send an e-mail address or a client id"
     return SubjectNotFoundError.of("identifier", SubjectNotFoundError.code, message)
 
 
 class CatalogClient:
-    """Tells the catalog what happened to tables."""
+    """Sends the catalog what happened to tables."""
 
     def __init__(self, catalog: PeerClient) -> None:
         self._catalog = catalog
 
-    async def tell(self, event: TableEvent) -> None:
+    async def send(self, event: TableEvent) -> None:
         """Send one event; raises PeerProblemError, PeerUnavailableError."""
         await self._catalog.tell("POST", "/internal/catalog/table-events", body=event)

@@ -20,6 +20,7 @@ from shared.contracts.records import (
     TableOid,
 )
 from shared.errors import InvalidInputError
+from shared.values.texts import readable
 from shared.values.types import TEXT_TYPES, ColumnType, TypeName
 
 SEARCHABLE_TYPES = frozenset({TypeName.TEXT, TypeName.VARCHAR})
@@ -93,6 +94,66 @@ ID = Column(
 IMPORT = Column(name=ColumnName(IMPORT_COLUMN), attnum=0, type=ColumnType(name=TypeName.BIGINT))
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """JSON that a caller sent: `value` to look at, `text` to hand on to PostgreSQL digit by digit.
+
+    `value` is what `text` holds, or what its `member` holds.
+    """
+
+    value: object
+    text: str
+    member: str | None = None
+
+    def of(self, member: str) -> "Sent":
+        """What one member of the object holds; the object is known to have it."""
+        assert isinstance(self.value, dict)
+        return Sent(self.value[member], self.text, member)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as the JSON that PostgreSQL wrote, and its ETag."""
+
+    json: str
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageOfRecords:
+    """A page: `items` is the JSON array that PostgreSQL wrote.
+
+    `last` is, where there are more, a JSON array of the last row's sort values; `next` the path
+    that goes on there. `total` is None where nobody asked for it.
+    """
+
+    items: str
+    limit: int
+    last: str | None
+    total: int | None
+    number: int = 1
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One element of an array that was written, numbered from 1."""
+
+    number: int
+    id: int
+    inserted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One subject's level on one table; `label` is the address or client id it was given by."""
+
+    sub: Sub
+    label: str
+    level: Level
+    granted_at: datetime
+
+
 @dataclass(frozen=True)
 class Table:
     """A user's table as one process knows it; `version` and `grants_version` say how fresh."""
@@ -138,10 +199,10 @@ def checked_name(name: str, *, of: str) -> str:
     NFC letters, digits and underscore, not beginning with a digit or underscore, at most 63
     bytes in UTF-8, not `id`. Raises InvalidInputError.
     """
-    wanted = normalised(name)
-    if reason := _objection(wanted):
-        raise InvalidInputError.of(of, "invalid_name", f"{wanted[:80]!r} {reason}")
-    return wanted
+    name = normalised(name)
+    if reason := _objection(name):
+        raise InvalidInputError.of(of, "invalid_name", f"{readable(name)!r} {reason}")
+    return name
 
 
 def normalised(name: str) -> str:

@@ -30,6 +30,11 @@ class RecordNotFoundError(NotFoundError):
 
     code = "record_not_found"
 
+    @classmethod
+    def of_id(cls, table: str, record_id: int) -> "RecordNotFoundError":
+        """The common case."""
+        return cls(f"{table!r} has no record {record_id}")
+
 
 class GrantNotFoundError(NotFoundError):
     """The subject has no grant on the table."""

@@ -4,6 +4,9 @@ from pydantic import Field
 
 from shared.process.settings import ServiceSettings
 
+BODY_LIMIT_BYTES = 64 * 1024**2
+"""The largest body of a request; 10,000 records of 6 KiB."""
+
 
 class RecordsSettings(ServiceSettings):
     """What the records service reads besides the common settings."""

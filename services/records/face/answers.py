@@ -1,7 +1,6 @@
-"""What this service knows of tables, in the words of the API and of the contracts."""
+"""Tables, columns and grants, in the words of the API and of the contracts."""
 
-from services.records.domain import Column, Table
-from services.records.repository.grants import Grant
+from services.records.domain import Column, Grant, Table
 from services.records.schemas import (
     ColumnAnswer,
     ConstraintAnswer,
@@ -20,7 +19,7 @@ from shared.contracts.records import (
 
 
 def table_answer(table: Table, caller: Caller) -> TableAnswer:
-    """A table as the API tells it to a caller."""
+    """A table as the API shows it to a caller."""
     return TableAnswer(
         name=table.name,
         columns=[column_answer(column) for column in table.columns],
@@ -42,7 +41,7 @@ def table_answer(table: Table, caller: Caller) -> TableAnswer:
 
 
 def column_answer(column: Column) -> ColumnAnswer:
-    """A column as the API tells it."""
+    """A column as the API shows it."""
     return ColumnAnswer(
         name=column.name,
         type=column.type.spelled(),
@@ -94,7 +93,7 @@ def visible_table(table: Table) -> VisibleTable:
 
 
 def grant_answer(grant: Grant) -> GrantAnswer:
-    """A grant as the API tells it."""
+    """A grant as the API shows it."""
     return GrantAnswer(
         subject=grant.sub,
         identifier=grant.label,

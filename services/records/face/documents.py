@@ -165,18 +165,18 @@ def _all_records(table: Table) -> Json:
 
 def _one_record(table: Table) -> Json:
     example = _example(table)
-    found = {"200": _answer("The record.", _ref("Record"))}
+    answer = {"200": _answer("The record.", _ref("Record"))}
     changed = dict(list(example.items())[:1])
     match = {"parameters": [parts.IF_MATCH]}
     identified = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}
     return {
         "parameters": [identified],
-        "get": _operation("get", "One record", RECORDS_READ, found)
+        "get": _operation("get", "One record", RECORDS_READ, answer)
         | {"parameters": [parts.FIELDS]},
-        "patch": _operation("change", "Change a record", RECORDS_WRITE, found)
+        "patch": _operation("change", "Change a record", RECORDS_WRITE, answer)
         | match
         | {"requestBody": _body(_ref("RecordChange"), changed)},
-        "put": _operation("replace", "Replace a record", RECORDS_WRITE, found)
+        "put": _operation("replace", "Replace a record", RECORDS_WRITE, answer)
         | match
         | {"requestBody": _body(_ref("NewRecord"), example)},
         "delete": _operation(
@@ -216,7 +216,7 @@ def _filters(table: Table) -> Iterable[Json]:
                 "in": "query",
                 "required": False,
                 "schema": _operand(column, operator),
-                "description": f"{column.name} {WORDS[operator]}",
+                "description": f"{column.name} {OPERATOR_PHRASES[operator]}",
             }
 
 
@@ -235,7 +235,7 @@ def _operand(column: Column, operator: Operator) -> Json:
     return shape
 
 
-WORDS: Mapping[Operator, str] = {
+OPERATOR_PHRASES: Mapping[Operator, str] = {
     Operator.EQ: "is this",
     Operator.NE: "is not this",
     Operator.GT: "is greater",

@@ -7,9 +7,8 @@ from urllib.parse import quote, urlencode
 
 from fastapi import Request, Response
 
-from services.records.repository.writes import Written
+from services.records.domain import PageOfRecords, Record, Written
 from services.records.schemas import TableAnswer
-from services.records.service.reading import Listed, Numbered, Tagged
 
 JSON = "application/json"
 
@@ -19,32 +18,33 @@ def table_path(name: str) -> str:
     return f"/api/tables/{quote(name, safe='')}"
 
 
-def record_response(record: Tagged, *, status: int = 200, table: str | None = None) -> Response:
+def record(answer: Record, *, status: int = 200, table: str | None = None) -> Response:
     """A record with its ETag; with `table`, also where it is (`Location`)."""
-    headers = {"ETag": record.etag}
+    headers = {"ETag": answer.etag}
     if table is not None:
         # PostgreSQL writes `id` first.
-        record_id = record.json[len('{"id":') :].partition(",")[0].rstrip("}")
+        record_id = answer.json[len('{"id":') :].partition(",")[0].rstrip("}")
         headers["Location"] = f"{table_path(table)}/records/{record_id}"
-    return Response(record.json.encode(), status, headers=headers, media_type=JSON)
+    return Response(answer.json.encode(), status, headers=headers, media_type=JSON)
 
 
-def page_response(page: Listed) -> Response:
+def page(records: PageOfRecords) -> Response:
     """A page of records, with `Link` when there are more."""
-    following = "null" if page.next is None else f'"{page.next}"'
-    total = "null" if page.total is None else str(page.total)
-    headers = {} if page.next is None else {"Link": f'<{page.next}>; rel="next"'}
-    body = f'{{"items":{page.items},"next":{following},"total":{total}}}'
+    following = "null" if records.next is None else f'"{records.next}"'
+    total = "null" if records.total is None else str(records.total)
+    headers = {} if records.next is None else {"Link": f'<{records.next}>; rel="next"'}
+    body = f'{{"items":{records.items},"next":{following},"total":{total}}}'
     return Response(body.encode(), headers=headers, media_type=JSON)
 
 
-def numbered_response(page: Numbered) -> Response:
+def numbered_page(records: PageOfRecords) -> Response:
     """A page of the verb face."""
-    body = f'{{"items":{page.items},"page":{page.page},"limit":{page.limit},"total":{page.total}}}'
+    counted = f'"page":{records.number},"limit":{records.limit},"total":{records.total}'
+    body = f'{{"items":{records.items},{counted}}}'
     return Response(body.encode(), media_type=JSON)
 
 
-def many_response(written: Sequence[Written]) -> Response:
+def bulk(written: Sequence[Written]) -> Response:
     """What became of an array."""
     inserted = sum(each.inserted for each in written)
     ids = ",".join(str(each.id) for each in written)
@@ -52,10 +52,10 @@ def many_response(written: Sequence[Written]) -> Response:
     return Response(body.encode(), 201, media_type=JSON)
 
 
-def document_response(document: Mapping[str, Any], *, etag: str) -> Response:
+def document(content: Mapping[str, Any], *, etag: str) -> Response:
     """A document with its ETag; whoever keeps it asks again before using it."""
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-    return Response(json.dumps(document).encode(), headers=headers, media_type=JSON)
+    return Response(json.dumps(content).encode(), headers=headers, media_type=JSON)
 
 
 def conditional(response: Response, request: Request) -> Response:

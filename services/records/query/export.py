@@ -20,11 +20,6 @@ class ExportFormat(StrEnum):
     PARQUET = "parquet"
 
 
-# A JSON text holds no control character (they are escaped), so with these as delimiter and quote
-# COPY writes it as it is.
-JSON_LINES = "FORMAT csv, DELIMITER E'\\x02', QUOTE E'\\x01', ESCAPE E'\\x01'"
-CSV = "FORMAT csv, HEADER true"
-CSV_ROWS = "FORMAT csv"
 FORMULA_STARTS = "^[=+@\\t\\r-]"
 
 

@@ -55,7 +55,7 @@ def selected(columns: Sequence[Column]) -> str:
 
 
 def where(selection: Selection, table: Table, binds: Binds, *more: str) -> str:
-    """A WHERE clause, empty when everything is wanted."""
+    """A WHERE clause, empty when it selects everything."""
     conditions = [CONDITIONS[each.operator](each, binds) for each in selection.filters]
     if selection.search is not None:
         conditions.append(_search(selection.search, table, binds))
@@ -71,14 +71,14 @@ def order_by(order: Sequence[SortKey]) -> str:
 
 
 def page(listing: Listing, table: Table, binds: Binds) -> str:
-    """One row: `items` (JSON text of up to limit + 1 rows), how many were `found`, and `last`.
+    """One row: `items` (JSON text of up to limit + 1 rows), how many `rows` that is, and `last`.
 
     `last` is a JSON text of the sort values, as texts, of the row at `limit`; null for a shorter
     page. It is null too in the order of `id` alone, where it can be read off the last item: to
     have it from PostgreSQL would cost a quarter of the page.
     """
     more = [after(listing.order, listing.after, binds)] if listing.after is not None else []
-    rows = f"FROM {table_name(table.name)} {ROW}"
+    source = f"FROM {table_name(table.name)} {ROW}"
     condition = where(listing.selection, table, binds, *more)
     # A number in the statement, not a parameter: with an unknown limit PostgreSQL trusts no
     # generic plan, and plans every page anew, which takes as long as reading it.
@@ -87,16 +87,16 @@ def page(listing: Listing, table: Table, binds: Binds) -> str:
         tail += f" OFFSET {binds.number(listing.offset)}"
     if is_by_id(listing.order):
         return (
-            "SELECT coalesce(json_agg(_r), '[]')::text AS items, count(*) AS found,"  # noqa: S608
-            f" NULL::text AS last FROM (SELECT {selected(listing.fields)} {rows}{tail}) _r"
+            "SELECT coalesce(json_agg(_r), '[]')::text AS items, count(*) AS rows,"  # noqa: S608
+            f" NULL::text AS last FROM (SELECT {selected(listing.fields)} {source}{tail}) _r"
         )
     keys = ", ".join(f"{reference(key.column)}::text" for key in listing.order)
     names = _names(tuple([column.name for column in listing.fields]))
     return (
-        "SELECT coalesce(json_agg(_r), '[]')::text AS items, count(*) AS found,"  # noqa: S608
+        "SELECT coalesce(json_agg(_r), '[]')::text AS items, count(*) AS rows,"  # noqa: S608
         f" (array_agg(_q.{KEYS}))[{listing.limit}]::text AS last"
         f" FROM (SELECT {selected(listing.fields)}, json_build_array({keys}) AS {KEYS}"
-        f" {rows}{tail}) _q CROSS JOIN LATERAL (SELECT {names}) _r"
+        f" {source}{tail}) _q CROSS JOIN LATERAL (SELECT {names}) _r"
     )
 
 

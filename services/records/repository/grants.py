@@ -1,27 +1,14 @@
 """Who may do what to which table, by subject."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import asyncpg
 
-from services.records.domain import Level, Table
+from services.records.domain import Grant, Level, Table
 from services.records.errors import StaleTableError
 from services.records.repository.driver import Driver
 from shared.contracts.auth import Caller, Sub
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """One subject's level on one table; `label` is the address or client id it was given by."""
-
-    sub: Sub
-    label: str
-    level: Level
-    granted_at: datetime
-
 
 COLUMNS = "sub, label, level, granted_at"
 

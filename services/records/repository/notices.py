@@ -15,7 +15,7 @@ CONNECTION_LOST: tuple[type[Exception], ...] = (
 )
 
 
-async def heed(
+async def listen(
     database_url: str, *, listening: Callable[[], None], changed: Callable[[TableOid], None]
 ) -> None:
     """Call `listening` once connected, then `changed` for each table, until the connection ends.
@@ -32,7 +32,7 @@ async def heed(
         raise ConnectionError(type(exc).__name__) from exc
     lost = asyncio.Event()
 
-    def heard(_connection: object, _pid: int, _channel: str, payload: object) -> None:
+    def notified(_connection: object, _pid: int, _channel: str, payload: object) -> None:
         changed(TableOid(int(str(payload))))
 
     def ended(_connection: object) -> None:
@@ -40,7 +40,7 @@ async def heed(
 
     try:
         connection.add_termination_listener(ended)
-        await connection.add_listener(CHANNEL, heard)
+        await connection.add_listener(CHANNEL, notified)
         listening()
         await lost.wait()
     except CONNECTION_LOST as exc:

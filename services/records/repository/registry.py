@@ -117,7 +117,7 @@ async def register(
 
 
 async def change(driver: Driver, table: Table, *, name: str, description: str | None) -> None:
-    """Raise the version of a table whose shape changed, and tell every process."""
+    """Raise the version of a table whose shape changed, and notify every process."""
     await driver.execute(
         "UPDATE records.tables SET version = version + 1, name = $2, description = $3"
         " WHERE oid = $1",
@@ -125,21 +125,21 @@ async def change(driver: Driver, table: Table, *, name: str, description: str | 
         name,
         description,
     )
-    await _tell(driver, table)
+    await _notify(driver, table)
 
 
 async def change_grants(driver: Driver, table: Table) -> None:
-    """Raise the version of a table's grants, and tell every process."""
+    """Raise the version of a table's grants, and notify every process."""
     await driver.execute(
         "UPDATE records.tables SET grants_version = grants_version + 1 WHERE oid = $1", table.oid
     )
-    await _tell(driver, table)
+    await _notify(driver, table)
 
 
 async def forget(driver: Driver, table: Table) -> None:
     """Take a dropped table and its grants out of the registry."""
     await driver.execute("DELETE FROM records.tables WHERE oid = $1", table.oid)
-    await _tell(driver, table)
+    await _notify(driver, table)
 
 
 async def clock(driver: Driver) -> datetime:
@@ -153,7 +153,7 @@ async def has_trigrams(driver: Driver) -> bool:
     return bool(await driver.fetchval("SELECT 1 FROM pg_extension WHERE extname = 'pg_trgm'"))
 
 
-async def _tell(driver: Driver, table: Table) -> None:
+async def _notify(driver: Driver, table: Table) -> None:
     await driver.execute("SELECT pg_notify($1, $2)", CHANNEL, str(table.oid))
 
 
@@ -206,5 +206,5 @@ def _literal(expression: str | None) -> str | None:
     """The text of a default as `pg_get_expr` writes literals; other expressions as they are."""
     if expression is None or _NULL_DEFAULT.fullmatch(expression):
         return None
-    found = _QUOTED_DEFAULT.fullmatch(expression)
-    return found[1].replace("''", "'") if found else expression
+    match = _QUOTED_DEFAULT.fullmatch(expression)
+    return match[1].replace("''", "'") if match else expression

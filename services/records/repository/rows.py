@@ -5,63 +5,49 @@ that the statement was made for, it raises StaleTableError.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 
 from services.records.ddl import table_name
-from services.records.domain import Column, Table
+from services.records.domain import Column, PageOfRecords, Record, Table
 from services.records.errors import StaleTableError
-from services.records.query import statement
+from services.records.query import statement, tags
 from services.records.query.plan import Count, Listing, Operator, Selection
 from services.records.repository.driver import Driver, reading
 
 ID_MEMBER = '{"id":'
 
 
-@dataclass(frozen=True, slots=True)
-class PageOfRows:
-    """A page: `items` is a JSON array; `last`, if there are more, one of its last sort values."""
-
-    items: str
-    last: str | None
-    total: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One record as JSON, and the transaction that wrote it."""
-
-    json: str
-    xmin: str
-
-
-async def page(pool: "asyncpg.Pool[asyncpg.Record]", table: Table, listing: Listing) -> PageOfRows:
+async def page(
+    pool: "asyncpg.Pool[asyncpg.Record]", table: Table, listing: Listing
+) -> PageOfRecords:
     """One page of a table, by keyset or offset."""
     binds = statement.Binds()
     rows = statement.page(listing, table, binds)
     counted = _total(listing, table, binds)
     oid = binds.number(table.oid)
     sql = (
-        f"SELECT _t.version, _t.grants_version, _p.items, _p.found, _p.last, {counted} AS total"  # noqa: S608
+        f"SELECT _t.version, _t.grants_version, _p.items, _p.rows, _p.last, {counted} AS total"  # noqa: S608
         f" FROM records.tables _t CROSS JOIN LATERAL ({rows}) _p WHERE _t.oid = {oid}"
     )
     with reading(table):
         row = await _fetch(pool, sql, binds, custom_plan=_wants_custom_plan(listing.selection))
-    found = _current(table, row)
-    items: str = found["items"]
+    row = _current(table, row)
+    items: str = row["items"]
     last: str | None = None
-    total: int | None = found["total"]
-    if found["found"] > listing.limit:
+    total: int | None = row["total"]
+    if row["rows"] > listing.limit:
         items = _without_surplus(items)
-        last = found["last"] or f'["{_last_id(items)}"]'
+        last = row["last"] or f'["{_last_id(items)}"]'
     if listing.count is Count.ESTIMATED:
         total = await estimate(pool, table, listing.selection)
-    return PageOfRows(items=items, last=last, total=total)
+    return PageOfRecords(items=items, limit=listing.limit, last=last, total=total)
 
 
-async def one(driver: Driver, table: Table, record_id: int, fields: Sequence[Column]) -> Row | None:
+async def one(
+    driver: Driver, table: Table, record_id: int, fields: Sequence[Column]
+) -> Record | None:
     """One record; None when there is none of this id."""
     sql = (
         f"SELECT _t.version, _t.grants_version, _p.* FROM records.tables _t LEFT JOIN LATERAL"  # noqa: S608
@@ -71,8 +57,8 @@ async def one(driver: Driver, table: Table, record_id: int, fields: Sequence[Col
     )
     with reading(table):
         row = await driver.fetchrow(sql, record_id, table.oid)
-    found = _current(table, row)
-    return Row(json=found["json"], xmin=found["xmin"]) if found["json"] is not None else None
+    row = _current(table, row)
+    return record_of(table, row) if row["json"] is not None else None
 
 
 async def estimate(driver: Driver, table: Table, selection: Selection) -> int:
@@ -95,6 +81,11 @@ async def estimate(driver: Driver, table: Table, selection: Selection) -> int:
             *binds.values,
         )
     return int(str(lines[0][0]).partition(" rows=")[2].partition(" ")[0])
+
+
+def record_of(table: Table, row: Any) -> Record:
+    """A record out of a row with `json` and `xmin`."""
+    return Record(json=row["json"], etag=tags.etag(table, row["xmin"]))
 
 
 def document(columns: Sequence[Column]) -> str:

@@ -132,8 +132,8 @@ async def search_indexes(driver: Driver, table: Table, column: Column) -> Sequen
 
 async def is_empty(driver: Driver, table: Table) -> bool:
     """Whether a table has no row."""
-    found = await driver.fetchval(f"SELECT 1 FROM {ddl.table_name(table.name)} LIMIT 1")  # noqa: S608
-    return found is None
+    row = await driver.fetchval(f"SELECT 1 FROM {ddl.table_name(table.name)} LIMIT 1")  # noqa: S608
+    return row is None
 
 
 async def without_value(driver: Driver, table: Table, column: Column) -> Sequence[Obstacle]:
@@ -239,8 +239,8 @@ async def _busy(driver: Driver, table: Table) -> TableBusyError:
 
 
 def _holder(application_name: str) -> str:
-    if found := _IMPORT.match(application_name or ""):
-        return f"import {found[1]}"
+    if match := _IMPORT.match(application_name or ""):
+        return f"import {match[1]}"
     if (application_name or "").startswith("tabularium-records"):
         return "another request"
     return f"the session {application_name!r}" if application_name else "another session"

@@ -10,12 +10,12 @@ from enum import StrEnum
 from typing import Any
 
 from services.records.ddl import table_name
-from services.records.domain import Column, Constraint, Table
+from services.records.domain import Column, Constraint, Record, Sent, Table, Written
 from services.records.errors import RecordNotFoundError, StaleETagError, StaleTableError
 from services.records.query import statement
 from services.records.query.plan import Selection
 from services.records.repository.driver import Driver, reading, writing
-from services.records.repository.rows import Row, document
+from services.records.repository.rows import document, record_of
 from shared.contracts.records import ID_COLUMN, IMPORT_COLUMN
 from shared.store.identifiers import quoted
 from shared.values.names import unlimited_name
@@ -33,19 +33,6 @@ class OnConflict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """JSON as it was sent; `member` names the object's member that holds the values."""
-
-    text: str
-    member: str | None = None
-
-    @property
-    def expression(self) -> str:
-        """The values as a json expression on the parameter `$1`."""
-        return "$1::json" if self.member is None else f"($1::json -> '{self.member}')"
-
-
-@dataclass(frozen=True, slots=True)
 class Batch:
     """Elements of an array (numbered from 1) that name the same columns."""
 
@@ -53,36 +40,25 @@ class Batch:
     numbers: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """One element that was written."""
-
-    number: int
-    id: int
-    inserted: bool
-
-
-async def insert_one(
-    driver: Driver, table: Table, source: Source, columns: Sequence[Column]
-) -> Row:
+async def insert_one(driver: Driver, table: Table, sent: Sent, columns: Sequence[Column]) -> Record:
     """Insert one record; columns that are not named get their defaults."""
     sql = (
         f"INSERT INTO {table_name(table.name)} AS {ROW} ({_targets(columns)})"  # noqa: S608
-        f" SELECT {_values(columns)} FROM json_to_record({source.expression})"
+        f" SELECT {_values(columns)} FROM json_to_record({_given(sent)})"
         f" AS {NEW} ({_record(columns)}) WHERE {_guard(2)}"
         f" RETURNING {document(table.shown)} AS json, {ROW}.xmin::text AS xmin"
     )
     with writing(table):
-        row = await driver.fetchrow(sql, source.text, *_versions(table))
+        row = await driver.fetchrow(sql, sent.text, *_versions(table))
     if row is None:
         raise StaleTableError(table.name)
-    return Row(json=row["json"], xmin=row["xmin"])
+    return record_of(table, row)
 
 
 async def insert_batch(
     driver: Driver,
     table: Table,
-    source: Source,
+    sent: Sent,
     batch: Batch,
     *,
     on_conflict: OnConflict,
@@ -93,14 +69,14 @@ async def insert_batch(
     sql = (
         f"WITH _ok AS MATERIALIZED (SELECT {_guard(2)} AS ok),"  # noqa: S608
         f" _n AS (INSERT INTO {table_name(table.name)} AS {ROW} ({_targets(columns)})"
-        f" SELECT {_values(columns)} FROM {_elements(source, columns)}"
+        f" SELECT {_values(columns)} FROM {_elements(sent, columns)}"
         f" WHERE {NEW}._number = ANY ($5::bigint[]) AND (SELECT ok FROM _ok)"
         f" ORDER BY {NEW}._number {_conflict(columns, on_conflict, key)}"
         f" RETURNING {ROW}.id, {ROW}.xmax = 0 AS inserted)"
         " SELECT (SELECT ok FROM _ok) AS ok, _n.* FROM (SELECT) _one LEFT JOIN _n ON true"
     )
     with writing(table):
-        rows = await driver.fetch(sql, source.text, *_versions(table), list(batch.numbers))
+        rows = await driver.fetch(sql, sent.text, *_versions(table), list(batch.numbers))
     if not rows[0]["ok"]:
         raise StaleTableError(table.name)
     # Without ignored rows, ids come back in the order of the elements.
@@ -115,7 +91,7 @@ async def insert_batch(
 
 
 async def element_in_the_way(
-    driver: Driver, table: Table, source: Source, names: Sequence[str], *, in_table: bool = True
+    driver: Driver, table: Table, sent: Sent, names: Sequence[str], *, in_table: bool = True
 ) -> int | None:
     """The first element (from 1) whose values in these columns are there already."""
     columns = [table.by_name[name] for name in names]
@@ -131,26 +107,26 @@ async def element_in_the_way(
         f"SELECT min(_number) FROM (SELECT {NEW}._number,"  # noqa: S608
         f" row_number() OVER (PARTITION BY {own} ORDER BY {NEW}._number) > 1"
         f" OR {there} AS taken"
-        f" FROM {_elements(source, columns)} WHERE {some}) _q WHERE taken"
+        f" FROM {_elements(sent, columns)} WHERE {some}) _q WHERE taken"
     )
     with reading(table):
-        number: int | None = await driver.fetchval(sql, source.text)
+        number: int | None = await driver.fetchval(sql, sent.text)
     return number
 
 
-async def id_by_key(driver: Driver, table: Table, source: Source, key: Constraint) -> int:
+async def id_by_key(driver: Driver, table: Table, sent: Sent, key: Constraint) -> int:
     """The id of the record that has the key of an array's only element; 0 when it is gone."""
     columns = [table.by_name[name] for name in key.columns]
     equal = " AND ".join(
         f"{statement.reference(column)} = {NEW}.{quoted(column.name)}" for column in columns
     )
     with reading(table):
-        found: int | None = await driver.fetchval(
-            f"SELECT {ROW}.id FROM {table_name(table.name)} {ROW}, {_elements(source, columns)}"  # noqa: S608
+        record_id: int | None = await driver.fetchval(
+            f"SELECT {ROW}.id FROM {table_name(table.name)} {ROW}, {_elements(sent, columns)}"  # noqa: S608
             f" WHERE {equal} ORDER BY {ROW}.id LIMIT 1",
-            source.text,
+            sent.text,
         )
-    return found or 0
+    return record_id or 0
 
 
 async def raise_sequence(driver: Driver, table: Table) -> None:
@@ -173,46 +149,46 @@ async def update_one(
     driver: Driver,
     table: Table,
     record_id: int,
-    source: Source,
+    sent: Sent,
     columns: Sequence[Column],
     *,
     reset: Sequence[Column] = (),
-    xmins: Sequence[str] | None = None,
-) -> Row:
+    allowed: Sequence[str] | None = None,
+) -> Record:
     """Change the named columns, and set those of `reset` to their defaults.
 
-    With `xmins`, only while the record was last written by one of these transactions. Raises
+    With `allowed`, only while the record is in one of these states. Raises
     RecordNotFoundError, StaleETagError.
     """
     sets = [
         *(f"{quoted(column.name)} = {NEW}.{quoted(column.name)}" for column in columns),
         *(f"{quoted(column.name)} = DEFAULT" for column in reset),
     ] or [f"{quoted(ID_COLUMN)} = {ROW}.{quoted(ID_COLUMN)}"]
-    condition = "" if xmins is None else f" AND {ROW}.xmin::text = ANY ($6::text[])"
+    condition = "" if allowed is None else f" AND {ROW}.xmin::text = ANY ($6::text[])"
     sql = (
         f"UPDATE {table_name(table.name)} AS {ROW} SET {', '.join(sets)}"  # noqa: S608
-        f" FROM json_to_record({source.expression}) AS {NEW} ({_record(columns)})"
+        f" FROM json_to_record({_given(sent)}) AS {NEW} ({_record(columns)})"
         f" WHERE {ROW}.id = $5::bigint AND {_guard(2)}{condition}"
         f" RETURNING {document(table.shown)} AS json, {ROW}.xmin::text AS xmin"
     )
-    more = [] if xmins is None else [list(xmins)]
+    more = [] if allowed is None else [list(allowed)]
     with writing(table):
-        row = await driver.fetchrow(sql, source.text, *_versions(table), record_id, *more)
+        row = await driver.fetchrow(sql, sent.text, *_versions(table), record_id, *more)
     if row is None:
         raise await _why_not(driver, table, record_id)
-    return Row(json=row["json"], xmin=row["xmin"])
+    return record_of(table, row)
 
 
 async def delete_one(
-    driver: Driver, table: Table, record_id: int, *, xmins: Sequence[str] | None = None
+    driver: Driver, table: Table, record_id: int, *, allowed: Sequence[str] | None = None
 ) -> None:
     """Delete one record; raises as `update_one`."""
-    condition = "" if xmins is None else f" AND {ROW}.xmin::text = ANY ($5::text[])"
+    condition = "" if allowed is None else f" AND {ROW}.xmin::text = ANY ($5::text[])"
     sql = (
         f"DELETE FROM {table_name(table.name)} AS {ROW}"  # noqa: S608
         f" WHERE {ROW}.id = $4::bigint AND {_guard(1)}{condition} RETURNING 1"
     )
-    more = [] if xmins is None else [list(xmins)]
+    more = [] if allowed is None else [list(allowed)]
     with writing(table):
         done = await driver.fetchval(sql, *_versions(table), record_id, *more)
     if done is None:
@@ -220,16 +196,16 @@ async def delete_one(
 
 
 async def update_many(
-    driver: Driver, table: Table, selection: Selection, source: Source, columns: Sequence[Column]
+    driver: Driver, table: Table, selection: Selection, sent: Sent, columns: Sequence[Column]
 ) -> int:
     """Change the named columns of every selected row; how many there were."""
-    binds = statement.Binds([source.text, *_versions(table)])
+    binds = statement.Binds([sent.text, *_versions(table)])
     condition = statement.where(selection, table, binds, "(SELECT ok FROM _ok)")
     sets = ", ".join(f"{quoted(column.name)} = {NEW}.{quoted(column.name)}" for column in columns)
     sql = (
         f"WITH _ok AS MATERIALIZED (SELECT {_guard(2)} AS ok),"  # noqa: S608
         f" _n AS (UPDATE {table_name(table.name)} AS {ROW} SET {sets}"
-        f" FROM json_to_record({source.expression}) AS {NEW} ({_record(columns)}){condition}"
+        f" FROM json_to_record({_given(sent)}) AS {NEW} ({_record(columns)}){condition}"
         " RETURNING 1) SELECT (SELECT ok FROM _ok) AS ok, (SELECT count(*) FROM _n) AS n"
     )
     with writing(table):
@@ -268,7 +244,12 @@ async def _why_not(driver: Driver, table: Table, record_id: int) -> Exception:
         return StaleTableError(table.name)
     if row["there"]:
         return StaleETagError("the record has changed since you read it; read it again")
-    return RecordNotFoundError(f"{table.name!r} has no record {record_id}")
+    return RecordNotFoundError.of_id(table.name, record_id)
+
+
+def _given(sent: Sent) -> str:
+    """The values that were sent, as a json expression on the parameter `$1`."""
+    return "$1::json" if sent.member is None else f"($1::json -> '{sent.member}')"
 
 
 def _guard(first: int) -> str:
@@ -296,10 +277,10 @@ def _values(columns: Sequence[Column]) -> str:
     return ", ".join(f"{NEW}.{quoted(column.name)}" for column in columns) or "NULL::bigint"
 
 
-def _elements(source: Source, columns: Sequence[Column]) -> str:
+def _elements(sent: Sent, columns: Sequence[Column]) -> str:
     names = ", ".join(quoted(column.name) for column in columns) or "_nothing"
     return (
-        f"ROWS FROM (json_to_recordset({source.expression}) AS ({_record(columns)}))"
+        f"ROWS FROM (json_to_recordset({_given(sent)}) AS ({_record(columns)}))"
         f" WITH ORDINALITY AS {NEW} ({names}, _number)"
     )
 

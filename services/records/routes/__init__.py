@@ -1,13 +1,6 @@
-"""The resource face, and what only our own services call."""
+"""The resource face, the verb face, and what only our own services call."""
 
-from services.records.routes import (
-    bulk,
-    export,
-    grants,
-    internal,
-    records,
-    tables,
-)
+from services.records.routes import bulk, export, grants, internal, records, tables, verbs
 
 routers = (
     records.router,
@@ -16,4 +9,5 @@ routers = (
     grants.router,
     export.router,
     internal.router,
+    verbs.router,
 )

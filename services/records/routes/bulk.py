@@ -4,18 +4,21 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from services.records.dependencies import BODY_LIMIT_BYTES, Body, Kept, RecordWriter, TableName
+from services.records.dependencies import (
+    Process,
+    RecordWriter,
+    SentBody,
+    TableName,
+)
 from services.records.face import openapi_parts as parts
-from services.records.face.raw_answers import many_response, record_response
+from services.records.face import raw_answers
 from services.records.schemas import DeletedAnswer, ManyAnswer, UpdatedAnswer
-from services.records.service import bulk, writing
 from shared.http.idempotency import IdempotentRoute
 
 router = APIRouter(
     prefix="/api/tables/{table:segment}/records",
     tags=["records"],
     route_class=IdempotentRoute,
-    max_body_size=BODY_LIMIT_BYTES,
 )
 
 OnConflict = Annotated[
@@ -38,26 +41,24 @@ FILTERED = {"parameters": [parts.Q, parts.FILTERS]}
     ),
 )
 async def records_create(
-    stores: Kept,
+    service: Process,
     caller: RecordWriter,
     table: TableName,
-    body: Body,
+    sent: SentBody,
     on_conflict: OnConflict = "error",
     key: Key = None,
 ) -> Response:
     """One object answers the record; an array (up to 10,000, all or nothing) answers counts."""
-    if isinstance(body.value, list):
-        written = await bulk.insert_many(
-            stores, caller, table, body.value, body.source(), on_conflict=on_conflict, key=key
-        )
-        return many_response(written)
+    if isinstance(sent.value, list):
+        written = await service.bulk.insert(caller, table, sent, on_conflict=on_conflict, key=key)
+        return raw_answers.bulk(written)
     if on_conflict == "error" and key is None:
-        record = await writing.insert(stores, caller, table, body.value, body.source())
+        record = await service.records.insert(caller, table, sent)
     else:
-        record = await bulk.upsert_one(
-            stores, caller, table, body.value, body.source(), on_conflict=on_conflict, key=key
+        record = await service.bulk.upsert_one(
+            caller, table, sent, on_conflict=on_conflict, key=key
         )
-    return record_response(record, status=201, table=table)
+    return raw_answers.record(record, status=201, table=table)
 
 
 @router.patch(
@@ -66,12 +67,11 @@ async def records_create(
     openapi_extra={**parts.body(parts.RECORD, {"name": "Ann"}), **FILTERED},
 )
 async def records_change_selected(
-    stores: Kept, caller: RecordWriter, table: TableName, body: Body, request: Request
+    service: Process, caller: RecordWriter, table: TableName, sent: SentBody, request: Request
 ) -> UpdatedAnswer:
     """Change the named fields of every record that the filters select; 422 without a filter."""
     pairs = request.query_params.multi_items()
-    count = await bulk.change_selected(stores, caller, table, body.value, body.source(), pairs)
-    return UpdatedAnswer(updated=count)
+    return UpdatedAnswer(updated=await service.bulk.change(caller, table, sent, pairs))
 
 
 @router.delete(
@@ -80,8 +80,8 @@ async def records_change_selected(
     openapi_extra=FILTERED,
 )
 async def records_delete_selected(
-    stores: Kept, caller: RecordWriter, table: TableName, request: Request
+    service: Process, caller: RecordWriter, table: TableName, request: Request
 ) -> DeletedAnswer:
     """Delete every record that the filters select; 422 without a filter."""
     pairs = request.query_params.multi_items()
-    return DeletedAnswer(deleted=await bulk.delete_selected(stores, caller, table, pairs))
+    return DeletedAnswer(deleted=await service.bulk.delete(caller, table, pairs))

@@ -2,10 +2,9 @@
 
 from fastapi import APIRouter, Request, Response
 
-from services.records.dependencies import RecordReader, State, TableName
+from services.records.dependencies import Process, RecordReader, TableName
 from services.records.face import openapi_parts as parts
 from services.records.face.export_stream import MEDIA_TYPES, ExportResponse, wants_gzip
-from services.records.service import exports
 
 router = APIRouter(prefix="/api/tables/{table:segment}", tags=["records"])
 
@@ -23,14 +22,10 @@ router = APIRouter(prefix="/api/tables/{table:segment}", tags=["records"])
     },
 )
 async def records_export(
-    state: State, caller: RecordReader, table: TableName, request: Request
+    service: Process, caller: RecordReader, table: TableName, request: Request
 ) -> Response:
     """All records that the filters select, streamed as CSV, NDJSON, JSON or Parquet."""
-    export = await exports.start(
-        state.stores,
-        caller,
-        table,
-        request.query_params.multi_items(),
-        gzip=wants_gzip(request.headers.get("Accept-Encoding", "")),
-    )
-    return ExportResponse(export, stall_s=state.settings.export_stall_s)
+    pairs = request.query_params.multi_items()
+    gzip = wants_gzip(request.headers.get("Accept-Encoding", ""))
+    export = await service.exports.start(caller, table, pairs, gzip=gzip)
+    return ExportResponse(export, stall_s=service.settings.export_stall_s)

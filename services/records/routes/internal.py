@@ -4,9 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Query, Response
 
-from services.records.dependencies import BODY_LIMIT_BYTES, Kept, Peer, TableName
+from services.records.dependencies import Peer, Process, TableName
 from services.records.face.answers import contract_of, visible_table
-from services.records.service import tables
 from services.records.types.definitions import specs_for_import
 from shared.contracts.records import (
     ContractRequest,
@@ -38,42 +37,43 @@ AskedVisibility = Annotated[
 router = APIRouter(
     prefix="/internal",
     tags=["internal"],
-    max_body_size=BODY_LIMIT_BYTES,
 )
 
 
 @router.post("/contracts", summary="The contract of a table")
-async def contracts_get(stores: Kept, _peer: Peer, wanted: AskedContract) -> TableContract:
+async def contracts_get(service: Process, _peer: Peer, asked: AskedContract) -> TableContract:
     """What an import must know of a table; 404 or 403 as for the caller himself."""
-    return contract_of(await tables.contract(stores, wanted.caller, wanted.table))
+    return contract_of(await service.tables.for_import(asked.caller, asked.table))
 
 
 @router.post("/tables", status_code=201, summary="Make a table for an import")
 async def import_tables_create(
-    stores: Kept,
+    service: Process,
     _peer: Peer,
-    wanted: AskedTable,
+    asked: AskedTable,
 ) -> TableContract:
     """Make a table that belongs to the import's submitter."""
-    columns = specs_for_import(wanted.columns)
-    table = await tables.create(
-        stores, wanted.caller, wanted.table, columns, description=wanted.description, of="table"
+    columns = specs_for_import(asked.columns)
+    table = await service.tables.create(
+        asked.caller, asked.table, columns, description=asked.description, of="table"
     )
     return contract_of(table)
 
 
 @router.post("/tables/describe", summary="What a caller may see")
 async def import_tables_describe(
-    stores: Kept, _peer: Peer, wanted: AskedDescription
+    service: Process, _peer: Peer, asked: AskedDescription
 ) -> VisibleTable:
     """Columns and estimated rows of a table, for those who may see it; else 404."""
-    return visible_table(await tables.describe(stores, wanted.caller, wanted.table))
+    return visible_table(await service.tables.describe(asked.caller, asked.table))
 
 
 @router.post("/tables/visible", summary="Which tables a caller may see")
-async def import_tables_visible(stores: Kept, _peer: Peer, asked: AskedVisibility) -> VisibleTables:
+async def import_tables_visible(
+    service: Process, _peer: Peer, asked: AskedVisibility
+) -> VisibleTables:
     """Those of the named tables that the caller may see; the others are left out."""
-    visible = await tables.visible_among(stores, asked.caller, asked.tables)
+    visible = await service.tables.visible_among(asked.caller, asked.tables)
     return VisibleTables(tables=visible)
 
 
@@ -81,8 +81,8 @@ async def import_tables_visible(stores: Kept, _peer: Peer, asked: AskedVisibilit
     "/tables/{table:segment}", status_code=204, summary="Drop the table of a failed import"
 )
 async def import_tables_delete(
-    stores: Kept, peer: Peer, table: TableName, oid: Annotated[int, Query(ge=1)]
+    service: Process, peer: Peer, table: TableName, oid: Annotated[int, Query(ge=1)]
 ) -> Response:
     """Drop it if it is still the table of that oid and still empty; else leave it."""
-    await tables.drop_if_unused(stores, peer, table, TableOid(oid))
+    await service.tables.drop_if_unused(peer, table, TableOid(oid))
     return Response(status_code=204)

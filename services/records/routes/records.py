@@ -1,42 +1,43 @@
-"""Records of a table: pages, and one at a time."""
+"""Records of a table: pages, and one at a time.
+
+Pages, and plain inserts (`routes/bulk.py`), are also served by `routes/fast_path.py`, which calls
+the functions here without FastAPI's layers.
+"""
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from services.records.dependencies import (
-    BODY_LIMIT_BYTES,
-    Body,
-    Kept,
+    IfMatch,
+    Process,
     RecordId,
     RecordReader,
     RecordWriter,
+    SentBody,
     TableName,
 )
 from services.records.face import openapi_parts as parts
-from services.records.face.raw_answers import conditional, page_response, record_response
+from services.records.face import raw_answers
 from services.records.schemas import RecordPage
-from services.records.service import reading, writing
 from shared.http.idempotency import IdempotentRoute
 
 router = APIRouter(
     prefix="/api/tables/{table:segment}/records",
     tags=["records"],
     route_class=IdempotentRoute,
-    max_body_size=BODY_LIMIT_BYTES,
 )
 
-IfMatch = Annotated[str | None, Header(description="Only if the record's ETag is still this one.")]
 Fields = Annotated[str | None, Query(description="Columns to answer, separated by commas.")]
 
 
 @router.get("", response_model=RecordPage, summary="Read records", openapi_extra=parts.LIST)
 async def records_list(
-    stores: Kept, caller: RecordReader, table: TableName, request: Request
+    service: Process, caller: RecordReader, table: TableName, request: Request
 ) -> Response:
     """A page of records by cursor (stable under inserts) or page number; `Link` to the next."""
     query, path = request.scope["query_string"].decode("latin-1"), request.scope["path"]
-    return page_response(await reading.list_records(stores, caller, table, query, path=path))
+    return raw_answers.page(await service.records.page(caller, table, query, path=path))
 
 
 @router.get(
@@ -46,7 +47,7 @@ async def records_list(
     responses={304: {"description": "The record is still the one you have."}},
 )
 async def records_get(
-    stores: Kept,
+    service: Process,
     caller: RecordReader,
     table: TableName,
     id: RecordId,  # noqa: A002 - as the path names it
@@ -54,8 +55,8 @@ async def records_get(
     fields: Fields = None,
 ) -> Response:
     """One record, with its `ETag`."""
-    record = await reading.get_record(stores, caller, table, id, fields=fields)
-    return conditional(record_response(record), request)
+    record = await service.records.get(caller, table, id, fields=fields)
+    return raw_answers.conditional(raw_answers.record(record), request)
 
 
 @router.patch(
@@ -65,18 +66,16 @@ async def records_get(
     openapi_extra=parts.body(parts.RECORD, {"name": "Ann"}),
 )
 async def records_change(
-    stores: Kept,
+    service: Process,
     caller: RecordWriter,
     table: TableName,
     id: RecordId,  # noqa: A002
-    body: Body,
+    sent: SentBody,
     if_match: IfMatch = None,
 ) -> Response:
     """Change the named fields; the others stay."""
-    record = await writing.change(
-        stores, caller, table, id, body.value, body.source(), if_match=if_match
-    )
-    return record_response(record)
+    record = await service.records.change(caller, table, id, sent, if_match=if_match)
+    return raw_answers.record(record)
 
 
 @router.put(
@@ -86,28 +85,26 @@ async def records_change(
     openapi_extra=parts.body(parts.RECORD, parts.RECORD_EXAMPLE),
 )
 async def records_replace(
-    stores: Kept,
+    service: Process,
     caller: RecordWriter,
     table: TableName,
     id: RecordId,  # noqa: A002
-    body: Body,
+    sent: SentBody,
     if_match: IfMatch = None,
 ) -> Response:
     """Replace the whole record; fields that are not named get their defaults."""
-    record = await writing.replace(
-        stores, caller, table, id, body.value, body.source(), if_match=if_match
-    )
-    return record_response(record)
+    record = await service.records.replace(caller, table, id, sent, if_match=if_match)
+    return raw_answers.record(record)
 
 
 @router.delete("/{id:int}", status_code=204, summary="Delete a record")
 async def records_delete(
-    stores: Kept,
+    service: Process,
     caller: RecordWriter,
     table: TableName,
     id: RecordId,  # noqa: A002
     if_match: IfMatch = None,
 ) -> Response:
     """Delete one record."""
-    await writing.delete(stores, caller, table, id, if_match=if_match)
+    await service.records.delete(caller, table, id, if_match=if_match)
     return Response(status_code=204)

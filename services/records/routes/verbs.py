@@ -5,16 +5,16 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from services.records.dependencies import (
-    BODY_LIMIT_BYTES,
-    Body,
-    Kept,
+    Process,
     RecordReader,
     RecordWriter,
+    SentBody,
     TableWriter,
+    read_as,
 )
 from services.records.face import openapi_parts as parts
+from services.records.face import raw_answers
 from services.records.face.answers import table_answer
-from services.records.face.raw_answers import numbered_response, record_response
 from services.records.schemas import (
     AddColumnBody,
     CreateTableBody,
@@ -25,7 +25,6 @@ from services.records.schemas import (
     TableAnswer,
     UpdateRecordBody,
 )
-from services.records.service import changes, reading, tables, writing
 from services.records.types.definitions import change_adding, specs_of_fields
 from shared.errors import InvalidInputError
 from shared.http.idempotency import IdempotentRoute
@@ -34,7 +33,6 @@ router = APIRouter(
     prefix="/api",
     tags=["verbs"],
     route_class=IdempotentRoute,
-    max_body_size=BODY_LIMIT_BYTES,
 )
 
 DATA = {"name": "Ann", "email": "ann@example.com"}
@@ -47,11 +45,11 @@ DATA = {"name": "Ann", "email": "ann@example.com"}
     openapi_extra={"parameters": [parts.IDEMPOTENCY]},
 )
 async def create_table_action(
-    stores: Kept, caller: TableWriter, wanted: CreateTableBody
+    service: Process, caller: TableWriter, body: CreateTableBody
 ) -> TableAnswer:
     """Make a table of the caller's; fields are types, then any of UNIQUE, NOT NULL, DEFAULT."""
-    columns = specs_of_fields(wanted.fields)
-    table = await tables.create(stores, caller, wanted.table_name, columns, of="table_name")
+    columns = specs_of_fields(body.fields)
+    table = await service.tables.create(caller, body.table_name, columns, of="table_name")
     return table_answer(table, caller)
 
 
@@ -61,19 +59,19 @@ async def create_table_action(
     openapi_extra={"parameters": [parts.IDEMPOTENCY]},
 )
 async def add_column_action(
-    stores: Kept, caller: TableWriter, wanted: AddColumnBody
+    service: Process, caller: TableWriter, body: AddColumnBody
 ) -> TableAnswer:
     """Add a column; every process knows it as soon as this has answered."""
-    change = change_adding(wanted.column_name, wanted.column_type)
-    return table_answer(await changes.change(stores, caller, wanted.table_name, change), caller)
+    change = change_adding(body.column_name, body.column_type)
+    return table_answer(await service.changes.change(caller, body.table_name, change), caller)
 
 
 @router.delete("/delete-table", status_code=204, summary="Drop a table")
 async def delete_table_action(
-    stores: Kept, caller: TableWriter, wanted: DeleteTableBody
+    service: Process, caller: TableWriter, body: DeleteTableBody
 ) -> Response:
     """Drop a table with all its records."""
-    await tables.drop(stores, caller, wanted.table_name)
+    await service.tables.drop(caller, body.table_name)
     return Response(status_code=204)
 
 
@@ -88,13 +86,11 @@ async def delete_table_action(
         parameters=[parts.IDEMPOTENCY],
     ),
 )
-async def insert_record_action(stores: Kept, caller: RecordWriter, body: Body) -> Response:
+async def insert_record_action(service: Process, caller: RecordWriter, sent: SentBody) -> Response:
     """Insert one record; the answer has its `id`."""
-    wanted = body.checked(InsertRecordBody)
-    record = await writing.insert(
-        stores, caller, wanted.table_name, body.member("data"), body.source("data")
-    )
-    return record_response(record, status=201, table=wanted.table_name)
+    body = read_as(InsertRecordBody, sent)
+    record = await service.records.insert(caller, body.table_name, sent.of("data"))
+    return raw_answers.record(record, status=201, table=body.table_name)
 
 
 @router.get(
@@ -103,13 +99,13 @@ async def insert_record_action(stores: Kept, caller: RecordWriter, body: Body) -
     summary="Read records, page by page",
     openapi_extra=parts.NUMBERED,
 )
-async def get_records_action(stores: Kept, caller: RecordReader, request: Request) -> Response:
+async def get_records_action(service: Process, caller: RecordReader, request: Request) -> Response:
     """A page of records with the exact total; column filters as in the resource face."""
     name = request.query_params.get("table_name")
     if not name:
         raise InvalidInputError.of("table_name", "missing", "name the table")
     pairs = request.query_params.multi_items()
-    return numbered_response(await reading.list_numbered(stores, caller, name, pairs))
+    return raw_answers.numbered_page(await service.records.numbered_page(caller, name, pairs))
 
 
 @router.put(
@@ -120,19 +116,17 @@ async def get_records_action(stores: Kept, caller: RecordReader, request: Reques
         UpdateRecordBody, {"table_name": "Customer", "id": 1, "data": DATA}
     ),
 )
-async def update_record_action(stores: Kept, caller: RecordWriter, body: Body) -> Response:
+async def update_record_action(service: Process, caller: RecordWriter, sent: SentBody) -> Response:
     """Change the named fields of one record."""
-    wanted = body.checked(UpdateRecordBody)
-    record = await writing.change(
-        stores, caller, wanted.table_name, wanted.id, body.member("data"), body.source("data")
-    )
-    return record_response(record)
+    body = read_as(UpdateRecordBody, sent)
+    record = await service.records.change(caller, body.table_name, body.id, sent.of("data"))
+    return raw_answers.record(record)
 
 
 @router.delete("/delete-record", status_code=204, summary="Delete a record")
 async def delete_record_action(
-    stores: Kept, caller: RecordWriter, wanted: DeleteRecordBody
+    service: Process, caller: RecordWriter, body: DeleteRecordBody
 ) -> Response:
     """Delete one record."""
-    await writing.delete(stores, caller, wanted.table_name, wanted.id)
+    await service.records.delete(caller, body.table_name, body.id)
     return Response(status_code=204)

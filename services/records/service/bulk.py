@@ -5,18 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.records import incoming
-from services.records.domain import Column, Constraint, Level, Table
+from services.records.domain import Column, Constraint, Level, Record, Sent, Table, Written
 from services.records.errors import UniqueViolationError
 from services.records.query import parameters
 from services.records.query.parameters import Pairs
 from services.records.query.plan import Selection
 from services.records.repository import rows, writes
 from services.records.repository.driver import TransactionDriver, driver_of, unique_violation
-from services.records.repository.writes import Batch, OnConflict, Source, Written
-from services.records.service.known_tables import Stores, on_table
-from services.records.service.reading import Tagged, tagged
+from services.records.repository.writes import Batch, OnConflict
+from services.records.service.known_tables import KnownTables
 from shared.contracts.auth import Caller
 from shared.contracts.records import ID_COLUMN
 from shared.errors import InvalidInputError
@@ -40,116 +40,161 @@ class Conflict:
         return self.key is not None and self.key.columns == (ID_COLUMN,)
 
 
-async def insert_many(
-    stores: Stores,
-    caller: Caller,
-    name: str,
-    body: object,
-    source: Source,
-    *,
-    on_conflict: str | None,
-    key: str | None,
-) -> Sequence[Written]:
-    """Insert an array of records, all or nothing.
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """Writes of many records at once, each call in one transaction with its line of audit."""
 
-    Raises as `authorised`, InvalidInputError and UniqueViolationError naming the element
-    (`[0].email` is the first one's).
-    """
+    engine: AsyncEngine
+    pool: "asyncpg.Pool[asyncpg.Record]"
+    tables: KnownTables
 
-    async def work(table: Table) -> Sequence[Written]:
-        conflict = conflict_of(table, on_conflict, key)
-        elements = incoming.checked_elements(body)
-        if len(elements) < OFF_LOOP_FROM:
-            batches = batches_of(table, elements, conflict)
-        else:
-            batches = await asyncio.to_thread(batches_of, table, elements, conflict)
-        return await _insert(stores, caller, table, source, batches, conflict)
+    async def insert(
+        self, caller: Caller, name: str, sent: Sent, *, on_conflict: str | None, key: str | None
+    ) -> Sequence[Written]:
+        """Insert an array of records, all or nothing.
 
-    return await on_table(stores, name, caller, Level.EDITOR, work)
+        Raises as `authorised`, InvalidInputError and UniqueViolationError naming the element
+        (`[0].email` is the first one's).
+        """
 
+        async def work(table: Table) -> Sequence[Written]:
+            conflict = conflict_of(table, on_conflict, key)
+            elements = incoming.checked_elements(sent.value)
+            if len(elements) < OFF_LOOP_FROM:
+                batches = batches_of(table, elements, conflict)
+            else:
+                batches = await asyncio.to_thread(batches_of, table, elements, conflict)
+            return await self._insert(caller, table, sent, batches, conflict)
 
-async def upsert_one(
-    stores: Stores,
-    caller: Caller,
-    name: str,
-    members: object,
-    source: Source,
-    *,
-    on_conflict: str,
-    key: str | None,
-) -> Tagged:
-    """Insert a record, or change or keep the one that has its key; raises as `insert_many`."""
+        return await self.tables.on(name, caller, Level.EDITOR, work)
 
-    async def work(table: Table) -> Tagged:
-        conflict = conflict_of(table, on_conflict, key)
-        array = Source(f"[{source.text}]")
-        batches = batches_of(table, [members], conflict, single=True)
-        written = await _insert(stores, caller, table, array, batches, conflict, single=True)
-        if written:
-            record_id = written[0].id
-        else:
-            assert conflict.key is not None
-            record_id = await writes.id_by_key(stores.pool, table, array, conflict.key)
-        row = await rows.one(stores.pool, table, record_id, table.shown)
-        if row is None:
-            raise UniqueViolationError("another writer took the record away; try again")
-        return tagged(table, row)
+    async def upsert_one(
+        self, caller: Caller, name: str, sent: Sent, *, on_conflict: str, key: str | None
+    ) -> Record:
+        """Insert a record, or change or keep the one that has its key; raises as `insert`."""
 
-    return await on_table(stores, name, caller, Level.EDITOR, work)
+        async def work(table: Table) -> Record:
+            conflict = conflict_of(table, on_conflict, key)
+            array = Sent([sent.value], f"[{sent.text}]")
+            batches = batches_of(table, [sent.value], conflict, single=True)
+            written = await self._insert(caller, table, array, batches, conflict, single=True)
+            if written:
+                record_id = written[0].id
+            else:
+                assert conflict.key is not None
+                record_id = await writes.id_by_key(self.pool, table, array, conflict.key)
+            record = await rows.one(self.pool, table, record_id, table.shown)
+            if record is None:
+                raise UniqueViolationError("another writer took the record away; try again")
+            return record
 
+        return await self.tables.on(name, caller, Level.EDITOR, work)
 
-async def change_selected(
-    stores: Stores, caller: Caller, name: str, members: object, source: Source, pairs: Pairs
-) -> int:
-    """Change every record that the filters select; how many there were.
+    async def change(self, caller: Caller, name: str, sent: Sent, pairs: Pairs) -> int:
+        """Change every record that the filters select; how many there were.
 
-    Raises as `authorised`, InvalidInputError (without a filter too), UniqueViolationError.
-    """
-    pairs = list(pairs)
+        Raises as `authorised`, InvalidInputError (without a filter too), UniqueViolationError.
+        """
+        pairs = list(pairs)
 
-    async def work(table: Table) -> int:
-        selection = _selection(table, pairs)
-        columns = incoming.checked_change(table, members)
-        if not columns:
-            raise InvalidInputError.of("body", "nothing_to_change", "name at least one column")
-        async with stores.engine.begin() as connection:
-            driver = await driver_of(connection)
-            count = await writes.update_many(driver, table, selection, source, columns)
-            await record_event(
-                connection,
-                subject=caller.sub,
-                action="records.update",
-                object_=table.name,
-                detail={
-                    "count": count,
-                    "columns": [column.name for column in columns],
-                    "filters": [name for name, _ in pairs],
-                },
-            )
-        return count
+        async def work(table: Table) -> int:
+            selection = _selection(table, pairs)
+            columns = incoming.checked_change(table, sent.value)
+            if not columns:
+                raise InvalidInputError.of("body", "nothing_to_change", "name at least one column")
+            async with self.engine.begin() as connection:
+                driver = await driver_of(connection)
+                count = await writes.update_many(driver, table, selection, sent, columns)
+                await record_event(
+                    connection,
+                    subject=caller.sub,
+                    action="records.update",
+                    object_=table.name,
+                    detail={
+                        "count": count,
+                        "columns": [column.name for column in columns],
+                        "filters": [name for name, _ in pairs],
+                    },
+                )
+            return count
 
-    return await on_table(stores, name, caller, Level.EDITOR, work)
+        return await self.tables.on(name, caller, Level.EDITOR, work)
 
+    async def delete(self, caller: Caller, name: str, pairs: Pairs) -> int:
+        """Delete every record that the filters select; raises as `change`."""
+        pairs = list(pairs)
 
-async def delete_selected(stores: Stores, caller: Caller, name: str, pairs: Pairs) -> int:
-    """Delete every record that the filters select; raises as `change_selected`."""
-    pairs = list(pairs)
+        async def work(table: Table) -> int:
+            selection = _selection(table, pairs)
+            async with self.engine.begin() as connection:
+                driver = await driver_of(connection)
+                count = await writes.delete_many(driver, table, selection)
+                await record_event(
+                    connection,
+                    subject=caller.sub,
+                    action="records.delete",
+                    object_=table.name,
+                    detail={"count": count, "filters": [name for name, _ in pairs]},
+                )
+            return count
 
-    async def work(table: Table) -> int:
-        selection = _selection(table, pairs)
-        async with stores.engine.begin() as connection:
-            driver = await driver_of(connection)
-            count = await writes.delete_many(driver, table, selection)
-            await record_event(
-                connection,
-                subject=caller.sub,
-                action="records.delete",
-                object_=table.name,
-                detail={"count": count, "filters": [name for name, _ in pairs]},
-            )
-        return count
+        return await self.tables.on(name, caller, Level.EDITOR, work)
 
-    return await on_table(stores, name, caller, Level.EDITOR, work)
+    async def _insert(
+        self,
+        caller: Caller,
+        table: Table,
+        sent: Sent,
+        batches: Sequence[Batch],
+        conflict: Conflict,
+        *,
+        single: bool = False,
+    ) -> Sequence[Written]:
+        try:
+            async with self.engine.begin() as connection:
+                driver = await driver_of(connection)
+                written = await _write_batches(driver, table, sent, batches, conflict)
+                await record_event(
+                    connection,
+                    subject=caller.sub,
+                    action="records.insert",
+                    object_=table.name,
+                    detail={
+                        "inserted": sum(each.inserted for each in written),
+                        "updated": sum(not each.inserted for each in written),
+                    },
+                )
+                await seal(connection)
+        except UniqueViolationError as exc:
+            if single:
+                raise
+            raise await self._at_element(table, sent, exc) from exc
+        except asyncpg.CardinalityViolationError as exc:
+            raise await self._twice(table, sent, conflict) from exc
+        return written
+
+    async def _at_element(
+        self, table: Table, sent: Sent, violation: UniqueViolationError
+    ) -> UniqueViolationError:
+        """The violation with its element's place, which PostgreSQL does not tell."""
+        names = [error.field for error in violation.errors if error.field in table.by_name]
+        if not names:
+            return violation
+        number = await writes.element_in_the_way(self.pool, table, sent, names)
+        if number is None:
+            return violation
+        constraint = next(
+            (each.name for each in table.constraints if list(each.columns) == names), None
+        )
+        return unique_violation(table, constraint, at=f"[{number - 1}].")
+
+    async def _twice(self, table: Table, sent: Sent, conflict: Conflict) -> InvalidInputError:
+        assert conflict.key is not None
+        number = await writes.element_in_the_way(
+            self.pool, table, sent, conflict.key.columns, in_table=False
+        )
+        field = f"[{(number or 1) - 1}].{conflict.key.columns[0]}"
+        return InvalidInputError.of(field, "duplicate_key", "this key is in the array twice")
 
 
 def conflict_of(table: Table, on_conflict: str | None, key: str | None) -> Conflict:
@@ -169,9 +214,9 @@ def conflict_of(table: Table, on_conflict: str | None, key: str | None) -> Confl
         if len(keys) != 1:
             raise InvalidInputError.of("key", "missing", "name the unique column(s) to compare by")
         return Conflict(action, keys[0])
-    wanted = {name.strip() for name in key.split(",")}
+    columns = {name.strip() for name in key.split(",")}
     for each in table.constraints:
-        if set(each.columns) == wanted:
+        if set(each.columns) == columns:
             return Conflict(action, each)
     raise InvalidInputError.of("key", "not_unique", f"{key[:80]!r} is no unique key of the table")
 
@@ -205,82 +250,21 @@ def batches_of(
     ]
 
 
-async def _insert(
-    stores: Stores,
-    caller: Caller,
-    table: Table,
-    source: Source,
-    batches: Sequence[Batch],
-    conflict: Conflict,
-    *,
-    single: bool = False,
-) -> Sequence[Written]:
-    try:
-        async with stores.engine.begin() as connection:
-            driver = await driver_of(connection)
-            written = await _write_batches(driver, table, source, batches, conflict)
-            await record_event(
-                connection,
-                subject=caller.sub,
-                action="records.insert",
-                object_=table.name,
-                detail={
-                    "inserted": sum(each.inserted for each in written),
-                    "updated": sum(not each.inserted for each in written),
-                },
-            )
-            await seal(connection)
-    except UniqueViolationError as exc:
-        if single:
-            raise
-        raise await _at_element(stores, table, source, exc) from exc
-    except asyncpg.CardinalityViolationError as exc:
-        raise await _twice(stores, table, source, conflict) from exc
-    return written
-
-
 async def _write_batches(
     driver: TransactionDriver,
     table: Table,
-    source: Source,
+    sent: Sent,
     batches: Sequence[Batch],
     conflict: Conflict,
 ) -> Sequence[Written]:
     written: list[Written] = []
     for batch in batches:
         written += await writes.insert_batch(
-            driver, table, source, batch, on_conflict=conflict.action, key=conflict.key
+            driver, table, sent, batch, on_conflict=conflict.action, key=conflict.key
         )
     if conflict.with_id and any(each.inserted for each in written):
         await writes.raise_sequence(driver, table)
     return sorted(written, key=lambda each: each.number)
-
-
-async def _at_element(
-    stores: Stores, table: Table, source: Source, violation: UniqueViolationError
-) -> UniqueViolationError:
-    """The violation with its element's place, which PostgreSQL does not tell."""
-    names = [error.field for error in violation.errors if error.field in table.by_name]
-    if not names:
-        return violation
-    number = await writes.element_in_the_way(stores.pool, table, source, names)
-    if number is None:
-        return violation
-    constraint = next(
-        (each.name for each in table.constraints if list(each.columns) == names), None
-    )
-    return unique_violation(table, constraint, at=f"[{number - 1}].")
-
-
-async def _twice(
-    stores: Stores, table: Table, source: Source, conflict: Conflict
-) -> InvalidInputError:
-    assert conflict.key is not None
-    number = await writes.element_in_the_way(
-        stores.pool, table, source, conflict.key.columns, in_table=False
-    )
-    field = f"[{(number or 1) - 1}].{conflict.key.columns[0]}"
-    return InvalidInputError.of(field, "duplicate_key", "this key is in the array twice")
 
 
 def _require_key(conflict: Conflict, columns: Sequence[Column], at: str) -> None:

@@ -1,6 +1,11 @@
 """Changing a table's shape: looked at first, then done in one transaction, or not at all."""
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.records.change_plan import (
     ChangePlan,
@@ -17,58 +22,68 @@ from services.records.repository import registry, shape
 from services.records.repository.driver import Driver, TransactionDriver, driver_of
 from services.records.repository.shape import Obstacle
 from services.records.schemas import TableChange
-from services.records.service.known_tables import Stores, on_table
-from services.records.service.tables import require_trigrams, tell_catalog
+from services.records.service.known_tables import KnownTables
+from services.records.service.tables import intend_event, require_trigrams
 from shared.contracts.auth import Caller
 from shared.contracts.catalog import TableEventKind
 from shared.store.audit import record_event
 
 
-async def change(stores: Stores, caller: Caller, name: str, wanted: TableChange) -> Table:
-    """Change a table; all of it or nothing.
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Changes of a table's shape, each looked at first and then done whole."""
 
-    Raises as `authorised` for the level owner, InvalidInputError naming the field, NameTakenError,
-    RowsInTheWayError naming up to ten records that cannot follow, TableBusyError naming what
-    holds the table.
-    """
+    engine: AsyncEngine
+    pool: "asyncpg.Pool[asyncpg.Record]"
+    known: KnownTables
+    outbox_wake: asyncio.Event
 
-    async def work(table: Table) -> str:
-        plan = plan_change(table, wanted)
-        await _preflight(stores.pool, plan)
-        try:
-            await _apply(stores, caller, plan, wanted)
-        except RowsInTheWayError:
-            # A row that came after the first look: look again, and say which.
-            await _preflight(stores.pool, plan)
-            raise
-        stores.known.forget(table.oid)
-        return plan.name
+    async def change(self, caller: Caller, name: str, change: TableChange) -> Table:
+        """Change a table; all of it or nothing.
 
-    new_name = await on_table(stores, name, caller, Level.OWNER, work)
-    stores.outbox_wake.set()
-    return await stores.known.load(new_name)
+        Raises as `authorised` for the level owner, InvalidInputError naming the field,
+        NameTakenError, RowsInTheWayError naming up to ten records that cannot follow,
+        TableBusyError naming what holds the table.
+        """
 
+        async def work(table: Table) -> str:
+            plan = plan_change(table, change)
+            await _preflight(self.pool, plan)
+            try:
+                await self._apply(caller, plan, change)
+            except RowsInTheWayError:
+                # A row that came after the first look: look again, and say which.
+                await _preflight(self.pool, plan)
+                raise
+            self.known.forget(table.oid)
+            return plan.name
 
-async def _apply(stores: Stores, caller: Caller, plan: ChangePlan, wanted: TableChange) -> None:
-    table = plan.table
-    async with stores.engine.begin() as connection:
-        driver = await driver_of(connection)
-        if plan.needs_trigrams:
-            await require_trigrams(driver)
-        if plan.changes_shape:
-            await shape.hold(driver, table)
-            await _drop_search_indexes(driver, plan)
-            await shape.run(driver, plan.statements)
-        await registry.change(driver, table, name=plan.name, description=plan.description)
-        if plan.name != table.name:
-            await tell_catalog(connection, TableEventKind.RENAMED, table.name, new_name=plan.name)
-        await record_event(
-            connection,
-            subject=caller.sub,
-            action="table.change",
-            object_=table.name,
-            detail=wanted.model_dump(mode="json", exclude_unset=True),
-        )
+        new_name = await self.known.on(name, caller, Level.OWNER, work)
+        self.outbox_wake.set()
+        return await self.known.load(new_name)
+
+    async def _apply(self, caller: Caller, plan: ChangePlan, change: TableChange) -> None:
+        table = plan.table
+        async with self.engine.begin() as connection:
+            driver = await driver_of(connection)
+            if plan.needs_trigrams:
+                await require_trigrams(driver)
+            if plan.changes_shape:
+                await shape.hold(driver, table)
+                await _drop_search_indexes(driver, plan)
+                await shape.run(driver, plan.statements)
+            await registry.change(driver, table, name=plan.name, description=plan.description)
+            if plan.name != table.name:
+                await intend_event(
+                    connection, TableEventKind.RENAMED, table.name, new_name=plan.name
+                )
+            await record_event(
+                connection,
+                subject=caller.sub,
+                action="table.change",
+                object_=table.name,
+                detail=change.model_dump(mode="json", exclude_unset=True),
+            )
 
 
 async def _drop_search_indexes(driver: TransactionDriver, plan: ChangePlan) -> None:

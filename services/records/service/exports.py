@@ -5,6 +5,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from services.records.domain import Column, Level, Table
 from services.records.files.parquet import parquet
 from services.records.files.pieces import gzipped, joined, json_array
@@ -13,7 +16,7 @@ from services.records.query.export import ExportFormat, rows_of
 from services.records.query.parameters import Pairs
 from services.records.query.plan import Selection, SortKey
 from services.records.repository import exports
-from services.records.service.known_tables import Stores, on_table
+from services.records.service.known_tables import KnownTables
 from shared.contracts.auth import Caller
 from shared.errors import InvalidInputError
 from shared.store.audit import record_event
@@ -48,37 +51,72 @@ class Export:
         await self.pieces.aclose()
 
 
-async def start(stores: Stores, caller: Caller, name: str, pairs: Pairs, *, gzip: bool) -> Export:
-    """Start an export; whoever calls must `close` it.
+@dataclass(frozen=True, slots=True)
+class Exports:
+    """Exports of a table's records.
 
-    Raises as `authorised`, InvalidInputError naming the parameter, UnavailableError.
+    `pool` is apart from that of records, so that slow readers take nothing from the others.
     """
-    pairs = list(pairs)
 
-    async def work(table: Table) -> Export:
-        plan = plan_of(table, pairs, gzip=gzip)
-        pieces = _pieces(stores, table, plan)
+    engine: AsyncEngine
+    pool: "asyncpg.Pool[asyncpg.Record]"
+    tables: KnownTables
+
+    async def start(self, caller: Caller, name: str, pairs: Pairs, *, gzip: bool) -> Export:
+        """Start an export; whoever calls must `close` it.
+
+        Raises as `authorised`, InvalidInputError naming the parameter, UnavailableError.
+        """
+        pairs = list(pairs)
+
+        async def work(table: Table) -> Export:
+            plan = plan_of(table, pairs, gzip=gzip)
+            pieces = self._pieces(table, plan)
+            try:
+                first = await anext(pieces, b"")
+            except BaseException:
+                await pieces.aclose()
+                raise
+            return Export(table.name, plan.format, plan.gzip, _from(first, pieces))
+
+        export = await self.tables.on(name, caller, Level.VIEWER, work)
         try:
-            first = await anext(pieces, b"")
+            async with self.engine.begin() as connection:
+                await record_event(
+                    connection,
+                    subject=caller.sub,
+                    action="records.export",
+                    object_=export.table,
+                    detail={"format": export.format, "parameters": [name for name, _ in pairs]},
+                )
         except BaseException:
-            await pieces.aclose()
+            await asyncio.shield(export.close())
             raise
-        return Export(table.name, plan.format, plan.gzip, _from(first, pieces))
+        return export
 
-    export = await on_table(stores, name, caller, Level.VIEWER, work)
-    try:
-        async with stores.engine.begin() as connection:
-            await record_event(
-                connection,
-                subject=caller.sub,
-                action="records.export",
-                object_=export.table,
-                detail={"format": export.format, "parameters": [name for name, _ in pairs]},
+    async def _pieces(self, table: Table, plan: ExportPlan) -> AsyncGenerator[bytes, None]:
+        async with AsyncExitStack() as stack:
+            connection = await stack.enter_async_context(exports.held(self.pool, table))
+            as_json = plan.format in (ExportFormat.JSON, ExportFormat.NDJSON)
+            binds = statement.Binds()
+            query = rows_of(
+                table,
+                plan.selection,
+                plan.fields,
+                plan.order,
+                binds,
+                as_json=as_json,
+                excel_safe=plan.excel_safe and plan.format is ExportFormat.CSV,
             )
-    except BaseException:
-        await asyncio.shield(export.close())
-        raise
-    return export
+            options: dict[str, object] = {"format": "csv"}
+            if as_json:
+                options = dict(JSON_OPTIONS)
+            elif plan.format is ExportFormat.CSV:
+                options["header"] = True
+            copied = exports.copied(connection, table, query, binds.values, **options)
+            stack.push_async_callback(copied.aclose)
+            async for piece in _formed(copied, plan):
+                yield piece
 
 
 def plan_of(table: Table, pairs: Pairs, *, gzip: bool) -> ExportPlan:
@@ -102,31 +140,6 @@ def plan_of(table: Table, pairs: Pairs, *, gzip: bool) -> ExportPlan:
         # Parquet is compressed already.
         gzip=gzip and form is not ExportFormat.PARQUET,
     )
-
-
-async def _pieces(stores: Stores, table: Table, plan: ExportPlan) -> AsyncGenerator[bytes, None]:
-    async with AsyncExitStack() as stack:
-        connection = await stack.enter_async_context(exports.held(stores.exports, table))
-        as_json = plan.format in (ExportFormat.JSON, ExportFormat.NDJSON)
-        binds = statement.Binds()
-        query = rows_of(
-            table,
-            plan.selection,
-            plan.fields,
-            plan.order,
-            binds,
-            as_json=as_json,
-            excel_safe=plan.excel_safe and plan.format is ExportFormat.CSV,
-        )
-        options: dict[str, object] = {"format": "csv"}
-        if as_json:
-            options = dict(JSON_OPTIONS)
-        elif plan.format is ExportFormat.CSV:
-            options["header"] = True
-        copied = exports.copied(connection, table, query, binds.values, **options)
-        stack.push_async_callback(copied.aclose)
-        async for piece in _formed(copied, plan):
-            yield piece
 
 
 def _formed(copied: AsyncIterator[bytes], plan: ExportPlan) -> AsyncIterator[bytes]:

@@ -1,13 +1,10 @@
-"""What the use cases work with, and how a table is looked up for a caller."""
+"""Tables as this process knows them, and how one is looked up for a caller."""
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 import asyncpg
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.records.domain import Level, Table, normalised
 from services.records.errors import (
@@ -28,6 +25,23 @@ ATTEMPTS = 4
 Result = TypeVar("Result")
 
 
+def authorised(table: Table, caller: Caller, level: Level) -> Table:
+    """The one place where it is decided who may do what to a table.
+
+    Raises TableNotFoundError for a table that the caller may not see, LevelMissingError for one
+    that the caller sees but may not do this to. `Level.NONE` is for the services' own chores.
+    """
+    held = table.level_of(caller)
+    if held is Level.NONE and level is not Level.NONE:
+        raise TableNotFoundError.named(table.name)
+    if held < level:
+        raise LevelMissingError(
+            f"this needs the level {level.word!r} on the table {table.name!r}; yours is"
+            f" {held.word!r}"
+        )
+    return table
+
+
 class KnownTables:
     """What this process knows of tables; never trusted further than their versions go."""
 
@@ -35,9 +49,40 @@ class KnownTables:
         self._pool = pool
         self._tables: OrderedDict[str, Table] = OrderedDict()
 
-    def peek(self, name: str) -> Table | None:
-        """What is known of a table, however old."""
-        return self._tables.get(name)
+    async def on(
+        self,
+        name: str,
+        caller: Caller,
+        level: Level,
+        work: Callable[[Table], Awaitable[Result]],
+    ) -> Result:
+        """Do work on a table as this process knows it; look again before anything is refused.
+
+        `work` raises StaleTableError, with nothing done, when its statement met another version.
+        Raises as `authorised`, and whatever `work` raises.
+        """
+        name = normalised(name)
+        known = self._tables.get(name)
+        if known is not None:
+            try:
+                return await work(authorised(known, caller, level))
+            except InvalidInputError:
+                # A column that was just added or changed may be what makes the input fit.
+                if (await self.load(name)).version == known.version:
+                    raise
+            except (StaleTableError, LevelMissingError, TableNotFoundError):
+                self.forget(known.oid)
+        for _ in range(ATTEMPTS):
+            table = authorised(await self.load(name), caller, level)
+            try:
+                return await work(table)
+            except StaleTableError:
+                continue
+        raise TableBusyError(f"the shape of {name!r} keeps changing; try again")
+
+    async def fresh(self, name: str, caller: Caller, level: Level) -> Table:
+        """A table as it is now, for a caller with at least this level; raises as `authorised`."""
+        return authorised(await self.load(normalised(name)), caller, level)
 
     async def load(self, name: str) -> Table:
         """Look a table up; raises TableNotFoundError."""
@@ -59,72 +104,3 @@ class KnownTables:
     def clear(self) -> None:
         """Know nothing."""
         self._tables.clear()
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """Made once by the lifespan.
-
-    `pool` reads and writes records; `exports` is apart, so that slow readers of exports take
-    nothing from the others; `engine` runs what also writes audit or outbox.
-    """
-
-    engine: AsyncEngine
-    pool: "asyncpg.Pool[asyncpg.Record]"
-    exports: "asyncpg.Pool[asyncpg.Record]"
-    known: KnownTables
-    outbox_wake: asyncio.Event
-
-
-def authorised(table: Table, caller: Caller, level: Level) -> Table:
-    """The one place where it is decided who may do what to a table.
-
-    Raises TableNotFoundError for a table that the caller may not see, LevelMissingError for one
-    that the caller sees but may not do this to. `Level.NONE` is for the services' own chores.
-    """
-    held = table.level_of(caller)
-    if held is Level.NONE and level is not Level.NONE:
-        raise TableNotFoundError.named(table.name)
-    if held < level:
-        raise LevelMissingError(
-            f"this needs the level {level.word!r} on the table {table.name!r}; yours is"
-            f" {held.word!r}"
-        )
-    return table
-
-
-async def fresh_table(stores: Stores, name: str, caller: Caller, level: Level) -> Table:
-    """A table as it is now, for a caller with at least this level; raises as `authorised`."""
-    return authorised(await stores.known.load(normalised(name)), caller, level)
-
-
-async def on_table(
-    stores: Stores,
-    name: str,
-    caller: Caller,
-    level: Level,
-    work: Callable[[Table], Awaitable[Result]],
-) -> Result:
-    """Do work on a table as this process knows it; look again before anything is refused.
-
-    `work` raises StaleTableError, with nothing done, when its statement met another version.
-    Raises as `authorised`, and whatever `work` raises.
-    """
-    name = normalised(name)
-    known = stores.known.peek(name)
-    if known is not None:
-        try:
-            return await work(authorised(known, caller, level))
-        except InvalidInputError:
-            # A column that was just added or changed may be what makes the input fit.
-            if (await stores.known.load(name)).version == known.version:
-                raise
-        except (StaleTableError, LevelMissingError, TableNotFoundError):
-            stores.known.forget(known.oid)
-    for _ in range(ATTEMPTS):
-        table = authorised(await stores.known.load(name), caller, level)
-        try:
-            return await work(table)
-        except StaleTableError:
-            continue
-    raise TableBusyError(f"the shape of {name!r} keeps changing; try again")

@@ -77,19 +77,19 @@ def schema_of(table: Table) -> Schema:
 
 def property_of(column: Column) -> Schema:
     """The schema of one column's values."""
-    found: Schema = {**shape_of(column), "x-type": column.type.spelled()}
+    schema: Schema = {**shape_of(column), "x-type": column.type.spelled()}
     if column.nullable:
-        kinds = found["type"] if isinstance(found["type"], list) else [found["type"]]
-        found["type"] = [*kinds, "null"]
+        kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        schema["type"] = [*kinds, "null"]
     if column.default is not None:
-        found["default"] = default_value(column)
+        schema["default"] = default_value(column)
     if column.description is not None:
-        found["description"] = column.description
+        schema["description"] = column.description
     if column.unique:
-        found["x-unique"] = True
+        schema["x-unique"] = True
     if column.searchable:
-        found["x-searchable"] = True
-    return found
+        schema["x-searchable"] = True
+    return schema
 
 
 def shape_of(column: Column) -> Schema:
@@ -108,24 +108,24 @@ def shape_of(column: Column) -> Schema:
     return dict(SHAPES.get(kind.name, SHAPES[TypeName.TEXT]))
 
 
-def columns_wanted(wanted: NewTable) -> tuple[ColumnSpec, ...]:
+def columns_of(new: NewTable) -> tuple[ColumnSpec, ...]:
     """The columns of a new table, given one way or the other; raises InvalidInputError."""
-    if (wanted.columns is None) == (wanted.json_schema is None):
+    if (new.columns is None) == (new.json_schema is None):
         raise InvalidInputError.of(
             "columns", "missing", "send either columns (which may be empty) or json_schema"
         )
-    if wanted.columns is not None:
-        return specs_of(wanted.columns, of="columns")
-    assert wanted.json_schema is not None
-    return specs_of(definitions_of(wanted.json_schema), of="json_schema.properties")
+    if new.columns is not None:
+        return specs_of(new.columns, of="columns")
+    assert new.json_schema is not None
+    return specs_of(definitions_of(new.json_schema), of="json_schema.properties")
 
 
-def description_wanted(wanted: NewTable) -> str | None:
+def description_of(new: NewTable) -> str | None:
     """The description of a new table: its own, or its schema's."""
-    if wanted.description is None and wanted.json_schema is not None:
-        described = wanted.json_schema.get("description")
+    if new.description is None and new.json_schema is not None:
+        described = new.json_schema.get("description")
         return described if isinstance(described, str) else None
-    return wanted.description
+    return new.description
 
 
 def definitions_of(schema: Mapping[str, JsonValue]) -> list[ColumnDefinition]:
@@ -147,20 +147,20 @@ def definitions_of(schema: Mapping[str, JsonValue]) -> list[ColumnDefinition]:
 def _definition(
     name: str, given: JsonValue, root: Mapping[str, JsonValue], *, required: bool
 ) -> ColumnDefinition:
-    found, null_allowed = _resolved(given, root)
-    kinds = found.get("type")
+    schema, null_allowed = _resolved(given, root)
+    kinds = schema.get("type")
     listed = kinds if isinstance(kinds, list) else [kinds] if kinds is not None else []
     null_allowed |= "null" in listed
-    default = found.get("default")
-    description = found.get("description")
+    default = schema.get("default")
+    description = schema.get("description")
     return ColumnDefinition(
         name=name,
-        type=_type(found, [kind for kind in listed if kind != "null"]),
+        type=_type(schema, [kind for kind in listed if kind != "null"]),
         nullable=null_allowed or not (required or default is not None),
-        unique=found.get("x-unique") is True,
+        unique=schema.get("x-unique") is True,
         default=default,
         description=description if isinstance(description, str) else None,
-        searchable=found.get("x-searchable") is True,
+        searchable=schema.get("x-searchable") is True,
     )
 
 
@@ -202,41 +202,41 @@ def _target(reference: str, root: Mapping[str, JsonValue]) -> JsonValue:
     return place
 
 
-def _type(found: Mapping[str, JsonValue], kinds: list[JsonValue]) -> str:
-    spelled = found.get("x-type")
+def _type(schema: Mapping[str, JsonValue], kinds: list[JsonValue]) -> str:
+    spelled = schema.get("x-type")
     if isinstance(spelled, str):
         return spelled
-    kind = kinds[0] if len(kinds) == 1 else _kind_of_values(found) if not kinds else None
-    form = found.get("format")
+    kind = kinds[0] if len(kinds) == 1 else _kind_of_values(schema) if not kinds else None
+    form = schema.get("format")
     if kind == "string":
-        return _string_type(found, form)
+        return _string_type(schema, form)
     if kind == "integer":
-        return _integer_type(found, form)
+        return _integer_type(schema, form)
     if kind == "number":
         return NUMBER_FORMATS.get(str(form), "NUMERIC")
     return "BOOLEAN" if kind == "boolean" else "JSON"
 
 
-def _kind_of_values(found: Mapping[str, JsonValue]) -> JsonValue:
-    values = found.get("enum", [found["const"]] if "const" in found else [])
+def _kind_of_values(schema: Mapping[str, JsonValue]) -> JsonValue:
+    values = schema.get("enum", [schema["const"]] if "const" in schema else [])
     if isinstance(values, list) and values and all(isinstance(each, str) for each in values):
         return "string"
     return None
 
 
-def _string_type(found: Mapping[str, JsonValue], form: JsonValue) -> str:
+def _string_type(schema: Mapping[str, JsonValue], form: JsonValue) -> str:
     if isinstance(form, str) and form in STRING_FORMATS:
         return STRING_FORMATS[form]
-    length = found.get("maxLength")
+    length = schema.get("maxLength")
     if isinstance(length, int) and not isinstance(length, bool) and 1 <= length <= LENGTH_LIMIT:
         return f"VARCHAR({length})"
     return "TEXT"
 
 
-def _integer_type(found: Mapping[str, JsonValue], form: JsonValue) -> str:
+def _integer_type(schema: Mapping[str, JsonValue], form: JsonValue) -> str:
     if isinstance(form, str) and form in INTEGER_FORMATS:
         return INTEGER_FORMATS[form]
-    low, high = found.get("minimum"), found.get("maximum")
+    low, high = schema.get("minimum"), schema.get("maximum")
     if isinstance(low, int | float) and isinstance(high, int | float):
         for name in (TypeName.SMALLINT, TypeName.INTEGER):
             bits = INTEGER_BITS[name]

@@ -1,0 +1,163 @@
+"""What one process of the records service holds, and what it does beside its requests."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import structlog
+from sqlalchemy import Table
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.records.clients import CatalogClient, SubjectClient
+from services.records.repository import notices
+from services.records.service.bulk import Bulk
+from services.records.service.changes import Changes
+from services.records.service.exports import Exports
+from services.records.service.grants import Grants
+from services.records.service.known_tables import KnownTables
+from services.records.service.records import Records
+from services.records.service.tables import TABLE_EVENT, Tables
+from services.records.settings import RecordsSettings
+from services.records.tables import idempotency, outbox
+from shared.contracts.catalog import TableEvent
+from shared.http.peers import PeerClient, TokenSource, http_client
+from shared.process.tasks import end
+from shared.security.tokens import JwksOverHttp, Verifier
+from shared.store.engine import database_engine, database_pool
+from shared.store.idempotency import purge_forever
+from shared.store.outbox import deliver_forever
+
+SESSION = {
+    "timezone": "UTC",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "iso_8601",
+    # Statements are short, and compiling them takes longer than running them.
+    "jit": "off",
+}
+"""How values are read and written: times in UTC, everything in ISO 8601."""
+RECONNECT_S = 1.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsProcess:
+    """Made once when the process starts, the same for every request."""
+
+    settings: RecordsSettings
+    verifier: Verifier
+    engine: AsyncEngine
+    """For what also writes audit or outbox; records and exports have pools of their own."""
+    tables: Tables
+    changes: Changes
+    grants: Grants
+    records: Records
+    bulk: Bulk
+    exports: Exports
+    idempotency: Table = idempotency
+
+
+@asynccontextmanager
+async def opened(settings: RecordsSettings) -> AsyncIterator[RecordsProcess]:
+    """Everything opened and running, ended in reverse order."""
+    url = settings.database_url.get_secret_value()
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(http_client())
+        engine, pool, exports_pool = await _databases(stack, settings, url)
+        tokens = TokenSource(http, settings)
+        verifier = Verifier(JwksOverHttp(http, settings), settings)
+        subjects = SubjectClient(PeerClient(http, tokens, base_url=settings.auth_url))
+        catalog = CatalogClient(PeerClient(http, tokens, base_url=settings.catalog_url))
+        known, wake = KnownTables(pool), asyncio.Event()
+        async with _background(engine, known, catalog, wake=wake, database_url=url):
+            yield RecordsProcess(
+                settings=settings,
+                verifier=verifier,
+                engine=engine,
+                tables=Tables(engine, pool, known, wake),
+                changes=Changes(engine, pool, known, wake),
+                grants=Grants(engine, pool, known, subjects),
+                records=Records(pool, known),
+                bulk=Bulk(engine, pool, known),
+                exports=Exports(engine, exports_pool, known),
+            )
+
+
+async def _databases(
+    stack: AsyncExitStack, settings: RecordsSettings, url: str
+) -> "tuple[AsyncEngine, asyncpg.Pool[asyncpg.Record], asyncpg.Pool[asyncpg.Record]]":
+    engine = await stack.enter_async_context(
+        database_engine(
+            url,
+            application_name="tabularium-records:engine",
+            pool_size=settings.engine_pool_size,
+            server_settings=SESSION,
+        )
+    )
+    timeout_ms = f"{settings.statement_timeout_s * 1000:.0f}ms"
+    pool = await stack.enter_async_context(
+        database_pool(
+            url,
+            application_name="tabularium-records:records",
+            size=settings.database_pool_size,
+            server_settings={**SESSION, "statement_timeout": timeout_ms},
+            reset=_nothing_to_reset,
+        )
+    )
+    exports_pool = await stack.enter_async_context(
+        database_pool(
+            url,
+            application_name="tabularium-records:export",
+            size=settings.export_pool_size,
+            server_settings=SESSION,
+        )
+    )
+    return engine, pool, exports_pool
+
+
+async def _nothing_to_reset(_connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Settings are only ever changed with SET LOCAL, and nothing is listened to in this pool."""
+
+
+@asynccontextmanager
+async def _background(
+    engine: AsyncEngine,
+    known: KnownTables,
+    catalog: CatalogClient,
+    *,
+    wake: asyncio.Event,
+    database_url: str,
+) -> AsyncIterator[None]:
+    """Deliveries to the catalog, the purge of kept answers, and the listener for changed tables."""
+
+    async def deliver(payload: Mapping[str, Any]) -> None:
+        await catalog.send(TableEvent.model_validate(payload))
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(deliver_forever(engine, outbox, {TABLE_EVENT: deliver}, wake=wake)),
+            group.create_task(purge_forever(engine, idempotency)),
+            group.create_task(_listen_forever(known, database_url)),
+        ]
+        try:
+            yield
+        finally:
+            await end(tasks)
+
+
+async def _listen_forever(known: KnownTables, database_url: str) -> None:
+    """Forget tables as soon as another process says that it changed them.
+
+    Only a hint, since every statement looks at the versions; but after a lost connection, which
+    may mean another database (a restored one), nothing known is kept.
+    """
+    while True:
+        try:
+            await notices.listen(database_url, listening=known.clear, changed=known.forget)
+        except ConnectionError as exc:
+            log.warning("listener_waits_for_database", error=str(exc))
+        known.clear()
+        await asyncio.sleep(RECONNECT_S)

@@ -1,0 +1,155 @@
+"""Records one at a time, and page by page."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+import asyncpg
+
+from services.records import incoming
+from services.records.domain import Level, PageOfRecords, Record, Sent, Table
+from services.records.errors import RecordNotFoundError
+from services.records.incoming import ID_LIMIT
+from services.records.query import parameters, tags
+from services.records.query.cursor import cursor_of
+from services.records.query.parameters import Pairs
+from services.records.repository import rows, writes
+from services.records.repository.driver import Driver
+from services.records.service.known_tables import KnownTables
+from shared.contracts.auth import Caller
+from shared.store.idempotency import current_claim, seal_raw
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Records read in pages, and read, inserted, changed, replaced and deleted one at a time."""
+
+    pool: "asyncpg.Pool[asyncpg.Record]"
+    tables: KnownTables
+
+    async def page(
+        self, caller: Caller, name: str, query_string: str, *, path: str
+    ) -> PageOfRecords:
+        """A page of records; `path` is the list's own, for `next`.
+
+        Raises as `authorised`, and InvalidInputError naming the parameter.
+        """
+        pairs = parameters.pairs_of(query_string)
+
+        async def work(table: Table) -> PageOfRecords:
+            listing = parameters.listing_of(table, pairs)
+            page = await rows.page(self.pool, table, listing)
+            if page.last is None:
+                return page
+            if any(name == "page" for name, _ in pairs):
+                further = ("page", str(listing.offset // listing.limit + 2))
+            else:
+                further = ("cursor", cursor_of(listing.order, page.last))
+            return replace(page, next=parameters.next_path(path, query_string, *further))
+
+        return await self.tables.on(name, caller, Level.VIEWER, work)
+
+    async def numbered_page(self, caller: Caller, name: str, pairs: Pairs) -> PageOfRecords:
+        """A page of the verb face, with its number and exact total; raises as `page`."""
+        pairs = list(pairs)
+
+        async def work(table: Table) -> PageOfRecords:
+            listing, number = parameters.verb_listing_of(table, pairs)
+            return replace(await rows.page(self.pool, table, listing), number=number)
+
+        return await self.tables.on(name, caller, Level.VIEWER, work)
+
+    async def get(
+        self, caller: Caller, name: str, record_id: int, *, fields: str | None = None
+    ) -> Record:
+        """One record; raises as `authorised`, and RecordNotFoundError."""
+
+        async def work(table: Table) -> Record:
+            columns = parameters.fields_of(table, fields)
+            _require_possible(table, record_id)
+            record = await rows.one(self.pool, table, record_id, columns)
+            if record is None:
+                raise RecordNotFoundError.of_id(table.name, record_id)
+            return record
+
+        return await self.tables.on(name, caller, Level.VIEWER, work)
+
+    async def insert(self, caller: Caller, name: str, sent: Sent) -> Record:
+        """Insert one record.
+
+        Raises as `authorised`, InvalidInputError naming the fields, UniqueViolationError.
+        """
+
+        async def work(table: Table) -> Record:
+            columns = incoming.checked_new(table, sent.value)
+            return await self._sealed(
+                lambda driver: writes.insert_one(driver, table, sent, columns)
+            )
+
+        return await self.tables.on(name, caller, Level.EDITOR, work)
+
+    async def change(
+        self, caller: Caller, name: str, record_id: int, sent: Sent, *, if_match: str | None = None
+    ) -> Record:
+        """The record after the named fields were changed.
+
+        Raises as `insert`, RecordNotFoundError, and StaleETagError when `if_match` no longer holds.
+        """
+
+        async def work(table: Table) -> Record:
+            columns = incoming.checked_change(table, sent.value, record_id=record_id)
+            _require_possible(table, record_id)
+            return await writes.update_one(
+                self.pool, table, record_id, sent, columns, allowed=tags.allowed(table, if_match)
+            )
+
+        return await self.tables.on(name, caller, Level.EDITOR, work)
+
+    async def replace(
+        self, caller: Caller, name: str, record_id: int, sent: Sent, *, if_match: str | None = None
+    ) -> Record:
+        """The record after it was replaced: fields that are not named have their defaults.
+
+        Raises as `change`.
+        """
+
+        async def work(table: Table) -> Record:
+            columns = incoming.checked_change(table, sent.value, record_id=record_id)
+            reset = incoming.without_value(table, columns)
+            _require_possible(table, record_id)
+            return await writes.update_one(
+                self.pool,
+                table,
+                record_id,
+                sent,
+                columns,
+                reset=reset,
+                allowed=tags.allowed(table, if_match),
+            )
+
+        return await self.tables.on(name, caller, Level.EDITOR, work)
+
+    async def delete(
+        self, caller: Caller, name: str, record_id: int, *, if_match: str | None = None
+    ) -> None:
+        """Delete a record; raises as `change`."""
+
+        async def work(table: Table) -> None:
+            _require_possible(table, record_id)
+            allowed = tags.allowed(table, if_match)
+            await writes.delete_one(self.pool, table, record_id, allowed=allowed)
+
+        await self.tables.on(name, caller, Level.EDITOR, work)
+
+    async def _sealed(self, work: Callable[[Driver], Awaitable[Record]]) -> Record:
+        # One statement is a transaction already; an idempotency key is sealed in the same one.
+        if current_claim.get() is None:
+            return await work(self.pool)
+        async with self.pool.acquire() as connection, connection.transaction():
+            record = await work(connection)
+            await seal_raw(connection)
+            return record
+
+
+def _require_possible(table: Table, record_id: int) -> None:
+    if not 0 <= record_id <= ID_LIMIT:
+        raise RecordNotFoundError.of_id(table.name, record_id)
