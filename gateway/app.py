@@ -129,7 +129,9 @@ class Gateway:
             raise NotFoundError("there is nothing here; /docs lists every call")
         limit_bytes = self.settings.body_limit_bytes
         if not rule.takes_files and (incoming.length or 0) > limit_bytes:
-            raise TooLargeError(f"the body of this call has at most {limit_bytes} bytes")
+            raise TooLargeError(
+                f"the body of this call has at most {limit_bytes} bytes", limit_bytes=limit_bytes
+            )
         exchange = Exchange(
             state.session,
             self.settings,

@@ -19,7 +19,9 @@ async def read_whole(receive: Receive, *, limit_bytes: int) -> bytes:
             raise ClientGoneError
         body += message.get("body", b"")
         if len(body) > limit_bytes:
-            raise TooLargeError(f"the body of this call has at most {limit_bytes} bytes")
+            raise TooLargeError(
+                f"the body of this call has at most {limit_bytes} bytes", limit_bytes=limit_bytes
+            )
         more = message.get("more_body", False)
     return body
 

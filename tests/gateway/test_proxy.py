@@ -289,7 +289,8 @@ async def test_a_body_over_the_limit_is_refused_before_it_is_read(
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 413")
     assert b"application/problem+json" in head
-    assert json.loads(body)["code"] == "too_large"
+    problem_ = json.loads(body)
+    assert (problem_["code"], problem_["limit_bytes"]) == ("too_large", over - 1)
     assert service.seen == []
     service.answers["/api/imports"] = problem(401, "unauthenticated")
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
