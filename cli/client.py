@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
-from importlib.metadata import version
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -15,6 +14,7 @@ from cli.credentials import CredentialStore
 from cli.errors import NotTabulariumError, ProblemAnswerError, ServerAwayError
 from cli.problems import checked, transport_errors
 from cli.tokens import GivenToken, SignIn, StoredToken
+from shared import __version__
 
 TIMEOUT = httpx2.Timeout(90, connect=5)
 """The gateway gives a service 60 s for the first byte of its answer."""
@@ -30,7 +30,7 @@ class Client:
 
     def __init__(self, url: str, *, store: CredentialStore, token: str | None = None) -> None:
         self.url = url.rstrip("/")
-        headers = {"User-Agent": f"tabularium-cli/{version('tabularium')}"}
+        headers = {"User-Agent": f"tabularium-cli/{__version__}"}
         self._http = httpx2.Client(base_url=self.url, timeout=TIMEOUT, headers=headers)
         self.sign_in = SignIn(self._http, self.url)
         self._auth: httpx2.Auth = (

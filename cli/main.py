@@ -2,7 +2,6 @@
 
 import json
 import sys
-from importlib.metadata import version
 from typing import Annotated
 
 import stamina.instrumentation
@@ -10,6 +9,7 @@ import typer
 
 from cli.commands import account, catalog, importing, imports, records, sources, tables
 from cli.errors import CommandError, ProblemAnswerError
+from shared import __version__
 
 app = typer.Typer(
     name="tabularium",
@@ -36,7 +36,7 @@ app.add_typer(catalog.app, name="catalog")
 
 def _tell_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so
     if asked:
-        sys.stdout.write(f"tabularium {version('tabularium')}\n")
+        sys.stdout.write(f"tabularium {__version__}\n")
         raise typer.Exit
 
 

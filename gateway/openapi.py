@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.examples import with_example
 from gateway.routing import Service, rule_for
+from shared import __version__
 from shared.contracts.problem import PROBLEM_MEDIA_TYPE
 
 Document = Mapping[str, Any]
@@ -77,7 +78,7 @@ def merge(documents: Mapping[Service, Document], *, missing: Sequence[Service]) 
         "openapi": "3.1.0",
         "info": {
             "title": TITLE,
-            "version": "1",
+            "version": __version__,
             "description": DESCRIPTION + _note(missing),
             "license": {"name": "MIT", "identifier": "MIT"},
         },

@@ -2,3 +2,8 @@
 
 Never here: business rules, a service's tables, anything with one user.
 """
+
+from importlib.metadata import version
+
+__version__ = version("tabularium")
+"""The one version of the package, the API and the command line; it stands in `pyproject.toml`."""

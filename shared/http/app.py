@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import shared.http.segment  # noqa: F401 - `{name:segment}` must be known before a route is made
+from shared import __version__
 from shared.http.context import RequestContext
 from shared.http.health import Probe, health_router
 from shared.http.problems import PROBLEM_RESPONSES, add_problem_handlers
@@ -95,7 +96,7 @@ def build_app(
         probes = _probes(probes)
     app = FastAPI(
         title=title,
-        version="1",
+        version=__version__,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,

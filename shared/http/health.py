@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
 
+from shared import __version__
 from shared.contracts.base import AnswerModel
 
 Probe = Callable[[Request], Awaitable[object]]
@@ -30,6 +31,7 @@ class Health(AnswerModel):
     """The process is alive."""
 
     status: Literal["ok"] = "ok"
+    version: str = __version__
 
 
 class Readiness(AnswerModel):

@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from shared import __version__
 from tests.support.stack import RunningStack
 
 SERVICES = ("auth", "catalog", "records", "ingest")
@@ -19,7 +20,7 @@ def service(request: pytest.FixtureRequest, stack: RunningStack) -> Iterator[htt
 
 
 def test_it_is_alive_and_ready(service: httpx2.Client) -> None:
-    assert service.get("/healthz").json() == {"status": "ok"}
+    assert service.get("/healthz").json() == {"status": "ok", "version": __version__}
     ready = service.get("/readyz")
     assert ready.status_code == 200
     assert ready.json()["checks"]["postgresql"] == "ok"

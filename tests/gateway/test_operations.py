@@ -1,13 +1,14 @@
 import aiohttp
 
 from deploy.local.processes import free_port
+from shared import __version__
 from tests.gateway.conftest import SettingsMaker
 from tests.gateway.peers import FakeService, running_gateway
 
 
 async def test_healthz_says_that_the_process_lives(http: aiohttp.ClientSession) -> None:
     async with http.get("/healthz") as answer:
-        assert await answer.json() == {"status": "ok"}
+        assert await answer.json() == {"status": "ok", "version": __version__}
 
 
 async def test_readyz_asks_every_dependency_by_name(
