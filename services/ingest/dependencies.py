@@ -14,10 +14,12 @@ from starlette.requests import ClientDisconnect
 
 from services.ingest.clients import CatalogClient, RecordsClient
 from services.ingest.connections.access import source_access
-from services.ingest.connections.saved import DatabaseIntake, SavedSources
+from services.ingest.connections.saved import SavedConnections
 from services.ingest.errors import UploadCutShortError
 from services.ingest.service.control import Steering
-from services.ingest.service.intake import IncomingBody, Intake
+from services.ingest.service.databases import DatabaseImports
+from services.ingest.service.intake import Intake
+from services.ingest.service.receive import IncomingBody
 from services.ingest.settings import IngestSettings
 from services.ingest.stopping import told_to_stop
 from services.ingest.storage import Storage
@@ -44,8 +46,8 @@ class IngestState:
     storage: Storage
     verifier: Verifier
     intake: Intake
-    databases: DatabaseIntake
-    sources: SavedSources
+    databases: DatabaseImports
+    sources: SavedConnections
     steering: Steering
     stopping: asyncio.Event
     """Set when the process was told to stop; open streams end then."""
@@ -105,7 +107,7 @@ async def running_state(settings: IngestSettings) -> AsyncIterator[IngestState]:
             upload_limit_bytes=settings.upload_limit_bytes,
         )
         access = source_access(settings, engine)
-        saved = SavedSources(engine=engine, access=access)
+        saved = SavedConnections(engine=engine, access=access)
         yield IngestState(
             settings=settings,
             engine=engine,
@@ -113,7 +115,7 @@ async def running_state(settings: IngestSettings) -> AsyncIterator[IngestState]:
             storage=storage,
             verifier=verifier,
             intake=intake,
-            databases=DatabaseIntake(intake=intake, saved=saved, access=access),
+            databases=DatabaseImports(intake=intake, saved=saved, access=access),
             sources=saved,
             steering=Steering(engine=engine, storage=storage, wake=wake),
             stopping=stopping,

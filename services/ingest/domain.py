@@ -1,10 +1,14 @@
 """What an import is, free of HTTP, SQL and queues."""
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import NewType
+
+from pydantic import TypeAdapter
 
 from shared.contracts.auth import Caller
 from shared.contracts.problem import ProblemDocument
@@ -93,6 +97,10 @@ class ImportOptions:
     date_format: str | None = None
     mapping: Mapping[str, str | None] = field(default_factory=dict)
     """File column → table column; None drops it."""
+
+
+OPTIONS = TypeAdapter(ImportOptions)
+"""Options to JSON and back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,22 +199,58 @@ class StoredUpload:
 
 
 @dataclass(frozen=True, slots=True)
-class Submission:
-    """What a caller asks for, checked, ready to be queued."""
+class ImportRequest:
+    """What a caller asks for, whatever the rows come from."""
 
     kind: ImportKind
-    caller: Caller
-    options: ImportOptions
-    table: str | None
+    options: ImportOptions = ImportOptions()
+    table: str | None = None
     """None for the catalog kinds."""
-    etl_name: str | None
-    email: str | None
+    etl_name: str | None = None
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a caller asks for, with the evidence of what it is, ready to be queued."""
+
+    request: ImportRequest
+    caller: Caller
     upload: StoredUpload | None
     """None where rows come from another database."""
     idempotency_key: str
-    """The same while one such import is queued or running means: the same import."""
+    """Two submissions of the same key are one import while that is queued or running."""
     request_key: str | None
-    """The caller's `Idempotency-Key`."""
+    """The caller's `Idempotency-Key`, of an upload; its body is never the same twice."""
+
+    @classmethod
+    def of(
+        cls,
+        request: ImportRequest,
+        *,
+        caller: Caller,
+        evidence: Sequence[object],
+        upload: StoredUpload | None = None,
+        request_key: str | None = None,
+    ) -> "Submission":
+        """`evidence` (JSON values) is what besides the request makes two submissions the same."""
+        same = [
+            request.kind.value,
+            caller.sub,
+            request.table,
+            OPTIONS.dump_python(request.options, mode="json"),
+            request.etl_name,
+            request.email,
+            *evidence,
+        ]
+        digest = hashlib.sha256(json.dumps(same, sort_keys=True).encode())
+        return cls(
+            request=request,
+            caller=caller,
+            upload=upload,
+            idempotency_key=digest.hexdigest(),
+            request_key=request_key,
+        )
 
 
 @dataclass(frozen=True, slots=True)

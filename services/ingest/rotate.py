@@ -13,8 +13,10 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.ingest.connections import repository
-from services.ingest.connections.crypto import Keyring, read_row, source_row
-from services.ingest.connections.repository import Sealed
+from services.ingest.connections.crypto import Keyring, source_row
+from services.ingest.connections.domain import Sealed
+from services.ingest.runs import reads
+from services.ingest.runs.reads import read_row
 from services.ingest.settings import IngestSettings
 from shared.process.logging import configure_logging
 from shared.store.engine import database_engine
@@ -41,15 +43,15 @@ async def rotate(engine: AsyncEngine, keyring: Keyring) -> Rotated:
 
 async def _rotate(connection: AsyncConnection, keyring: Keyring) -> Rotated:
     moved = total = 0
-    for sealed in await repository.sealed_sources(connection):
+    for sealed in await repository.sealed(connection):
         total += 1
         if resealed := _resealed(sealed, keyring, row=source_row(sealed.id)):
-            await repository.reseal_source(connection, resealed)
+            await repository.reseal(connection, resealed)
             moved += 1
-    for sealed in await repository.sealed_reads(connection):
+    for sealed in await reads.sealed(connection):
         total += 1
         if resealed := _resealed(sealed, keyring, row=read_row(sealed.id)):
-            await repository.reseal_read(connection, resealed)
+            await reads.reseal(connection, resealed)
             moved += 1
     return Rotated(moved=moved, total=total)
 

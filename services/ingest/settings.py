@@ -1,13 +1,30 @@
 """Settings of the import service: the API and the workers read the same ones."""
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.process.settings import MailSettings, ServiceSettings
 
 GIB = 1024**3
 
 
-class IngestSettings(ServiceSettings):
+class ConnectionSettings(BaseSettings):
+    """Which other databases may be reached, and how."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    source_keys: SecretStr | None = None
+    """Keys for passwords of databases: a comma list of url-safe base64, 32 bytes each; the first
+    seals, all of them open. Without them no database can be read."""
+    source_allowed_networks: str = "public"
+    """Where databases may be: a comma list of CIDR networks and `public` (the open internet)."""
+    source_allowed_ports: str = ""
+    """A comma list of ports and ranges; empty for any."""
+    source_answer_s: PositiveFloat = 600
+    """How long a database may take for a query's first rows, and between any two pieces."""
+
+
+class IngestSettings(ServiceSettings, ConnectionSettings):
     """What both the API and the workers need."""
 
     storage_url: str
@@ -31,16 +48,6 @@ class IngestSettings(ServiceSettings):
     housekeeping_s: PositiveFloat = Field(default=600)
     orphan_grace_s: PositiveFloat = Field(default=86_400)
     """A stored object that no import knows is removed when it is older than this."""
-
-    source_keys: SecretStr | None = None
-    """Keys for passwords of databases: a comma list of url-safe base64, 32 bytes each; the first
-    seals, all of them open. Without them no database can be read."""
-    source_allowed_networks: str = "public"
-    """Where databases may be: a comma list of CIDR networks and `public` (the open internet)."""
-    source_allowed_ports: str = ""
-    """A comma list of ports and ranges; empty for any."""
-    source_answer_s: PositiveFloat = 600
-    """How long a database may take for a query's first rows, and between any two pieces."""
     source_password_retention_days: NonNegativeInt = 7
     """How long a failed import's own password is kept, so that it can be tried again."""
 

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -20,6 +21,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from services.ingest.domain import ImportKind, State
 from shared.store.identifiers import metadata_of
 from shared.store.outbox import outbox_table
+from shared.store.transaction import Bookkeeping
 
 metadata = metadata_of("ingest")
 
@@ -141,6 +143,20 @@ rejects = Table(
     PrimaryKeyConstraint("import_id", "lease", "pass", "ordinal"),
 )
 
+reads = Table(
+    "reads",
+    metadata,
+    Column("import_id", ForeignKey(imports.c.id, ondelete="CASCADE"), primary_key=True),
+    # Where rows come from another database. A saved source's password is looked up when the
+    # import runs; any other is sealed here, with the import's id, until the import has succeeded.
+    Column("source_id", ForeignKey("ingest.sources.id", ondelete="SET NULL")),
+    Column("target", JSONB, nullable=False),
+    Column("sealed_password", LargeBinary),
+    Column("wanted", JSONB),
+)
+
+Index(None, reads.c.source_id)
+
 answers = Table(
     "answers",
     metadata,
@@ -155,3 +171,5 @@ answers = Table(
 )
 
 outbox = outbox_table(metadata)
+
+BOOKS = Bookkeeping("ingest", outbox=outbox)

@@ -82,8 +82,3 @@ def _key(word: str) -> _Key:
 def source_row(source_id: int) -> str:
     """The row of a saved source."""
     return f"ingest.sources:{source_id}"
-
-
-def read_row(import_id: int) -> str:
-    """The row that says what an import reads."""
-    return f"ingest.reads:{import_id}"

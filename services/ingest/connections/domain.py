@@ -1,6 +1,7 @@
 """What a database source is, free of drivers, HTTP and SQL."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import NewType
 
@@ -81,3 +82,31 @@ class SourceTimeouts:
     """From the look-up of the host to the end of the log-in; an answer comes within 10 s."""
     answer_s: float = 600
     """For a query's first rows, and between any two pieces of its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedConnection:
+    """A saved source as its row says it, password sealed."""
+
+    id: SourceId
+    name: str
+    owner_label: str
+    target: SourceTarget
+    sealed_password: bytes
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """One sealed password and the id of the row that holds it."""
+
+    id: int
+    password: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A log-in that worked: who answered, for example `PostgreSQL 18.6`, and how long it took."""
+
+    server: str
+    duration_ms: float

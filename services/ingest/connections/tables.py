@@ -1,4 +1,4 @@
-"""Saved sources, and what each import of a database reads."""
+"""Saved connections."""
 
 from sqlalchemy import (
     BigInteger,
@@ -6,9 +6,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
-    ForeignKey,
     Identity,
-    Index,
     Integer,
     LargeBinary,
     Table,
@@ -16,10 +14,9 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 
 from services.ingest.connections.domain import SourceKind
-from services.ingest.tables import imports, metadata
+from services.ingest.tables import metadata
 
 KINDS = ", ".join(f"'{kind.value}'" for kind in SourceKind)
 
@@ -44,17 +41,3 @@ sources = Table(
     UniqueConstraint("owner_sub", "name"),
     CheckConstraint(f"kind IN ({KINDS})", name="kind"),
 )
-
-reads = Table(
-    "reads",
-    metadata,
-    Column("import_id", ForeignKey(imports.c.id, ondelete="CASCADE"), primary_key=True),
-    # A saved source's password is looked up when the import runs; any other is sealed here, with
-    # the import's id, and forgotten when the import has succeeded.
-    Column("source_id", ForeignKey(sources.c.id, ondelete="SET NULL")),
-    Column("target", JSONB, nullable=False),
-    Column("sealed_password", LargeBinary),
-    Column("wanted", JSONB),
-)
-
-Index(None, reads.c.source_id)

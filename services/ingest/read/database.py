@@ -16,11 +16,10 @@ async def opened(
     access: SourceAccess, login: Login, wanted: Wanted
 ) -> AsyncIterator[DatabaseSource]:
     """The source in one snapshot; raises SourceRefusedError, SourceUnusableError."""
-    if login.target.kind is SourceKind.ORACLE:
-        async with access.oracle(login) as session:
+    async with access.session(login) as session:
+        if login.target.kind is SourceKind.ORACLE:
             yield await OracleSource.opened(session, wanted)
-    else:
-        async with access.postgresql(login) as connection:
+        else:
             yield await PostgresqlSource.opened(
-                connection, wanted, answer_s=access.timeouts.answer_s
+                session, wanted, answer_s=access.terms.timeouts.answer_s
             )

@@ -89,7 +89,9 @@ async def imports_database(
     The log-in and the columns are tried first: 422 says within 10 s, in plain words, what does
     not work. The rows come out of one consistent snapshot of the source.
     """
-    run = await state.databases.submit(wanted, caller=caller, request_key=request_key)
+    run = await state.databases.submit(
+        caller, wanted.request(), wanted.given(), wanted.wanted(), request_key=request_key
+    )
     return accepted(run, response)
 
 
@@ -101,7 +103,7 @@ async def sources_list(
     limit: Limit = 25,
 ) -> Page[SourceAnswer]:
     """Your saved connections (an admin's: everyone's); passwords are never told."""
-    saved = await state.sources.page(viewer=caller, after=after, limit=limit + 1)
+    saved = await state.sources.page(caller, after=after, limit=limit + 1)
     more = {"after": saved[limit - 1].id, "limit": limit} if len(saved) > limit else None
     return Page[SourceAnswer](
         items=[SourceAnswer.of(source) for source in saved[:limit]],
@@ -130,7 +132,7 @@ async def sources_create(
     source: SourceToSave, caller: Importer, state: State, response: Response
 ) -> SourceAnswer:
     """Keep a connection under a name; its password is encrypted, and never returned."""
-    saved = await state.sources.add(source.name, source.login(), owner=caller)
+    saved = await state.sources.add(caller, source.name, source.login())
     response.headers["Location"] = f"/api/sources/{saved.id}"
     return SourceAnswer.of(saved)
 
@@ -146,7 +148,7 @@ async def sources_delete(
     state: State,
 ) -> None:
     """Forget a connection and its password; imports that wait for it will fail."""
-    await state.sources.remove(source_id, viewer=caller)
+    await state.sources.remove(caller, source_id)
 
 
 @sources.post(
@@ -155,4 +157,5 @@ async def sources_delete(
 )
 async def sources_test(source_id: SourceIdPath, caller: Importer, state: State) -> SourceTested:
     """Log in and out again; 422 says within 10 s, in plain words, what does not work."""
-    return await state.sources.test(source_id, viewer=caller)
+    trial = await state.sources.test(caller, source_id)
+    return SourceTested(server=trial.server, duration_ms=trial.duration_ms)

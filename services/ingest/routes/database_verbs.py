@@ -50,5 +50,7 @@ async def data_database_action(
 
     The log-in is tried first: 422 says within 10 s, in plain words, what does not work.
     """
-    run = await state.databases.submit_scan(wanted, caller=caller, request_key=request_key)
+    run = await state.databases.submit_scan(
+        caller, wanted.request(), wanted.login(), request_key=request_key
+    )
     return accepted(run, response)

@@ -5,19 +5,18 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from services.ingest.domain import FileFormat, ImportKind, ImportOptions
+from services.ingest.domain import FileFormat, ImportKind, ImportOptions, ImportRequest
 from services.ingest.routes.schemas import CatalogFileForm, ImportForm, UploadCsvForm
-from services.ingest.service.intake import FileRequest
 from shared.contracts.problem import FieldError
 from shared.errors import InvalidInputError
 
 Form = TypeVar("Form", bound=BaseModel)
 
 
-def import_request(fields: Mapping[str, str]) -> FileRequest:
+def import_request(fields: Mapping[str, str]) -> ImportRequest:
     """Fields of `POST /api/imports`; raises InvalidInputError."""
     form = _read(ImportForm, fields)
-    return FileRequest(
+    return ImportRequest(
         kind=ImportKind.FILE,
         options=form.options(),
         table=form.table,
@@ -26,28 +25,21 @@ def import_request(fields: Mapping[str, str]) -> FileRequest:
     )
 
 
-def upload_csv_request(fields: Mapping[str, str]) -> FileRequest:
+def upload_csv_request(fields: Mapping[str, str]) -> ImportRequest:
     """Fields of `POST /api/upload-csv/`; raises InvalidInputError."""
     form = _read(UploadCsvForm, fields)
-    return FileRequest(
+    return ImportRequest(
         kind=ImportKind.FILE,
         options=ImportOptions(format=FileFormat.CSV),
         table=form.table_name,
-        etl_name=None,
         email=form.email,
     )
 
 
-def catalog_file_request(fields: Mapping[str, str]) -> FileRequest:
+def catalog_file_request(fields: Mapping[str, str]) -> ImportRequest:
     """Fields of `POST /api/data/file/`; raises InvalidInputError."""
     form = _read(CatalogFileForm, fields)
-    return FileRequest(
-        kind=ImportKind.CATALOG_FILE,
-        options=ImportOptions(),
-        table=None,
-        etl_name=None,
-        email=form.email,
-    )
+    return ImportRequest(kind=ImportKind.CATALOG_FILE, email=form.email)
 
 
 def multipart(form: type[BaseModel], *, example: Mapping[str, str]) -> dict[str, Any]:

@@ -51,9 +51,7 @@ async def imports_create(
     The same bytes by the same caller into the same table with the same options, while one is
     queued or running, is the same import.
     """
-    run = await state.intake.submit_file(
-        body, import_request, caller=caller, request_key=request_key
-    )
+    run = await state.intake.submit_file(caller, body, import_request, request_key=request_key)
     return accepted(run, response)
 
 

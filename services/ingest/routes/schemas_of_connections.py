@@ -17,13 +17,14 @@ from pydantic_core import PydanticCustomError
 from services.ingest.connections.domain import (
     Login,
     QueryWanted,
+    SavedConnection,
+    SourceId,
     SourceKind,
     SourceTarget,
     TableWanted,
     Wanted,
 )
-from services.ingest.connections.repository import SavedSource
-from services.ingest.domain import ImportOptions, Mode, OnError
+from services.ingest.domain import ImportKind, ImportOptions, ImportRequest, Mode, OnError
 from services.ingest.routes.schemas import Names
 from shared.contracts.base import (
     AnswerModel,
@@ -136,7 +137,7 @@ class SourceAnswer(AnswerModel):
     created_at: datetime
 
     @classmethod
-    def of(cls, saved: SavedSource) -> Self:
+    def of(cls, saved: SavedConnection) -> Self:
         """A saved source as its owner sees it."""
         target = saved.target
         return cls(
@@ -208,6 +209,23 @@ class DatabaseImport(RequestModel):
         assert self.table is not None
         return table_wanted(self.table)
 
+    def given(self) -> Login | SourceId:
+        """The log-in, or the saved connection that has it."""
+        if self.source is not None:
+            return self.source.login()
+        assert self.source_id is not None
+        return SourceId(self.source_id)
+
+    def request(self) -> ImportRequest:
+        """The import that is asked for."""
+        return ImportRequest(
+            kind=ImportKind.DATABASE,
+            options=self.options(),
+            table=self.into,
+            etl_name=self.etl_name,
+            email=self.email,
+        )
+
     def options(self) -> ImportOptions:
         """What is to be done with the rows."""
         return ImportOptions(
@@ -273,6 +291,12 @@ class CatalogDatabase(RequestModel):
                 "dsn", "`dsn` is for Oracle, in place of `host`, `port` and `dbname`"
             )
         return self
+
+    def request(self) -> ImportRequest:
+        """The import that is asked for."""
+        return ImportRequest(
+            kind=ImportKind.CATALOG_DATABASE, etl_name=self.etl_name, email=self.email
+        )
 
     def login(self) -> Login:
         """The log-in that it is; for Oracle `dbname` is the service name."""

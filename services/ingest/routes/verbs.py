@@ -22,9 +22,7 @@ async def upload_csv_action(
     body: Body, caller: Importer, state: State, response: Response, request_key: RequestKey
 ) -> ImportAnswer:
     """Queue the import of a CSV file; the result is mailed to `email`."""
-    run = await state.intake.submit_file(
-        body, upload_csv_request, caller=caller, request_key=request_key
-    )
+    run = await state.intake.submit_file(caller, body, upload_csv_request, request_key=request_key)
     return accepted(run, response)
 
 
@@ -39,6 +37,6 @@ async def data_file_action(
 ) -> ImportAnswer:
     """Queue a CSV, JSON or NDJSON file of `etl_name,schema_name,table_name` for the catalog."""
     run = await state.intake.submit_file(
-        body, catalog_file_request, caller=caller, request_key=request_key
+        caller, body, catalog_file_request, request_key=request_key
     )
     return accepted(run, response)

@@ -19,9 +19,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest.domain import ImportKind, Run, State, Submission
+from services.ingest.domain import OPTIONS, ImportKind, Run, State, Submission
 from services.ingest.errors import AlreadyQueuedError, BeingCommittedError
-from services.ingest.runs.row import COLUMNS, OPTIONS, run_of
+from services.ingest.runs.row import COLUMNS, run_of
 from services.ingest.tables import answers, imports
 from shared.contracts.auth import Caller
 from shared.process.request_id import current_request_id
@@ -62,13 +62,13 @@ class QueueFigures:
 
 async def queue(connection: AsyncConnection, submission: Submission) -> Run | None:
     """Insert a queued run; None when the same import is open or its request key is taken."""
-    upload = submission.upload
+    request, upload = submission.request, submission.upload
     values = {
-        "kind": submission.kind.value,
-        "table_name": submission.table,
-        "options": OPTIONS.dump_python(submission.options, mode="json"),
-        "etl_name": submission.etl_name,
-        "email": submission.email,
+        "kind": request.kind.value,
+        "table_name": request.table,
+        "options": OPTIONS.dump_python(request.options, mode="json"),
+        "etl_name": request.etl_name,
+        "email": request.email,
         "caller": submission.caller.model_dump(mode="json"),
         "submitted_by_sub": submission.caller.sub,
         "submitted_by_label": submission.caller.label,

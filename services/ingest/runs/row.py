@@ -6,10 +6,10 @@ from typing import Any, Protocol
 from pydantic import TypeAdapter
 
 from services.ingest.domain import (
+    OPTIONS,
     FormatFound,
     ImportId,
     ImportKind,
-    ImportOptions,
     InferredColumn,
     RowCounts,
     Run,
@@ -18,7 +18,6 @@ from services.ingest.domain import (
 from shared.contracts.auth import Caller
 from shared.contracts.problem import ProblemDocument
 
-OPTIONS = TypeAdapter(ImportOptions)
 FORMAT = TypeAdapter(FormatFound)
 INFERRED = TypeAdapter(tuple[InferredColumn, ...])
 

@@ -9,15 +9,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.connections import repository
 from services.ingest.connections.access import SourceAccess
-from services.ingest.connections.crypto import UnreadablePasswordError, read_row, source_row
-from services.ingest.connections.domain import Login
-from services.ingest.connections.repository import Read
+from services.ingest.connections.crypto import UnreadablePasswordError, source_row
+from services.ingest.connections.domain import Login, Wanted
 from services.ingest.domain import ImportKind, Outcome, Progress, RowCounts, Run
 from services.ingest.errors import PasswordGoneError
 from services.ingest.load.load import load_source
 from services.ingest.plan.described import TargetTypes
 from services.ingest.plan.described_columns import matched, new_table
 from services.ingest.read.database import DatabaseSource, opened
+from services.ingest.runs import reads
+from services.ingest.runs.reads import read_row
 from services.ingest.work.attempt import Attempt
 from services.ingest.work.loads import Load
 from shared.contracts.records import TableContract
@@ -47,16 +48,16 @@ class DatabaseLoads:
         Raises SourceAwayError when the source was lost: nothing is loaded then, and the run is
         tried again.
         """
-        read, login = await self._read(attempt.run)
-        if read.wanted is None:
+        wanted, login = await self._read(attempt.run)
+        if wanted is None:
             raise ValueError("an import of rows wants a table or a query")
-        async with opened(self.access, login, read.wanted) as source:
+        async with opened(self.access, login, wanted) as source:
             return await _load(source, attempt)
 
     async def load_scan(self, attempt: Attempt) -> Outcome:
         """Every table of a database into the catalog, under its ETL: all of them, or none."""
         run = attempt.run
-        _read, login = await self._read(run)
+        _wanted, login = await self._read(run)
         # Gathered before the catalog hears of it: a source that is lost half-way adds nothing.
         with tempfile.SpooledTemporaryFile(SCAN_IN_MEMORY_BYTES) as lines:
             tables = 0
@@ -86,19 +87,28 @@ class DatabaseLoads:
     async def forget_passwords(self) -> None:
         """Forget the passwords that no import needs any more."""
         async with self.engine.begin() as connection:
-            await repository.forget_passwords(connection, days=self.password_retention_days)
+            await reads.forget_passwords(connection, days=self.password_retention_days)
 
-    async def _read(self, run: Run) -> tuple[Read, Login]:
+    async def _read(self, run: Run) -> tuple[Wanted | None, Login]:
+        """What to read, and the log-in: the run's own, or the saved connection's as it is now."""
         async with self.engine.connect() as connection:
-            read = await repository.read_of(connection, run.id)
-        if read is None or read.sealed_password is None:
+            read = await reads.one(connection, run.id)
+            saved = None
+            if read is not None and read.source_id is not None:
+                saved = await repository.kept(connection, read.source_id)
+        if read is None:
+            raise ValueError("an import from a database says what it reads")
+        if saved is not None:
+            target, sealed, row = saved.target, saved.sealed_password, source_row(saved.id)
+        elif read.sealed_password is not None:
+            target, sealed, row = read.target, read.sealed_password, read_row(run.id)
+        else:
             raise PasswordGoneError("the password of the source is no longer kept: submit it again")
-        row = read_row(run.id) if read.source_id is None else source_row(read.source_id)
         try:
-            password = self.access.keyring.open(read.sealed_password, row=row)
+            password = self.access.keyring.open(sealed, row=row)
         except UnreadablePasswordError as exc:
             raise PasswordGoneError(f"{exc}: submit it again") from exc
-        return read, Login(read.target, password)
+        return read.wanted, Login(target, password)
 
 
 async def _load(source: DatabaseSource, attempt: Attempt) -> Outcome:

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
+import asyncpg
+
 from services.records import incoming
 from services.records.domain import Level, PageOfRecords, Record, Sent, Table
 from services.records.errors import RecordNotFoundError
@@ -14,7 +16,6 @@ from services.records.repository import rows, writes
 from services.records.repository.driver import Driver
 from services.records.service.known_tables import KnownTables
 from shared.contracts.auth import Caller
-from shared.store.engine import RawPool
 from shared.store.idempotency import current_claim, seal_raw
 
 
@@ -22,7 +23,7 @@ from shared.store.idempotency import current_claim, seal_raw
 class Records:
     """Records read in pages, and read, inserted, changed, replaced and deleted one at a time."""
 
-    pool: RawPool
+    pool: "asyncpg.Pool[asyncpg.Record]"
     tables: KnownTables
 
     async def page(

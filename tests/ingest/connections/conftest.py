@@ -9,7 +9,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from deploy.local.valkey import Valkey
-from tests.ingest.sources.driving import Elsewhere, running_elsewhere
+from tests.ingest.connections.driving import Elsewhere, running_elsewhere
 from tests.support.certificates import self_signed, server_context
 from tests.support.databases import Database
 from tests.support.issuer import Issuer

@@ -10,8 +10,8 @@ from services.ingest.connections.crypto import Keyring, UnreadablePasswordError
 from services.ingest.rotate import Rotated, rotate
 from shared.contracts.auth import Role, Scope
 from shared.store.engine import database_engine
+from tests.ingest.connections.driving import KEY, Elsewhere
 from tests.ingest.driving import ANN
-from tests.ingest.sources.driving import KEY, Elsewhere
 from tests.support.databases import PASSWORD
 from tests.support.issuer import machine, person
 

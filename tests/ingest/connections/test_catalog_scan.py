@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from services.ingest.connections.scanning import spelled
+from services.ingest.connections.oracle.scan import spelled
 from shared.contracts.auth import Scope
 from shared.contracts.catalog import ScannedColumn
-from tests.ingest.sources.driving import ORACLE_PASSWORD, Elsewhere
+from tests.ingest.connections.driving import ORACLE_PASSWORD, Elsewhere
 from tests.support.databases import OWNER, PASSWORD
 from tests.support.issuer import machine
 from tests.support.oracle import types

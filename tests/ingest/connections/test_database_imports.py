@@ -12,8 +12,8 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
+from tests.ingest.connections.driving import ORACLE_PASSWORD, Elsewhere
 from tests.ingest.driving import ANN
-from tests.ingest.sources.driving import ORACLE_PASSWORD, Elsewhere
 from tests.support.databases import PASSWORD
 from tests.support.issuer import person
 from tests.support.oracle import types

@@ -8,9 +8,9 @@ import pytest
 from services.ingest.connections.crypto import (
     Keyring,
     UnreadablePasswordError,
-    read_row,
     source_row,
 )
+from services.ingest.runs.reads import read_row
 
 
 def key() -> str:

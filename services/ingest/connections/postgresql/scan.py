@@ -1,0 +1,52 @@
+"""Which tables a PostgreSQL database holds, with columns, types and row estimates."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from services.ingest.connections.postgresql.session import Connection, translated
+from shared.contracts.catalog import NAME_LIMIT, ScannedColumn, ScannedTable
+
+TABLES_AT_ONCE = 500
+
+# information_schema shows what this user may see; reltuples is -1 before the first ANALYZE.
+TABLES = """
+SELECT t.table_schema::text AS schema, t.table_name::text AS name,
+       nullif(greatest(c.reltuples, -1), -1)::bigint AS estimate,
+       array_agg(a.attname::text ORDER BY a.attnum) AS columns,
+       array_agg(format_type(a.atttypid, a.atttypmod) ORDER BY a.attnum) AS types,
+       array_agg(NOT a.attnotnull ORDER BY a.attnum) AS nullable
+FROM information_schema.tables t
+JOIN pg_namespace n ON n.nspname = t.table_schema
+JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name
+LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE t.table_type = 'BASE TABLE'
+  AND t.table_schema NOT IN ('pg_catalog', 'information_schema')
+GROUP BY t.table_schema, t.table_name, c.reltuples
+ORDER BY t.table_schema, t.table_name
+"""
+
+
+async def scan_postgresql(
+    connection: Connection, *, answer_s: float
+) -> AsyncIterator[ScannedTable]:
+    """Base tables in order; raises SourceUnusableError, SourceAwayError."""
+    with translated():
+        cursor = await connection.cursor(TABLES)
+    while True:
+        with translated():
+            async with asyncio.timeout(answer_s):
+                rows = await cursor.fetch(TABLES_AT_ONCE)
+        for row in rows:
+            columns = zip(row["columns"], row["types"], row["nullable"], strict=True)
+            yield ScannedTable(
+                schema_name=row["schema"],
+                table_name=row["name"],
+                columns=tuple(
+                    ScannedColumn(name=name, type=type_[:NAME_LIMIT], nullable=nullable)
+                    for name, type_, nullable in columns
+                    if name is not None
+                ),
+                estimated_rows=row["estimate"],
+            )
+        if len(rows) < TABLES_AT_ONCE:
+            return
