@@ -5,16 +5,22 @@ from dataclasses import replace
 
 from starlette.types import Receive
 
-from gateway.dependencies import GatewayState
+from gateway.bodies import read_whole, replayed
 from gateway.errors import ClientTooSlowError, SignInUnavailableError
 from gateway.incoming import Incoming
-from gateway.limits import PEEKED, classify, peek
+from gateway.limits import classify
 from gateway.metrics import rate_limited
+from gateway.process import GatewayState
 from gateway.rate_limit import LimitsDownError
 from gateway.reply import Reply
+from shared.contracts.auth import OTP_REQUEST_PATH, TOKEN_FORM_PATH
 from shared.errors import TooManyRequestsError, UnauthenticatedError, UnavailableError
 
 BEARER = "bearer "
+SIGN_IN_BODY_BYTES = 64 * 1024
+"""No sign-in needs a larger body."""
+LIMITED_BY_BODY = frozenset({TOKEN_FORM_PATH, OTP_REQUEST_PATH})
+"""Calls whose limits depend on their body."""
 
 
 async def subject_of(state: GatewayState, incoming: Incoming) -> str | None:
@@ -40,19 +46,21 @@ async def admit(
     *,
     subject: str | None,
 ) -> tuple[Incoming, Receive]:
-    """Count the request; gives it back, with its body untouched.
+    """Count the request; returns it and its `receive`, which still yields the whole body.
 
     Raises TooManyRequestsError (429), and for sign-in SignInUnavailableError (503) while Redis
     is away; everything else goes on uncounted then.
     """
     body = b""
-    if incoming.path in PEEKED and incoming.has_body:
+    if incoming.path in LIMITED_BY_BODY and incoming.has_body:
         try:
             async with asyncio.timeout(state.settings.idle_timeout_s):
-                body, receive = await peek(receive)
+                body = await read_whole(receive, limit_bytes=SIGN_IN_BODY_BYTES)
         except TimeoutError as exc:
             raise ClientTooSlowError("no more of the body arrived; send it again") from exc
-        incoming = replace(incoming, expects_continue=False)  # it was answered by the peeking
+        receive = replayed(body, receive)
+        # The reading has sent `100 Continue`.
+        incoming = replace(incoming, expects_continue=False)
     classified = classify(state.settings, incoming, subject=subject, body=body)
     try:
         verdict = await state.limiter.check(classified.limits)

@@ -8,16 +8,16 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from gateway.admission import admit, subject_of
-from gateway.dependencies import GatewayState, gateway_state
-from gateway.errors import ClientGoneError, MethodNotAllowedError, RouteUnknownError
+from gateway.errors import ClientGoneError, MethodNotAllowedError
 from gateway.incoming import Incoming, read_head
 from gateway.journal import CLIENT_LEFT, QUIET_ROUTES, Entry, tell, tell_unread
 from gateway.metrics import requests_running
+from gateway.process import GatewayState, gateway_state
 from gateway.proxy import Exchange, Stopping
 from gateway.reply import Reply
 from gateway.routing import rule_for
 from gateway.settings import GatewaySettings
-from shared.errors import ProblemError
+from shared.errors import NotFoundError, ProblemError, TooLargeError
 from shared.process.request_id import accepted_or_new, current_request_id
 from shared.process.settings import MailSettings
 
@@ -126,7 +126,12 @@ class Gateway:
             await own(state, incoming, reply)
             return
         if rule is None:
-            raise RouteUnknownError("there is nothing here; /docs lists every call")
+            raise NotFoundError("there is nothing here; /docs lists every call")
+        limit_bytes = self.settings.body_limit_bytes
+        if not rule.takes_files and (incoming.length or 0) > limit_bytes:
+            raise TooLargeError(
+                f"the body of this call has at most {limit_bytes} bytes", limit_bytes=limit_bytes
+            )
         exchange = Exchange(
             state.session,
             self.settings,

@@ -11,10 +11,10 @@ import importlib.resources
 from dataclasses import dataclass
 from functools import cache
 
-from gateway.dependencies import GatewayState
-from gateway.errors import RouteUnknownError
 from gateway.incoming import Incoming
+from gateway.process import GatewayState
 from gateway.reply import Reply
+from shared.errors import NotFoundError
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
@@ -119,7 +119,7 @@ async def front_door(_state: GatewayState, _incoming: Incoming, reply: Reply) ->
 
 async def _send_asset(incoming: Incoming, reply: Reply, name: str) -> None:
     if name not in _ASSETS:
-        raise RouteUnknownError("the documentation has no such file")
+        raise NotFoundError("the documentation has no such file")
     # Compressing Swagger UI takes a tenth of a second; the event loop does not wait for it.
     found = await asyncio.to_thread(_asset, name)
     headers = {

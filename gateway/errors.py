@@ -3,14 +3,6 @@
 from shared.errors import ProblemError, UnavailableError
 
 
-class RouteUnknownError(ProblemError):
-    """No service has this path."""
-
-    status = 404
-    code = "not_found"
-    title = "Not found"
-
-
 class MethodNotAllowedError(ProblemError):
     """One of the gateway's own paths, called with a method that it does not have."""
 
@@ -25,14 +17,6 @@ class BadRequestError(ProblemError):
     status = 400
     code = "bad_request"
     title = "The request cannot be read"
-
-
-class BodyTooLargeError(ProblemError):
-    """A sign-in call with a body that no sign-in needs."""
-
-    status = 413
-    code = "too_large"
-    title = "Too large"
 
 
 class ClientTooSlowError(ProblemError):

@@ -90,48 +90,32 @@ def read_head(scope: Scope, *, trusted_proxies: Sequence[Network]) -> Incoming:
 
     Raises BadRequestError for a head that cannot be passed on faithfully.
     """
-    kept: list[tuple[str, str]] = []
-    special: dict[bytes, list[bytes]] = {}
-    try:
-        for name, value in scope["headers"]:
-            if name in _DROPPED or name.startswith(b"x-forwarded-"):
-                special.setdefault(name, []).append(value)
-            else:
-                kept.append((name.decode("ascii"), value.decode()))
-        raw_path: bytes = scope["raw_path"]
-        path = without_slash(raw_path.partition(b"?")[0].decode("ascii"))
-        query = scope["query_string"].decode("ascii")
-    except UnicodeDecodeError as exc:
-        raise BadRequestError("the request's head holds bytes that are not UTF-8") from exc
-    coding = special.get(b"transfer-encoding")
-    if coding is not None and [value.strip().lower() for value in coding] != [b"chunked"]:
-        raise BadRequestError("the only transfer coding taken is `chunked`")
-    if b"connection" in special:
-        kept = _without_named(kept, special[b"connection"])
-    known = {name: value for name, value in kept if name in _READ}
-    request_id = accepted_or_new(_only(special, _REQUEST_ID))
-    address, scheme = _origin(scope, special, trusted_proxies)
-    host = _host(scope, special)
-    kept += [
+    headers, withheld = _headers(scope)
+    path, query = _target(scope)
+    known = {name: value for name, value in headers if name in _READ}
+    length = known.get("content-length")
+    request_id = accepted_or_new(_only(withheld, _REQUEST_ID))
+    address, scheme = _origin(scope, withheld, trusted_proxies)
+    host = _host(scope, withheld)
+    headers += [
         ("x-request-id", request_id),
         ("x-forwarded-for", address),
         ("x-forwarded-proto", scheme),
         ("x-forwarded-host", host),
         ("forwarded", _forwarded(address, scheme, host)),
     ]
-    length = known.get("content-length")
     return Incoming(
         method=scope["method"],
         path=path,
         query=query,
-        headers=kept,
+        headers=headers,
         request_id=request_id,
         address=address,
         scheme=scheme,
         host=host,
-        has_body=b"transfer-encoding" in special or (length is not None and length != "0"),
+        has_body=b"transfer-encoding" in withheld or (length is not None and length != "0"),
         length=int(length) if length is not None and length.isdecimal() else None,
-        expects_continue=b"expect" in special,
+        expects_continue=b"expect" in withheld,
         authorization=known.get("authorization"),
         content_type=known.get("content-type", "").partition(";")[0].strip().lower(),
         if_none_match=known.get("if-none-match"),
@@ -143,10 +127,46 @@ _READ = frozenset(
     {"content-length", "content-type", "authorization", "if-none-match", "accept-encoding"}
 )
 
+Headers = list[tuple[str, str]]
+Withheld = dict[bytes, list[bytes]]
+"""Headers that are not passed on, each with all of its values."""
 
-def _without_named(
-    headers: list[tuple[str, str]], connection: list[bytes]
-) -> list[tuple[str, str]]:
+
+def _headers(scope: Scope) -> tuple[Headers, Withheld]:
+    """The headers that are passed on, and those that are not."""
+    passed: Headers = []
+    withheld: Withheld = {}
+    try:
+        for name, value in scope["headers"]:
+            if name in _DROPPED or name.startswith(b"x-forwarded-"):
+                withheld.setdefault(name, []).append(value)
+            else:
+                passed.append((name.decode("ascii"), value.decode()))
+    except UnicodeDecodeError as exc:
+        raise BadRequestError(f"the header {_shown(name)} is not valid UTF-8") from exc
+    coding = withheld.get(b"transfer-encoding")
+    if coding is not None and [value.strip().lower() for value in coding] != [b"chunked"]:
+        raise BadRequestError("the only transfer coding taken is `chunked`")
+    if b"connection" in withheld:
+        passed = _without_named(passed, withheld[b"connection"])
+    return passed, withheld
+
+
+def _shown(name: bytes) -> str:
+    return name.decode("ascii", "backslashreplace")
+
+
+def _target(scope: Scope) -> tuple[str, str]:
+    """Path and query, both as sent."""
+    raw_path: bytes = scope["raw_path"]
+    query: bytes = scope["query_string"]
+    try:
+        return without_slash(raw_path.partition(b"?")[0].decode("ascii")), query.decode("ascii")
+    except UnicodeDecodeError as exc:
+        raise BadRequestError("percent-encode everything but ASCII in the address") from exc
+
+
+def _without_named(headers: Headers, connection: list[bytes]) -> Headers:
     named = {
         token.strip().lower()
         for value in connection
@@ -157,13 +177,13 @@ def _without_named(
     return [(name, value) for name, value in headers if name not in named]
 
 
-def _only(special: dict[bytes, list[bytes]], name: bytes) -> str | None:
-    values = special.get(name, [])
+def _only(withheld: Withheld, name: bytes) -> str | None:
+    values = withheld.get(name, [])
     return values[0].decode("latin-1") if len(values) == 1 else None
 
 
-def _host(scope: Scope, special: dict[bytes, list[bytes]]) -> str:
-    hosts = special.get(b"host", [])
+def _host(scope: Scope, withheld: Withheld) -> str:
+    hosts = withheld.get(b"host", [])
     if not hosts and scope["http_version"] == "1.0":
         server = scope.get("server") or ("localhost", None)
         return str(server[0])
@@ -173,9 +193,7 @@ def _host(scope: Scope, special: dict[bytes, list[bytes]]) -> str:
     return host
 
 
-def _origin(
-    scope: Scope, special: dict[bytes, list[bytes]], trusted: Sequence[Network]
-) -> tuple[str, str]:
+def _origin(scope: Scope, withheld: Withheld, trusted: Sequence[Network]) -> tuple[str, str]:
     """The client's address and scheme.
 
     Behind trusted proxies: the last address in X-Forwarded-For that is not one of theirs.
@@ -185,10 +203,10 @@ def _origin(
     scheme = str(scope["scheme"])
     if not trusted or not _is_trusted(peer, trusted):
         return peer, scheme
-    proto = _only(special, b"x-forwarded-proto")
+    proto = _only(withheld, b"x-forwarded-proto")
     if proto in ("http", "https"):
         scheme = proto
-    chain = b",".join(special.get(b"x-forwarded-for", [])).decode("latin-1").split(",")
+    chain = b",".join(withheld.get(b"x-forwarded-for", [])).decode("latin-1").split(",")
     address = peer
     for hop in reversed([part.strip() for part in chain if part.strip()]):
         if (candidate := _address(hop)) is None:

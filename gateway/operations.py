@@ -7,8 +7,8 @@ import aiohttp
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from yarl import URL
 
-from gateway.dependencies import GatewayState
 from gateway.incoming import Incoming
+from gateway.process import GatewayState
 from gateway.proxy import Upstream
 from gateway.reply import Reply
 from shared.http.health import Health, run_probes

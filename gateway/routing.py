@@ -27,6 +27,8 @@ class Rule:
     service: Service
     below: bool = False
     exact: bool = True
+    takes_files: bool = False
+    """Files have their own limit, at the service."""
 
 
 RULES = (
@@ -45,10 +47,10 @@ RULES = (
     Rule("/api/update-record", Service.RECORDS),
     Rule("/api/delete-record", Service.RECORDS),
     Rule("/api/tables", Service.RECORDS, below=True),
-    Rule("/api/upload-csv", Service.INGEST),
-    Rule("/api/data/file", Service.INGEST),
+    Rule("/api/upload-csv", Service.INGEST, takes_files=True),
+    Rule("/api/data/file", Service.INGEST, takes_files=True),
     Rule("/api/data/database", Service.INGEST),
-    Rule("/api/imports", Service.INGEST, below=True),
+    Rule("/api/imports", Service.INGEST, below=True, takes_files=True),
     Rule("/api/sources", Service.INGEST, below=True),
 )
 

@@ -35,6 +35,8 @@ class GatewaySettings(ProcessSettings):
     """How long running requests may go on after SIGTERM."""
     head_limit_bytes: int = 32 * 1024
     """Request line and headers together."""
+    body_limit_bytes: int = 64 * 1024**2
+    """Of every call but those that take files; a service may take less."""
     upstream_connections: int = 200
     """To each service."""
 

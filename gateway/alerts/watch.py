@@ -1,7 +1,6 @@
 """The task of each gateway process that counts errors and sends the mails."""
 
 import asyncio
-import contextlib
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from gateway.alerts.ledger import Ledger
 from gateway.alerts.mails import Mail, counters_down, digest, first_of_its_kind
 from gateway.metrics import alert_mails
 from shared.process import mail as mail_server
+from shared.process.duties import Duty, on_duty
 from shared.process.settings import MailSettings
 
 FLUSH_EVERY_S = 1.0
@@ -36,14 +36,12 @@ class ErrorWatch:
         *,
         recipients: Sequence[str],
         window_s: float,
-        flush_every_s: float = FLUSH_EVERY_S,
         retry_mail_s: float = RETRY_MAIL_S,
     ) -> None:
         self._ledger = Ledger(redis, window_s=window_s)
         self._mail = mail
         self._recipients = tuple(recipients)
         self._window_s = window_s
-        self._flush_every_s = flush_every_s
         self._retry_mail_s = retry_mail_s
         self._counted: dict[Kind, Counted] = {}
         self._loop = asyncio.get_running_loop()
@@ -55,15 +53,6 @@ class ErrorWatch:
             kind = Kind(method="*", route="other", status=kind.status, code="other")
         before = self._counted.get(kind)
         self._counted[kind] = Counted(kind, (before.count if before else 0) + 1, example)
-
-    async def run(self) -> None:
-        """Until cancelled; outlives Redis and the mail server."""
-        while True:
-            await asyncio.sleep(self._flush_every_s)
-            try:
-                await self.round()
-            except Exception:  # an edge: what goes wrong with telling must not stop serving
-                log.exception("alerts_failed")
 
     async def round(self) -> None:
         """One turn: hand over what was counted, write a digest that is due, send what waits."""
@@ -158,15 +147,9 @@ async def error_watch(
     if mail is None or not recipients:
         yield None
         return
-    watch = ErrorWatch(
-        redis, mail, recipients=recipients, window_s=window_s, flush_every_s=flush_every_s
-    )
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(watch.run())
-        try:
+    watch = ErrorWatch(redis, mail, recipients=recipients, window_s=window_s)
+    try:
+        async with on_duty(Duty("alerts", watch.round, every_s=flush_every_s)):
             yield watch
-        finally:
-            running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await running
-            await watch.round()
+    finally:
+        await watch.round()

@@ -1,13 +1,11 @@
 """What one process of the records service holds, and what it does beside its requests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
-import structlog
 from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -24,11 +22,11 @@ from services.records.settings import RecordsSettings
 from services.records.tables import idempotency, outbox
 from shared.contracts.catalog import TableEvent
 from shared.http.peers import PeerClient, TokenSource, http_client
-from shared.process.tasks import end
+from shared.process.duties import Duty, on_duty
 from shared.security.tokens import JwksOverHttp, Verifier
-from shared.store.engine import database_engine, database_pool
-from shared.store.idempotency import purge_forever
-from shared.store.outbox import deliver_forever
+from shared.store.engine import RawConnection, RawPool, database_engine, database_pool
+from shared.store.idempotency import PURGE_EVERY_S, purge
+from shared.store.outbox import deliver_due
 
 SESSION = {
     "timezone": "UTC",
@@ -39,8 +37,7 @@ SESSION = {
 }
 """How values are read and written: times in UTC, everything in ISO 8601."""
 RECONNECT_S = 1.0
-
-log = structlog.get_logger()
+DELIVER_EVERY_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,8 @@ async def opened(settings: RecordsSettings) -> AsyncIterator[RecordsProcess]:
         subjects = SubjectClient(PeerClient(http, tokens, base_url=settings.auth_url))
         catalog = CatalogClient(PeerClient(http, tokens, base_url=settings.catalog_url))
         known, wake = KnownTables(pool), asyncio.Event()
-        async with _background(engine, known, catalog, wake=wake, database_url=url):
+        duties = _duties(engine, known, catalog, wake=wake, database_url=url)
+        async with on_duty(*duties):
             yield RecordsProcess(
                 settings=settings,
                 verifier=verifier,
@@ -88,7 +86,7 @@ async def opened(settings: RecordsSettings) -> AsyncIterator[RecordsProcess]:
 
 async def _databases(
     stack: AsyncExitStack, settings: RecordsSettings, url: str
-) -> "tuple[AsyncEngine, asyncpg.Pool[asyncpg.Record], asyncpg.Pool[asyncpg.Record]]":
+) -> tuple[AsyncEngine, RawPool, RawPool]:
     engine = await stack.enter_async_context(
         database_engine(
             url,
@@ -118,46 +116,39 @@ async def _databases(
     return engine, pool, exports_pool
 
 
-async def _nothing_to_reset(_connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def _nothing_to_reset(_connection: RawConnection) -> None:
     """Settings are only ever changed with SET LOCAL, and nothing is listened to in this pool."""
 
 
-@asynccontextmanager
-async def _background(
+def _duties(
     engine: AsyncEngine,
     known: KnownTables,
     catalog: CatalogClient,
     *,
     wake: asyncio.Event,
     database_url: str,
-) -> AsyncIterator[None]:
+) -> Sequence[Duty]:
     """Deliveries to the catalog, the purge of kept answers, and the listener for changed tables."""
 
-    async def deliver(payload: Mapping[str, Any]) -> None:
+    async def deliver_event(payload: Mapping[str, Any]) -> None:
         await catalog.send(TableEvent.model_validate(payload))
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [
-            group.create_task(deliver_forever(engine, outbox, {TABLE_EVENT: deliver}, wake=wake)),
-            group.create_task(purge_forever(engine, idempotency)),
-            group.create_task(_listen_forever(known, database_url)),
-        ]
-        try:
-            yield
-        finally:
-            await end(tasks)
+    async def deliver() -> None:
+        await deliver_due(engine, outbox, {TABLE_EVENT: deliver_event})
 
-
-async def _listen_forever(known: KnownTables, database_url: str) -> None:
-    """Forget tables as soon as another process says that it changed them.
-
-    Only a hint, since every statement looks at the versions; but after a lost connection, which
-    may mean another database (a restored one), nothing known is kept.
-    """
-    while True:
+    async def listen() -> None:
+        # Only a hint, since every statement looks at the versions; but after a lost connection,
+        # which may mean another database (a restored one), nothing known is kept.
         try:
             await notices.listen(database_url, listening=known.clear, changed=known.forget)
-        except ConnectionError as exc:
-            log.warning("listener_waits_for_database", error=str(exc))
-        known.clear()
-        await asyncio.sleep(RECONNECT_S)
+        finally:
+            known.clear()
+
+    async def purge_answers() -> None:
+        await purge(engine, idempotency)
+
+    return (
+        Duty("deliver", deliver, every_s=DELIVER_EVERY_S, woken_by=wake),
+        Duty("listen", listen, every_s=RECONNECT_S),
+        Duty("purge", purge_answers, every_s=PURGE_EVERY_S),
+    )

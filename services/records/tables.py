@@ -21,6 +21,7 @@ from sqlalchemy.dialects.postgresql import OID
 from shared.store.idempotency import idempotency_table
 from shared.store.identifiers import metadata_of
 from shared.store.outbox import outbox_table
+from shared.store.transaction import Bookkeeping
 
 metadata = metadata_of("records")
 
@@ -55,3 +56,11 @@ Index(None, grants.c.sub)
 
 outbox = outbox_table(metadata)
 idempotency = idempotency_table(metadata)
+
+BOOKS = Bookkeeping(
+    service="records",
+    idempotency=idempotency,
+    outbox=outbox,
+    settings={"statement_timeout": "10min"},
+)
+"""What a transaction of this service writes beside its work."""

@@ -1,7 +1,9 @@
-"""Who a caller is, as the access token says it and as services tell one another."""
+"""Who a caller is, in the access token and between services, and the calls that sign it in."""
 
+import json
 from enum import StrEnum
 from typing import NewType
+from urllib.parse import parse_qs
 
 from pydantic import BaseModel, ConfigDict
 
@@ -79,3 +81,32 @@ class IssuedToken(AnswerModel):
     access_token: str
     expires_in: int
     """Seconds."""
+
+
+TOKEN_FORM_PATH = "/api/auth/token"  # noqa: S105 - a path
+OTP_REQUEST_PATH = "/api/auth/otp"
+OTP_VERIFY_PATH = "/api/auth/otp/verify"
+SIGN_IN_PATH = "/api/token"
+SIGN_IN_PATHS = frozenset({TOKEN_FORM_PATH, OTP_REQUEST_PATH, OTP_VERIFY_PATH, SIGN_IN_PATH})
+"""The POST calls with which a caller proves who it is, without a slash at their end."""
+
+
+def email_in(body: bytes) -> str | None:
+    """The address, in lower case, for which the body of `OTP_REQUEST_PATH` requests a code."""
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    email = content.get("email") if isinstance(content, dict) else None
+    return email.strip().casefold() if isinstance(email, str) else None
+
+
+def is_refresh(media_type: str, body: bytes) -> bool:
+    """Whether the body of `TOKEN_FORM_PATH` certainly requests a refresh rather than a sign-in."""
+    if media_type != "application/x-www-form-urlencoded":
+        return False
+    try:
+        form = parse_qs(body.decode("ascii"), keep_blank_values=True, max_num_fields=50)
+    except ValueError:
+        return False
+    return form.get("grant_type") == ["refresh_token"]

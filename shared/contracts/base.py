@@ -2,11 +2,16 @@
 
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from shared.values.texts import storable
 
 Item = TypeVar("Item")
+
+LARGEST_BIGINT = 2**63 - 1
+
+Id = Annotated[int, Field(ge=1, le=LARGEST_BIGINT)]
+"""An id in a path, a query or a body: what an identity column of PostgreSQL can hold."""
 
 
 def _storable_secret(secret: SecretStr) -> SecretStr:

@@ -12,11 +12,13 @@ from pydantic import (
     model_validator,
 )
 
-from shared.contracts.base import AnswerModel, RequestModel, StorableText
+from shared.contracts import base
+from shared.contracts.base import AnswerModel, Id, RequestModel, StorableText
 
 NAME_LIMIT = 500
 """Characters of a name in the catalog: four bytes each still fit into an index of PostgreSQL."""
-LARGEST_BIGINT = 2**63 - 1
+LARGEST_BIGINT = base.LARGEST_BIGINT
+ImportNumber = Id
 
 
 def not_blank(name: str) -> str:
@@ -33,7 +35,6 @@ CatalogName = Annotated[
     AfterValidator(not_blank),
 ]
 """The name of an ETL, schema or table, kept letter by letter as its source spells it."""
-ImportNumber = Annotated[int, Field(ge=1, le=LARGEST_BIGINT)]
 
 
 class TableEventKind(StrEnum):
@@ -71,7 +72,7 @@ class EdgeSeen(RequestModel):
     etl_name: CatalogName
     schema_name: CatalogName
     table_name: CatalogName
-    import_id: ImportNumber
+    import_id: Id
     seen_at: AwareDatetime
 
 

@@ -1,8 +1,8 @@
-"""`{name:segment}` in a route's path; registered by importing this, before any route is made."""
+"""`{name:segment}` and `{name:int}` in a route's path; registered before any route is made."""
 
 from urllib.parse import unquote
 
-from starlette.convertors import StringConvertor, register_url_convertor
+from starlette.convertors import IntegerConvertor, StringConvertor, register_url_convertor
 
 
 class Segment(StringConvertor):
@@ -16,4 +16,11 @@ class Segment(StringConvertor):
         return unquote(value)
 
 
+class Digits(IntegerConvertor):
+    """A whole number that a bigint may hold; Starlette's own fails where Python stops reading."""
+
+    regex = "[0-9]{1,19}"
+
+
 register_url_convertor("segment", Segment())
+register_url_convertor("int", Digits())

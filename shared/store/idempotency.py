@@ -191,14 +191,17 @@ async def seal_raw(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         raise StillRunningError("another request with this idempotency key took over")
 
 
+async def purge(engine: AsyncEngine, table: Table) -> None:
+    """Drop answers older than 24 hours."""
+    async with engine.begin() as connection:
+        await connection.execute(delete(table).where(table.c.created_at < func.now() - KEPT))
+
+
 async def purge_forever(engine: AsyncEngine, table: Table) -> None:
     """Drop answers older than 24 hours, every hour; outlives a database that goes away."""
     while True:
         try:
-            async with engine.begin() as connection:
-                await connection.execute(
-                    delete(table).where(table.c.created_at < func.now() - KEPT)
-                )
+            await purge(engine, table)
         except Exception as exc:
             if not is_away(exc):
                 raise

@@ -1,6 +1,7 @@
 import asyncio
 import hashlib
 import io
+import json
 from typing import Any
 
 import aiohttp
@@ -277,6 +278,26 @@ async def test_an_early_answer_reaches_a_client_that_still_sends(
         assert (await answer.json(content_type=None))["code"] == "too_large"
     async with http.get("/api/tables/x") as answer:
         assert answer.status == 200
+
+
+async def test_a_body_over_the_limit_is_refused_before_it_is_read(
+    service: FakeService, gateway: RunningGateway
+) -> None:
+    over = gateway.app.settings.body_limit_bytes + 1
+    length = b"Content-Length: %d\r\n" % over
+    answer = await gateway.raw(b"POST /api/tables HTTP/1.1\r\nHost: a\r\n" + length + b"\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 413")
+    assert b"application/problem+json" in head
+    problem_ = json.loads(body)
+    assert (problem_["code"], problem_["limit_bytes"]) == ("too_large", over - 1)
+    assert service.seen == []
+    service.answers["/api/imports"] = problem(401, "unauthenticated")
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    writer.write(b"POST /api/imports HTTP/1.1\r\nHost: a\r\n" + length + b"\r\nbegun")
+    answer = await reader.readuntil(b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 401"), "an upload's limit is the service's own"
+    writer.close()
 
 
 async def test_100_continue_comes_from_the_service(

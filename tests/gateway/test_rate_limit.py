@@ -283,6 +283,7 @@ async def test_a_peeked_body_arrives_whole(
     assert service.seen[-1].body == b"a=bc"
     async with http.post("/api/auth/otp", data=b"x" * 70_000) as answer:
         assert answer.status == 413
+        assert (await answer.json(content_type=None))["limit_bytes"] == 65_536
 
 
 async def test_without_redis_all_goes_on_but_sign_in(

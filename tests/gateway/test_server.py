@@ -1,13 +1,15 @@
 """What raw clients may send; and how the process stops."""
 
 import asyncio
-from typing import Any
+import inspect
+from typing import Any, cast
 
 import aiohttp
 import pytest
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway.main import gateway_app
-from gateway.server import server_for
+from gateway.server import GuardedProtocol, server_for
 from tests.gateway.conftest import SettingsMaker
 from tests.gateway.peers import (
     FakeService,
@@ -19,6 +21,28 @@ from tests.gateway.peers import (
 )
 
 HOST = b"Host: a\r\n"
+
+
+def test_uvicorn_has_the_attributes_that_the_protocol_replaces() -> None:
+    """They are no public interface: a new version of uvicorn is taken after a look at them."""
+    parameters = inspect.signature(RequestResponseCycle).parameters
+    cycle = RequestResponseCycle(**cast("Any", dict.fromkeys(parameters)))
+    for attribute in ("body", "disconnected", "message_event", "response_complete"):
+        assert hasattr(cycle, attribute), attribute
+    overridden = {name for name in vars(GuardedProtocol) if name in vars(HttpToolsProtocol)}
+    assert overridden >= {
+        "__init__",
+        "connection_lost",
+        "connection_made",
+        "data_received",
+        "on_body",
+        "on_header",
+        "on_headers_complete",
+        "on_message_begin",
+        "on_message_complete",
+        "on_url",
+        "send_400_response",
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Vectorised casts of text columns: what they take is surely right, the rest is read by `reading`.
+"""Vectorised casts of text columns: what they take is surely right, the rest is read by `exact`.
 
 Each cast is narrower than, or the same as, its row of the type table; regular expressions stand
 before those polars casts that would take more (`2024- 1- 1` is a date to them, 12:00:60 a time).
@@ -10,15 +10,10 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from services.ingest.domain import RejectCode
-from services.ingest.judge.dates import DateFormat
-from services.ingest.judge.exact import (
-    WHITE_SPACE,
-    CellError,
-    CellReader,
-    Value,
-)
+from services.ingest.judge.exact import WHITE_SPACE, CellError, CellReader, CellValue
 from services.ingest.judge.numerics import plain_numeric_binary
 from services.ingest.plan.dtypes import dtype_of
+from shared.values.dates import DateFormat
 from shared.values.types import FALSE_WORDS, TEXT_TYPES, TRUE_WORDS, ColumnType, TypeName
 
 # Years 1 to 9999.
@@ -107,9 +102,9 @@ def _read_singly(
     cast: pl.Series, open_rows: pl.Series, left: pl.Series, rules: TextRules
 ) -> tuple[pl.Series, list[Fault]]:
     reader = CellReader(rules.type, rules.dates)
-    known: dict[str, Value | CellError | None] = {}
+    known: dict[str, CellValue | CellError] = {}
     rows: list[int] = []
-    values: list[Value | None] = []
+    values: list[CellValue] = []
     faults: list[Fault] = []
     for row, text in zip(open_rows.to_list(), left.to_list(), strict=True):
         if text not in known:

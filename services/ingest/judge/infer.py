@@ -16,7 +16,6 @@ import polars as pl
 from services.ingest.domain import ImportOptions, InferredColumn
 from services.ingest.errors import TooManyColumnsError
 from services.ingest.judge.casting import TextRules, fast_cast, finish
-from services.ingest.judge.dates import DateFormat
 from services.ingest.judge.exact import WHITE_SPACE, shown
 from services.ingest.plan.columns import COLUMN_LIMIT
 from services.ingest.plan.names import folded_names
@@ -25,6 +24,7 @@ from services.ingest.read.frame import Frame
 from services.ingest.read.json.frames import NESTED
 from services.ingest.read.source import Source
 from shared.contracts.records import NewColumn
+from shared.values.dates import DateFormat
 from shared.values.types import ColumnType, TypeName
 
 SYSTEM_COLUMNS = 2

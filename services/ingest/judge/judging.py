@@ -11,10 +11,10 @@ from services.ingest.judge.casting import (
     fast_cast,
     finish,
 )
-from services.ingest.judge.dates import DateFormat
 from services.ingest.plan.columns import PlannedColumn
 from services.ingest.plan.dtypes import dtype_of
 from services.ingest.read.frame import Frame
+from shared.values.dates import DateFormat
 
 FAULT_SCHEMA = pl.Schema(
     {

@@ -18,7 +18,6 @@ from services.ingest.errors import (
     TableChangedError,
     ValueNotStoredError,
 )
-from services.ingest.judge.dates import DateFormat
 from services.ingest.judge.infer import Inference, infer, made_for
 from services.ingest.judge.judging import CellRules
 from services.ingest.load.copying import Copies, TableRows, staged_rows
@@ -36,6 +35,7 @@ from services.ingest.read.limits import Limits
 from services.ingest.read.source import ByteSource, FileSource, ReadAgainError, Source
 from shared.contracts.records import TableContract
 from shared.errors import StorageFullError
+from shared.values.dates import DateFormat
 
 DEADLOCK_TRIES = 5
 DUPLICATE_TRIES = 3

@@ -1,7 +1,7 @@
 """asyncpg as the repository sees it, and its errors translated into causes.
 
-Statements are short and their rows few or ready-made JSON, so they run on asyncpg itself; a
-transaction that also writes audit or outbox is SQLAlchemy's, and is shared by `driver_of`.
+Statements are short and their rows few or ready-made JSON, so they run on asyncpg itself; in a
+transaction that also writes audit or outbox, on its `raw` connection.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,20 +9,11 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import asyncpg
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.records.domain import Table
 from services.records.errors import StaleTableError, TooSlowError, UniqueViolationError
 from shared.contracts.problem import FieldError
 from shared.errors import ConflictError, InvalidInputError
-from shared.process.request_id import current_request_id
-
-BEGUN = text(
-    "SELECT set_config('statement_timeout', '10min', true),"
-    " set_config('application_name', :name, true)"
-)
-"""For one transaction; its name in `pg_stat_activity` and in PostgreSQL's log is the request's."""
 
 
 class Driver(Protocol):
@@ -51,16 +42,6 @@ class TransactionDriver(Driver, Protocol):
     def transaction(self) -> Any:
         """An asynchronous context manager."""
         ...
-
-
-async def driver_of(connection: AsyncConnection) -> TransactionDriver:
-    """Asyncpg's connection below SQLAlchemy's, with the transaction begun."""
-    # SQLAlchemy sends BEGIN with its first statement, so that one must be SQLAlchemy's own.
-    name = f"tabularium-records:{current_request_id.get() or 'engine'}"
-    await connection.execute(BEGUN, {"name": name})
-    raw = await connection.get_raw_connection()
-    driver: TransactionDriver = raw.driver_connection  # type: ignore[assignment]
-    return driver
 
 
 @contextmanager

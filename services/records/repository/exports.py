@@ -5,22 +5,19 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import asyncpg
-
 from services.records.ddl import table_name
 from services.records.domain import Table
 from services.records.errors import StaleTableError
 from services.records.repository.driver import reading
 from shared.errors import UnavailableError
+from shared.store.engine import RawConnection, RawPool
 
 PIECES_WAITING = 8
 ACQUIRE_TIMEOUT_S = 10.0
 
 
 @asynccontextmanager
-async def held(
-    pool: "asyncpg.Pool[asyncpg.Record]", table: Table
-) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+async def held(pool: RawPool, table: Table) -> AsyncIterator[RawConnection]:
     """A connection in one snapshot, in which the table keeps its shape.
 
     Raises StaleTableError when it has another shape than we know, UnavailableError when all
@@ -48,7 +45,7 @@ async def held(
 
 
 async def copied(
-    connection: "asyncpg.Connection[asyncpg.Record]",
+    connection: RawConnection,
     table: Table,
     query: str,
     values: list[object],

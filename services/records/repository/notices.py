@@ -8,28 +8,19 @@ import asyncpg
 from services.records.repository.registry import CHANNEL
 from shared.contracts.records import TableOid
 
-CONNECTION_LOST: tuple[type[Exception], ...] = (
-    OSError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-)
-
 
 async def listen(
     database_url: str, *, listening: Callable[[], None], changed: Callable[[TableOid], None]
 ) -> None:
     """Call `listening` once connected, then `changed` for each table, until the connection ends.
 
-    Raises ConnectionError when PostgreSQL cannot be reached.
+    Raises what drivers raise while PostgreSQL is away (`shared.store.away`).
     """
-    try:
-        connection = await asyncpg.connect(
-            database_url,
-            timeout=10,
-            server_settings={"application_name": "tabularium-records:listen"},
-        )
-    except CONNECTION_LOST as exc:
-        raise ConnectionError(type(exc).__name__) from exc
+    connection = await asyncpg.connect(
+        database_url,
+        timeout=10,
+        server_settings={"application_name": "tabularium-records:listen"},
+    )
     lost = asyncio.Event()
 
     def notified(_connection: object, _pid: int, _channel: str, payload: object) -> None:
@@ -43,7 +34,5 @@ async def listen(
         await connection.add_listener(CHANNEL, notified)
         listening()
         await lost.wait()
-    except CONNECTION_LOST as exc:
-        raise ConnectionError(type(exc).__name__) from exc
     finally:
         connection.terminate()

@@ -7,21 +7,18 @@ that the statement was made for, it raises StaleTableError.
 from collections.abc import Sequence
 from typing import Any
 
-import asyncpg
-
 from services.records.ddl import table_name
 from services.records.domain import Column, PageOfRecords, Record, Table
 from services.records.errors import StaleTableError
 from services.records.query import statement, tags
 from services.records.query.plan import Count, Listing, Operator, Selection
 from services.records.repository.driver import Driver, reading
+from shared.store.engine import RawPool
 
 ID_MEMBER = '{"id":'
 
 
-async def page(
-    pool: "asyncpg.Pool[asyncpg.Record]", table: Table, listing: Listing
-) -> PageOfRecords:
+async def page(pool: RawPool, table: Table, listing: Listing) -> PageOfRecords:
     """One page of a table, by keyset or offset."""
     binds = statement.Binds()
     rows = statement.page(listing, table, binds)
@@ -108,9 +105,7 @@ def _wants_custom_plan(selection: Selection) -> bool:
     )
 
 
-async def _fetch(
-    pool: "asyncpg.Pool[asyncpg.Record]", sql: str, binds: statement.Binds, *, custom_plan: bool
-) -> Any:
+async def _fetch(pool: RawPool, sql: str, binds: statement.Binds, *, custom_plan: bool) -> Any:
     if not custom_plan:
         return await pool.fetchrow(sql, *binds.values)
     async with pool.acquire() as connection, connection.transaction(readonly=True):

@@ -14,14 +14,15 @@ from services.records.query import parameters
 from services.records.query.parameters import Pairs
 from services.records.query.plan import Selection
 from services.records.repository import rows, writes
-from services.records.repository.driver import TransactionDriver, driver_of, unique_violation
+from services.records.repository.driver import TransactionDriver, unique_violation
 from services.records.repository.writes import Batch, OnConflict
 from services.records.service.known_tables import KnownTables
+from services.records.tables import BOOKS
 from shared.contracts.auth import Caller
 from shared.contracts.records import ID_COLUMN
 from shared.errors import InvalidInputError
-from shared.store.audit import record_event
-from shared.store.idempotency import seal
+from shared.store.engine import RawPool
+from shared.store.transaction import transaction
 
 OFF_LOOP_FROM = 100
 """So many elements and more are checked in a thread."""
@@ -45,7 +46,7 @@ class Bulk:
     """Writes of many records at once, each call in one transaction with its line of audit."""
 
     engine: AsyncEngine
-    pool: "asyncpg.Pool[asyncpg.Record]"
+    pool: RawPool
     tables: KnownTables
 
     async def insert(
@@ -102,19 +103,15 @@ class Bulk:
             columns = incoming.checked_change(table, sent.value)
             if not columns:
                 raise InvalidInputError.of("body", "nothing_to_change", "name at least one column")
-            async with self.engine.begin() as connection:
-                driver = await driver_of(connection)
-                count = await writes.update_many(driver, table, selection, sent, columns)
-                await record_event(
-                    connection,
-                    subject=caller.sub,
-                    action="records.update",
-                    object_=table.name,
-                    detail={
-                        "count": count,
-                        "columns": [column.name for column in columns],
-                        "filters": [name for name, _ in pairs],
-                    },
+            async with transaction(self.engine, BOOKS) as tx:
+                count = await writes.update_many(tx.raw, table, selection, sent, columns)
+                await tx.record(
+                    caller,
+                    "records.update",
+                    table.name,
+                    count=count,
+                    columns=[column.name for column in columns],
+                    filters=[name for name, _ in pairs],
                 )
             return count
 
@@ -126,16 +123,10 @@ class Bulk:
 
         async def work(table: Table) -> int:
             selection = _selection(table, pairs)
-            async with self.engine.begin() as connection:
-                driver = await driver_of(connection)
-                count = await writes.delete_many(driver, table, selection)
-                await record_event(
-                    connection,
-                    subject=caller.sub,
-                    action="records.delete",
-                    object_=table.name,
-                    detail={"count": count, "filters": [name for name, _ in pairs]},
-                )
+            async with transaction(self.engine, BOOKS) as tx:
+                count = await writes.delete_many(tx.raw, table, selection)
+                filters = [name for name, _ in pairs]
+                await tx.record(caller, "records.delete", table.name, count=count, filters=filters)
             return count
 
         return await self.tables.on(name, caller, Level.EDITOR, work)
@@ -151,20 +142,17 @@ class Bulk:
         single: bool = False,
     ) -> Sequence[Written]:
         try:
-            async with self.engine.begin() as connection:
-                driver = await driver_of(connection)
-                written = await _write_batches(driver, table, sent, batches, conflict)
-                await record_event(
-                    connection,
-                    subject=caller.sub,
-                    action="records.insert",
-                    object_=table.name,
-                    detail={
-                        "inserted": sum(each.inserted for each in written),
-                        "updated": sum(not each.inserted for each in written),
-                    },
+            async with transaction(self.engine, BOOKS) as tx:
+                written = await _write_batches(tx.raw, table, sent, batches, conflict)
+                inserted = sum(each.inserted for each in written)
+                await tx.record(
+                    caller,
+                    "records.insert",
+                    table.name,
+                    inserted=inserted,
+                    updated=len(written) - inserted,
                 )
-                await seal(connection)
+                await tx.seal()
         except UniqueViolationError as exc:
             if single:
                 raise

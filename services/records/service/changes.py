@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.records.change_plan import (
@@ -19,14 +18,16 @@ from services.records.ddl import drop_index
 from services.records.domain import Level, Table
 from services.records.errors import RowsInTheWayError
 from services.records.repository import registry, shape
-from services.records.repository.driver import Driver, TransactionDriver, driver_of
+from services.records.repository.driver import Driver, TransactionDriver
 from services.records.repository.shape import Obstacle
 from services.records.schemas import TableChange
 from services.records.service.known_tables import KnownTables
 from services.records.service.tables import intend_event, require_trigrams
+from services.records.tables import BOOKS
 from shared.contracts.auth import Caller
 from shared.contracts.catalog import TableEventKind
-from shared.store.audit import record_event
+from shared.store.engine import RawPool
+from shared.store.transaction import transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Changes:
     """Changes of a table's shape, each looked at first and then done whole."""
 
     engine: AsyncEngine
-    pool: "asyncpg.Pool[asyncpg.Record]"
+    pool: RawPool
     known: KnownTables
     outbox_wake: asyncio.Event
 
@@ -64,26 +65,18 @@ class Changes:
 
     async def _apply(self, caller: Caller, plan: ChangePlan, change: TableChange) -> None:
         table = plan.table
-        async with self.engine.begin() as connection:
-            driver = await driver_of(connection)
+        async with transaction(self.engine, BOOKS) as tx:
             if plan.needs_trigrams:
-                await require_trigrams(driver)
+                await require_trigrams(tx.raw)
             if plan.changes_shape:
-                await shape.hold(driver, table)
-                await _drop_search_indexes(driver, plan)
-                await shape.run(driver, plan.statements)
-            await registry.change(driver, table, name=plan.name, description=plan.description)
+                await shape.hold(tx.raw, table)
+                await _drop_search_indexes(tx.raw, plan)
+                await shape.run(tx.raw, plan.statements)
+            await registry.change(tx.raw, table, name=plan.name, description=plan.description)
             if plan.name != table.name:
-                await intend_event(
-                    connection, TableEventKind.RENAMED, table.name, new_name=plan.name
-                )
-            await record_event(
-                connection,
-                subject=caller.sub,
-                action="table.change",
-                object_=table.name,
-                detail=change.model_dump(mode="json", exclude_unset=True),
-            )
+                await intend_event(tx, TableEventKind.RENAMED, table.name, new_name=plan.name)
+            detail = change.model_dump(mode="json", exclude_unset=True)
+            await tx.record(caller, "table.change", table.name, **detail)
 
 
 async def _drop_search_indexes(driver: TransactionDriver, plan: ChangePlan) -> None:

@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.records.domain import Column, Level, Table
@@ -17,9 +16,11 @@ from services.records.query.parameters import Pairs
 from services.records.query.plan import Selection, SortKey
 from services.records.repository import exports
 from services.records.service.known_tables import KnownTables
+from services.records.tables import BOOKS
 from shared.contracts.auth import Caller
 from shared.errors import InvalidInputError
-from shared.store.audit import record_event
+from shared.store.engine import RawPool
+from shared.store.transaction import transaction
 
 JSON_OPTIONS = {"format": "csv", "delimiter": "\x02", "quote": "\x01", "escape": "\x01"}
 """A JSON text holds no control character, so COPY writes it as it is."""
@@ -59,7 +60,7 @@ class Exports:
     """
 
     engine: AsyncEngine
-    pool: "asyncpg.Pool[asyncpg.Record]"
+    pool: RawPool
     tables: KnownTables
 
     async def start(self, caller: Caller, name: str, pairs: Pairs, *, gzip: bool) -> Export:
@@ -81,13 +82,13 @@ class Exports:
 
         export = await self.tables.on(name, caller, Level.VIEWER, work)
         try:
-            async with self.engine.begin() as connection:
-                await record_event(
-                    connection,
-                    subject=caller.sub,
-                    action="records.export",
-                    object_=export.table,
-                    detail={"format": export.format, "parameters": [name for name, _ in pairs]},
+            async with transaction(self.engine, BOOKS) as tx:
+                await tx.record(
+                    caller,
+                    "records.export",
+                    export.table,
+                    format=export.format,
+                    parameters=[name for name, _ in pairs],
                 )
         except BaseException:
             await asyncio.shield(export.close())

@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.records.clients import SubjectClient, unknown_subject
 from services.records.domain import Grant, Level, Table
 from services.records.errors import GrantNotFoundError
 from services.records.repository import grants, registry
-from services.records.repository.driver import driver_of
 from services.records.service.known_tables import KnownTables
+from services.records.tables import BOOKS
 from shared.contracts.auth import Caller
-from shared.store.audit import record_event
+from shared.store.engine import RawPool
+from shared.store.transaction import transaction
 from shared.values.texts import is_storable
 
 
@@ -22,7 +22,7 @@ class Grants:
     """Grants of tables to people and machine clients."""
 
     engine: AsyncEngine
-    pool: "asyncpg.Pool[asyncpg.Record]"
+    pool: RawPool
     known: KnownTables
     subjects: SubjectClient
 
@@ -42,20 +42,13 @@ class Grants:
         subject = await self.subjects.resolve(identifier)
 
         async def work(table: Table) -> Grant:
-            async with self.engine.begin() as connection:
-                driver = await driver_of(connection)
+            async with transaction(self.engine, BOOKS) as tx:
                 label = subject.email or identifier
                 grant = await grants.put(
-                    driver, table, sub=subject.sub, label=label, level=level, by=caller
+                    tx.raw, table, sub=subject.sub, label=label, level=level, by=caller
                 )
-                await registry.change_grants(driver, table)
-                await record_event(
-                    connection,
-                    subject=caller.sub,
-                    action="grant.put",
-                    object_=table.name,
-                    detail={"sub": subject.sub, "level": level.word},
-                )
+                await registry.change_grants(tx.raw, table)
+                await tx.record(caller, "grant.put", table.name, sub=subject.sub, level=level.word)
             self.known.forget(table.oid)
             return grant
 
@@ -64,17 +57,10 @@ class Grants:
     async def take(self, caller: Caller, name: str, identifier: str) -> None:
         """Take a subject's grant; raises as `all`, and GrantNotFoundError."""
         table = await self.known.fresh(name, caller, Level.OWNER)
-        async with self.engine.begin() as connection:
-            driver = await driver_of(connection)
-            subs = await grants.take(driver, table, identifier) if is_storable(identifier) else ()
+        async with transaction(self.engine, BOOKS) as tx:
+            subs = await grants.take(tx.raw, table, identifier) if is_storable(identifier) else ()
             if not subs:
                 raise GrantNotFoundError(f"{identifier[:100]!r} has no grant on {table.name!r}")
-            await registry.change_grants(driver, table)
-            await record_event(
-                connection,
-                subject=caller.sub,
-                action="grant.take",
-                object_=table.name,
-                detail={"subs": list(subs)},
-            )
+            await registry.change_grants(tx.raw, table)
+            await tx.record(caller, "grant.take", table.name, subs=list(subs))
         self.known.forget(table.oid)

@@ -4,8 +4,6 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import asyncpg
-
 from services.records.domain import Level, Table, normalised
 from services.records.errors import (
     LevelMissingError,
@@ -17,6 +15,7 @@ from services.records.repository import registry
 from shared.contracts.auth import Caller
 from shared.contracts.records import TableOid
 from shared.errors import InvalidInputError
+from shared.store.engine import RawPool
 from shared.values.texts import is_storable
 
 KNOWN_LIMIT = 1000
@@ -45,7 +44,7 @@ def authorised(table: Table, caller: Caller, level: Level) -> Table:
 class KnownTables:
     """What this process knows of tables; never trusted further than their versions go."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    def __init__(self, pool: RawPool) -> None:
         self._pool = pool
         self._tables: OrderedDict[str, Table] = OrderedDict()
 

@@ -3,8 +3,6 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-import asyncpg
-
 from services.records import incoming
 from services.records.domain import Level, PageOfRecords, Record, Sent, Table
 from services.records.errors import RecordNotFoundError
@@ -16,6 +14,7 @@ from services.records.repository import rows, writes
 from services.records.repository.driver import Driver
 from services.records.service.known_tables import KnownTables
 from shared.contracts.auth import Caller
+from shared.store.engine import RawPool
 from shared.store.idempotency import current_claim, seal_raw
 
 
@@ -23,7 +22,7 @@ from shared.store.idempotency import current_claim, seal_raw
 class Records:
     """Records read in pages, and read, inserted, changed, replaced and deleted one at a time."""
 
-    pool: "asyncpg.Pool[asyncpg.Record]"
+    pool: RawPool
     tables: KnownTables
 
     async def page(

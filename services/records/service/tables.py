@@ -5,23 +5,21 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-import asyncpg
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.records import ddl
 from services.records.domain import ColumnSpec, Level, Table, checked_name
 from services.records.errors import ExtensionMissingError, TableNotFoundError
 from services.records.repository import registry, shape
-from services.records.repository.driver import Driver, driver_of
+from services.records.repository.driver import Driver
 from services.records.service.known_tables import KnownTables
-from services.records.tables import outbox
+from services.records.tables import BOOKS
 from services.records.types.definitions import checked_description
 from shared.contracts.auth import Caller
 from shared.contracts.catalog import TableEvent, TableEventKind
 from shared.contracts.records import DATA_SCHEMA, TableName, TableOid
-from shared.store.audit import record_event
-from shared.store.idempotency import seal
-from shared.store.outbox import intend
+from shared.store.engine import RawPool
+from shared.store.transaction import Transaction, transaction
 from shared.values.texts import is_storable
 
 TABLE_EVENT = "table_event"
@@ -32,7 +30,7 @@ class Tables:
     """Tables as wholes; each change is one transaction with its audit and its catalog event."""
 
     engine: AsyncEngine
-    pool: "asyncpg.Pool[asyncpg.Record]"
+    pool: RawPool
     known: KnownTables
     outbox_wake: asyncio.Event
 
@@ -52,21 +50,15 @@ class Tables:
         """
         name = checked_name(name, of=of)
         description = checked_description(description, of="description")
-        async with self.engine.begin() as connection:
-            driver = await driver_of(connection)
+        async with transaction(self.engine, BOOKS) as tx:
             if any(column.searchable for column in columns):
-                await require_trigrams(driver)
-            await shape.run(driver, ddl.create_table(name, columns))
-            oid = await registry.register(driver, name, owner=caller, description=description)
-            await intend_event(connection, TableEventKind.CREATED, name, description=description)
-            await record_event(
-                connection,
-                subject=caller.sub,
-                action="table.create",
-                object_=name,
-                detail={"oid": oid, "columns": [column.name for column in columns]},
-            )
-            await seal(connection)
+                await require_trigrams(tx.raw)
+            await shape.run(tx.raw, ddl.create_table(name, columns))
+            oid = await registry.register(tx.raw, name, owner=caller, description=description)
+            await intend_event(tx, TableEventKind.CREATED, name, description=description)
+            names = [column.name for column in columns]
+            await tx.record(caller, "table.create", name, oid=oid, columns=names)
+            await tx.seal()
         self.outbox_wake.set()
         return await self.known.load(name)
 
@@ -91,10 +83,9 @@ class Tables:
         """Drop a table with its records; raises as `authorised`, and TableBusyError."""
 
         async def work(table: Table) -> None:
-            async with self.engine.begin() as connection:
-                driver = await driver_of(connection)
-                await shape.hold(driver, table)
-                await _drop_held(connection, driver, table, caller)
+            async with transaction(self.engine, BOOKS) as tx:
+                await shape.hold(tx.raw, table)
+                await _drop_held(tx, table, caller)
             self.known.forget(table.oid)
 
         await self.known.on(name, caller, Level.OWNER, work)
@@ -106,11 +97,10 @@ class Tables:
         async def work(table: Table) -> None:
             if table.oid != oid:
                 return
-            async with self.engine.begin() as connection:
-                driver = await driver_of(connection)
-                await shape.hold(driver, table)
-                if await shape.is_empty(driver, table):
-                    await _drop_held(connection, driver, table, caller)
+            async with transaction(self.engine, BOOKS) as tx:
+                await shape.hold(tx.raw, table)
+                if await shape.is_empty(tx.raw, table):
+                    await _drop_held(tx, table, caller)
             self.known.forget(table.oid)
 
         with suppress(TableNotFoundError):
@@ -129,7 +119,7 @@ async def require_trigrams(driver: Driver) -> None:
 
 
 async def intend_event(
-    connection: AsyncConnection,
+    tx: Transaction,
     kind: TableEventKind,
     name: str,
     *,
@@ -143,21 +133,13 @@ async def intend_event(
         table_name=name,
         new_name=new_name,
         description=description,
-        occurred_at=await registry.clock(await driver_of(connection)),
+        occurred_at=await registry.clock(tx.raw),
     )
-    await intend(connection, outbox, kind=TABLE_EVENT, payload=event.model_dump(mode="json"))
+    await tx.intend(TABLE_EVENT, event.model_dump(mode="json"))
 
 
-async def _drop_held(
-    connection: AsyncConnection, driver: Driver, table: Table, caller: Caller
-) -> None:
-    await shape.run(driver, [ddl.drop_table(table.name)])
-    await registry.forget(driver, table)
-    await intend_event(connection, TableEventKind.DROPPED, table.name)
-    await record_event(
-        connection,
-        subject=caller.sub,
-        action="table.drop",
-        object_=table.name,
-        detail={"oid": table.oid},
-    )
+async def _drop_held(tx: Transaction, table: Table, caller: Caller) -> None:
+    await shape.run(tx.raw, [ddl.drop_table(table.name)])
+    await registry.forget(tx.raw, table)
+    await intend_event(tx, TableEventKind.DROPPED, table.name)
+    await tx.record(caller, "table.drop", table.name, oid=table.oid)

@@ -1,0 +1,383 @@
+"""The type table of the API: which value a text is, and whether a JSON value fits a column.
+
+Nothing is rounded or cut. White space around a text is the caller's to trim, and an empty text or
+a word for NULL never comes here. What is wrong is returned as a `Fault`, which each service says
+in its own words.
+"""
+
+import json
+import math
+import re
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from functools import partial
+from typing import NamedTuple, NoReturn, TypeAlias
+
+from shared.values.dates import DateFormat
+from shared.values.faults import Cause, Fault
+from shared.values.intervals import Interval, read_duration, read_words
+from shared.values.numbers import Number, read_json
+from shared.values.texts import is_storable
+from shared.values.types import (
+    FALSE_WORDS,
+    INTEGER_BITS,
+    NUMERIC_SCALE_LIMIT,
+    NUMERIC_WHOLE_LIMIT,
+    TRUE_WORDS,
+    ColumnType,
+    TypeName,
+)
+
+
+class Digits(NamedTuple):
+    """A decimal number: (-1)^`minus` * `digits` * 10^`exponent`.
+
+    No leading zeros, so zero has no digits; the exponent is that of the text as it was written.
+    """
+
+    minus: bool
+    digits: str
+    exponent: int
+
+
+Value: TypeAlias = int | float | Digits | bool | str | bytes | date | time | datetime | Interval
+"""NUMERIC is Digits, UUID and BYTEA are bytes, JSON is its text, both kinds of timestamps are
+a datetime without a zone: the wall clock's, and the instant in UTC."""
+Reader = Callable[[str], Value | Fault]
+Check = Callable[[object], Fault | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """What one side takes beyond the common grammar."""
+
+    interval_words: bool
+    """`2 days`, `1 year 2 mons`, `1 day 02:03:00`."""
+    signed_durations: bool
+    """`-P1D`."""
+    long_durations: bool
+    """`P9999999999Y` has the shape of a duration, and is out of range."""
+    loose_uuids: bool
+    """UUIDs without some of their dashes."""
+    loose_instants: bool
+    """`t` and `z`, `+0000`."""
+    any_case_floats: bool
+    """`nan`, `infinity`, `-INFINITY`."""
+    underflow_fits: bool
+    """`1e-400` is 0."""
+    trailing_zeros_fit: bool
+    """`1.500` fits NUMERIC(5,2)."""
+
+
+API = Spelling(
+    interval_words=True,
+    signed_durations=False,
+    long_durations=False,
+    loose_uuids=True,
+    loose_instants=True,
+    any_case_floats=True,
+    underflow_fits=False,
+    trailing_zeros_fit=True,
+)
+FILES = Spelling(
+    interval_words=False,
+    signed_durations=True,
+    long_durations=True,
+    loose_uuids=False,
+    loose_instants=False,
+    any_case_floats=False,
+    underflow_fits=True,
+    trailing_zeros_fit=False,
+)
+ISO = DateFormat()
+
+_POWER_LIMIT = 10**9
+_OFFSET_LIMIT_HOURS = 15
+_SHAPE = Fault(Cause.SHAPE)
+
+_INTEGER = re.compile(r"([+-]?)0*([0-9]+)", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_CLOCK = r"([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,6}))?)?"
+_TIME = re.compile(_CLOCK, re.ASCII)
+_AFTER_DATE = re.compile(r"(?:[T ]" + _CLOCK + r"(Z|[+-][0-9]{2}(?::[0-9]{2})?)?)?", re.ASCII)
+_AFTER_DATE_LOOSE = re.compile(
+    r"(?:[Tt ]" + _CLOCK + r"([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?", re.ASCII
+)
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+_UUID_LOOSE = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}", re.ASCII)
+_BYTEA = re.compile(r"\\x(?:[0-9a-fA-F]{2})*", re.ASCII)
+_SPECIAL_FLOATS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_SPECIAL_FLOATS_LOWER = {word.lower(): value for word, value in _SPECIAL_FLOATS.items()}
+_LONG_DURATION = re.compile(r"[0-9]{9,}(?![0-9.]*S)|[0-9]{11,}", re.ASCII)
+
+
+def reader_of(  # noqa: C901, PLR0911 - one case per type is the clearest
+    kind: ColumnType, *, spelling: Spelling = FILES, dates: DateFormat = ISO
+) -> Reader:
+    """The reader of one column: `read` without looking its type up for every cell."""
+    match kind.name:
+        case TypeName.TEXT | TypeName.VARCHAR | TypeName.CHAR:
+            return partial(_text, length=kind.length)
+        case TypeName.SMALLINT | TypeName.INTEGER | TypeName.BIGINT:
+            return partial(_integer, bound=1 << INTEGER_BITS[kind.name])
+        case TypeName.NUMERIC:
+            return partial(_numeric, kind=kind, spelling=spelling)
+        case TypeName.REAL | TypeName.DOUBLE:
+            return partial(_float, single=kind.name is TypeName.REAL, spelling=spelling)
+        case TypeName.BOOLEAN:
+            return _boolean
+        case TypeName.DATE:
+            return partial(_date, dates=dates)
+        case TypeName.TIME:
+            return _time
+        case TypeName.TIMESTAMP | TypeName.TIMESTAMPTZ:
+            return partial(
+                _timestamp,
+                zoned=kind.name is TypeName.TIMESTAMPTZ,
+                spelling=spelling,
+                dates=dates,
+            )
+        case TypeName.INTERVAL:
+            return partial(_interval, spelling=spelling)
+        case TypeName.UUID:
+            return partial(_uuid, spelling=spelling)
+        case TypeName.JSON:
+            return _json
+        case TypeName.BYTEA:
+            return _bytea
+
+
+def read(
+    kind: ColumnType, text: str, *, spelling: Spelling = FILES, dates: DateFormat = ISO
+) -> Value | Fault:
+    """The value that a text is, or why it is none."""
+    return reader_of(kind, spelling=spelling, dates=dates)(text)
+
+
+def check_of(kind: ColumnType, *, spelling: Spelling = API) -> Check:
+    """The check of one column: `fits` without looking its type up for every value."""
+    if kind.name is TypeName.JSON:
+        return _json_value
+    reader = reader_of(kind, spelling=spelling)
+    if kind.name is TypeName.BOOLEAN:
+        return lambda value: None if isinstance(value, bool) else _as_text(value, reader)
+    if kind.name in _NUMBERS_FIT:
+        return lambda value: _as_text(value, reader)
+    return lambda value: _SHAPE if isinstance(value, Number) else _as_text(value, reader)
+
+
+def fits(kind: ColumnType, value: object, *, spelling: Spelling = API) -> Fault | None:
+    """Why a JSON value (str, Number, bool, list or dict) does not fit; None where it does.
+
+    The value is looked at, never converted.
+    """
+    return check_of(kind, spelling=spelling)(value)
+
+
+_NUMBERS_FIT = frozenset(
+    {
+        *(TypeName.TEXT, TypeName.VARCHAR, TypeName.CHAR, TypeName.NUMERIC),
+        *(TypeName.SMALLINT, TypeName.INTEGER, TypeName.BIGINT, TypeName.REAL, TypeName.DOUBLE),
+    }
+)
+"""Types for which a JSON number is as good as a text."""
+
+
+def _as_text(value: object, reader: Reader) -> Fault | None:
+    if not isinstance(value, str):
+        return _SHAPE
+    result = reader(value)
+    return result if isinstance(result, Fault) else None
+
+
+def _json_value(value: object) -> Fault | None:
+    left = [value]
+    while left:
+        part = left.pop()
+        if isinstance(part, Mapping):
+            left += [*part.keys(), *part.values()]
+        elif isinstance(part, list):
+            left += part
+        elif isinstance(part, str) and (fault := _unstorable(part)) is not None:
+            return fault
+    return None
+
+
+def _text(text: str, *, length: int | None) -> str | Fault:
+    if length is not None and len(text) > length:
+        return Fault(Cause.LENGTH, length)
+    return _unstorable(text) or text
+
+
+def _unstorable(text: str) -> Fault | None:
+    if is_storable(text):
+        return None
+    return Fault(Cause.NUL if "\0" in text else Cause.SURROGATE)
+
+
+def _integer(text: str, *, bound: int) -> int | Fault:
+    match = _INTEGER.fullmatch(text)
+    if match is None:
+        return _SHAPE
+    # int() refuses thousands of digits; twenty are too many already.
+    value = int(match[1] + match[2]) if len(match[2]) <= 19 else bound
+    return value if -bound <= value < bound else Fault(Cause.BOUNDS)
+
+
+def _numeric(text: str, *, kind: ColumnType, spelling: Spelling) -> Digits | Fault:
+    if not _NUMBER.fullmatch(text):
+        return _SHAPE
+    number = decimal_digits(text)
+    _, digits, exponent = number
+    whole = len(digits) + exponent if digits else 0
+    decimals = -exponent
+    if spelling.trailing_zeros_fit:
+        decimals -= len(digits) - len(digits.rstrip("0")) if digits else decimals
+    limits = NUMERIC_WHOLE_LIMIT, NUMERIC_SCALE_LIMIT
+    if kind.precision is not None:
+        scale = kind.scale or 0
+        limits = kind.precision - scale, scale
+    if whole > limits[0]:
+        return Fault(Cause.WHOLE_DIGITS, limits[0])
+    if decimals > limits[1]:
+        return Fault(Cause.FRACTION_DIGITS, limits[1])
+    return number
+
+
+def decimal_digits(text: str) -> Digits:
+    """A text of the shape of a number, taken apart."""
+    mantissa, _, power = text.lower().partition("e")
+    whole, _, fraction = mantissa.lstrip("+-").partition(".")
+    size = power.lstrip("+-").lstrip("0")
+    # A power of many digits is beyond all limits, and int() refuses thousands of them.
+    shift = min(int(size or 0), _POWER_LIMIT) if len(size) < 12 else _POWER_LIMIT
+    shift = -shift if power.startswith("-") else shift
+    return Digits(text.startswith("-"), (whole + fraction).lstrip("0"), shift - len(fraction))
+
+
+def _float(text: str, *, single: bool, spelling: Spelling) -> float | Fault:
+    words = _SPECIAL_FLOATS_LOWER if spelling.any_case_floats else _SPECIAL_FLOATS
+    word = text.lower() if spelling.any_case_floats else text
+    if word in words:
+        return words[word]
+    if not _NUMBER.fullmatch(text):
+        return _SHAPE
+    value = float(text)
+    if single:
+        try:
+            (value,) = struct.unpack("f", struct.pack("f", value))
+        except OverflowError:
+            return Fault(Cause.BOUNDS)
+    vanished = value == 0 and not spelling.underflow_fits and decimal_digits(text).digits
+    return Fault(Cause.BOUNDS) if math.isinf(value) or vanished else value
+
+
+def _boolean(text: str) -> bool | Fault:
+    word = text.lower()
+    return True if word in TRUE_WORDS else False if word in FALSE_WORDS else _SHAPE
+
+
+def _date(text: str, *, dates: DateFormat) -> date | Fault:
+    match = dates.match(text)
+    if match is None or match.end != len(text):
+        return _SHAPE
+    return Fault(Cause.DAY) if match.day is None else match.day
+
+
+def _time(text: str) -> time | Fault:
+    match = _TIME.fullmatch(text)
+    return _SHAPE if match is None else _clock(*match.groups())
+
+
+def _clock(hour: str, minute: str, second: str | None, fraction: str | None) -> time | Fault:
+    try:
+        return time(int(hour), int(minute), int(second or 0), int((fraction or "").ljust(6, "0")))
+    except ValueError:
+        return Fault(Cause.CLOCK)
+
+
+def _timestamp(  # noqa: PLR0911 - one per cause
+    text: str, *, zoned: bool, spelling: Spelling, dates: DateFormat
+) -> datetime | Fault:
+    day = dates.match(text)
+    after = _AFTER_DATE_LOOSE if spelling.loose_instants else _AFTER_DATE
+    rest = after.fullmatch(text, day.end) if day is not None else None
+    if day is None or rest is None:
+        return _SHAPE
+    hour, minute, second, fraction, zone = rest.groups()
+    if zone and not zoned:
+        return Fault(Cause.ZONE)
+    if day.day is None:
+        return Fault(Cause.DAY)
+    clock = _clock(hour, minute, second, fraction) if hour else time()
+    if isinstance(clock, Fault):
+        return clock
+    offset = _offset(zone) if zone else UTC
+    if offset is None:
+        return Fault(Cause.OFFSET)
+    try:
+        instant = datetime.combine(day.day, clock, offset).astimezone(UTC)
+    except OverflowError:
+        return Fault(Cause.YEARS)
+    return instant.replace(tzinfo=None)
+
+
+def _offset(zone: str) -> timezone | None:
+    if zone in "Zz":
+        return UTC
+    hours, minutes = int(zone[1:3]), int(zone[3:].lstrip(":") or 0)
+    if hours > _OFFSET_LIMIT_HOURS or minutes > 59:
+        return None
+    offset = timedelta(hours=hours, minutes=minutes)
+    return timezone(-offset if zone[0] == "-" else offset)
+
+
+def _interval(text: str, *, spelling: Spelling) -> Interval | Fault:
+    length = read_words(text)
+    if length is None:
+        length = read_duration(text)
+        if not spelling.signed_durations and not text.startswith("P"):
+            length = None
+        if not spelling.long_durations and _LONG_DURATION.search(text):
+            length = None
+    elif not spelling.interval_words and (" " in text or text.lstrip("+-")[1:2] == ":"):
+        length = None
+    if length is None:
+        return _SHAPE
+    return length if length.fits else Fault(Cause.BOUNDS)
+
+
+def _uuid(text: str, *, spelling: Spelling) -> bytes | Fault:
+    pattern = _UUID_LOOSE if spelling.loose_uuids else _UUID
+    return bytes.fromhex(text.replace("-", "")) if pattern.fullmatch(text) else _SHAPE
+
+
+def _bytea(text: str) -> bytes | Fault:
+    return bytes.fromhex(text[2:]) if _BYTEA.fullmatch(text) else _SHAPE
+
+
+def _json(text: str) -> str | Fault:
+    try:
+        json.loads(
+            text, parse_constant=_no_constant, parse_int=_json_number, parse_float=_json_number
+        )
+    except ValueError:
+        return _SHAPE
+    except RecursionError:
+        return Fault(Cause.DEPTH)
+    # PostgreSQL's jsonb holds neither NUL nor half of a surrogate pair.
+    if "\\u" in text and _json_value(read_json(text)) is not None:
+        return Fault(Cause.ESCAPES)
+    return text
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _json_number(text: str) -> None:
+    _, digits, exponent = decimal_digits(text)
+    if len(digits) + exponent > NUMERIC_WHOLE_LIMIT or -exponent > NUMERIC_SCALE_LIMIT:
+        raise ValueError(text)
