@@ -1,12 +1,18 @@
-"""The command as a person runs it: a process of its own, with a home of its own."""
+"""The command as a person runs it, with a home of its own.
+
+Most tests run it in their own process, which saves a start of Python for each call; what is about
+signals, pipes or exit codes as a shell sees them starts a process.
+"""
 
 import asyncio
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +20,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from cli.main import main
 from deploy.local.environment import ROOT
 from deploy.local.postgresql import Cluster
 from tests.support.stack import RunningStack
@@ -48,19 +55,12 @@ class Command:
     def __call__(
         self, *words: str, typed: str = "", code: int = 0, settings: Mapping[str, str] | None = None
     ) -> Done:
-        """Run to the end; the exit code must be `code`."""
-        done = subprocess.run(
-            self._argv(words),
-            input=typed,
-            env=self._environment(settings or {}),
-            cwd=self.home,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
+        """Run to the end in this process; the exit code must be `code`."""
+        done = _in_process(
+            words, typed=typed, environment=self._environment(settings or {}), folder=self.home
         )
-        assert done.returncode == code, f"{words}: {done.stdout}\n{done.stderr}"
-        return Done(done.returncode, done.stdout, done.stderr)
+        assert done.code == code, f"{words}: {done.out}\n{done.err}"
+        return done
 
     def sign_in(self, stack: RunningStack) -> None:
         """Sign in as the admin."""
@@ -95,6 +95,35 @@ class Command:
             "COLUMNS": "200",
             **settings,
         }
+
+
+def _in_process(
+    words: Sequence[str], *, typed: str, environment: Mapping[str, str], folder: Path
+) -> Done:
+    """`cli.main.main` with argv, environment, folder and the three streams of its own."""
+    before = (dict(os.environ), sys.argv, sys.stdin)
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2))
+    code: object = 0
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["tabularium", *words]
+    sys.stdin = io.TextIOWrapper(io.BytesIO(typed.encode()), encoding="utf-8")
+    try:
+        with redirect_stdout(out), redirect_stderr(err), chdir(folder):
+            main()
+    except SystemExit as exc:
+        code = exc.code
+    finally:
+        os.environ.clear()
+        os.environ.update(before[0])
+        sys.argv, sys.stdin = before[1:]
+    said = [_text_of(stream) for stream in (out, err)]
+    return Done(int(str(code or 0)), *said)
+
+
+def _text_of(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read().replace("\r\n", "\n")
 
 
 @dataclass(frozen=True)
