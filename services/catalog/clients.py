@@ -1,8 +1,15 @@
 """The catalog's peers: records knows columns and who may see them, ingest knows the imports."""
 
+from collections.abc import Collection
+
 from shared.contracts.auth import Caller
 from shared.contracts.ingest import ImportSummaries, ImportSummary
-from shared.contracts.records import DescribeRequest, VisibleTable
+from shared.contracts.records import (
+    DescribeRequest,
+    VisibilityRequest,
+    VisibleTable,
+    VisibleTables,
+)
 from shared.http.peers import PeerClient, PeerProblemError
 
 PEER_TIMEOUT_S = 5
@@ -34,6 +41,18 @@ class RecordsClient:
                 return None
             raise
 
+    async def visible_among(self, tables: Collection[str], caller: Caller) -> frozenset[str]:
+        """Those of the tables that the caller may see; raises as `describe`."""
+        request = VisibilityRequest(tables=tuple(tables), caller=caller)
+        answer = await self._peer.call(
+            "POST",
+            "/internal/tables/visible",
+            VisibleTables,
+            body=request,
+            timeout_s=PEER_TIMEOUT_S,
+        )
+        return frozenset(answer.tables)
+
 
 class IngestClient:
     """Asks ingest about imports."""
@@ -48,8 +67,8 @@ class IngestClient:
 
         Raises PeerUnavailableError while ingest is away.
         """
-        wanted = {"table": table, "etl": etl, "limit": str(limit)}
-        params = {name: value for name, value in wanted.items() if value is not None}
+        given = {"table": table, "etl": etl, "limit": str(limit)}
+        params = {name: value for name, value in given.items() if value is not None}
         answer = await self._peer.call(
             "GET", "/internal/imports", ImportSummaries, params=params, timeout_s=PEER_TIMEOUT_S
         )

@@ -1,36 +1,21 @@
-"""What a running catalog holds, and the aliases by which routes ask for it."""
+"""The aliases by which routes ask for the process, the caller and names in a path."""
 
-import asyncio
-from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Path, Request, Security
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.catalog.service.details import Peers
+from services.catalog.process import CatalogProcess
 from shared.contracts.auth import Caller, Scope
 from shared.contracts.catalog import CatalogText
 from shared.http.caller import authenticated
-from shared.security.tokens import Verifier
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogState:
-    """Made once by the lifespan, the same for every request."""
-
-    engine: AsyncEngine
-    verifier: Verifier
-    peers: Peers
-    merges: asyncio.Semaphore
-    """Bulk merges at a time: each holds a connection for as long as its sender streams."""
+async def _process(request: Request) -> CatalogProcess:
+    process: CatalogProcess = request.state.process
+    return process
 
 
-def _state(request: Request) -> CatalogState:
-    state: CatalogState = request.state.state
-    return state
-
-
-State = Annotated[CatalogState, Depends(_state)]
+Process = Annotated[CatalogProcess, Depends(_process)]
 Reader = Annotated[Caller, Security(authenticated, scopes=[Scope.CATALOG_READ])]
 Writer = Annotated[Caller, Security(authenticated, scopes=[Scope.CATALOG_WRITE])]
 Peer = Annotated[Caller, Security(authenticated, scopes=[Scope.INTERNAL])]

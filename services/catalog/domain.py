@@ -1,4 +1,4 @@
-"""What the catalog is about, free of HTTP and SQL: pages of lists, edges, and a graph of them."""
+"""What the catalog holds, free of HTTP and SQL: schemas, tables, ETLs and edges."""
 
 import base64
 import binascii
@@ -6,19 +6,20 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
+from shared.contracts.ingest import ImportSummary
 from shared.values.texts import is_storable
 
 Item = TypeVar("Item")
 
 Position = tuple[str, ...]
-"""Where a list goes on: the sort key (names) of the last item that was shown."""
+"""Where a list continues: the sort key (names) of the last item shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which part of a list is wanted: `limit` items from an offset, or after a position."""
+    """A part of a list: `limit` items from an offset, or after a position."""
 
     limit: int
     offset: int = 0
@@ -29,7 +30,7 @@ class Window:
 class Slice(Generic[Item]):
     """A part of a list; the rest begins after `rest_after`, unless that is None.
 
-    `total`, if counted, is how many items there are in all.
+    `total`, if counted, is the number of items in the whole list.
     """
 
     items: tuple[Item, ...]
@@ -57,16 +58,16 @@ def encode_position(position: Position) -> str:
 def decode_position(cursor: str, *, parts: int) -> Position:
     """The position in a cursor; raises ValueError for anything that `encode_position` never made.
 
-    `parts` is how many names the list's sort key has.
+    `parts` is the number of names in the list's sort key.
     """
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        found = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        decoded = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (binascii.Error, UnicodeError, ValueError) as exc:
-        raise ValueError("no cursor of ours") from exc
-    names = found if isinstance(found, list) else []
+        raise ValueError("not a cursor of ours") from exc
+    names = decoded if isinstance(decoded, list) else []
     if len(names) != parts or not all(_is_name(name) for name in names):
-        raise ValueError("no cursor of this list")
+        raise ValueError("not a cursor of this list")
     return tuple(names)
 
 
@@ -80,8 +81,9 @@ ScanRow = tuple[int, str, str, str, str, int | None]
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What a bulk merge or a scan did: edges that were new, and edges that were known."""
+    """What a bulk merge or a scan did: lines received, edges that were new, edges known before."""
 
+    received: int
     inserted: int
     known: int
     merged_at: datetime
@@ -96,25 +98,117 @@ class TableKey:
 
     @property
     def label(self) -> str:
-        """How pictures and the audit trail spell it."""
+        """The table's name in pictures and messages: `schema.name`."""
         return f"{self.schema}.{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
-class GraphEdge:
-    """One arrow of the graph, from an ETL to a table."""
+class Schema:
+    """A schema of any database; `table_count` includes dropped tables."""
+
+    name: str
+    table_count: int
+    first_seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table, and the number of ETLs that feed it; a dropped one stays, with `dropped_at`."""
+
+    id: int
+    schema: str
+    name: str
+    description: str | None
+    etl_count: int
+    first_seen: datetime
+    dropped_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Etl:
+    """An ETL, and the number of tables it feeds."""
+
+    id: int
+    name: str
+    description: str | None
+    table_count: int
+    first_seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """An ETL feeds a table; the imports are None for an edge that was entered by hand.
+
+    `estimated_rows` and `scanned_at` are of the ETL's newest scan of the table's database.
+    """
 
     etl: str
     table: TableKey
-    dropped: bool
+    dropped_at: datetime | None
+    first_seen: datetime
     last_seen: datetime
+    first_import: int | None
+    last_import: int | None
+    estimated_rows: int | None
+    scanned_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column; the type as answers spell it, or as the scanned database does."""
+
+    name: str
+    type: str
+    nullable: bool
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """A table's columns and where they come from.
+
+    `records` knows the tables of the schema `data`; the others are as a scan by the ETL
+    `scanned_by` last saw them.
+    """
+
+    columns: tuple[Column, ...]
+    source: Literal["records", "scan"]
+    estimated_rows: int | None
+    scanned_by: str | None = None
+    scanned_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableDetails:
+    """A table with the edges that lead to it.
+
+    `columns` and `imports` are None for those who may not see them, and while a peer in
+    `unavailable` cannot be reached.
+    """
+
+    table: Table
+    former_names: tuple[str, ...]
+    edges: Slice[Edge]
+    columns: Columns | None
+    imports: tuple[ImportSummary, ...] | None
+    unavailable: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EtlDetails:
+    """An ETL with its edges and its last runs; `runs` is None while a peer cannot be reached."""
+
+    etl: Etl
+    edges: Slice[Edge]
+    runs: tuple[ImportSummary, ...] | None
+    unavailable: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
     """A part of the catalog as a picture shows it; `total` counts the edges left out too."""
 
-    edges: tuple[GraphEdge, ...]
+    edges: tuple[Edge, ...]
     total: int
 
     @property
@@ -134,5 +228,5 @@ class Graph:
 
     @property
     def dropped(self) -> frozenset[TableKey]:
-        """The tables that are gone."""
-        return frozenset(edge.table for edge in self.edges if edge.dropped)
+        """The tables that were dropped."""
+        return frozenset(edge.table for edge in self.edges if edge.dropped_at is not None)

@@ -2,10 +2,12 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Generic, Literal
+from typing import Annotated, Generic, Literal, Self
 
 from pydantic import ConfigDict, Field
 
+from services.catalog.domain import Edge, EtlDetails, Graph, TableDetails
+from services.catalog.graph.nodes import etl_ids, table_ids
 from shared.contracts.base import AnswerModel, Item, Page, RequestModel
 from shared.contracts.catalog import CatalogName, CatalogText
 from shared.contracts.ingest import ImportSummary
@@ -13,7 +15,8 @@ from shared.contracts.ingest import ImportSummary
 # A field cannot be called `schema`: Pydantic's models have a method of that name.
 SchemaName = Annotated[str, Field(alias="schema")]
 Cursor = Annotated[
-    str | None, Field(max_length=10_000, description="Where a former page's `next` goes on.")
+    str | None,
+    Field(max_length=10_000, description="Continues a list, from a page's `next`."),
 ]
 
 
@@ -24,14 +27,14 @@ class NamedAnswer(AnswerModel):
 
 
 class Count(StrEnum):
-    """Whether a list also says how many items there are in all."""
+    """Whether a list also counts all its items."""
 
     EXACT = "exact"
     NONE = "none"
 
 
 class ListQuery(RequestModel):
-    """What every list of the catalog takes."""
+    """The parameters of every list of the catalog."""
 
     q: Annotated[
         CatalogText | None,
@@ -42,9 +45,14 @@ class ListQuery(RequestModel):
     cursor: Cursor = None
     count: Annotated[Count, Field(description="`none` leaves `total` out.")] = Count.EXACT
 
+    @property
+    def counted(self) -> bool:
+        """Whether to count all items."""
+        return self.count is Count.EXACT
+
 
 class TablesQuery(ListQuery):
-    """A list of tables, perhaps of one schema."""
+    """A list of tables, of one schema if given."""
 
     schema_name: Annotated[
         CatalogText | None,
@@ -56,20 +64,20 @@ class TablesQuery(ListQuery):
 
 
 class EdgesQuery(RequestModel):
-    """Which part of the edges of one ETL or table is wanted."""
+    """A page of the edges of one ETL or table."""
 
     limit: Annotated[int, Field(ge=1, le=1000, description="Edges per page.")] = 100
     cursor: Cursor = None
 
 
 class CountedPage(Page[Item], Generic[Item]):
-    """A page, and how many items there are in all; null with `count=none`."""
+    """A page and the number of all items; null with `count=none`."""
 
     total: int | None = None
 
 
 class SchemaItem(AnswerModel):
-    """A schema, and how many tables it has (dropped ones too)."""
+    """A schema and the number of its tables, dropped ones included."""
 
     name: str
     table_count: int
@@ -77,7 +85,7 @@ class SchemaItem(AnswerModel):
 
 
 class TableItem(NamedAnswer):
-    """A table, and how many ETLs feed it."""
+    """A table and the number of ETLs that feed it."""
 
     schema_name: SchemaName
     name: str
@@ -88,7 +96,7 @@ class TableItem(NamedAnswer):
 
 
 class EtlItem(AnswerModel):
-    """An ETL, and how many tables it feeds."""
+    """An ETL and the number of tables it feeds."""
 
     name: str
     description: str | None
@@ -115,6 +123,11 @@ class FeedingEtl(EdgeFacts):
 
     name: str
 
+    @classmethod
+    def of_edge(cls, edge: Edge) -> Self:
+        """The near end of an edge, with its facts."""
+        return cls.of(edge, name=edge.etl)
+
 
 class FedTable(EdgeFacts):
     """A table that the ETL in question feeds."""
@@ -123,6 +136,11 @@ class FedTable(EdgeFacts):
     name: str
     dropped_at: datetime | None
 
+    @classmethod
+    def of_edge(cls, edge: Edge) -> Self:
+        """The far end of an edge, with its facts."""
+        return cls.of(edge, schema=edge.table.schema, name=edge.table.name)
+
 
 class EdgeAnswer(EdgeFacts):
     """One edge with both its ends."""
@@ -130,6 +148,11 @@ class EdgeAnswer(EdgeFacts):
     etl: str
     schema_name: SchemaName
     table: str
+
+    @classmethod
+    def of_edge(cls, edge: Edge) -> Self:
+        """The whole edge."""
+        return cls.of(edge, schema=edge.table.schema, table=edge.table.name)
 
 
 class KnownColumn(AnswerModel):
@@ -144,10 +167,10 @@ class KnownColumn(AnswerModel):
 class TableAnswer(TableItem):
     """A table with its ETLs, and for those who may see it its columns and last imports.
 
-    `columns_from` says who told the columns: `records` for a table of ours (schema `data`), `scan`
+    `columns_from` is the source of the columns: `records` for a table in the schema `data`, `scan`
     for a table of a scanned database, as `scanned_by` last saw it at `scanned_at`. `columns` and
     `imports` are null when the caller may not see the table, and when the service that knows them
-    is away; then `unavailable` names that service. `next` goes on in the list of ETLs.
+    cannot be reached; then `unavailable` names that service. `next` continues the list of ETLs.
     """
 
     former_names: tuple[str, ...]
@@ -161,18 +184,48 @@ class TableAnswer(TableItem):
     imports: tuple[ImportSummary, ...] | None
     unavailable: tuple[str, ...]
 
+    @classmethod
+    def of_details(cls, details: TableDetails, *, next_path: str | None) -> Self:
+        """The table, its columns and the page of its edges."""
+        columns = details.columns
+        return cls.of(
+            details.table,
+            former_names=details.former_names,
+            etls=tuple(FeedingEtl.of_edge(edge) for edge in details.edges.items),
+            next=next_path,
+            columns=columns and columns.columns,
+            columns_from=columns and columns.source,
+            estimated_rows=columns and columns.estimated_rows,
+            scanned_by=columns and columns.scanned_by,
+            scanned_at=columns and columns.scanned_at,
+            imports=details.imports,
+            unavailable=details.unavailable,
+        )
+
 
 class EtlAnswer(EtlItem):
     """An ETL with the tables it feeds and its last runs.
 
     Runs into tables that the caller may not see are left out. `runs` is null when a service that
-    is needed for them is away; then `unavailable` names it. `next` goes on in the list of tables.
+    is needed for them cannot be reached; then `unavailable` names it. `next` continues the list of
+    tables.
     """
 
     tables: tuple[FedTable, ...]
     next: str | None
     runs: tuple[ImportSummary, ...] | None
     unavailable: tuple[str, ...]
+
+    @classmethod
+    def of_details(cls, details: EtlDetails, *, next_path: str | None) -> Self:
+        """The ETL, its runs and the page of its edges."""
+        return cls.of(
+            details.etl,
+            tables=tuple(FedTable.of_edge(edge) for edge in details.edges.items),
+            next=next_path,
+            runs=details.runs,
+            unavailable=details.unavailable,
+        )
 
 
 class NewEtl(RequestModel):
@@ -205,7 +258,7 @@ class GraphFormat(StrEnum):
 
 
 class GraphQuery(RequestModel):
-    """Which part of the graph is wanted; with both, the edges that fit both."""
+    """A part of the graph; with both `etl` and `table`, the edges that fit both."""
 
     etl: Annotated[
         CatalogText | None, Field(max_length=500, description="Only this ETL's tables.")
@@ -251,3 +304,24 @@ class GraphAnswer(AnswerModel):
     edges: tuple[GraphArrow, ...]
     total: int
     truncated: bool
+
+    @classmethod
+    def of_graph(cls, graph: Graph) -> Self:
+        """The graph with an id for each node."""
+        etls, tables = etl_ids(graph), table_ids(graph)
+        dropped = graph.dropped
+        return cls(
+            nodes=(
+                *(GraphEtl(id=node_id, name=name) for name, node_id in etls.items()),
+                *(
+                    GraphTable.of(key, id=node_id, dropped=key in dropped)
+                    for key, node_id in tables.items()
+                ),
+            ),
+            edges=tuple(
+                GraphArrow.of(edge, source=etls[edge.etl], target=tables[edge.table])
+                for edge in graph.edges
+            ),
+            total=graph.total,
+            truncated=graph.truncated,
+        )

@@ -1,6 +1,6 @@
 """The two kinds of wire model, the list envelope, and texts that can be kept."""
 
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
@@ -35,6 +35,16 @@ class AnswerModel(BaseModel):
     """What a service answers: a reader ignores fields that it does not know yet."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    @classmethod
+    def of(cls, thing: object, **more: object) -> Self:
+        """From an object's attributes by the fields' names or aliases; `more` adds or overrides."""
+        fields: dict[str, object] = {}
+        for name, field in cls.model_fields.items():
+            key = name if hasattr(thing, name) else field.alias or name
+            if hasattr(thing, key):
+                fields[key] = getattr(thing, key)
+        return cls.model_validate(fields | more, from_attributes=True)
 
 
 class Page(AnswerModel, Generic[Item]):

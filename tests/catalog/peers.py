@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from shared.contracts.ingest import ImportSummaries, ImportSummary
-from shared.contracts.records import DescribeRequest, VisibleTable
+from shared.contracts.records import (
+    DescribeRequest,
+    TableName,
+    VisibilityRequest,
+    VisibleTable,
+    VisibleTables,
+)
 
 
 @dataclass
@@ -36,6 +42,14 @@ class Peers:
             return web.json_response(body, status=404)
         return web.json_response(text=table.model_dump_json())
 
+    async def visible_among(self, request: web.Request) -> web.Response:
+        if "records" in self.away:
+            return web.Response(status=503)
+        asked = VisibilityRequest.model_validate_json(await request.read())
+        visible = [TableName(name) for name, sub in self.tables if sub == asked.caller.sub]
+        answer = VisibleTables(tables=tuple(name for name in visible if name in asked.tables))
+        return web.json_response(text=answer.model_dump_json())
+
     async def last_imports(self, request: web.Request) -> web.Response:
         if "ingest" in self.away:
             return web.Response(status=503)
@@ -55,6 +69,7 @@ async def running_peers() -> AsyncIterator[Peers]:
     peers = Peers()
     app = web.Application()
     app.router.add_post("/internal/tables/describe", peers.describe)
+    app.router.add_post("/internal/tables/visible", peers.visible_among)
     app.router.add_get("/internal/imports", peers.last_imports)
     runner = web.AppRunner(app)
     await runner.setup()

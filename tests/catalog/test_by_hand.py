@@ -24,6 +24,14 @@ async def audited(catalog: Catalog) -> list[tuple[str, str, str]]:
     ]
 
 
+async def test_a_body_over_the_limit_is_refused_before_it_is_read(catalog: Catalog) -> None:
+    body = {"name": "big", "description": "x" * (2 << 20)}
+
+    answer = await catalog.send("POST", "/api/catalog/etls", body)
+    assert answer.status_code == 413
+    assert (answer.json()["code"], answer.json()["limit_bytes"]) == ("too_large", 1 << 20)
+
+
 async def test_an_etl_is_entered_once(catalog: Catalog) -> None:
     await etl(catalog)
 

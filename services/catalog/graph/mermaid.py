@@ -9,7 +9,7 @@ PLAIN_MARKS = frozenset(" _-.,/()+=@!?")
 def as_mermaid(graph: Graph) -> str:
     """A flowchart from left to right: ETLs as rounded boxes, tables as cylinders.
 
-    Dropped tables have the class `dropped`. What was left out is told in a comment.
+    Dropped tables have the class `dropped`; a comment says how many edges were left out.
     """
     etls, tables = etl_ids(graph), table_ids(graph)
     dropped = sorted(tables[key] for key in graph.dropped)

@@ -1,7 +1,7 @@
-"""Tables that were made, renamed or dropped, told late and in any order.
+"""Tables that were created, renamed or dropped; the events may arrive late and in any order.
 
-What each statement must keep: an event changes a table's state only if no newer one is known, and
-a renamed table takes its edges along.
+Two rules hold for each statement: an event changes a table's state only if no newer one is known,
+and a renamed table keeps its edges.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.catalog.domain import TableKey
 from services.catalog.repository.edges import absorbing
-from services.catalog.tables import CatalogTable, Edge, FormerName
+from services.catalog.tables import EdgeRow, FormerNameRow, TableRow
 
-EDGE_COLUMNS = [column.name for column in Edge.__table__.columns if column.name != "table_id"]
+EDGE_COLUMNS = [column.name for column in EdgeRow.__table__.columns if column.name != "table_id"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Named:
 async def find_named(connection: AsyncConnection, key: TableKey) -> Named | None:
     """The table that has this name now, locked, if there is one."""
     statement = (
-        select(CatalogTable.id, CatalogTable.state_at)
-        .where(CatalogTable.schema_name == key.schema, CatalogTable.name == key.name)
+        select(TableRow.id, TableRow.state_at)
+        .where(TableRow.schema_name == key.schema, TableRow.name == key.name)
         .with_for_update()
     )
     row = (await connection.execute(statement)).one_or_none()
@@ -40,29 +40,29 @@ async def find_named(connection: AsyncConnection, key: TableKey) -> Named | None
 async def mark_present(
     connection: AsyncConnection, table_id: int, *, description: str | None, at: datetime
 ) -> None:
-    """The table was made; an older one of its name, dropped before, lives on in it."""
-    newer = or_(CatalogTable.state_at.is_(None), CatalogTable.state_at < at)
+    """The table was created; it takes over the row of a dropped one of its name."""
+    newer = or_(TableRow.state_at.is_(None), TableRow.state_at < at)
     await connection.execute(
-        update(CatalogTable)
-        .where(CatalogTable.id == table_id)
+        update(TableRow)
+        .where(TableRow.id == table_id)
         .values(
-            first_seen=func.least(CatalogTable.first_seen, at),
+            first_seen=func.least(TableRow.first_seen, at),
             description=case(
-                (newer, description), else_=func.coalesce(CatalogTable.description, description)
+                (newer, description), else_=func.coalesce(TableRow.description, description)
             ),
-            dropped_at=case((newer, None), else_=CatalogTable.dropped_at),
-            state_at=func.greatest(CatalogTable.state_at, at),
+            dropped_at=case((newer, None), else_=TableRow.dropped_at),
+            state_at=func.greatest(TableRow.state_at, at),
         )
     )
 
 
 async def mark_dropped(connection: AsyncConnection, table_id: int, *, at: datetime) -> None:
-    """The table is gone; it keeps its edges."""
+    """The table was dropped; it keeps its edges."""
     await connection.execute(
-        update(CatalogTable)
+        update(TableRow)
         .where(
-            CatalogTable.id == table_id,
-            or_(CatalogTable.state_at.is_(None), CatalogTable.state_at <= at),
+            TableRow.id == table_id,
+            or_(TableRow.state_at.is_(None), TableRow.state_at <= at),
         )
         .values(dropped_at=at, state_at=at)
     )
@@ -71,29 +71,29 @@ async def mark_dropped(connection: AsyncConnection, table_id: int, *, at: dateti
 async def mark_renamed(
     connection: AsyncConnection, table_id: int, *, description: str | None, at: datetime
 ) -> None:
-    """The table has this name since then, and brought its description along."""
-    newer = or_(CatalogTable.state_at.is_(None), CatalogTable.state_at < at)
+    """The table has had its name since `at`, and keeps its description."""
+    newer = or_(TableRow.state_at.is_(None), TableRow.state_at < at)
     await connection.execute(
-        update(CatalogTable)
-        .where(CatalogTable.id == table_id)
+        update(TableRow)
+        .where(TableRow.id == table_id)
         .values(
             description=func.coalesce(
-                case((newer, description), else_=CatalogTable.description),
-                CatalogTable.description,
+                case((newer, description), else_=TableRow.description),
+                TableRow.description,
                 description,
             ),
-            dropped_at=case((newer, None), else_=CatalogTable.dropped_at),
-            state_at=func.greatest(CatalogTable.state_at, at),
+            dropped_at=case((newer, None), else_=TableRow.dropped_at),
+            state_at=func.greatest(TableRow.state_at, at),
         )
     )
 
 
 async def is_renamed(connection: AsyncConnection, key: TableKey, *, at: datetime) -> bool:
-    """Whether this very rename is known."""
+    """Whether this very rename is known already."""
     known = exists().where(
-        FormerName.schema_name == key.schema,
-        FormerName.name == key.name,
-        FormerName.renamed_at == at,
+        FormerNameRow.schema_name == key.schema,
+        FormerNameRow.name == key.name,
+        FormerNameRow.renamed_at == at,
     )
     return bool((await connection.execute(select(known))).scalar_one())
 
@@ -101,9 +101,9 @@ async def is_renamed(connection: AsyncConnection, key: TableKey, *, at: datetime
 async def remember_name(
     connection: AsyncConnection, key: TableKey, table_id: int, *, until: datetime
 ) -> None:
-    """What was seen under this name before `until` belongs to that table."""
+    """Assign what was seen under this name before `until` to that table."""
     await connection.execute(
-        insert(FormerName).values(
+        insert(FormerNameRow).values(
             schema_name=key.schema, name=key.name, renamed_at=until, table_id=table_id
         )
     )
@@ -111,31 +111,31 @@ async def remember_name(
 
 async def description_of(connection: AsyncConnection, table_id: int) -> str | None:
     """A table's description."""
-    statement = select(CatalogTable.description).where(CatalogTable.id == table_id)
+    statement = select(TableRow.description).where(TableRow.id == table_id)
     return (await connection.execute(statement)).scalar_one()
 
 
 async def move_edges(
     connection: AsyncConnection, source_id: int, target_id: int, *, before: datetime | None = None
 ) -> None:
-    """Give a table's edges to another one; with `before`, those that were seen before then.
+    """Move a table's edges to another one; with `before`, those that were seen before then.
 
-    An edge that was seen before and after is then with both.
+    An edge that was seen both before and after stays with both.
     """
-    seen_before = [] if before is None else [Edge.first_seen < before]
-    gone = [] if before is None else [Edge.last_seen < before]
-    columns = [Edge.__table__.c[name] for name in EDGE_COLUMNS]
-    taken = select(literal(target_id), *columns).where(Edge.table_id == source_id, *seen_before)
-    statement = insert_or_absorb(Edge).from_select(
-        ["table_id", *EDGE_COLUMNS], taken.order_by(Edge.etl_id)
+    seen_before = [] if before is None else [EdgeRow.first_seen < before]
+    gone = [] if before is None else [EdgeRow.last_seen < before]
+    columns = [EdgeRow.__table__.c[name] for name in EDGE_COLUMNS]
+    taken = select(literal(target_id), *columns).where(EdgeRow.table_id == source_id, *seen_before)
+    statement = insert_or_absorb(EdgeRow).from_select(
+        ["table_id", *EDGE_COLUMNS], taken.order_by(EdgeRow.etl_id)
     )
     await connection.execute(absorbing(statement))
-    await connection.execute(delete(Edge).where(Edge.table_id == source_id, *gone))
+    await connection.execute(delete(EdgeRow).where(EdgeRow.table_id == source_id, *gone))
 
 
 async def forget_row(connection: AsyncConnection, source_id: int, *, now_id: int) -> None:
-    """Take out the row of a name that was given up; its former names lead to the renamed table."""
+    """Delete the row of a name that a rename freed; its former names lead to the renamed table."""
     await connection.execute(
-        update(FormerName).where(FormerName.table_id == source_id).values(table_id=now_id)
+        update(FormerNameRow).where(FormerNameRow.table_id == source_id).values(table_id=now_id)
     )
-    await connection.execute(delete(CatalogTable).where(CatalogTable.id == source_id))
+    await connection.execute(delete(TableRow).where(TableRow.id == source_id))

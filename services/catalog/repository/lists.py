@@ -6,32 +6,54 @@ from sqlalchemy import Select, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstrumentedAttribute
 
-from services.catalog.domain import Slice, Window, cut
-from services.catalog.schemas import EtlItem, SchemaItem, TableItem
-from services.catalog.tables import CatalogTable, Edge, Etl, Schema
+from services.catalog.domain import Etl, Schema, Slice, Table, Window, cut
+from services.catalog.tables import EdgeRow, EtlRow, SchemaRow, TableRow
 
 SortKey = tuple[InstrumentedAttribute[str], ...]
+
+TABLES_OF_SCHEMA = (
+    select(func.count())
+    .select_from(TableRow)
+    .where(TableRow.schema_name == SchemaRow.name)
+    .scalar_subquery()
+)
+ETLS_OF_TABLE = (
+    select(func.count())
+    .select_from(EdgeRow)
+    .where(EdgeRow.table_id == TableRow.id)
+    .scalar_subquery()
+)
+TABLES_OF_ETL = (
+    select(func.count()).select_from(EdgeRow).where(EdgeRow.etl_id == EtlRow.id).scalar_subquery()
+)
+
+# In the order of the fields of the domain's classes.
+SCHEMA = (SchemaRow.name, TABLES_OF_SCHEMA, SchemaRow.first_seen)
+TABLE = (
+    TableRow.id,
+    TableRow.schema_name,
+    TableRow.name,
+    TableRow.description,
+    ETLS_OF_TABLE,
+    TableRow.first_seen,
+    TableRow.dropped_at,
+)
+ETL = (EtlRow.id, EtlRow.name, EtlRow.description, TABLES_OF_ETL, EtlRow.first_seen)
 
 
 async def list_schemas(
     connection: AsyncConnection, window: Window, *, q: str | None, counted: bool
-) -> Slice[SchemaItem]:
+) -> Slice[Schema]:
     """Schemas by name."""
-    tables = (
-        select(func.count())
-        .select_from(CatalogTable)
-        .where(CatalogTable.schema_name == Schema.name)
-        .scalar_subquery()
-    )
-    statement = select(Schema.name, Schema.first_seen, tables.label("table_count"))
+    statement = select(*SCHEMA)
     if q is not None:
-        statement = statement.where(Schema.name.icontains(q, autoescape=True))
+        statement = statement.where(SchemaRow.name.icontains(q, autoescape=True))
     total = await _count(connection, statement) if counted else None
-    rows = await connection.execute(_windowed(statement, (Schema.name,), window))
+    rows = await connection.execute(_windowed(statement, (SchemaRow.name,), window))
     return cut(
-        [SchemaItem.model_validate(row) for row in rows.mappings()],
+        [Schema(*row) for row in rows],
         limit=window.limit,
-        key=lambda item: (item.name,),
+        key=lambda schema: (schema.name,),
         total=total,
     )
 
@@ -44,72 +66,48 @@ async def list_tables(
     schema: str | None,
     dropped: bool | None,
     counted: bool,
-) -> Slice[TableItem]:
-    """Tables by schema and name; `q` looks into `schema.name`."""
-    statement = select(
-        CatalogTable.schema_name,
-        CatalogTable.name,
-        CatalogTable.description,
-        CatalogTable.first_seen,
-        CatalogTable.dropped_at,
-        etl_count().label("etl_count"),
-    )
+) -> Slice[Table]:
+    """Tables by schema and name; `q` searches `schema.name`."""
+    statement = select(*TABLE)
     if q is not None:
-        label = CatalogTable.schema_name.concat(".").concat(CatalogTable.name)
+        label = TableRow.schema_name.concat(".").concat(TableRow.name)
         statement = statement.where(label.icontains(q, autoescape=True))
     if schema is not None:
-        statement = statement.where(CatalogTable.schema_name == schema)
+        statement = statement.where(TableRow.schema_name == schema)
     if dropped is not None:
-        gone = CatalogTable.dropped_at
+        gone = TableRow.dropped_at
         statement = statement.where(gone.is_not(None) if dropped else gone.is_(None))
     total = await _count(connection, statement) if counted else None
-    key = (CatalogTable.schema_name, CatalogTable.name)
+    key = (TableRow.schema_name, TableRow.name)
     rows = await connection.execute(_windowed(statement, key, window))
     return cut(
-        [TableItem.model_validate(row) for row in rows.mappings()],
+        [Table(*row) for row in rows],
         limit=window.limit,
-        key=lambda item: (item.schema_name, item.name),
+        key=lambda table: (table.schema, table.name),
         total=total,
     )
 
 
 async def list_etls(
     connection: AsyncConnection, window: Window, *, q: str | None, counted: bool
-) -> Slice[EtlItem]:
-    """ETLs by name; `q` looks into names and descriptions."""
-    statement = select(
-        Etl.name, Etl.description, Etl.first_seen, table_count().label("table_count")
-    )
+) -> Slice[Etl]:
+    """ETLs by name; `q` searches names and descriptions."""
+    statement = select(*ETL)
     if q is not None:
         statement = statement.where(
             or_(
-                Etl.name.icontains(q, autoescape=True),
-                Etl.description.icontains(q, autoescape=True),
+                EtlRow.name.icontains(q, autoescape=True),
+                EtlRow.description.icontains(q, autoescape=True),
             )
         )
     total = await _count(connection, statement) if counted else None
-    rows = await connection.execute(_windowed(statement, (Etl.name,), window))
+    rows = await connection.execute(_windowed(statement, (EtlRow.name,), window))
     return cut(
-        [EtlItem.model_validate(row) for row in rows.mappings()],
+        [Etl(*row) for row in rows],
         limit=window.limit,
-        key=lambda item: (item.name,),
+        key=lambda etl: (etl.name,),
         total=total,
     )
-
-
-def etl_count() -> Any:
-    """How many ETLs feed the table of the row at hand."""
-    return (
-        select(func.count())
-        .select_from(Edge)
-        .where(Edge.table_id == CatalogTable.id)
-        .scalar_subquery()
-    )
-
-
-def table_count() -> Any:
-    """How many tables the ETL of the row at hand feeds."""
-    return select(func.count()).select_from(Edge).where(Edge.etl_id == Etl.id).scalar_subquery()
 
 
 async def _count(connection: AsyncConnection, statement: Select[Any]) -> int:

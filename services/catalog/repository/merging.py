@@ -1,18 +1,15 @@
 """Bulk merges: COPY into a temporary table while lines stream in, then a few set-based statements.
 
-Nothing is ever deleted here, and all of it is one transaction. Merges write alone
+Nothing is ever deleted here, and all of it is one transaction. Merges hold the lock alone
 (`repository.locks`), so what a statement finds missing stays missing until it has inserted it.
 """
 
 from collections.abc import AsyncIterable, Sequence
-from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     DateTime,
-    Text,
     and_,
     column,
     func,
@@ -27,8 +24,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.catalog.domain import Merged, ScanRow
 from services.catalog.repository.edges import absorbing
-from services.catalog.tables import Edge
+from services.catalog.tables import EdgeRow
 from shared.store.copying import while_connected
+from shared.store.engine import RawConnection
 
 STAGE = text(
     "CREATE TEMPORARY TABLE staged"
@@ -41,19 +39,19 @@ ANALYZE_PAIRS = text("ANALYZE pg_temp.pairs")
 MORE_MEMORY = text("SET LOCAL work_mem = '128MB'")
 CLOCK = text("SELECT clock_timestamp()")
 
-# Names are told apart before they are looked up: there are far fewer of them than lines.
+# Names are made distinct before they are looked up: there are far fewer of them than lines.
 NEW_ETLS = text(
     "INSERT INTO catalog.etls (name, first_seen)"
-    " SELECT told.name, CAST(:at AS timestamptz)"
-    " FROM (SELECT DISTINCT etl AS name FROM pg_temp.staged) AS told"
-    " WHERE NOT EXISTS (SELECT FROM catalog.etls known WHERE known.name = told.name)"
+    " SELECT named.name, CAST(:at AS timestamptz)"
+    " FROM (SELECT DISTINCT etl AS name FROM pg_temp.staged) AS named"
+    " WHERE NOT EXISTS (SELECT FROM catalog.etls known WHERE known.name = named.name)"
     " ORDER BY 1"
 )
 NEW_SCHEMAS = text(
     "INSERT INTO catalog.schemas (name, first_seen)"
-    " SELECT told.name, CAST(:at AS timestamptz)"
-    " FROM (SELECT DISTINCT schema_name AS name FROM pg_temp.staged) AS told"
-    " WHERE NOT EXISTS (SELECT FROM catalog.schemas known WHERE known.name = told.name)"
+    " SELECT named.name, CAST(:at AS timestamptz)"
+    " FROM (SELECT DISTINCT schema_name AS name FROM pg_temp.staged) AS named"
+    " WHERE NOT EXISTS (SELECT FROM catalog.schemas known WHERE known.name = named.name)"
     " ORDER BY 1"
 )
 NEW_TABLES = text(
@@ -125,77 +123,70 @@ pairs = table(
     schema="pg_temp",
 )
 
-staged = table(
-    "staged",
-    column("line", BigInteger),
-    column("etl", Text),
-    column("schema_name", Text),
-    column("name", Text),
-    column("columns", Text),
-    column("estimated_rows", BigInteger),
-    schema="pg_temp",
-)
+STAGED = ("line", "etl", "schema_name", "name", "columns", "estimated_rows")
 
 
 async def stage(connection: AsyncConnection) -> None:
-    """Make the temporary table; it goes with the transaction."""
+    """Create the temporary table; it is dropped with the transaction."""
     await connection.execute(STAGE)
 
 
-async def copy_triples(connection: AsyncConnection, csv: AsyncIterable[bytes]) -> None:
-    """COPY the names of ETL, schema and table as they come; what `csv` raises ends the COPY."""
-    driver = await _driver(connection)
+async def copy_triples(driver: RawConnection, csv: AsyncIterable[bytes]) -> int:
+    """COPY the names of ETL, schema and table as they arrive; returns the number of lines.
+
+    An error of `csv` ends the COPY.
+    """
     async with while_connected(driver):
-        await driver.copy_to_table(
+        status = await driver.copy_to_table(
             "staged",
             schema_name="pg_temp",
             source=csv,
             columns=["etl", "schema_name", "name"],
             format="csv",
         )
+    return _copied(status)
 
 
-async def copy_scan(connection: AsyncConnection, rows: Sequence[ScanRow]) -> None:
-    """COPY the rows of one block of a scan."""
-    driver = await _driver(connection)
+async def copy_scan(driver: RawConnection, rows: Sequence[ScanRow]) -> int:
+    """COPY the rows of one block of a scan; returns their number."""
     async with while_connected(driver):
-        await driver.copy_records_to_table(
-            "staged",
-            schema_name="pg_temp",
-            records=rows,
-            columns=[column.name for column in staged.columns],
+        status = await driver.copy_records_to_table(
+            "staged", schema_name="pg_temp", records=rows, columns=STAGED
         )
+    return _copied(status)
 
 
-async def _driver(connection: AsyncConnection) -> Any:
-    """The driver's connection below SQLAlchemy's, which knows no COPY."""
-    driver = (await connection.get_raw_connection()).driver_connection
-    assert driver is not None
-    return driver
+def _copied(status: str) -> int:
+    """The number in PostgreSQL's `COPY n`."""
+    return int(status.removeprefix("COPY "))
 
 
-async def merge_triples(connection: AsyncConnection, *, import_id: int) -> Merged:
-    """Merge what is staged; an edge that is known learns of this import."""
+async def merge_triples(connection: AsyncConnection, *, import_id: int, received: int) -> Merged:
+    """Merge the lines that are staged; an edge that is known gains this import."""
     at = await _merge_etls_and_schemas(connection)
-    # Before new tables are made, so that it holds the edges of known ones alone.
+    # Before new tables are inserted, so that it holds the edges of known ones alone.
     await connection.execute(PAIRS)
     await connection.execute(FRESH)
     await connection.execute(FRESH_TABLES, {"at": at})
     fresh = await connection.execute(FRESH_EDGES, {"at": at, "import_id": import_id})
-    merged = await _merge_edges(connection, at=at, import_id=import_id, scanned=False)
-    return replace(merged, inserted=merged.inserted + fresh.rowcount)
+    inserted, known = await _merge_edges(connection, at=at, import_id=import_id, scanned=False)
+    return Merged(received, inserted + fresh.rowcount, known, merged_at=at)
 
 
-async def merge_scan(connection: AsyncConnection, *, import_id: int) -> Merged:
-    """Merge what is staged with columns and estimates; of two lines for one table the later."""
+async def merge_scan(connection: AsyncConnection, *, import_id: int, received: int) -> Merged:
+    """As `merge_triples`, with columns and estimates.
+
+    Of two lines for one table the later one counts.
+    """
     at = await _merge_etls_and_schemas(connection)
     await connection.execute(NEW_TABLES, {"at": at})
     await connection.execute(SCANNED_PAIRS)
-    return await _merge_edges(connection, at=at, import_id=import_id, scanned=True)
+    inserted, known = await _merge_edges(connection, at=at, import_id=import_id, scanned=True)
+    return Merged(received, inserted, known, merged_at=at)
 
 
 async def _merge_etls_and_schemas(connection: AsyncConnection) -> datetime:
-    """Make what is new of them; the time of the merge, by the database's clock."""
+    """Insert what is new of them; returns the time of the merge, by the database's clock."""
     await connection.execute(MORE_MEMORY)
     await connection.execute(ANALYZE_STAGED)
     at: datetime = (await connection.execute(CLOCK)).scalar_one()
@@ -206,12 +197,15 @@ async def _merge_etls_and_schemas(connection: AsyncConnection) -> datetime:
 
 async def _merge_edges(
     connection: AsyncConnection, *, at: datetime, import_id: int, scanned: bool
-) -> Merged:
-    """Make the edges of `pairs`; those that are known learn."""
+) -> tuple[int, int]:
+    """Insert the edges of `pairs`; those that are known gain this sighting.
+
+    Returns the numbers of new and of known ones.
+    """
     await connection.execute(ANALYZE_PAIRS)
     seen_at = literal(at, DateTime(timezone=True))
     by_import = literal(import_id, BigInteger)
-    told = (
+    sightings = (
         select(
             pairs.c.etl_id,
             pairs.c.table_id,
@@ -224,14 +218,16 @@ async def _merge_edges(
             (seen_at if scanned else null()).cast(DateTime(timezone=True)).label("scanned_at"),
         )
         .select_from(pairs)
-        .subquery("told")
+        .subquery("sightings")
     )
-    names = [column.name for column in told.c]
-    same = and_(Edge.etl_id == told.c.etl_id, Edge.table_id == told.c.table_id)
+    names = [column.name for column in sightings.c]
+    same = and_(EdgeRow.etl_id == sightings.c.etl_id, EdgeRow.table_id == sightings.c.table_id)
     count = select(func.count())
     named = (await connection.execute(count.select_from(pairs))).scalar_one()
-    known = (await connection.execute(count.select_from(told.join(Edge, same)))).scalar_one()
+    known = (
+        await connection.execute(count.select_from(sightings.join(EdgeRow, same)))
+    ).scalar_one()
     # In the order of the rows on disk this is faster than an UPDATE with a join, which is not.
-    rows = select(*told.c).order_by(told.c.table_id, told.c.etl_id)
-    await connection.execute(absorbing(insert(Edge).from_select(names, rows)))
-    return Merged(inserted=named - known, known=known, merged_at=at)
+    rows = select(*sightings.c).order_by(sightings.c.table_id, sightings.c.etl_id)
+    await connection.execute(absorbing(insert(EdgeRow).from_select(names, rows)))
+    return named - known, known

@@ -1,5 +1,5 @@
-"""The catalog's HTTP face, by whom it serves: people, and (`internal`) other services."""
+"""The catalog's HTTP face, by whom it serves: people, other services, users of older systems."""
 
-from services.catalog.routes import browsing, by_hand, graphs, internal
+from services.catalog.routes import browsing, by_hand, graphs, internal, verbs
 
-routers = (browsing.router, by_hand.router, graphs.router, internal.router)
+routers = (browsing.router, by_hand.router, graphs.router, internal.router, verbs.router)

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from services.catalog.dependencies import EtlName, Reader, SchemaName, State, TableName
+from services.catalog.dependencies import EtlName, Process, Reader, SchemaName, TableName
 from services.catalog.domain import TableKey
-from services.catalog.routes.paging import counted_page, next_path
+from services.catalog.routes.paging import counted_page, next_path, position_of, window_of
 from services.catalog.schemas import (
     CountedPage,
     EdgesQuery,
@@ -18,7 +18,6 @@ from services.catalog.schemas import (
     TableItem,
     TablesQuery,
 )
-from services.catalog.service import browsing, details
 
 router = APIRouter(prefix="/api/catalog", tags=["catalog"])
 
@@ -29,38 +28,46 @@ Edges = Annotated[EdgesQuery, Query()]
 
 @router.get("/schemas", summary="List schemas")
 async def catalog_schemas_list(
-    request: Request, state: State, _caller: Reader, query: Listed
+    request: Request, catalog: Process, _caller: Reader, query: Listed
 ) -> CountedPage[SchemaItem]:
     """Schemas by name, each with the number of its tables."""
-    found = await browsing.list_schemas(state.engine, query)
-    return counted_page(request, query, found)
+    window = window_of(query, parts=1)
+    schemas = await catalog.lists.schemas(window, q=query.q, counted=query.counted)
+    return counted_page(request, query, schemas, SchemaItem.of)
 
 
 @router.get("/tables", summary="List tables")
 async def catalog_tables_list(
-    request: Request, state: State, _caller: Reader, query: ListedTables
+    request: Request, catalog: Process, _caller: Reader, query: ListedTables
 ) -> CountedPage[TableItem]:
     """Tables by schema and name, each with the number of ETLs that feed it.
 
-    `q` looks for a part of `schema.name`. Dropped tables stay, with `dropped_at`.
+    `q` is a part of `schema.name`. Dropped tables stay, with `dropped_at`.
     """
-    found = await browsing.list_tables(state.engine, query)
-    return counted_page(request, query, found)
+    tables = await catalog.lists.tables(
+        window_of(query, parts=2),
+        q=query.q,
+        schema=query.schema_name,
+        dropped=query.dropped,
+        counted=query.counted,
+    )
+    return counted_page(request, query, tables, TableItem.of)
 
 
 @router.get("/etls", summary="List ETLs")
 async def catalog_etls_list(
-    request: Request, state: State, _caller: Reader, query: Listed
+    request: Request, catalog: Process, _caller: Reader, query: Listed
 ) -> CountedPage[EtlItem]:
-    """ETLs by name, each with the number of tables it feeds; `q` looks into descriptions too."""
-    found = await browsing.list_etls(state.engine, query)
-    return counted_page(request, query, found)
+    """ETLs by name, each with the number of tables it feeds; `q` searches descriptions too."""
+    window = window_of(query, parts=1)
+    etls = await catalog.lists.etls(window, q=query.q, counted=query.counted)
+    return counted_page(request, query, etls, EtlItem.of)
 
 
 @router.get("/tables/{schema:segment}/{table:segment}", summary="Show a table")
 async def catalog_tables_get(
     request: Request,
-    state: State,
+    catalog: Process,
     caller: Reader,
     schema: SchemaName,
     table: TableName,
@@ -68,21 +75,19 @@ async def catalog_tables_get(
 ) -> TableAnswer:
     """A table and the ETLs that feed it; for those who may see it, its columns and last imports.
 
-    While the service that knows columns or imports is away, they are null and `unavailable`
-    names it.
+    While the service that knows columns or imports cannot be reached, they are null and
+    `unavailable` names it.
     """
-    answer, rest_after = await details.describe_table(
-        state.engine, state.peers, TableKey(schema=schema, name=table), query, caller=caller
-    )
-    return answer.model_copy(update={"next": next_path(request, rest_after)})
+    key, after = TableKey(schema, table), position_of(query.cursor, parts=1)
+    details = await catalog.details.table(caller, key, limit=query.limit, after=after)
+    return TableAnswer.of_details(details, next_path=next_path(request, details.edges.rest_after))
 
 
 @router.get("/etls/{etl:segment}", summary="Show an ETL")
 async def catalog_etls_get(
-    request: Request, state: State, caller: Reader, etl: EtlName, query: Edges
+    request: Request, catalog: Process, caller: Reader, etl: EtlName, query: Edges
 ) -> EtlAnswer:
     """An ETL, the tables it feeds and its last runs (without those into tables you may not see)."""
-    answer, rest_after = await details.describe_etl(
-        state.engine, state.peers, etl, query, caller=caller
-    )
-    return answer.model_copy(update={"next": next_path(request, rest_after)})
+    after = position_of(query.cursor, parts=2)
+    details = await catalog.details.etl(caller, etl, limit=query.limit, after=after)
+    return EtlAnswer.of_details(details, next_path=next_path(request, details.edges.rest_after))

@@ -5,13 +5,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from services.catalog.dependencies import Reader, State
+from services.catalog.dependencies import Process, Reader
 from services.catalog.domain import Graph
 from services.catalog.graph.mermaid import as_mermaid
-from services.catalog.graph.nodes import as_answer
 from services.catalog.graph.svg import as_svg
 from services.catalog.schemas import GraphAnswer, GraphFormat, GraphQuery
-from services.catalog.service import graphs
 
 router = APIRouter(prefix="/api/catalog", tags=["catalog"])
 
@@ -36,20 +34,20 @@ PICTURES: dict[int | str, dict[str, Any]] = {
 
 @router.get("/graph", response_model=GraphAnswer, responses=PICTURES, summary="Draw the graph")
 async def catalog_graph_get(
-    state: State, _caller: Reader, query: Annotated[GraphQuery, Query()]
+    catalog: Process, _caller: Reader, query: Annotated[GraphQuery, Query()]
 ) -> Response:
     """Which ETL feeds which table: as JSON, as Mermaid for a wiki, or as an SVG picture.
 
-    At most `limit` edges; what is left out is told (`total`, `truncated`, or in the picture).
+    At most `limit` edges; `total` and `truncated`, or the picture, show how many were left out.
     """
-    graph = await graphs.read_graph(state.engine, query)
+    graph = await catalog.graphs.read(etl=query.etl, table=query.table, limit=query.limit)
     return await asyncio.to_thread(_drawn, graph, query.format)
 
 
-def _drawn(graph: Graph, wanted: GraphFormat) -> Response:
-    if wanted is GraphFormat.SVG:
+def _drawn(graph: Graph, picture: GraphFormat) -> Response:
+    if picture is GraphFormat.SVG:
         return Response(as_svg(graph), media_type=SVG, headers=SVG_HEADERS)
-    if wanted is GraphFormat.MERMAID:
+    if picture is GraphFormat.MERMAID:
         return Response(as_mermaid(graph), media_type=MERMAID)
-    answer = as_answer(graph)
+    answer = GraphAnswer.of_graph(graph)
     return Response(answer.model_dump_json(by_alias=True), media_type="application/json")

@@ -1,4 +1,4 @@
-"""What other services tell (scope `internal`); the gateway does not route these paths."""
+"""What other services report (scope `internal`); the gateway does not route these paths."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -6,9 +6,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.requests import ClientDisconnect
 
-from services.catalog.dependencies import Peer, State
+from services.catalog.dependencies import Peer, Process
 from services.catalog.errors import StreamBrokenError
-from services.catalog.service import events, merging
 from shared.contracts.catalog import (
     CatalogName,
     EdgeSeen,
@@ -16,6 +15,7 @@ from shared.contracts.catalog import (
     MergeAnswer,
     TableEvent,
 )
+from shared.http.app import STREAMED
 
 router = APIRouter(prefix="/internal/catalog", tags=["internal"])
 
@@ -32,66 +32,63 @@ SCAN_EXAMPLE = (
 
 
 def _lines_of(contract: str, example: str) -> dict[str, Any]:
-    """The body in OpenAPI's words; FastAPI must not read it, because it may be huge."""
+    """The body as OpenAPI describes it; FastAPI must not read it, because it may be huge."""
     schema = {"type": "string", "description": f"One {contract} as JSON per line."}
     content = {"application/x-ndjson": {"schema": schema, "example": example}}
     return {"requestBody": {"required": True, "content": content}}
 
 
 async def _chunks(request: Request) -> AsyncIterator[bytes]:
-    """The body as it comes; raises StreamBrokenError when the sender goes away in between."""
+    """The body as it arrives; raises StreamBrokenError when the sender disconnects."""
     try:
         async for chunk in request.stream():
             yield chunk
     except ClientDisconnect as exc:
-        raise StreamBrokenError("the sender went away; nothing of the stream was kept") from exc
+        raise StreamBrokenError("the sender disconnected; nothing of the stream was kept") from exc
 
 
-@router.post("/table-events", status_code=204, summary="A table was made, renamed or dropped")
-async def internal_catalog_table_events(state: State, _peer: Peer, event: TableEvent) -> None:
+@router.post("/table-events", status_code=204, summary="A table was created, renamed or dropped")
+async def internal_catalog_table_events(catalog: Process, _peer: Peer, event: TableEvent) -> None:
     """Idempotent; may arrive late and out of order."""
-    await events.take_table_event(state.engine, event)
+    await catalog.events.table_event(event)
 
 
 @router.post("/edges", status_code=204, summary="An ETL fed a table")
-async def internal_catalog_edges(state: State, _peer: Peer, edge: EdgeSeen) -> None:
-    """Idempotent; schema, table and ETL are made when unknown."""
-    await events.take_edge(state.engine, edge)
+async def internal_catalog_edges(catalog: Process, _peer: Peer, edge: EdgeSeen) -> None:
+    """Idempotent; schema, table and ETL are entered when unknown."""
+    await catalog.events.edge_seen(edge)
 
 
 @router.post(
     "/merge",
+    max_body_size=STREAMED,
     openapi_extra=_lines_of("CatalogTriple", MERGE_EXAMPLE),
     summary="Merge many triples",
 )
 async def internal_catalog_merge(
     request: Request,
-    state: State,
+    catalog: Process,
     _peer: Peer,
     import_id: ImportId,
     etl: Annotated[CatalogName | None, Query(description="The ETL of lines without one.")] = None,
 ) -> MergeAnswer:
     """All lines or none, in one transaction; nothing is ever deleted. Repeating it is harmless."""
-    async with state.merges:
-        return await merging.merge_triples(
-            state.engine, _chunks(request), import_id=import_id, etl=etl
-        )
+    merged = await catalog.merges.triples(_chunks(request), import_id=import_id, etl=etl)
+    return MergeAnswer.of(merged)
 
 
 @router.post(
     "/scan",
+    max_body_size=STREAMED,
     openapi_extra=_lines_of("ScannedTable", SCAN_EXAMPLE),
     summary="Merge a scanned database",
 )
 async def internal_catalog_scan(
     request: Request,
-    state: State,
+    catalog: Process,
     _peer: Peer,
     import_id: ImportId,
     etl: Annotated[CatalogName, Query(description="The ETL that scanned.")],
 ) -> MergeAnswer:
     """All tables or none, under one ETL; tables that are missing from this scan stay."""
-    async with state.merges:
-        return await merging.merge_scan(
-            state.engine, _chunks(request), import_id=import_id, etl=etl
-        )
+    return MergeAnswer.of(await catalog.merges.scan(_chunks(request), import_id=import_id, etl=etl))

@@ -1,77 +1,82 @@
 """Changes that people make themselves; each leaves a line in the audit trail."""
 
-from sqlalchemy import RowMapping
+from dataclasses import dataclass
+
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.catalog.domain import TableKey
+from services.catalog.domain import Edge, Etl, TableKey
 from services.catalog.errors import (
     EdgeUnknownError,
     EtlExistsError,
     EtlUnknownError,
     TableUnknownError,
 )
-from services.catalog.repository import edges, locks
-from services.catalog.schemas import EdgeAnswer, EtlItem, NewEtl
+from services.catalog.repository import browsing, edges, locks
+from services.catalog.tables import BOOKS
 from shared.contracts.auth import Caller
 from shared.contracts.records import DATA_SCHEMA
-from shared.store.audit import record_event
+from shared.store.transaction import Transaction, transaction
 
 
-async def create_etl(engine: AsyncEngine, new: NewEtl, *, caller: Caller) -> EtlItem:
-    """Enter an ETL; raises EtlExistsError when the name is taken."""
-    async with engine.begin() as connection:
-        await locks.write_beside_others(connection)
-        row = await edges.create_etl(connection, name=new.name, description=new.description)
-        if row is None:
-            raise EtlExistsError(f"there is an ETL named {new.name!r} already")
-        await record_event(
-            connection, subject=caller.sub, action="etl.create", object_=f"etl:{new.name}"
-        )
-    return EtlItem.model_validate(row)
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """Enters and removes ETLs and edges for a caller."""
 
+    engine: AsyncEngine
 
-async def add_edge(engine: AsyncEngine, etl: str, key: TableKey, *, caller: Caller) -> EdgeAnswer:
-    """Enter that an ETL feeds a table; an edge that is known already stays as it is.
+    async def enter_etl(self, caller: Caller, name: str, *, description: str | None) -> Etl:
+        """A new ETL. Raises EtlExistsError, CatalogBusyError."""
+        async with transaction(self.engine, BOOKS) as tx:
+            await locks.write_beside_others(tx.connection)
+            etl = await edges.create_etl(tx.connection, name, description=description)
+            if etl is None:
+                raise EtlExistsError(f"there is an ETL named {name!r} already")
+            await tx.record(caller, "etl.create", f"etl:{name}")
+            await tx.seal()
+        return etl
 
-    Schema and table are made when unknown, but for the schema `data`, whose tables enter the
-    catalog when they are made. Raises EtlUnknownError and TableUnknownError.
-    """
-    async with engine.begin() as connection:
-        await locks.write_beside_others(connection)
-        etl_id = await _require_etl(connection, etl)
-        table_id = await edges.find_table_id(connection, key)
-        now = await edges.now(connection)
-        if table_id is None:
-            if key.schema == DATA_SCHEMA:
-                raise TableUnknownError(
-                    f"there is no table {key.label!r}; make it through /api/tables first"
+    async def enter_edge(self, caller: Caller, etl: str, key: TableKey) -> Edge:
+        """The edge from an ETL to a table; one that is known already stays as it is.
+
+        Schema and table are inserted when unknown, but for the schema `data`, whose tables enter
+        the catalog when they are created.
+        Raises EtlUnknownError, TableUnknownError, CatalogBusyError.
+        """
+        async with transaction(self.engine, BOOKS) as tx:
+            await locks.write_beside_others(tx.connection)
+            etl_id = await _require_etl(tx.connection, etl)
+            table_id = await edges.find_table_id(tx.connection, key)
+            now = await edges.now(tx.connection)
+            if table_id is None:
+                if key.schema == DATA_SCHEMA:
+                    raise TableUnknownError(
+                        f"there is no table {key.label!r}; make it through /api/tables first"
+                    )
+                table_id = await edges.ensure_table(tx.connection, key, seen_at=now)
+            edge = await browsing.find_edge(tx.connection, etl_id=etl_id, table_id=table_id)
+            if edge is None:
+                await edges.add_edge(
+                    tx.connection, etl_id=etl_id, table_id=table_id, seen_at=now, import_id=None
                 )
-            table_id = await edges.ensure_table(connection, key, seen_at=now)
-        found = await edges.find_edge(connection, etl_id=etl_id, table_id=table_id)
-        if found is None:
-            await edges.add_edge(
-                connection, etl_id=etl_id, table_id=table_id, seen_at=now, import_id=None
-            )
-            await _tell(connection, caller, "edge.create", etl, key)
-            found = await edges.find_edge(connection, etl_id=etl_id, table_id=table_id)
-        assert found is not None
-    return _answer(etl, key, found)
+                await _record(tx, caller, "edge.create", etl, key)
+                edge = await browsing.find_edge(tx.connection, etl_id=etl_id, table_id=table_id)
+        assert edge is not None
+        return edge
 
+    async def remove_edge(self, caller: Caller, etl: str, key: TableKey) -> None:
+        """Delete an edge; the ETL and the table stay.
 
-async def remove_edge(engine: AsyncEngine, etl: str, key: TableKey, *, caller: Caller) -> None:
-    """Take an edge out; the ETL and the table stay.
-
-    Raises EtlUnknownError, TableUnknownError, EdgeUnknownError.
-    """
-    async with engine.begin() as connection:
-        await locks.write_beside_others(connection)
-        etl_id = await _require_etl(connection, etl)
-        table_id = await edges.find_table_id(connection, key)
-        if table_id is None:
-            raise TableUnknownError(f"the catalog knows no table {key.label!r}")
-        if not await edges.remove_edge(connection, etl_id=etl_id, table_id=table_id):
-            raise EdgeUnknownError(f"the catalog has no edge from {etl!r} to {key.label!r}")
-        await _tell(connection, caller, "edge.delete", etl, key)
+        Raises EtlUnknownError, TableUnknownError, EdgeUnknownError, CatalogBusyError.
+        """
+        async with transaction(self.engine, BOOKS) as tx:
+            await locks.write_beside_others(tx.connection)
+            etl_id = await _require_etl(tx.connection, etl)
+            table_id = await edges.find_table_id(tx.connection, key)
+            if table_id is None:
+                raise TableUnknownError(f"the catalog has no table {key.label!r}")
+            if not await edges.remove_edge(tx.connection, etl_id=etl_id, table_id=table_id):
+                raise EdgeUnknownError(f"the catalog has no edge from {etl!r} to {key.label!r}")
+            await _record(tx, caller, "edge.delete", etl, key)
 
 
 async def _require_etl(connection: AsyncConnection, name: str) -> int:
@@ -81,17 +86,5 @@ async def _require_etl(connection: AsyncConnection, name: str) -> int:
     return etl_id
 
 
-async def _tell(
-    connection: AsyncConnection, caller: Caller, action: str, etl: str, key: TableKey
-) -> None:
-    await record_event(
-        connection,
-        subject=caller.sub,
-        action=action,
-        object_=f"etl:{etl}",
-        detail={"schema": key.schema, "table": key.name},
-    )
-
-
-def _answer(etl: str, key: TableKey, facts: RowMapping) -> EdgeAnswer:
-    return EdgeAnswer.model_validate({**facts, "etl": etl, "schema": key.schema, "table": key.name})
+async def _record(tx: Transaction, caller: Caller, action: str, etl: str, key: TableKey) -> None:
+    await tx.record(caller, action, f"etl:{etl}", schema=key.schema, table=key.name)

@@ -11,4 +11,4 @@ from services.ingest.routes.schemas import ImportAnswer
 def accepted(run: Run, response: Response) -> ImportAnswer:
     """The import as it stands, and in `Location` where to follow it."""
     response.headers["Location"] = f"/api/imports/{run.id}"
-    return ImportAnswer.of(run, now=datetime.now(UTC))
+    return ImportAnswer.of_run(run, now=datetime.now(UTC))

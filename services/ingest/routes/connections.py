@@ -106,7 +106,7 @@ async def sources_list(
     saved = await state.sources.page(caller, after=after, limit=limit + 1)
     more = {"after": saved[limit - 1].id, "limit": limit} if len(saved) > limit else None
     return Page[SourceAnswer](
-        items=[SourceAnswer.of(source) for source in saved[:limit]],
+        items=[SourceAnswer.of_source(source) for source in saved[:limit]],
         next=None if more is None else f"/api/sources?{urlencode(more)}",
     )
 
@@ -134,7 +134,7 @@ async def sources_create(
     """Keep a connection under a name; its password is encrypted, and never returned."""
     saved = await state.sources.add(caller, source.name, source.login())
     response.headers["Location"] = f"/api/sources/{saved.id}"
-    return SourceAnswer.of(saved)
+    return SourceAnswer.of_source(saved)
 
 
 @sources.delete(

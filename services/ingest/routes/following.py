@@ -40,7 +40,7 @@ async def progress_events(
             yield ServerSentEvent(
                 event="done" if run.state.is_final else "progress",
                 id=str(run.revision),
-                data=ImportAnswer.of(run, now=datetime.now(UTC)),
+                data=ImportAnswer.of_run(run, now=datetime.now(UTC)),
             )
         if run.state.is_final:
             return

@@ -73,7 +73,7 @@ async def imports_list(
     more = {**filters, "before": runs[limit - 1].id} if len(runs) > limit else None
     now = datetime.now(UTC)
     return Page[ImportAnswer](
-        items=[ImportAnswer.of(run, now=now) for run in runs[:limit]],
+        items=[ImportAnswer.of_run(run, now=now) for run in runs[:limit]],
         next=_path("/api/imports", more),
     )
 
@@ -89,7 +89,7 @@ SeenImport = Annotated[Run, Depends(seen_import)]
 @router.get("/api/imports/{id:int}", summary="Look at an import")
 async def imports_read(run: SeenImport) -> ImportAnswer:
     """What was asked for, how far it is, what became of it."""
-    return ImportAnswer.of(run, now=datetime.now(UTC))
+    return ImportAnswer.of_run(run, now=datetime.now(UTC))
 
 
 @router.get(

@@ -21,7 +21,6 @@ from services.ingest.domain import (
     ImportKind,
     ImportOptions,
     InferredColumn,
-    KeptReject,
     Mode,
     OnError,
     Run,
@@ -227,7 +226,7 @@ class ImportAnswer(AnswerModel):
     links: Links
 
     @classmethod
-    def of(cls, run: Run, *, now: datetime) -> "ImportAnswer":
+    def of_run(cls, run: Run, *, now: datetime) -> "ImportAnswer":
         """A run as its caller sees it."""
         path = f"/api/imports/{run.id}"
         return cls(
@@ -267,17 +266,6 @@ class RejectAnswer(AnswerModel):
     code: str
     message: str
     value: str | None
-
-    @classmethod
-    def of(cls, kept: KeptReject) -> "RejectAnswer":
-        """A kept reject as its caller sees it."""
-        return cls(
-            line=kept.line,
-            column=kept.column,
-            code=kept.code,
-            message=kept.message,
-            value=kept.value,
-        )
 
 
 Limit = Annotated[PositiveInt, Field(le=1000)]

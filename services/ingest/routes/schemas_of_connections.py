@@ -137,20 +137,12 @@ class SourceAnswer(AnswerModel):
     created_at: datetime
 
     @classmethod
-    def of(cls, saved: SavedConnection) -> Self:
+    def of_source(cls, saved: SavedConnection) -> Self:
         """A saved source as its owner sees it."""
-        target = saved.target
-        return cls(
+        return cls.of(
+            saved.target,
             id=saved.id,
             name=saved.name,
-            kind=target.kind,
-            host=target.host,
-            port=target.port,
-            database=target.database,
-            service_name=target.service_name,
-            sid=target.sid,
-            user=target.user,
-            tls=target.tls,
             owner=saved.owner_label,
             created_at=saved.created_at,
         )

@@ -137,7 +137,7 @@ async def _told(
     await record_event(
         connection, subject=caller.sub, action=f"import.{verb}", object_=f"import:{run.id}"
     )
-    answer = ImportAnswer.of(run, now=datetime.now(UTC))
+    answer = ImportAnswer.of_run(run, now=datetime.now(UTC))
     if request_key is not None:
         kept = KeptAnswer(
             fingerprint=f"{verb} {run.id}", status=ACCEPTED, body=answer.model_dump(mode="json")

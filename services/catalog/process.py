@@ -1,0 +1,62 @@
+"""What one process of the catalog holds."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.catalog.clients import IngestClient, RecordsClient
+from services.catalog.service.by_hand import ByHand
+from services.catalog.service.details import Details
+from services.catalog.service.events import Events
+from services.catalog.service.graphs import Graphs
+from services.catalog.service.lists import Lists
+from services.catalog.service.merges import Merges
+from services.catalog.settings import CatalogSettings
+from shared.http.peers import PeerClient, TokenSource, http_client
+from shared.security.tokens import JwksOverHttp, Verifier
+from shared.store.engine import database_engine
+
+MERGES_AT_A_TIME = 2
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogProcess:
+    """Made once when the process starts, the same for every request."""
+
+    engine: AsyncEngine
+    verifier: Verifier
+    lists: Lists
+    details: Details
+    by_hand: ByHand
+    events: Events
+    merges: Merges
+    graphs: Graphs
+
+
+@asynccontextmanager
+async def opened(settings: CatalogSettings) -> AsyncIterator[CatalogProcess]:
+    """Everything opened, closed in reverse order at the end."""
+    async with (
+        http_client() as http,
+        database_engine(
+            settings.database_url.get_secret_value(),
+            application_name="tabularium-catalog:engine",
+            pool_size=settings.database_pool_size,
+        ) as engine,
+    ):
+        tokens = TokenSource(http, settings)
+        records = RecordsClient(PeerClient(http, tokens, base_url=settings.records_url))
+        ingest = IngestClient(PeerClient(http, tokens, base_url=settings.ingest_url))
+        yield CatalogProcess(
+            engine=engine,
+            verifier=Verifier(JwksOverHttp(http, settings), settings),
+            lists=Lists(engine),
+            details=Details(engine, records, ingest),
+            by_hand=ByHand(engine),
+            events=Events(engine),
+            merges=Merges(engine, asyncio.Semaphore(MERGES_AT_A_TIME)),
+            graphs=Graphs(engine),
+        )
