@@ -23,7 +23,7 @@ from services.ingest.connections.guard import guard_of
 from services.ingest.connections.oracle.session import oracle_session
 from services.ingest.domain import ImportOptions
 from services.ingest.load.load import load_source
-from services.ingest.read.oracle.frames import BATCH_ROWS, OracleSource
+from services.ingest.read.oracle.frames import BATCH_ROWS, OracleRows
 from tests.ingest.pipeline.loading import loader
 from tests.support.databases import Database
 from tests.support.oracle import types
@@ -150,18 +150,10 @@ async def driver_rows_s(login: Login) -> float:
 async def imported_s(login: Login, target: Database) -> float:
     """Seconds from the log-in to the commit."""
     async with loader(target) as ready:
-        contract = await ready.contract("people")
         began = time.perf_counter()
         async with oracle_session(login, guard=GUARD, timeouts=SourceTimeouts()) as session:
-            source = await OracleSource.opened(session, TableWanted(None, "people"))
-            source.targets = {str(column.name): column.type for column in contract.columns}
-            outcome = await load_source(
-                source,
-                contract=contract,
-                options=ImportOptions(),
-                outside=ready.outside("people"),
-                bytes_total=None,
-            )
+            source = await OracleRows.opened(session, TableWanted(None, "people"))
+            outcome = await load_source(source, ready.outside("people"), ImportOptions())
         took = time.perf_counter() - began
     assert outcome.rows.loaded == ROWS, outcome
     return took

@@ -17,7 +17,7 @@ from services.ingest.connections.guard import guard_of
 from services.ingest.connections.postgresql.session import postgresql_session
 from services.ingest.domain import ImportOptions, Outcome
 from services.ingest.load.load import load_source
-from services.ingest.read.postgresql.frames import PostgresqlSource
+from services.ingest.read.postgresql.frames import PostgresqlRows
 from tests.ingest.pipeline.loading import loader
 from tests.support.databases import OWNER, PASSWORD, Database, make_database
 
@@ -76,19 +76,12 @@ async def imported_s(source: Database, target: Database) -> tuple[float, Outcome
         PASSWORD,
     )
     async with loader(target) as ready:
-        contract = await ready.contract(TABLE)
         began = time.perf_counter()
         async with postgresql_session(
             login, guard=GUARD, timeouts=SourceTimeouts(), own_identity=None
         ) as session:
-            opened = await PostgresqlSource.opened(session, TableWanted(None, TABLE), answer_s=60)
-            outcome = await load_source(
-                opened,
-                contract=contract,
-                options=ImportOptions(),
-                outside=ready.outside(TABLE),
-                bytes_total=None,
-            )
+            opened = await PostgresqlRows.opened(session, TableWanted(None, TABLE), answer_s=60)
+            outcome = await load_source(opened, ready.outside(TABLE), ImportOptions())
         took = time.perf_counter() - began
     assert outcome.rows.loaded == ROWS, outcome
     return took, outcome

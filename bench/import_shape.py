@@ -16,7 +16,8 @@ import polars as pl
 
 from deploy.local import postgresql
 from services.ingest.domain import ImportOptions, Outcome
-from services.ingest.load.load import load_file
+from services.ingest.load.load import load_source
+from services.ingest.read.formats import opened
 from tests.ingest.pipeline.loading import Column, Loader, Rejects
 from tests.support.databases import Database, make_database, make_owner, migrate
 
@@ -172,12 +173,9 @@ async def imported(
     pool = await asyncpg.create_pool(database.url("ingest"), min_size=2, max_size=4)
     loader = Loader(pool=pool, owner=owner, rejects=OnDisk(path=report))
     began = time.perf_counter()
-    outcome = await load_file(
-        StoredFile(path),
-        loader.outside(table),
-        file_name=path.name,
-        options=options or ImportOptions(),
-    )
+    options = options or ImportOptions()
+    source = await opened(StoredFile(path), file_name=path.name, options=options)
+    outcome = await load_source(source, loader.outside(table), options)
     took = time.perf_counter() - began
     await pool.close()
     await owner.close()

@@ -91,6 +91,10 @@ class Storage:
         with _translated():
             return int((await obstore.head_async(self._store, path))["size"])
 
+    def local_path(self, path: str) -> Path | None:
+        """An object as a file on this machine; None where storage is elsewhere."""
+        return None if self._folder is None else self._folder / path
+
     async def delete(self, path: str) -> None:
         """Delete an object; one that is not there is as good as deleted."""
         with suppress(ObjectMissingError), _translated():
@@ -136,6 +140,24 @@ class Storage:
         with _translated():
             async for _ in obstore.list(self._store, prefix=REJECTS, chunk_size=1):
                 break
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One object, read from its start as often as wanted."""
+
+    storage: Storage
+    path: str
+    size_bytes: int
+
+    @property
+    def local_path(self) -> Path | None:
+        """The object as a file on this machine; None where storage is elsewhere."""
+        return self.storage.local_path(self.path)
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The bytes in order; raises ObjectMissingError."""
+        return self.storage.chunks(self.path)
 
 
 class ObjectWriter:

@@ -13,21 +13,18 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from services.ingest.domain import ImportOptions, InferredColumn
-from services.ingest.errors import TooManyColumnsError
+from services.ingest.domain import ImportOptions
 from services.ingest.judge.casting import TextRules, fast_cast, finish
 from services.ingest.judge.exact import WHITE_SPACE, shown
-from services.ingest.plan.columns import COLUMN_LIMIT
-from services.ingest.plan.names import folded_names
+from services.ingest.plan.columns import plan_to_infer
+from services.ingest.plan.new_table import TypedColumn, new_names
 from services.ingest.read.ahead import ahead
 from services.ingest.read.frame import Frame
 from services.ingest.read.json.frames import NESTED
 from services.ingest.read.source import Source
-from shared.contracts.records import NewColumn
 from shared.values.dates import DateFormat
 from shared.values.types import ColumnType, TypeName
 
-SYSTEM_COLUMNS = 2
 SAMPLED_CELLS = 200
 FAMILIES: tuple[tuple[TypeName, ...], ...] = (
     (TypeName.BOOLEAN,),
@@ -106,51 +103,20 @@ class _Column:
         return replace(first, reason="is no number, date, time, UUID or truth value")
 
 
-@dataclass(frozen=True, slots=True)
-class Inference:
-    """The columns of the new table, what is said of them, and the mapping onto them."""
+async def infer(
+    source: Source, options: ImportOptions, dates: DateFormat
+) -> tuple[TypedColumn, ...]:
+    """The types of the columns that a new table gets, out of the whole source.
 
-    columns: tuple[NewColumn, ...]
-    inferred: tuple[InferredColumn, ...]
-    mapping: dict[str, str | None]
-
-
-async def infer(source: Source, options: ImportOptions, dates: DateFormat) -> Inference:
-    """Read the whole source for the types of its columns.
-
-    Raises DuplicateColumnError when two names fold into one, TooManyColumnsError.
+    Raises as `new_names`, FileRefusedError, ReadAgainError.
     """
-    wanted = [
-        name
-        for name in source.columns
-        if options.mapping.get(name, None if name.startswith("_") else name) is not None
-    ]
-    if len(wanted) + SYSTEM_COLUMNS > COLUMN_LIMIT:
-        raise TooManyColumnsError(
-            f"the file has {len(wanted):,} columns; a table has room for"
-            f" {COLUMN_LIMIT - SYSTEM_COLUMNS:,}"
-        )
-    folded = folded_names([name for name in wanted if not options.mapping.get(name)])
-    targets = {name: options.mapping.get(name) or folded[name] for name in wanted}
-    columns = [_Column(name) for name in wanted]
-    async with ahead(source.frames()) as frames:
+    columns = [_Column(name) for name in new_names(source, options)]
+    async with ahead(source.frames(plan_to_infer(source))) as frames:
         async for frame in frames:
             await asyncio.to_thread(_narrow, columns, frame, options, dates)
     decided = [(column.name, *column.decide()) for column in columns]
-    return Inference(
-        columns=tuple(
-            NewColumn(
-                name=targets[name],
-                type=ColumnType(name=kind),
-                description=None if targets[name] == name else f"'{name}' in the file",
-            )
-            for name, kind, _ in decided
-        ),
-        inferred=tuple(
-            InferredColumn(column=targets[name], type=kind.value, because=because)
-            for name, kind, because in decided
-        ),
-        mapping={**options.mapping, **targets},
+    return tuple(
+        TypedColumn(name, ColumnType(name=kind), because) for name, kind, because in decided
     )
 
 
@@ -223,8 +189,3 @@ def _against(
         return None
     row, reason = min(first)
     return Against(lines[row], cells[row], reason)
-
-
-def made_for(options: ImportOptions, inference: Inference) -> ImportOptions:
-    """The options with which the file is loaded into the table that was made for it."""
-    return replace(options, mapping=inference.mapping)

@@ -9,8 +9,8 @@ import polars as pl
 from services.ingest.domain import ImportId
 from services.ingest.judge.judging import Judged
 from services.ingest.load.binary_copy import RowEncoder
+from services.ingest.load.ids import IdBlocks
 from services.ingest.load.staging import LINE_COLUMN
-from services.ingest.load.target import IdBlocks
 from services.ingest.plan.columns import ID_TYPE, ColumnPlan
 from shared.contracts.records import ID_COLUMN, IMPORT_COLUMN
 from shared.values.types import ColumnType

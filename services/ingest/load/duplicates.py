@@ -55,11 +55,11 @@ class DuplicateLines:
         self._text: io.TextIOWrapper | None = None
         self._coming: Iterator[Duplicate] = iter(())
         self._next: Duplicate | None = None
-        self.found = False
+        self.any = False
 
     def write(self, data: bytes) -> None:
         """Take CSV lines `line,key,first_line,record_id`, ordered by line."""
-        self.found = self.found or bool(data)
+        self.any = self.any or bool(data)
         self._stored.write(data)
 
     def rewind(self) -> None:

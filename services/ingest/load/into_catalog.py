@@ -1,4 +1,4 @@
-"""A file of `etl_name,schema_name,table_name`: judged like a table's rows, merged by the catalog.
+"""A file of `etl_name,schema_name,table_name`: read like a table's rows, merged by the catalog.
 
 Other columns are ignored, and the import says so.
 
@@ -8,129 +8,113 @@ attempt that dies after it is simply repeated.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from services.ingest.domain import (
+    FormatFound,
     ImportOptions,
     InferredColumn,
     Outcome,
-    Progress,
     RowCounts,
 )
-from services.ingest.judge.judging import CellRules, Judged, judge
 from services.ingest.load.outside import Outside
-from services.ingest.load.report import RejectReport
-from services.ingest.plan.columns import ColumnPlan, plan_columns
+from services.ingest.load.readings import Readings, Seen, as_it_turns_out
+from services.ingest.plan.columns import ColumnPlan, Others, plan_columns
 from services.ingest.plan.contracts import CATALOG_COLUMNS, CATALOG_CONTRACT
+from services.ingest.plan.source_columns import SourceColumn, Ways
 from services.ingest.read.frame import Frame
-from services.ingest.read.limits import Limits
-from services.ingest.read.source import ByteSource, FileSource
+from services.ingest.read.source import Source
 from shared.contracts.catalog import MergeAnswer
 
 Merge = Callable[[AsyncIterator[bytes]], Awaitable[MergeAnswer]]
 """Takes NDJSON of CatalogTriple; raises PeerUnavailableError."""
 
 
-@dataclass
-class _Counts:
-    read: int = 0
-    bytes_read: int = 0
-
-
-@dataclass
-class _Rows:
-    outside: Outside
-    bytes_total: int
-    source: FileSource
-    rules: CellRules
-    report: RejectReport
-    counts: _Counts = field(default_factory=_Counts)
-
-    async def lines(self) -> AsyncIterator[bytes]:
-        """NDJSON of CatalogTriple, without the rows that do not fit."""
-        async for frame in self.source.frames():
-            judged = await asyncio.to_thread(_judged, frame, self.rules)
-            self.counts.read += frame.rows
-            self.counts.bytes_read = frame.bytes_read
-            await self.report.add(judged.bad, frame.refused)
-            self.outside.note_progress(
-                Progress(
-                    rows_read=self.counts.read,
-                    rows_rejected=self.report.rows,
-                    bytes_read=self.counts.bytes_read,
-                    bytes_total=self.bytes_total,
-                )
-            )
-            if judged.good.height:
-                yield await asyncio.to_thread(_ndjson, judged.good)
-
-
-async def load_catalog_file(
-    stored: ByteSource,
-    outside: Outside,
-    *,
-    merge: Merge,
-    file_name: str,
-    options: ImportOptions,
+async def load_into_catalog(
+    source: Source, outside: Outside, options: ImportOptions, *, merge: Merge
 ) -> Outcome:
-    """Merge an uploaded file into the catalog; raises FileRefusedError, PeerUnavailableError."""
-    source = await FileSource.opened(stored, file_name=file_name, options=options, limits=Limits())
-    plan = plan_columns(source.columns, CATALOG_CONTRACT, options, ignoring_others=True)
-    rows = _Rows(
-        outside=outside,
-        bytes_total=stored.size_bytes,
-        source=source,
-        rules=CellRules(plan.columns, options.null_values),
-        report=RejectReport(outside.rejects, plan.originals),
-    )
-    answer = await merge(rows.lines())
-    outcome = Outcome(
-        rows=RowCounts(
-            read=rows.counts.read,
-            loaded=answer.received,
-            rejected=rows.report.rows,
-            inserted=answer.inserted,
-            updated=answer.received - answer.inserted,
-        ),
-        bytes_read=rows.counts.bytes_read,
-        format=source.format,
-        inferred=_ignored(plan),
-    )
+    """Merge a source's rows into the catalog; raises FileRefusedError and what `merge` raises."""
+
+    async def once(source: Source) -> Outcome:
+        return await _merged(_Named(source), outside, options, merge=merge)
+
+    outcome = await as_it_turns_out(source, once, restart=outside.rejects.restart)
     async with outside.pool.acquire() as connection:
         await outside.fence(connection, outcome)
     return outcome
 
 
-def _ignored(plan: ColumnPlan) -> tuple[InferredColumn, ...]:
-    """A note for each column that is no part of a catalog file."""
-    taken = {column.source for column in plan.columns}
-    because = f"a catalog file has {', '.join(CATALOG_COLUMNS)}; other columns are left out"
-    return tuple(
-        InferredColumn(column=name, type="ignored", because=because)
-        for name in plan.originals
-        if name not in taken
-    )
-
-
-def _judged(frame: Frame, rules: CellRules) -> Judged:
-    # A name of nothing but white space could not be told from none.
-    named = frame.cells.with_columns(
-        pl.when(pl.col(pl.String).str.strip_chars() != "").then(pl.col(pl.String))
-    )
-    return judge(
-        Frame(
-            cells=named,
-            lines=frame.lines,
-            refused=frame.refused,
-            faults=frame.faults,
-            may_hold_nul=frame.may_hold_nul,
-            bytes_read=frame.bytes_read,
+async def _merged(
+    source: Source, outside: Outside, options: ImportOptions, *, merge: Merge
+) -> Outcome:
+    plan = plan_columns(source, CATALOG_CONTRACT, options, others=Others.IGNORED)
+    readings, seen = Readings.of(source, plan, options, outside), Seen()
+    answer = await merge(_lines(readings, seen))
+    return Outcome(
+        rows=RowCounts(
+            read=seen.rows,
+            loaded=answer.received,
+            rejected=readings.report.rows,
+            inserted=answer.inserted,
+            updated=answer.received - answer.inserted,
         ),
-        rules,
+        bytes_read=seen.bytes,
+        format=source.format,
+        inferred=_ignored(plan),
     )
+
+
+async def _lines(readings: Readings, seen: Seen) -> AsyncIterator[bytes]:
+    """NDJSON of CatalogTriple, without the rows that do not fit."""
+    async for judged in readings.judged(seen):
+        yield await asyncio.to_thread(_ndjson, judged.good)
 
 
 def _ndjson(good: pl.DataFrame) -> bytes:
     return good.select(CATALOG_COLUMNS).write_ndjson().encode()
+
+
+def _ignored(plan: ColumnPlan) -> tuple[InferredColumn, ...]:
+    """A note for each column that is no part of a catalog file."""
+    because = f"a catalog file has {', '.join(CATALOG_COLUMNS)}; other columns are left out"
+    planned = plan.types()
+    return tuple(
+        InferredColumn(column=name, type="ignored", because=because)
+        for name in plan.originals
+        if name not in planned
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A source whose cells of nothing but white space are null, as no name is."""
+
+    source: Source
+
+    @property
+    def columns(self) -> tuple[SourceColumn, ...]:
+        return self.source.columns
+
+    @property
+    def ways(self) -> Ways:
+        return self.source.ways
+
+    @property
+    def format(self) -> FormatFound | None:
+        return self.source.format
+
+    @property
+    def size_bytes(self) -> int | None:
+        return self.source.size_bytes
+
+    async def frames(self, plan: ColumnPlan) -> AsyncIterator[Frame]:
+        async for frame in self.source.frames(plan):
+            yield replace(frame, cells=await asyncio.to_thread(_without_blanks, frame.cells))
+
+
+def _without_blanks(cells: pl.DataFrame) -> pl.DataFrame:
+    return cells.with_columns(
+        pl.when(pl.col(pl.String).str.strip_chars() != "").then(pl.col(pl.String))
+    )

@@ -1,74 +1,93 @@
-"""One reading of a source from its start: frames judged, refused rows reported, progress told."""
+"""One reading of a source: frames judged, refused rows reported, progress noted."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from services.ingest.domain import ImportOptions, OnError, Progress
-from services.ingest.errors import RowRefusedError, TooManyErrorsError
+from services.ingest.errors import OptionError, RowRefusedError, TooManyErrorsError
 from services.ingest.judge.judging import CellRules, Judged, judge
 from services.ingest.load.duplicates import DuplicateLines, refuse_duplicates
 from services.ingest.load.outside import Outside
 from services.ingest.load.report import RejectReport
+from services.ingest.plan.columns import ColumnPlan
 from services.ingest.read.ahead import ahead
 from services.ingest.read.frame import Frame
-from services.ingest.read.source import Source
+from services.ingest.read.source import ReadAgainError, Source
+from shared.values.dates import DateFormat
+
+Item = TypeVar("Item")
 
 
 @dataclass(slots=True)
-class Reading:
-    """What one pass has seen."""
+class Seen:
+    """What one reading has seen so far."""
 
     rows: int = 0
     bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Passes:
+class Readings:
     """Reads a source as often as its load needs."""
 
     source: Source
+    plan: ColumnPlan
     rules: CellRules
     options: ImportOptions
     outside: Outside
     report: RejectReport
-    bytes_total: int | None
+
+    @classmethod
+    def of(
+        cls, source: Source, plan: ColumnPlan, options: ImportOptions, outside: Outside
+    ) -> "Readings":
+        """Readings with a new report; raises OptionError for a `date_format` that is none."""
+        return cls(
+            source=source,
+            plan=plan,
+            rules=CellRules(plan.columns, options.null_values, dates_of(options)),
+            options=options,
+            outside=outside,
+            report=RejectReport(outside.rejects, plan.originals),
+        )
 
     async def judged(
-        self, reading: Reading, duplicates: DuplicateLines | None = None
+        self, seen: Seen, duplicates: DuplicateLines | None = None
     ) -> AsyncIterator[Judged]:
-        """The good rows of a pass that reports the others; empty frames are left out.
+        """The good rows of a reading that reports the others; empty frames are left out.
 
-        Raises RowRefusedError, TooManyErrorsError.
+        Raises RowRefusedError, TooManyErrorsError, FileRefusedError, ReadAgainError.
         """
-        async with ahead(self.source.frames()) as frames:
+        async with ahead(self.source.frames(self.plan)) as frames:
             async for frame in frames:
                 judged = await asyncio.to_thread(judge, frame, self.rules)
                 if duplicates is not None:
                     judged = await asyncio.to_thread(refuse_duplicates, frame, judged, duplicates)
-                await self._note(reading, frame, judged)
+                await self._note(seen, frame, judged)
                 if judged.good.height:
                     yield judged
 
-    async def silent(self) -> AsyncIterator[Judged]:
-        """The good rows of a pass that reports nothing."""
-        async with ahead(self.source.frames()) as frames:
+    async def unreported(self) -> AsyncIterator[Judged]:
+        """The good rows of a reading that reports nothing."""
+        async with ahead(self.source.frames(self.plan)) as frames:
             async for frame in frames:
                 judged = await asyncio.to_thread(judge, frame, self.rules)
                 if judged.good.height:
                     yield judged
 
-    async def _note(self, reading: Reading, frame: Frame, judged: Judged) -> None:
-        reading.rows += frame.rows
-        reading.bytes = frame.bytes_read
+    async def _note(self, seen: Seen, frame: Frame, judged: Judged) -> None:
+        seen.rows += frame.rows
+        seen.bytes = frame.bytes_read
         await self.report.add(judged.bad, frame.refused)
-        # Told before anything is raised: a failed import says how many rows it saw and refused.
+        # Before anything is raised: a failed import says how many rows it saw and refused.
         self.outside.note_progress(
             Progress(
-                rows_read=reading.rows,
+                rows_read=seen.rows,
                 rows_rejected=self.report.rows,
-                bytes_read=reading.bytes,
-                bytes_total=self.bytes_total,
+                bytes_read=seen.bytes,
+                bytes_total=self.source.size_bytes,
             )
         )
         if self.options.on_error is OnError.ABORT and self.report.rows:
@@ -78,6 +97,33 @@ class Passes:
             raise TooManyErrorsError(
                 f"more than {most} rows are bad (max_errors={most}); nothing was loaded"
             )
+
+
+def dates_of(options: ImportOptions) -> DateFormat:
+    """How dates are written; raises OptionError."""
+    try:
+        return DateFormat(options.date_format)
+    except ValueError as error:
+        raise OptionError.of("date_format", "invalid_option", str(error)) from error
+
+
+async def as_it_turns_out(
+    source: Source,
+    work: Callable[[Source], Awaitable[Item]],
+    *,
+    restart: Callable[[], Awaitable[None]] | None = None,
+) -> Item:
+    """What `work` makes of a source, begun again as often as the head of the source misled.
+
+    `restart` comes before every further try.
+    """
+    while True:
+        try:
+            return await work(source)
+        except ReadAgainError as again:
+            source = again.source
+            if restart is not None:
+                await restart()
 
 
 def _first_reason(frame: Frame, judged: Judged) -> str:

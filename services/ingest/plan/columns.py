@@ -1,25 +1,30 @@
-"""A file's header against the table: which column goes where, or why the file is refused."""
+"""Which column of a source goes into which column of the table; decided here, once."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 
 from services.ingest.domain import ImportOptions
 from services.ingest.errors import (
-    DuplicateColumnError,
-    EmptyColumnNameError,
     IdColumnError,
     MissingColumnError,
     OptionError,
-    TooManyColumnsError,
     UnknownColumnError,
 )
+from services.ingest.plan.names import check_names, is_left_out, listed, refuse_collisions
+from services.ingest.plan.new_table import new_names
+from services.ingest.plan.source_columns import Columns
 from shared.contracts.records import ID_COLUMN, ColumnContract, TableContract
 from shared.values.types import ColumnType, TypeName
 
-COLUMN_LIMIT = 1_600
-"""PostgreSQL's columns per table; a file with more cannot fit any."""
 ID_TYPE = ColumnType(name=TypeName.BIGINT)
+
+
+class Others(Enum):
+    """What becomes of columns that the table has not."""
+
+    REFUSED = "refused"
+    IGNORED = "ignored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +39,23 @@ class PlannedColumn:
 
 @dataclass(frozen=True, slots=True)
 class ColumnPlan:
-    """Where each column of the source goes.
+    """Where each column of the source goes; made once, and handed to whoever reads or writes.
 
-    `originals`: the source's columns that stand in the report of refused rows, in order.
+    `names`: the columns of every frame, in order. `late`: names that an open-ended source may
+    turn up behind its head, which make it be read again.
     """
 
     columns: tuple[PlannedColumn, ...]
+    names: tuple[str, ...]
     originals: tuple[str, ...]
+    """Those of the names that the report of refused rows repeats."""
+    late: frozenset[str] = frozenset()
+    infers: bool = False
+    """There is no table yet: any name may be late, and frames tell which cells are strings."""
+
+    def types(self) -> dict[str, ColumnType]:
+        """Source name → type of the column that it goes into."""
+        return {column.source: column.type for column in self.columns}
 
     @property
     def brings_ids(self) -> bool:
@@ -48,140 +63,174 @@ class ColumnPlan:
         return any(column.target == ID_COLUMN for column in self.columns)
 
 
-def checked_names(header: Sequence[str | None]) -> tuple[str, ...]:
-    """The header's names, stripped; raises when one is empty or stands twice, or for too many."""
-    names = tuple((name or "").strip() for name in header)
-    if len(names) > COLUMN_LIMIT:
-        raise TooManyColumnsError(
-            f"the header has {len(names):,} columns; a table has at most {COLUMN_LIMIT:,}"
-        )
-    empty = [str(at) for at, name in enumerate(names, 1) if not name]
-    if empty:
-        raise EmptyColumnNameError(
-            f"the header has no name for column {', '.join(empty)}: name every column",
-        )
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
-    if twice:
-        raise DuplicateColumnError.of_columns(
-            f"the header names {_listed(twice)} more than once: rename or remove all but one",
-            twice,
-            "stands more than once in the header",
-        )
-    return names
+def plan_to_infer(source: Columns) -> ColumnPlan:
+    """Every column as text, to find the types of a table that is not made yet."""
+    names = tuple(column.name for column in source.columns)
+    return ColumnPlan(columns=(), names=names, originals=(), infers=True)
 
 
 def plan_columns(
-    names: Sequence[str],
+    source: Columns,
     contract: TableContract,
     options: ImportOptions,
     *,
-    ignoring_others: bool = False,
+    others: Others = Others.REFUSED,
 ) -> ColumnPlan:
-    """Match a file's columns with the table's, by name or by `mapping`.
+    """Match a source's columns with the table's, by name or by `mapping`.
 
-    Columns that begin with `_` are ignored unless mapped; with `ignoring_others` those that the
-    table lacks are ignored too. Raises a HeaderError for an unknown column, two columns into one,
-    an `id` that is neither key nor mapped, and a missing column that must not be null and has no
-    default; OptionError for a `mapping` or `key` that names what is not there.
+    The first of these that holds is raised: a HeaderError for too many columns, a nameless one
+    or a name that stands twice; OptionError for a `mapping` that names what is not there; a
+    HeaderError for an unknown column, two columns into one, an `id` that is neither key nor
+    mapped, and a missing column that must not be null and has no default; OptionError for a
+    `key` without a column.
+
+    An open-ended source is judged by the columns of its head. Then it gets those that `mapping`
+    names and the table's other columns, but for those with a default: these are `late`, because
+    a column that is copied at all cannot keep its default.
     """
-    types: dict[str, ColumnContract] = {column.name: column for column in contract.columns}
-    targets = _targets(names, options)
-    if ignoring_others:
-        targets = {source: target for source, target in targets.items() if target in types}
-    unknown = [source for source, target in targets.items() if target not in (*types, ID_COLUMN)]
-    if unknown:
-        raise UnknownColumnError.of_columns(
-            f"the table {contract.table} has no column {_listed(unknown)}; it has"
-            f" {_listed(list(types))}. Rename the column, or drop or map it with `mapping`",
-            unknown,
-            "is no column of the table",
-        )
-    _refuse_collisions(targets)
-    _refuse_own_id(targets, options)
-    _refuse_gaps(targets, contract, options)
-    columns = tuple(
-        PlannedColumn(source, ID_COLUMN, ID_TYPE, nullable=False)
-        if target == ID_COLUMN
-        else PlannedColumn(
-            source,
-            target,
-            types[target].type,
-            nullable=types[target].nullable and target not in options.key,
-        )
-        for source, target in targets.items()
+    names = tuple(column.name for column in source.columns)
+    check_names(names)
+    if source.ways.case_blind:
+        options = replace(options, mapping=_mapping_in_any_case(names, contract, options))
+    matching = _Matching(source, contract, options, others)
+    if not source.ways.open_ended:
+        return ColumnPlan(matching.planned(names), names, originals_of(names, source))
+    if names:
+        present = {name: to for name, to in options.mapping.items() if name in names}
+        replace(matching, options=replace(options, mapping=present)).planned(names)
+    mapped = set(options.mapping.values())
+    free = [column for column in contract.columns if column.name not in mapped]
+    without_default = [column.name for column in free if not column.has_default]
+    names = tuple(dict.fromkeys([*names, *options.mapping, *without_default]))
+    return ColumnPlan(
+        columns=matching.planned(names),
+        names=names,
+        originals=originals_of(names, source),
+        late=frozenset({str(column.name) for column in free}.difference(names)),
     )
-    return ColumnPlan(columns, originals_of(names))
 
 
-def _refuse_own_id(targets: Mapping[str, str], options: ImportOptions) -> None:
-    if targets.get(ID_COLUMN) == ID_COLUMN and not (
-        ID_COLUMN in options.key or ID_COLUMN in options.mapping
-    ):
-        raise IdColumnError.of_columns(
-            "the file has a column id, which the table fills by itself: drop or map it with"
-            " `mapping`, or say `key=id` to update rows by it",
-            [ID_COLUMN],
-            "is filled by the table itself",
-        )
-
-
-def _refuse_gaps(
-    targets: Mapping[str, str], contract: TableContract, options: ImportOptions
+def check_columns(
+    source: Columns,
+    contract: TableContract | None,
+    options: ImportOptions,
+    *,
+    others: Others = Others.REFUSED,
 ) -> None:
-    """Refuse a file without a column that must be there, for its own sake or as a key."""
-    missing: list[str] = [
-        column.name
-        for column in contract.columns
-        if not column.nullable and not column.has_default and column.name not in targets.values()
-    ]
-    if missing:
-        raise MissingColumnError.of_columns(
-            f"the file lacks {_listed(missing)}, which must not be empty and has no default",
-            missing,
-            "must not be empty and is missing from the file",
+    """Refuse what cannot go into a table of this contract, or (None) into a new one.
+
+    Raises as `plan_columns` and `new_names`.
+    """
+    if contract is None:
+        new_names(source, options)
+    else:
+        plan_columns(source, contract, options, others=others)
+
+
+def originals_of(names: Sequence[str], source: Columns) -> tuple[str, ...]:
+    """The columns that the report of refused rows repeats: all but its own."""
+    return tuple(name for name in names if not is_left_out(name, source.ways))
+
+
+@dataclass(frozen=True, slots=True)
+class _Matching:
+    source: Columns
+    contract: TableContract
+    options: ImportOptions
+    others: Others
+
+    def planned(self, names: Sequence[str]) -> tuple[PlannedColumn, ...]:
+        types: dict[str, ColumnContract] = {c.name: c for c in self.contract.columns}
+        targets = self._targets(names)
+        if self.others is Others.IGNORED:
+            targets = {source: target for source, target in targets.items() if target in types}
+        self._refuse_unknown(targets, types)
+        refuse_collisions(targets)
+        self._refuse_own_id(targets)
+        self._refuse_gaps(targets)
+        return tuple(
+            PlannedColumn(source, ID_COLUMN, ID_TYPE, nullable=False)
+            if target == ID_COLUMN
+            else PlannedColumn(
+                source,
+                target,
+                types[target].type,
+                nullable=types[target].nullable and target not in self.options.key,
+            )
+            for source, target in targets.items()
         )
-    absent = [name for name in options.key if name not in targets.values()]
-    if absent:
-        raise OptionError.of(
-            "key", "invalid_option", f"the file has no column for {_listed(absent)}"
-        )
 
+    def _targets(self, names: Sequence[str]) -> dict[str, str]:
+        mapping = self.options.mapping
+        stray = [source for source in mapping if source not in names]
+        if stray:
+            raise OptionError.of(
+                "mapping", "invalid_option", f"the file has no column {listed(stray)}"
+            )
+        targets: dict[str, str] = {}
+        for name in names:
+            default = None if is_left_out(name, self.source.ways) else name
+            target = mapping.get(name, default)
+            if target is not None:
+                targets[name] = target
+        if not targets:
+            raise UnknownColumnError("no column of the file goes into the table")
+        return targets
 
-def originals_of(names: Sequence[str]) -> tuple[str, ...]:
-    """The columns that the report of refused rows repeats: all but those that begin with `_`."""
-    return tuple(name for name in names if not name.startswith("_"))
+    def _refuse_unknown(self, targets: Mapping[str, str], types: Mapping[str, object]) -> None:
+        unknown = [name for name, target in targets.items() if target not in (*types, ID_COLUMN)]
+        if unknown:
+            raise UnknownColumnError.of_columns(
+                f"the table {self.contract.table} has no column {listed(unknown)}; it has"
+                f" {listed(list(types))}. Rename the column, or drop or map it with `mapping`",
+                unknown,
+                "is no column of the table",
+            )
 
+    def _refuse_own_id(self, targets: Mapping[str, str]) -> None:
+        if targets.get(ID_COLUMN) == ID_COLUMN and not (
+            ID_COLUMN in self.options.key or ID_COLUMN in self.options.mapping
+        ):
+            raise IdColumnError.of_columns(
+                "the file has a column id, which the table fills by itself: drop or map it with"
+                " `mapping`, or say `key=id` to update rows by it",
+                [ID_COLUMN],
+                "is filled by the table itself",
+            )
 
-def _targets(names: Sequence[str], options: ImportOptions) -> dict[str, str]:
-    mapping: Mapping[str, str | None] = options.mapping
-    stray = [source for source in mapping if source not in names]
-    if stray:
-        raise OptionError.of(
-            "mapping", "invalid_option", f"the file has no column {_listed(stray)}"
-        )
-    targets: dict[str, str] = {}
-    for name in names:
-        target = mapping.get(name, None if name.startswith("_") else name)
-        if target is not None:
-            targets[name] = target
-    if not targets:
-        raise UnknownColumnError("no column of the file goes into the table")
-    return targets
-
-
-def _refuse_collisions(targets: Mapping[str, str]) -> None:
-    sources: dict[str, list[str]] = {}
-    for source, target in targets.items():
-        sources.setdefault(target, []).append(source)
-    for target, several in sources.items():
-        if len(several) > 1:
-            raise DuplicateColumnError.of_columns(
-                f"{_listed(several)} would all go into {target}: drop all but one with `mapping`",
-                several,
-                f"would go into {target}, as another column does",
+    def _refuse_gaps(self, targets: Mapping[str, str]) -> None:
+        """Refuse a file without a column that must be there, for its own sake or as a key."""
+        matched = set(targets.values())
+        missing: list[str] = [
+            column.name
+            for column in self.contract.columns
+            if not column.nullable and not column.has_default and column.name not in matched
+        ]
+        if missing:
+            raise MissingColumnError.of_columns(
+                f"the file lacks {listed(missing)}, which must not be empty and has no default",
+                missing,
+                "must not be empty and is missing from the file",
+            )
+        absent = [name for name in self.options.key if name not in matched]
+        if absent:
+            raise OptionError.of(
+                "key", "invalid_option", f"the file has no column for {listed(absent)}"
             )
 
 
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:20])
-    return shown if len(names) <= 20 else f"{shown} and {len(names) - 20} more"
+def _mapping_in_any_case(
+    names: Sequence[str], contract: TableContract, options: ImportOptions
+) -> dict[str, str | None]:
+    """The mapping, and what differs from one column of the table in its case alone."""
+    own = [ID_COLUMN, *(str(column.name) for column in contract.columns)]
+    by_case: dict[str, list[str]] = {}
+    for name in own:
+        by_case.setdefault(name.lower(), []).append(name)
+    mapping = dict(options.mapping)
+    for name in names:
+        near = by_case.get(name.lower(), [])
+        alone = sum(other.lower() == name.lower() for other in names) == 1
+        if name not in mapping and name not in own and len(near) == 1 and alone:
+            mapping[name] = near[0]
+    return mapping

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 
 from charset_normalizer import from_bytes
 
-from services.ingest.errors import EncodingNeededError
-from services.ingest.read.decompress import codec_name
+from services.ingest.errors import (
+    DamagedFileError,
+    EncodingNeededError,
+    UnknownEncodingError,
+)
+from services.ingest.read.csv.quoting import SWAPPED
 from shared.contracts.problem import FieldError
 
 _BOMS = (
@@ -29,6 +33,34 @@ _SURE_SHARE = 0.95
 _SURE_LEAD = 0.04
 _LEAST_LETTERS = 4
 _TELLING_LETTERS = 8
+_NOT_FOR_FILES = frozenset(
+    {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf-7"}
+)
+MARK = "\udcff"
+"""Stands for bytes that are no text; in UTF-8 it becomes the byte FF, which no text has."""
+
+
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)
+    return MARK, error.end
+
+
+codecs.register_error("tabularium.mark", _mark)
+
+
+def codec_name(encoding: str) -> str:
+    """Python's name of an encoding; raises UnknownEncodingError."""
+    try:
+        found = codecs.lookup(encoding.strip())
+        found.incrementaldecoder().decode(b"a", final=True)
+    except (LookupError, ValueError, TypeError, AssertionError):
+        found = None
+    # `hex`, `rot13` and the like are codecs, but not of text; CPython itself asks it so.
+    if found is None or found.name in _NOT_FOR_FILES or not getattr(found, "_is_text_encoding", 1):
+        raise UnknownEncodingError.of(
+            "encoding", "unknown_encoding", f"'{encoding[:40]}' is no encoding that can be read"
+        )
+    return found.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,3 +219,51 @@ def _needed(head: bytes) -> EncodingNeededError:
         detail,
         errors=[FieldError(field="encoding", code=EncodingNeededError.code, message=detail)],
     )
+
+
+class Transcoder:
+    """Text in some encoding becomes UTF-8; bytes that are no text become the byte FF.
+
+    `swapped`: a delimiter of several bytes, which becomes `quoting.SWAPPED`. `bare_cr`: lines
+    end with CR alone, as on old Macs, and get a LF instead.
+    """
+
+    def __init__(
+        self,
+        encoding: str,
+        *,
+        skip_bytes: int = 0,
+        swapped: bytes | None = None,
+        bare_cr: bool = False,
+    ) -> None:
+        self._skip = skip_bytes
+        self._swapped = swapped
+        self._bare_cr = bare_cr
+        self._rest = b""
+        self._decoder: codecs.IncrementalDecoder | None = None
+        if encoding != "utf-8":
+            self._decoder = codecs.getincrementaldecoder(encoding)(errors="tabularium.mark")
+
+    def feed(self, data: bytes, *, final: bool = False) -> bytes:
+        """The next piece; `final` ends the stream."""
+        if self._skip:
+            skipped = min(self._skip, len(data))
+            data, self._skip = data[skipped:], self._skip - skipped
+        if self._decoder is not None:
+            data = self._decoder.decode(data, final).encode("utf-8", "surrogateescape")
+        if self._bare_cr:
+            data = data.replace(b"\r", b"\n")
+        return data if self._swapped is None else self._swap(data, self._swapped, final=final)
+
+    def _swap(self, data: bytes, swapped: bytes, *, final: bool) -> bytes:
+        data, self._rest = self._rest + data, b""
+        if SWAPPED in data:
+            raise DamagedFileError(
+                "with a delimiter outside ASCII the file must not hold the character U+001F"
+            )
+        if not final:  # a character may be cut in two
+            for size in range(len(swapped) - 1, 0, -1):
+                if data.endswith(swapped[:size]):
+                    data, self._rest = data[:-size], data[-size:]
+                    break
+        return data.replace(swapped, SWAPPED)

@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 
 from services.ingest.connections.access import SourceAccess
 from services.ingest.connections.domain import Login, SourceKind, Wanted
-from services.ingest.read.oracle.frames import OracleSource
-from services.ingest.read.postgresql.frames import PostgresqlSource
+from services.ingest.read.oracle.frames import OracleRows
+from services.ingest.read.postgresql.frames import PostgresqlRows
 
-DatabaseSource = PostgresqlSource | OracleSource
+DatabaseSource = PostgresqlRows | OracleRows
 
 
 @asynccontextmanager
@@ -18,8 +18,8 @@ async def opened(
     """The source in one snapshot; raises SourceRefusedError, SourceUnusableError."""
     async with access.session(login) as session:
         if login.target.kind is SourceKind.ORACLE:
-            yield await OracleSource.opened(session, wanted)
+            yield await OracleRows.opened(session, wanted)
         else:
-            yield await PostgresqlSource.opened(
+            yield await PostgresqlRows.opened(
                 session, wanted, answer_s=access.terms.timeouts.answer_s
             )

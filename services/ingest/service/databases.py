@@ -1,6 +1,5 @@
 """Imports from databases: log-in tried, columns checked, password sealed, then queued."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -8,10 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.ingest.connections.access import SourceAccess, trial
 from services.ingest.connections.domain import Login, SourceId, Wanted
 from services.ingest.connections.saved import SavedConnections
-from services.ingest.domain import ImportId, ImportOptions, ImportRequest, Run, Submission
-from services.ingest.plan.columns import checked_names, plan_columns
-from services.ingest.plan.described import SourceColumn
-from services.ingest.plan.described_columns import matched, new_table
+from services.ingest.domain import ImportId, ImportRequest, Run, Submission
+from services.ingest.plan.columns import check_columns
 from services.ingest.read.database import opened
 from services.ingest.runs import reads
 from services.ingest.runs.reads import TARGET, WANTED, DatabaseRead, read_row
@@ -47,7 +44,7 @@ class DatabaseImports:
 
         async def check(contract: TableContract | None) -> None:
             async with trial(), opened(self.access, login, wanted) as rows:
-                _check_columns(rows.described, contract, request.options)
+                check_columns(rows, contract, request.options)
 
         return await self._queue(
             caller, request, login, check, request_key, wanted=wanted, saved_id=saved_id
@@ -97,13 +94,3 @@ class DatabaseImports:
             request, caller=caller, evidence=evidence, request_key=request_key
         )
         return await self.intake.queue(submission, check=check, also=keep)
-
-
-def _check_columns(
-    described: Sequence[SourceColumn], contract: TableContract | None, options: ImportOptions
-) -> None:
-    if contract is None:
-        new_table(described, options)
-        return
-    names = checked_names([column.name for column in described])
-    plan_columns(names, contract, matched(described, contract, options))

@@ -17,11 +17,12 @@ from services.ingest.domain import (
     Submission,
 )
 from services.ingest.errors import AlreadyQueuedError, RequestKeyReusedError, TableExistsError
+from services.ingest.plan.columns import Others
 from services.ingest.plan.contracts import CATALOG_CONTRACT
-from services.ingest.read.head import inspect_upload
+from services.ingest.read.formats import check_upload
 from services.ingest.runs import asked
 from services.ingest.service.receive import IncomingBody, receive
-from services.ingest.storage import Storage
+from services.ingest.storage import Storage, StoredFile
 from services.ingest.tables import BOOKS
 from shared.contracts.auth import Caller
 from shared.contracts.records import TableContract
@@ -70,14 +71,15 @@ class Intake:
             request = read_fields(file.fields)
 
             async def check(contract: TableContract | None) -> None:
+                ignored = request.kind is ImportKind.CATALOG_FILE
                 await asyncio.to_thread(
-                    inspect_upload,
+                    check_upload,
+                    StoredFile(self.storage, upload.path, upload.size_bytes),
                     file.head,
                     file_name=upload.file_name,
                     options=request.options,
                     contract=contract,
-                    ignoring_others=request.kind is ImportKind.CATALOG_FILE,
-                    complete=len(file.head) == upload.size_bytes,
+                    others=Others.IGNORED if ignored else Others.REFUSED,
                 )
 
             submission = Submission.of(

@@ -23,24 +23,6 @@ CONNECTIONS_PER_LOAD = 3
 CONNECT_TIMEOUT_S = 10
 
 
-class StoredUploadSource:
-    """An upload, read from storage as often as the pipeline wants."""
-
-    def __init__(self, storage: Storage, path: str, size_bytes: int) -> None:
-        self._storage = storage
-        self._path = path
-        self._size_bytes = size_bytes
-
-    @property
-    def size_bytes(self) -> int:
-        """Size as stored."""
-        return self._size_bytes
-
-    def chunks(self) -> AsyncIterator[bytes]:
-        """The bytes in order, from the start."""
-        return self._storage.chunks(self._path)
-
-
 def rejects_prefix(import_id: int) -> str:
     """Where the rejects of an import are."""
     return f"{REJECTS}{import_id}/"

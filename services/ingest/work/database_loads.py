@@ -14,14 +14,11 @@ from services.ingest.connections.domain import Login, Wanted
 from services.ingest.domain import ImportKind, Outcome, Progress, RowCounts, Run
 from services.ingest.errors import PasswordGoneError
 from services.ingest.load.load import load_source
-from services.ingest.plan.described import TargetTypes
-from services.ingest.plan.described_columns import matched, new_table
-from services.ingest.read.database import DatabaseSource, opened
+from services.ingest.read.database import opened
 from services.ingest.runs import reads
 from services.ingest.runs.reads import read_row
 from services.ingest.work.attempt import Attempt
 from services.ingest.work.loads import Load
-from shared.contracts.records import TableContract
 
 SCAN_IN_MEMORY_BYTES = 8 << 20
 PIECE_BYTES = 1 << 16
@@ -52,7 +49,7 @@ class DatabaseLoads:
         if wanted is None:
             raise ValueError("an import of rows wants a table or a query")
         async with opened(self.access, login, wanted) as source:
-            return await _load(source, attempt)
+            return await load_source(source, attempt, attempt.run.options)
 
     async def load_scan(self, attempt: Attempt) -> Outcome:
         """Every table of a database into the catalog, under its ETL: all of them, or none."""
@@ -109,34 +106,6 @@ class DatabaseLoads:
         except UnreadablePasswordError as exc:
             raise PasswordGoneError(f"{exc}: submit it again") from exc
         return read.wanted, Login(target, password)
-
-
-async def _load(source: DatabaseSource, attempt: Attempt) -> Outcome:
-    options = attempt.run.options
-    if options.create_table:
-        made = new_table(source.described, options)
-        contract = await attempt.make_table(made.columns)
-        options, inferred = made.options, made.inferred
-    else:
-        contract, inferred = await attempt.contract(), ()
-        options = matched(source.described, contract, options)
-    source.targets = _targets(source, contract, options.mapping)
-    return await load_source(
-        source,
-        contract=contract,
-        options=options,
-        outside=attempt,
-        bytes_total=None,
-        inferred=inferred,
-    )
-
-
-def _targets(
-    source: DatabaseSource, contract: TableContract, mapping: Mapping[str, str | None]
-) -> TargetTypes:
-    types = {str(column.name): column.type for column in contract.columns}
-    targets = {name: mapping.get(name, name) for name in source.columns}
-    return {name: types[target] for name, target in targets.items() if target in types}
 
 
 async def _pieces(lines: IO[bytes]) -> AsyncIterator[bytes]:

@@ -27,7 +27,8 @@ from services.ingest.connections.guard import guard_of
 from services.ingest.connections.oracle.session import OracleSession, oracle_session
 from services.ingest.domain import ImportOptions, Outcome
 from services.ingest.load.load import load_source
-from services.ingest.read.oracle.frames import FRAME_ROWS, OracleSource
+from services.ingest.plan.columns import plan_to_infer
+from services.ingest.read.oracle.frames import FRAME_ROWS, OracleRows
 from tests.ingest.pipeline.loading import Column, Loader, columns, loader
 from tests.support.databases import Database
 from tests.support.oracle import types
@@ -60,24 +61,21 @@ async def session_of(place: OraclePlace, *, answer_s: float = 20) -> AsyncIterat
 
 async def read(place: OraclePlace, wanted: Wanted) -> pl.DataFrame:
     async with session_of(place) as session:
-        source = await OracleSource.opened(session, wanted)
-        return pl.concat([frame.cells async for frame in source.frames()])
+        source = await OracleRows.opened(session, wanted)
+        return pl.concat([frame.cells async for frame in source.frames(plan_to_infer(source))])
 
 
 async def loaded(place: OraclePlace, load: Loader, wanted: Wanted) -> Outcome:
     """Load into a table made for the source's columns, as `create_table` would."""
     async with session_of(place) as session:
-        source = await OracleSource.opened(session, wanted)
-        made = [Column(column.name, column.type.spelled()) for column in source.described]
+        source = await OracleRows.opened(session, wanted)
+        made = [
+            Column(column.name, column.type.spelled())
+            for column in source.columns
+            if column.type is not None
+        ]
         await load.make_table("t", made)
-        source.targets = {column.name: column.type for column in source.described}
-        return await load_source(
-            source,
-            contract=await load.contract("t"),
-            options=ImportOptions(),
-            outside=load.outside("t"),
-            bytes_total=None,
-        )
+        return await load_source(source, load.outside("t"), ImportOptions())
 
 
 NOON = dt.datetime(2020, 1, 1, 12, tzinfo=dt.timezone(-dt.timedelta(hours=5, minutes=30)))
@@ -157,8 +155,8 @@ async def test_many_rows_come_in_order_and_counted(place: OraclePlace) -> None:
     rows = [(number, f"name {number}") for number in range(2 * FRAME_ROWS + 500)]
     name = await place.put({"A": types.number_(9), "B": types.varchar2(20)}, list(rows))
     async with session_of(place) as session:
-        source = await OracleSource.opened(session, TableWanted(None, name))
-        frames = [frame async for frame in source.frames()]
+        source = await OracleRows.opened(session, TableWanted(None, name))
+        frames = [frame async for frame in source.frames(plan_to_infer(source))]
     assert pl.concat([frame.cells for frame in frames]).rows() == rows
     lines = pl.concat([frame.lines for frame in frames])
     assert lines.equals(pl.int_range(1, len(rows) + 1, eager=True))
@@ -202,12 +200,12 @@ async def test_all_readings_see_one_snapshot_even_after_one_was_broken_off(
     rows: list[tuple[int]] = [(number,) for number in range(2 * FRAME_ROWS)]
     name = await place.put({"A": types.number_(9)}, list(rows))
     async with session_of(place) as session:
-        source = await OracleSource.opened(session, TableWanted(None, name))
-        first = aiter(source.frames())
+        source = await OracleRows.opened(session, TableWanted(None, name))
+        first = aiter(source.frames(plan_to_infer(source)))
         await anext(first)
         await first.aclose()  # type: ignore[attr-defined]
         for _ in range(2):
-            heights = [frame.cells.height async for frame in source.frames()]
+            heights = [frame.cells.height async for frame in source.frames(plan_to_infer(source))]
             assert sum(heights) == len(rows)
 
 
@@ -236,16 +234,8 @@ async def test_values_meet_the_types_of_a_table_that_is_there(
     )
     await load.make_table("t", made)
     async with session_of(place) as session:
-        source = await OracleSource.opened(session, TableWanted(None, name))
-        contract = await load.contract("t")
-        source.targets = {str(column.name): column.type for column in contract.columns}
-        await load_source(
-            source,
-            contract=contract,
-            options=ImportOptions(),
-            outside=load.outside("t"),
-            bytes_total=None,
-        )
+        source = await OracleRows.opened(session, TableWanted(None, name))
+        await load_source(source, load.outside("t"), ImportOptions())
     assert await load.rows("t", '"N", "DAY", "FLAG", "RAW", "AT", "CLOCK"') == [
         (1, midnight.date(), True, "\\x01", NOON, noon.replace(tzinfo=dt.UTC)),
         (None,) * 6,
@@ -257,9 +247,9 @@ async def test_values_meet_the_types_of_a_table_that_is_there(
 async def test_the_snapshot_is_the_servers(place: TestServerPlace) -> None:
     name = await place.put({"A": types.number_(9)}, [(1,)])
     async with session_of(place) as session:
-        source = await OracleSource.opened(session, TableWanted(None, name))
+        source = await OracleRows.opened(session, TableWanted(None, name))
         place.server.database.tables.clear()
-        assert [frame.cells.height async for frame in source.frames()] == [1]
+        assert [frame.cells.height async for frame in source.frames(plan_to_infer(source))] == [1]
 
 
 @faults_only_here
@@ -283,10 +273,10 @@ async def test_a_source_that_falls_silent_is_given_up(place: TestServerPlace) ->
     name = await place.put({"A": types.number_(9)}, [(1,)])
     place.server.faults.silent_at = "fetch"
     async with session_of(place, answer_s=0.3) as session:
-        source = await OracleSource.opened(session, TableWanted(None, name))
+        source = await OracleRows.opened(session, TableWanted(None, name))
         place.server.faults.silent_at = "execute"
         with pytest.raises(SourceAwayError, match="did not answer"):
-            await anext(source.frames())
+            await anext(source.frames(plan_to_infer(source)))
     place.server.faults.silent_at = None
 
 

@@ -20,9 +20,9 @@ from services.ingest.connections.domain import (
 from services.ingest.connections.errors import SourceAwayError, SourceUnusableError
 from services.ingest.connections.guard import guard_of
 from services.ingest.connections.postgresql.session import Connection, postgresql_session
-from services.ingest.plan.columns import PlannedColumn
+from services.ingest.plan.columns import ColumnPlan, PlannedColumn, plan_to_infer
 from services.ingest.read.frame import Frame
-from services.ingest.read.postgresql.frames import PostgresqlSource
+from services.ingest.read.postgresql.frames import PostgresqlRows
 from tests.ingest.pipeline.loading import IMPORT_ID, a_type
 from tests.support.databases import OWNER, PASSWORD, Database, drop_database, make_database
 
@@ -60,12 +60,20 @@ async def session_of(database: Database) -> AsyncIterator[Connection]:
         yield session
 
 
-async def opened(session: Connection, wanted: Wanted, answer_s: float = 10) -> PostgresqlSource:
-    return await PostgresqlSource.opened(session, wanted, answer_s=answer_s)
+async def opened(session: Connection, wanted: Wanted, answer_s: float = 10) -> PostgresqlRows:
+    return await PostgresqlRows.opened(session, wanted, answer_s=answer_s)
 
 
-async def cells_of(source: PostgresqlSource) -> pl.DataFrame:
-    return pl.concat([frame.cells async for frame in source.frames()])
+def names(source: PostgresqlRows) -> list[str]:
+    return [column.name for column in source.columns]
+
+
+def whole(source: PostgresqlRows) -> ColumnPlan:
+    return plan_to_infer(source)
+
+
+async def cells_of(source: PostgresqlRows) -> pl.DataFrame:
+    return pl.concat([frame.cells async for frame in source.frames(whole(source))])
 
 
 async def drained(frames: AsyncIterator[Frame]) -> None:
@@ -90,7 +98,7 @@ async def test_every_type_comes_as_text_of_the_type_table(
     """)
     async with session_of(somewhere) as session:
         source = await opened(session, TableWanted(None, "types"))
-        assert [column.type.spelled() for column in source.described] == [
+        assert [column.type and column.type.spelled() for column in source.columns] == [
             "SMALLINT", "BIGINT", "NUMERIC(10,2)", "NUMERIC", "REAL", "DOUBLE PRECISION",
             "BOOLEAN", "DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "INTERVAL", "UUID", "JSON",
             "JSON", "BYTEA", "VARCHAR(5)", "CHAR(4)", "TEXT", "TEXT", "TEXT",
@@ -113,7 +121,7 @@ async def test_rows_are_counted_from_one_over_all_frames(somewhere: Database, ow
     )
     async with session_of(somewhere) as session:
         source = await opened(session, TableWanted("public", "many"))
-        frames = [frame async for frame in source.frames()]
+        frames = [frame async for frame in source.frames(whole(source))]
     assert len(frames) > 2
     lines = pl.concat([frame.lines for frame in frames])
     assert lines.equals(pl.int_range(1, 200_001, eager=True))
@@ -133,8 +141,8 @@ async def test_names_are_found_as_they_are_or_as_postgresql_folds_them(
 ) -> None:
     await owner.execute('CREATE TABLE folded (a int); CREATE TABLE "Exact" (b int)')
     async with session_of(somewhere) as session:
-        assert (await opened(session, TableWanted("PUBLIC", "Folded"))).columns == ("a",)
-        assert (await opened(session, TableWanted(None, "Exact"))).columns == ("b",)
+        assert names(await opened(session, TableWanted("PUBLIC", "Folded"))) == ["a"]
+        assert names(await opened(session, TableWanted(None, "Exact"))) == ["b"]
         with pytest.raises(SourceUnusableError) as caught:
             await opened(session, TableWanted(None, "Folded", exact=True))
     assert caught.value.errors[0].code == "no_such_table"
@@ -195,7 +203,7 @@ async def test_all_readings_see_one_snapshot_even_after_one_was_broken_off(
     await owner.execute("CREATE TABLE moving AS SELECT n FROM generate_series(1, 300000) AS n")
     async with session_of(somewhere) as session:
         source = await opened(session, TableWanted(None, "moving"))
-        first = aiter(source.frames())
+        first = aiter(source.frames(whole(source)))
         await anext(first)
         await first.aclose()  # type: ignore[attr-defined]
         await owner.execute("DELETE FROM moving")
@@ -219,7 +227,7 @@ async def test_a_lost_connection_is_a_source_that_is_away(
         source = await opened(
             session, QueryWanted("SELECT n, repeat('x', 1000) FROM generate_series(1, 1000000) n")
         )
-        frames = source.frames()
+        frames = source.frames(whole(source))
         await anext(frames)
         await owner.execute("SELECT pg_terminate_backend($1)", session.get_server_pid())
         with pytest.raises(SourceAwayError):
@@ -233,8 +241,9 @@ async def test_a_source_that_falls_silent_is_given_up(somewhere: Database) -> No
             await cells_of(source)
 
 
-def planned(**types: str) -> list[PlannedColumn]:
-    return [PlannedColumn(name, name, a_type(spelled)) for name, spelled in types.items()]
+def planned(**types: str) -> ColumnPlan:
+    columns = [PlannedColumn(name, name, a_type(spelled)) for name, spelled in types.items()]
+    return ColumnPlan(tuple(columns), names=tuple(types), originals=tuple(types))
 
 
 async def test_same_and_wider_types_pass_through_and_others_do_not(

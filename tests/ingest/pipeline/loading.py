@@ -11,8 +11,9 @@ from typing import Any
 import asyncpg
 
 from services.ingest.domain import ImportId, ImportOptions, Outcome, Progress, Reject
-from services.ingest.load.load import load_file
+from services.ingest.load.load import load_source
 from services.ingest.load.outside import Connection, Outside, Pool
+from services.ingest.read.formats import opened
 from services.ingest.read.limits import Limits
 from shared.contracts.records import (
     ColumnContract,
@@ -162,15 +163,17 @@ class Loader:
         options: ImportOptions | None = None,
         file_name: str = "file.csv",
         limits: Limits | None = None,
+        outside: Outside | None = None,
     ) -> Outcome:
         stored = data.encode() if isinstance(data, str) else data
-        return await load_file(
+        options = options or ImportOptions()
+        source = await opened(
             StoredBytes(stored, self.chunk_bytes),
-            self.outside(table),
             file_name=file_name,
-            options=options or ImportOptions(),
+            options=options,
             limits=limits,
         )
+        return await load_source(source, outside or self.outside(table), options)
 
     def outside(self, table: str) -> "LoadedTable":
         return LoadedTable(self, table)

@@ -26,11 +26,11 @@ from services.ingest.errors import (
     UnknownColumnError,
     WrongFileKindError,
 )
-from services.ingest.load.load import load_file
-from services.ingest.read.head import inspect_upload
+from services.ingest.load.load import load_source
+from services.ingest.read.formats import check_upload, opened
 from services.ingest.read.limits import MIB, Limits
 from shared.contracts.records import TableContract
-from tests.ingest.pipeline.loading import Column, LoadedTable, Loader, columns
+from tests.ingest.pipeline.loading import Column, LoadedTable, Loader, StoredBytes, columns
 
 SMALL = Limits(block_bytes=4096, record_bytes=20_000)
 
@@ -56,7 +56,9 @@ async def test_other_kinds_of_files_are_refused_by_name(
     with pytest.raises(WrongFileKindError, match=kind):
         await load.load("t", data)
     with pytest.raises(WrongFileKindError, match=kind):
-        inspect_upload(data, file_name="a.csv", options=ImportOptions())
+        check_upload(
+            StoredBytes(data), data, file_name="a.csv", options=ImportOptions(), contract=None
+        )
 
 
 async def test_a_header_that_only_looks_like_a_binary_file_is_read(load: Loader) -> None:
@@ -91,9 +93,11 @@ async def test_headers_that_do_not_fit(
     )
     with pytest.raises(error):
         await load.load("t", f"{header}\n")
+    data = header.encode() + b"\n"
     with pytest.raises(error):
-        inspect_upload(
-            header.encode() + b"\n",
+        check_upload(
+            StoredBytes(data),
+            data,
             file_name="a.csv",
             options=ImportOptions(),
             contract=await load.contract("t"),
@@ -194,9 +198,8 @@ class OneLine:
 async def test_a_line_of_300_megabytes_leaves_memory_flat(load: Loader) -> None:
     await load.make_table("t", columns(a="INTEGER", b="TEXT"))
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    outcome = await load_file(
-        OneLine(300 * MIB), load.outside("t"), file_name="long.csv", options=ImportOptions()
-    )
+    source = await opened(OneLine(300 * MIB), file_name="long.csv", options=ImportOptions())
+    outcome = await load_source(source, load.outside("t"), ImportOptions())
     grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib
     assert (outcome.rows.read, outcome.rows.rejected) == (1, 1)
     assert load.rejects.reasons == [(2, None, "too_long")]
@@ -260,7 +263,7 @@ async def test_a_table_that_changed_meanwhile_is_left_alone(load: Loader) -> Non
     for change in ("ALTER TABLE data.t ALTER a TYPE bigint", "DROP TABLE data.t"):
         await load.owner.execute(change)
         with pytest.raises(TableChangedError):
-            await load_file(OneLine(0), outside, file_name="a.csv", options=options)
+            await load.load("t", "a,b\n1,2\n", options=options, outside=outside)
 
 
 async def test_ids_come_from_the_default_where_none_can_be_reserved(load: Loader) -> None:

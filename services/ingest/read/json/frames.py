@@ -6,13 +6,14 @@ applies to them as to any cell; for JSON columns a value keeps its JSON spelling
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
 import polars as pl
 
 from services.ingest.domain import FileFormat, RejectCode
+from services.ingest.plan.columns import ColumnPlan
 from services.ingest.read.csv.blocks import RAW_LIMIT
 from services.ingest.read.frame import CellFault, Frame, RefusedRow
 from services.ingest.read.json.cutting import (
@@ -29,6 +30,7 @@ from services.ingest.read.json.flat import (
 )
 from services.ingest.read.limits import Limits
 from shared.values.numbers import JsonValue, Number, json_text
+from shared.values.types import TypeName
 
 NESTED = "an object or array is no plain cell"
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -37,7 +39,7 @@ _LEARNT_FROM_CHARACTERS = 65_536
 
 
 class LateColumnError(Exception):
-    """A column with a default turns up behind the head of the file, which left it out.
+    """A column with a default first appears behind the head of the file.
 
     The reading starts again with it: a column that is copied at all cannot keep its default.
     """
@@ -51,21 +53,22 @@ class LateColumnError(Exception):
 class JsonReader:
     """Reads UTF-8 pieces into frames of `String` columns; use it in a thread.
 
-    `json_columns`: those whose cells keep their JSON spelling. `late_columns`: those that raise
-    LateColumnError (with `all_columns` any does); any other key that is not in `columns` makes
-    its row refused, unless it begins with `_`.
+    Cells that go into JSON columns keep their JSON spelling. A name that the plan calls late
+    raises LateColumnError (if it infers, any name does); any other key that it does not know
+    makes its row refused, unless it begins with `_`.
     """
 
     kind: FileFormat
-    columns: Sequence[str]
+    plan: ColumnPlan
     limits: Limits
-    json_columns: frozenset[str] = frozenset()
-    late_columns: frozenset[str] = frozenset()
-    all_columns: bool = False
     _known_shapes: dict[tuple[str, ...], str | None] = field(default_factory=dict)
     _template: Template | None = None
 
     def __post_init__(self) -> None:
+        self.columns = self.plan.names
+        self.json_columns = frozenset(
+            column.source for column in self.plan.columns if column.type.name is TypeName.JSON
+        )
         array = self.kind is FileFormat.JSON
         self._cutter = ArrayCutter(self.limits) if array else LineCutter(self.limits)
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
@@ -104,7 +107,7 @@ class JsonReader:
             return _Flat(none, lines.clear(), {}, (self._cutter.read(*each) for each in everything))
         cells, mask = read
         strings: dict[str, int] = {}
-        if self.all_columns:  # somebody asks for their types
+        if self.plan.infers:
             taken = elements.filter(mask)
             first = {name: first_string(taken, name) for name in self.columns}
             strings = {name: row for name, row in first.items() if row is not None}
@@ -172,7 +175,7 @@ class JsonReader:
         known = set(self.columns)
         for key in shape:
             if key not in known and not key.startswith("_"):
-                if self.all_columns or key in self.late_columns:
+                if self.plan.infers or key in self.plan.late:
                     raise LateColumnError(key)
                 return _printable(key)
         return None

@@ -1,6 +1,6 @@
 """Rows of an Oracle database as frames; the driver and the conversion work in its own thread."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
@@ -10,11 +10,12 @@ import polars as pl
 from services.ingest.connections.domain import QueryWanted, TableWanted, Wanted
 from services.ingest.connections.errors import NO_TABLE, SourceUnusableError
 from services.ingest.connections.oracle.session import OracleSession
-from services.ingest.plan.described import SourceColumn, TargetTypes
+from services.ingest.plan.columns import ColumnPlan
 from services.ingest.plan.dtypes import dtype_of
+from services.ingest.plan.source_columns import SourceColumn, Ways
 from services.ingest.read.frame import Frame
 from services.ingest.read.oracle.types import OracleColumn, oracle_column, type_handler
-from shared.values.types import TypeName
+from shared.values.types import ColumnType, TypeName
 
 BATCH_ROWS = 2_000
 """A batch is decoded in one go, and holds Python's lock for some milliseconds."""
@@ -22,25 +23,27 @@ FRAME_ROWS = 20_000
 FRAME_BYTES = 16 << 20
 IDENTIFIER_LIMIT_BYTES = 128
 
+CASE_BLIND = Ways(case_blind=True)
+
 Batch: TypeAlias = pl.DataFrame
 NextBatch: TypeAlias = Callable[[], Coroutine[Any, Any, Batch | None]]
 """The next rows, or None at the end; to be awaited in the driver's thread."""
 
 
 @dataclass
-class OracleSource:
+class OracleRows:
     """A table or query in a session's one READ ONLY transaction; it can be read again and again."""
 
     session: OracleSession
     read: tuple[OracleColumn, ...]
     _from: str
     """What stands behind FROM: a quoted name, or a query in brackets."""
-    targets: TargetTypes = field(default_factory=dict)
-    """Of the columns that go into the table; the values of the others do not matter."""
+    ways: Ways = CASE_BLIND
     format: None = field(default=None, init=False)
+    size_bytes: None = field(default=None, init=False)
 
     @classmethod
-    async def opened(cls, session: OracleSession, wanted: Wanted) -> "OracleSource":
+    async def opened(cls, session: OracleSession, wanted: Wanted) -> "OracleRows":
         """Have the columns described, without a row; raises SourceUnusableError."""
         failure: SourceUnusableError | None = None
         for source in _candidates(wanted):
@@ -57,19 +60,14 @@ class OracleSource:
         raise failure
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """The names of the columns, in order."""
-        return tuple(column.described.name for column in self.read)
+    def columns(self) -> tuple[SourceColumn, ...]:
+        """The columns in order, with their types."""
+        return tuple(column.source for column in self.read)
 
-    @property
-    def described(self) -> tuple[SourceColumn, ...]:
-        """The columns in order."""
-        return tuple(column.described for column in self.read)
-
-    async def frames(self) -> AsyncIterator[Frame]:
+    async def frames(self, plan: ColumnPlan) -> AsyncIterator[Frame]:
         """The rows, each column in its target's dtype or as text; `lines` count rows from 1."""
         rows = read_bytes = 0
-        next_batch = await self.session.run(self._start)
+        next_batch = await self.session.run(_Batches(self, plan.types()).start)
         waiting: list[Batch] = []
         height = size = 0
         while True:
@@ -86,12 +84,30 @@ class OracleSource:
             if batch is None:
                 return
 
-    async def _start(self, connection: oracledb.AsyncConnection) -> NextBatch:
+    @property
+    def select(self) -> str:
+        """The statement that reads every row."""
         selected = [
             f"{column.expression.format(_quoted(name))} AS {_quoted(name)}"
-            for name, column in zip(self.columns, self.read, strict=True)
+            for column in self.read
+            for name in (column.source.name,)
         ]
-        sql = f"SELECT {', '.join(selected)} FROM {self._from}"  # noqa: S608 - quoted
+        return f"SELECT {', '.join(selected)} FROM {self._from}"  # noqa: S608 - quoted
+
+
+@dataclass(frozen=True, slots=True)
+class _Batches:
+    """One reading of the rows; `types`: those of the columns they go into, by source name."""
+
+    rows: OracleRows
+    types: Mapping[str, ColumnType]
+
+    @property
+    def read(self) -> tuple[OracleColumn, ...]:
+        return self.rows.read
+
+    async def start(self, connection: oracledb.AsyncConnection) -> NextBatch:
+        sql = self.rows.select
         if all(column.arrow for column in self.read):
             return self._arrow_batches(connection, sql)
         return await self._row_batches(connection, sql)
@@ -131,25 +147,26 @@ class OracleSource:
 
     def _fitted(self, columns: Sequence[pl.Series]) -> Batch:
         fitted = [
-            _fit(series, column, self.targets.get(name)).alias(name)
-            for series, column, name in zip(columns, self.read, self.columns, strict=True)
+            _fit(series, column, self.types.get(column.source.name)).alias(column.source.name)
+            for series, column in zip(columns, self.read, strict=True)
         ]
         return pl.DataFrame(fitted)
 
 
-def _fit(series: pl.Series, column: OracleColumn, target: object) -> pl.Series:
+def _fit(series: pl.Series, column: OracleColumn, target: ColumnType | None) -> pl.Series:
     """A series in its target's dtype where that is natural, else in a form that cells read."""
     if series.dtype == pl.String:
         # PostgreSQL's text holds no U+0000.
         return series.str.replace_all("\0", "", literal=True)
-    named = getattr(target, "name", None)
+    named = None if target is None else target.name
     if isinstance(series.dtype, pl.Datetime):
         return _fit_moments(series.cast(pl.Datetime("us")), column, named)
     if series.dtype == pl.Binary and named not in (TypeName.BYTEA, None):
         # Other types of cells are Binary too, in PostgreSQL's own form.
         return r"\x" + series.bin.encode("hex")
     if isinstance(series.dtype, pl.Decimal) and (series.dtype.scale or 0) == 0:
-        return series.cast(dtype_of(column.described.type))
+        assert column.source.type is not None
+        return series.cast(dtype_of(column.source.type))
     return series
 
 

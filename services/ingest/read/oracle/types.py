@@ -9,7 +9,7 @@ import oracledb
 import polars as pl
 
 from services.ingest.connections.errors import SourceUnusableError
-from services.ingest.plan.described import SourceColumn, plain
+from services.ingest.plan.source_columns import SourceColumn
 from shared.values.types import ColumnType, TypeName
 
 MOST_DIGITS = 38
@@ -23,7 +23,7 @@ Convert = Callable[[Sequence[object]], pl.Series]
 
 
 class Fetched(Enum):
-    """As what the driver is asked for a column, where not as what it is."""
+    """The form in which a column is fetched, where that is not its own."""
 
     AS_IT_IS = "as it is"
     NUMBER_TEXT = "number as text"
@@ -36,7 +36,7 @@ class Fetched(Enum):
 class OracleColumn:
     """A column and the way it is read."""
 
-    described: SourceColumn
+    source: SourceColumn
     expression: str
     """What stands in the select list; `{}` is the quoted name."""
     convert: Convert
@@ -44,7 +44,7 @@ class OracleColumn:
     arrow: bool = True
     """Whether Arrow brings the values exactly."""
     zoned: bool = False
-    """Whether the values are instants, told in UTC."""
+    """Whether the values are instants, in UTC."""
 
 
 def oracle_column(info: oracledb.FetchInfo) -> OracleColumn:
@@ -58,20 +58,20 @@ def oracle_column(info: oracledb.FetchInfo) -> OracleColumn:
         exact = (info.scale or 0) <= ARROW_FRACTION_DIGITS
         zoned = kind is oracledb.DB_TYPE_TIMESTAMP_LTZ
         name = TypeName.TIMESTAMPTZ if zoned else TypeName.TIMESTAMP
-        return _made(info, plain(name), _moments, arrow=exact, zoned=zoned)
+        return _made(info, name, _moments, arrow=exact, zoned=zoned)
     if kind is oracledb.DB_TYPE_TIMESTAMP_TZ:
         # The driver drops the offset, and cannot read named zones at all.
         return _made(
-            info, plain(TypeName.TIMESTAMPTZ), _moments, "SYS_EXTRACT_UTC({})", zoned=True,
+            info, TypeName.TIMESTAMPTZ, _moments, "SYS_EXTRACT_UTC({})", zoned=True,
             arrow=(info.scale or 0) <= ARROW_FRACTION_DIGITS,
         )  # fmt: skip
     if kind in _LENGTHS:
         length = info.display_size
-        named = ColumnType(name=_LENGTHS[kind], length=length) if length else plain(TypeName.TEXT)
+        named = ColumnType(name=_LENGTHS[kind], length=length) if length else TypeName.TEXT
         return _made(info, named, _texts)
     if kind in _SIMPLE:
         simple = _SIMPLE[kind]
-        return _made(info, plain(simple.type), simple.convert, simple.expression, simple.arrow)
+        return _made(info, simple.type, simple.convert, simple.expression, simple.arrow)
     raise SourceUnusableError.of(
         "table",
         "type_not_supported",
@@ -82,7 +82,7 @@ def oracle_column(info: oracledb.FetchInfo) -> OracleColumn:
 
 def type_handler(columns: Sequence[OracleColumn]) -> Callable[..., oracledb.Var | None]:
     """The driver's hook that fetches some columns in another form than their own."""
-    wanted = {column.described.name: column.fetched for column in columns}
+    wanted = {column.source.name: column.fetched for column in columns}
     forms = {
         Fetched.NUMBER_TEXT: oracledb.DB_TYPE_VARCHAR,
         Fetched.JSON_TEXT: oracledb.DB_TYPE_LONG,
@@ -101,20 +101,24 @@ def _number(info: oracledb.FetchInfo) -> OracleColumn:
     if scale in (None, NO_SCALE) or not precision:
         # Up to 40 digits wherever the point is: only an unbounded NUMERIC holds them all.
         return _made(
-            info, plain(TypeName.NUMERIC), _texts, fetched=Fetched.NUMBER_TEXT, arrow=False
+            info,
+            TypeName.NUMERIC,
+            _texts,
+            fetched=Fetched.NUMBER_TEXT,
+            arrow=False,
         )
     assert scale is not None
     if scale == 0 and precision <= 9:
-        return _made(info, plain(TypeName.INTEGER), _whole(pl.Int32()))
+        return _made(info, TypeName.INTEGER, _whole(pl.Int32()))
     if scale == 0 and precision <= 18:
-        return _made(info, plain(TypeName.BIGINT), _whole(pl.Int64()))
+        return _made(info, TypeName.BIGINT, _whole(pl.Int64()))
     # NUMBER(5,-2) is whole hundreds of seven digits; NUMBER(2,5) has five digits after the point.
     digits, decimals = max(precision - min(scale, 0), scale), max(scale, 0)
     return _made(
         info,
         ColumnType(name=TypeName.NUMERIC, precision=digits, scale=decimals)
         if digits <= MOST_DIGITS
-        else plain(TypeName.NUMERIC),
+        else TypeName.NUMERIC,
         _texts,
         fetched=Fetched.NUMBER_TEXT,
         arrow=0 <= scale <= precision,
@@ -124,15 +128,15 @@ def _number(info: oracledb.FetchInfo) -> OracleColumn:
 def _json(info: oracledb.FetchInfo) -> OracleColumn:
     if info.type_code is oracledb.DB_TYPE_JSON:
         # Its text, made by Oracle: the driver's objects would lose the digits of numbers.
-        return _made(info, plain(TypeName.JSON), _texts, "JSON_SERIALIZE({} RETURNING CLOB)")
+        return _made(info, TypeName.JSON, _texts, "JSON_SERIALIZE({} RETURNING CLOB)")
     if info.type_code in (oracledb.DB_TYPE_BLOB, oracledb.DB_TYPE_RAW):
-        return _made(info, plain(TypeName.JSON), _utf8, fetched=Fetched.JSON_BYTES, arrow=False)
-    return _made(info, plain(TypeName.JSON), _texts, fetched=Fetched.JSON_TEXT, arrow=False)
+        return _made(info, TypeName.JSON, _utf8, fetched=Fetched.JSON_BYTES, arrow=False)
+    return _made(info, TypeName.JSON, _texts, fetched=Fetched.JSON_TEXT, arrow=False)
 
 
 def _made(
     info: oracledb.FetchInfo,
-    column_type: ColumnType,
+    kind: ColumnType | TypeName,
     convert: Convert,
     expression: str = "{}",
     arrow: bool = True,  # noqa: FBT001, FBT002 - internal
@@ -140,8 +144,9 @@ def _made(
     fetched: Fetched = Fetched.AS_IT_IS,
     zoned: bool = False,
 ) -> OracleColumn:
-    described = SourceColumn(info.name, column_type, _spelled(info), bool(info.null_ok))
-    return OracleColumn(described, expression, convert, fetched, arrow, zoned)
+    column_type = ColumnType(name=kind) if isinstance(kind, TypeName) else kind
+    source = SourceColumn(info.name, column_type, _spelled(info), bool(info.null_ok))
+    return OracleColumn(source, expression, convert, fetched, arrow, zoned)
 
 
 def _spelled(info: oracledb.FetchInfo) -> str:

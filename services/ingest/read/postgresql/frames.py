@@ -13,8 +13,8 @@ from services.ingest.connections.domain import QueryWanted, TableWanted, Wanted
 from services.ingest.connections.errors import NO_ANSWER, NO_GRANT, NO_TABLE
 from services.ingest.connections.postgresql.session import FAILURES, translated
 from services.ingest.domain import ImportId
-from services.ingest.plan.columns import PlannedColumn
-from services.ingest.plan.described import SourceColumn, TargetTypes
+from services.ingest.plan.columns import ColumnPlan
+from services.ingest.plan.source_columns import SourceColumn, Ways
 from services.ingest.read.csv.blocks import Block, BlockCutter
 from services.ingest.read.csv.frames import CsvReader
 from services.ingest.read.csv.quoting import Dialect
@@ -27,13 +27,14 @@ from shared.store.identifiers import quoted
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
+CASE_BLIND = Ways(case_blind=True)
 PIECES_AHEAD = 16
 """How many pieces of an answer wait for us before the source's socket is left unread."""
 ROW_COLUMN = "_row"
 """Added to a lone column: COPY writes its NULL as an empty line, which is no record."""
 
 FIND_TABLE = """
-SELECT n.nspname AS schema, c.relname AS name, c.reltuples::bigint AS estimate,
+SELECT n.nspname AS schema, c.relname AS name,
        has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relname = ANY($1::text[])
@@ -52,23 +53,22 @@ ORDER BY a.attnum
 
 
 @dataclass
-class PostgresqlSource:
+class PostgresqlRows:
     """A table or query in a session's one snapshot; it can be read again and again."""
 
     session: Connection
-    described: tuple[SourceColumn, ...]
+    columns: tuple[SourceColumn, ...]
     answer_s: float
     _from: str
     """What stands behind FROM: a quoted name, or a query in brackets."""
-    estimated_rows: int | None = None
-    targets: TargetTypes = field(default_factory=dict)
-    """Not needed: every cell comes as text of the type table."""
+    ways: Ways = CASE_BLIND
     format: None = field(default=None, init=False)
+    size_bytes: None = field(default=None, init=False)
 
     @classmethod
     async def opened(
         cls, session: Connection, wanted: Wanted, *, answer_s: float
-    ) -> "PostgresqlSource":
+    ) -> "PostgresqlRows":
         """Find the table, or have the query checked; raises SourceUnusableError."""
         with translated():
             async with asyncio.timeout(answer_s):
@@ -76,14 +76,9 @@ class PostgresqlSource:
                     return await _query(cls, session, wanted, answer_s)
                 return await _table(cls, session, wanted, answer_s)
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The names of the columns, in order."""
-        return tuple(column.name for column in self.described)
-
-    async def frames(self) -> AsyncIterator[Frame]:
+    async def frames(self, plan: ColumnPlan) -> AsyncIterator[Frame]:
         """The rows as text, in the forms of the type table; `lines` count rows from 1."""
-        names = [*self.columns]
+        names = [*plan.names]
         selected = [f"{quoted(name)}::text" for name in names]
         if len(names) == 1:
             names.append(ROW_COLUMN)
@@ -93,7 +88,7 @@ class PostgresqlSource:
         async with self._copied(selected, "csv") as pieces:
             async for text, final in _gathered(pieces, Limits().block_bytes):
                 block = await asyncio.to_thread(cutter.feed, text, final=final)
-                frame = await asyncio.to_thread(_read, reader, block, self.columns)
+                frame = await asyncio.to_thread(_read, reader, block, plan.names)
                 read_bytes += len(text)
                 lines = pl.int_range(rows + 1, rows + 1 + frame.cells.height, eager=True)
                 rows += frame.rows
@@ -105,16 +100,16 @@ class PostgresqlSource:
                     bytes_read=read_bytes,
                 )
 
-    def copy(self, planned: Sequence[PlannedColumn], *, import_id: ImportId) -> DirectCopy | None:
+    def copy(self, plan: ColumnPlan, *, import_id: ImportId) -> DirectCopy | None:
         """The rows as binary COPY, where the table's columns take them as they are."""
-        types = {column.name: column for column in self.described}
+        spelled = {column.name: column.spelled or "" for column in self.columns}
         selected = [f"{int(import_id)}::bigint"]
-        for column in planned:
-            copied = copied_as(types[column.source].spelled, column.type)
+        for column in plan.columns:
+            copied = copied_as(spelled[column.source], column.type)
             if copied is None:
                 return None
             selected.append(f"{quoted(column.source)}{copied}")
-        columns = (IMPORT_COLUMN, *(column.target for column in planned))
+        columns = (IMPORT_COLUMN, *(column.target for column in plan.columns))
         return DirectCopy(columns, self._binary(selected))
 
     async def _binary(self, selected: Sequence[str]) -> AsyncGenerator[bytes, None]:
@@ -190,8 +185,8 @@ def _read(reader: CsvReader, block: Block, columns: Sequence[str]) -> Frame:
 
 
 async def _table(
-    cls: type[PostgresqlSource], session: Connection, wanted: TableWanted, answer_s: float
-) -> PostgresqlSource:
+    cls: type[PostgresqlRows], session: Connection, wanted: TableWanted, answer_s: float
+) -> PostgresqlRows:
     names = _spellings(wanted.name, exact=wanted.exact)
     schemas = None if wanted.schema is None else _spellings(wanted.schema, exact=False)
     found = await session.fetchrow(FIND_TABLE, names, schemas)
@@ -200,32 +195,32 @@ async def _table(
     if not found["readable"]:
         raise NO_GRANT.error()
     rows = await session.fetch(COLUMNS, found["schema"], found["name"])
-    described = tuple(
+    columns = tuple(
         SourceColumn(row["name"], column_type(row["type"]), row["type"], row["nullable"])
         for row in rows
     )
     return cls(
         session=session,
-        described=described,
+        columns=columns,
         answer_s=answer_s,
         _from=f"{quoted(found['schema'])}.{quoted(found['name'])}",
-        estimated_rows=found["estimate"] if found["estimate"] >= 0 else None,
     )
 
 
 async def _query(
-    cls: type[PostgresqlSource], session: Connection, wanted: QueryWanted, answer_s: float
-) -> PostgresqlSource:
-    # Prepared alone first: what is no single statement is refused before it stands in brackets.
+    cls: type[PostgresqlRows], session: Connection, wanted: QueryWanted, answer_s: float
+) -> PostgresqlRows:
+    # Prepared alone first, so that anything but one statement is refused before it is put in
+    # brackets.
     await session.prepare(wanted.sql)
     # On lines of its own, because the query may end with a comment.
     inner = f"(\n{wanted.sql.strip().removesuffix(';')}\n) AS source"
     statement = await session.prepare(f"SELECT * FROM {inner}")  # noqa: S608 - checked above
-    described = tuple(
+    columns = tuple(
         SourceColumn(attribute.name, column_type(attribute.type.name), attribute.type.name)
         for attribute in statement.get_attributes()
     )
-    return cls(session=session, described=described, answer_s=answer_s, _from=inner)
+    return cls(session=session, columns=columns, answer_s=answer_s, _from=inner)
 
 
 def _spellings(name: str, *, exact: bool) -> list[str]:

@@ -2,7 +2,6 @@
 
 import re
 
-from services.ingest.plan.described import plain
 from shared.values.names import formatted, of_formatted
 from shared.values.types import ColumnType, TypeName
 
@@ -28,14 +27,14 @@ _WHOLE = {"smallint": 0, "integer": 1, "bigint": 2}
 
 def column_type(spelled: str) -> ColumnType:
     """The type of a column made for it; what has no counterpart is TEXT."""
-    found = of_formatted(_SHORT.get(spelled, spelled)) or plain(TypeName.TEXT)
+    found = of_formatted(_SHORT.get(spelled, spelled)) or ColumnType(name=TypeName.TEXT)
     if found.name in (TypeName.VARCHAR, TypeName.CHAR) and found.length is None:
-        return plain(TypeName.TEXT)
+        return ColumnType(name=TypeName.TEXT)
     if (
         found.precision is not None
         and not 0 <= (found.scale or 0) <= found.precision <= MOST_DIGITS
     ):
-        return plain(TypeName.NUMERIC)
+        return ColumnType(name=TypeName.NUMERIC)
     return found
 
 

@@ -1,0 +1,86 @@
+"""Append and replace: rows go straight into the table.
+
+After a unique violation the source is read again: its keys are compared by PostgreSQL, and the
+next try leaves the duplicates out.
+"""
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from services.ingest.domain import Mode
+from services.ingest.load.copying import Copies, TableRows, staged_rows
+from services.ingest.load.direct import copy_directly
+from services.ingest.load.duplicates import DuplicateLines, FileKey
+from services.ingest.load.ids import IdBlocks
+from services.ingest.load.modes import Load, Loaded, unexplained
+from services.ingest.load.readings import Seen
+from services.ingest.load.staging import Staging, key_of
+from services.ingest.read.ahead import ahead
+
+DUPLICATE_TRIES = 3
+
+
+async def replace(load: Load) -> Loaded:
+    """Delete the table's rows, then append."""
+    await load.target.empty()
+    return await append(load)
+
+
+async def append(load: Load) -> Loaded:
+    """Insert every row; raises KeyNotInFileError for a violation that no row explains."""
+    return await copy_directly(load) or await _insert(load)
+
+
+async def _insert(load: Load) -> Loaded:
+    keys = [
+        key
+        for unique in load.contract.unique_keys
+        if (key := key_of(unique.columns, load.plan)) is not None
+    ]
+    duplicates: DuplicateLines | None = None
+    for tries_left in reversed(range(DUPLICATE_TRIES + 1)):
+        try:
+            async with load.connection.transaction():
+                return await _straight(load, duplicates)
+        except asyncpg.UniqueViolationError as error:
+            if not tries_left or not keys:
+                raise unexplained(error) from error
+        finally:
+            if duplicates is not None:
+                duplicates.close()
+        await load.readings.report.restart()
+        if tries_left == 1:  # others insert the same keys as fast as we look for them
+            await load.target.shut_out_writers()
+        duplicates = await _find_duplicates(load, keys)
+    raise AssertionError("unreachable")
+
+
+async def _straight(load: Load, duplicates: DuplicateLines | None) -> Loaded:
+    """COPY into the table itself, with ids from blocks while they can be had."""
+    ids, seen, inserted = IdBlocks(load.outside.pool, load.contract.oid), Seen(), 0
+    rows = TableRows(ids, load.plan, load.outside.import_id)
+    async with (
+        ahead(load.readings.judged(seen, duplicates)) as judged,
+        ahead(rows.encoded(judged)) as pieces,
+    ):
+        copies = Copies(pieces)
+        while await copies.begin():
+            inserted += await load.target.copy(copies.columns, copies.data())
+    if rows.highest_id:
+        await ids.advance_past(rows.highest_id)
+    return Loaded(seen, inserted)
+
+
+async def _find_duplicates(load: Load, keys: Sequence[FileKey]) -> DuplicateLines:
+    """Read the source for its keys alone, and let PostgreSQL compare them."""
+    columns = {column.target: column.type for key in keys for column in key.columns}
+    staging = Staging(load.connection, load.contract, list(columns))
+    await staging.make()
+    async with (
+        ahead(load.readings.unreported()) as judged,
+        ahead(staged_rows(judged, list(columns.items()))) as data,
+    ):
+        await staging.copy(data)
+    # A replace has emptied the table: only the source's own rows can be rivals.
+    return await staging.duplicates(keys, against_table=load.options.mode is not Mode.REPLACE)

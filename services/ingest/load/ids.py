@@ -1,0 +1,53 @@
+"""Ids for loaded rows, taken from a table's sequence in blocks."""
+
+import asyncpg
+import structlog
+
+from services.ingest.load.outside import Pool
+
+_log = structlog.get_logger(__name__)
+
+
+class IdBlocks:
+    """Ids taken from the table's sequence in blocks that nobody else can get.
+
+    Each block is taken in a short transaction of another connection, just as large as the frame
+    it is for, so that a small file leaves no gap behind it. When that is impossible
+    (no rights, no such function, others use the sequence all the time) it logs so once, and the
+    rows get their ids from the column's default, which is slower and just as right.
+    """
+
+    def __init__(self, pool: Pool, table_oid: int) -> None:
+        self._pool = pool
+        self._oid = table_oid
+        self.exhausted = False
+
+    async def take(self, count: int) -> int | None:
+        """The first of `count` consecutive ids, or None when there are none to be had."""
+        if self.exhausted:
+            return None
+        first = await self._reserve(count)
+        self.exhausted = first is None
+        return first
+
+    async def advance_past(self, highest: int) -> None:
+        """Make sure that the sequence never gives an id that the source brought itself."""
+        first = await self._reserve(1)
+        if first is not None and first < highest:
+            await self._reserve(highest - first)
+
+    async def _reserve(self, size: int) -> int | None:
+        try:
+            first = await self._pool.fetchval(
+                "SELECT records.reserve_ids($1::oid, $2::bigint)", self._oid, size
+            )
+        except (
+            asyncpg.LockNotAvailableError,
+            asyncpg.UndefinedFunctionError,
+            asyncpg.InvalidSchemaNameError,
+            asyncpg.InsufficientPrivilegeError,
+            asyncpg.SequenceGeneratorLimitExceededError,
+        ) as error:
+            _log.warning("ids_not_reserved", table_oid=self._oid, reason=str(error))
+            return None
+        return None if first is None else int(first)

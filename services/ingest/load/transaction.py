@@ -1,0 +1,106 @@
+"""One attempt's transaction: backend announced, table locked and compared, fence, commit."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+
+from services.ingest.domain import Outcome
+from services.ingest.errors import (
+    RowTooWideError,
+    TableBusyError,
+    TableChangedError,
+    ValueNotStoredError,
+)
+from services.ingest.load.outside import Connection, Outside
+from services.ingest.load.target import Target
+from shared.contracts.records import TableContract
+from shared.errors import StorageFullError
+
+DEADLOCK_TRIES = 5
+
+Work = Callable[[Target], Awaitable[Outcome]]
+"""What is done to the table between its lock and the fence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """Everything is done and the run is marked as done in one commit, or nothing is.
+
+    `alone`: no other writer beside it. `dry_run`: rolled back, without the fence.
+    """
+
+    outside: Outside
+    contract: TableContract
+    alone: bool = False
+    dry_run: bool = False
+
+    async def run(self, work: Work, *, restart: Callable[[], Awaitable[None]]) -> Outcome:
+        """Do the work; two of them can wait for each other's keys, and the loser starts again.
+
+        `restart` comes before every further try. Raises FencedOutError, TableChangedError,
+        TableBusyError, RowTooWideError, ValueNotStoredError, StorageFullError.
+        """
+        for tries_left in reversed(range(DEADLOCK_TRIES)):
+            try:
+                return await self._once(work)
+            except asyncpg.DeadlockDetectedError as error:
+                if not tries_left:
+                    raise TableBusyError(
+                        f"other imports into {self.contract.table} kept getting in the way:"
+                        " try again"
+                    ) from error
+                await restart()
+        raise AssertionError("unreachable")
+
+    async def _once(self, work: Work) -> Outcome:
+        async with self.outside.pool.acquire() as connection, _translated():
+            await self._announce(connection)
+            async with _transaction(connection) as transaction:
+                target = Target(connection, self.contract)
+                await target.lock(alone=self.alone)
+                outcome = await work(target)
+                if self.dry_run:
+                    await transaction.rollback()
+                else:
+                    await self.outside.fence(connection, outcome)
+                    await transaction.commit()
+        return outcome
+
+    async def _announce(self, connection: Connection) -> None:
+        row = await connection.fetchrow(
+            "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+        )
+        assert row is not None
+        await self.outside.note_backend(row["pid"], row["backend_start"])
+
+
+@asynccontextmanager
+async def _transaction(
+    connection: Connection,
+) -> AsyncIterator[asyncpg.transaction.Transaction]:
+    """A transaction that its user ends; rolled back on the way out of an error."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        yield transaction
+    except BaseException:
+        if not connection.is_closed():
+            await transaction.rollback()
+        raise
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    """PostgreSQL's refusals of rows and of room, as causes of our own."""
+    try:
+        yield
+    except asyncpg.ProgramLimitExceededError as error:
+        raise RowTooWideError(f"a row is too wide for PostgreSQL: {error}") from error
+    except asyncpg.DiskFullError as error:
+        raise StorageFullError("the database's disk is full; nothing was loaded") from error
+    except (asyncpg.DataError, asyncpg.StatementTooComplexError) as error:
+        raise ValueNotStoredError(f"PostgreSQL refused a value: {error}") from error
+    except asyncpg.UndefinedTableError as error:
+        raise TableChangedError("the table was dropped while the import was starting") from error

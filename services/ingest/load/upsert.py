@@ -1,0 +1,84 @@
+"""Upsert: rows are staged, those that others rule out are refused, the rest merged by the key."""
+
+from contextlib import closing
+
+import asyncpg
+
+from services.ingest.domain import ImportOptions
+from services.ingest.errors import OptionError
+from services.ingest.load.append import DUPLICATE_TRIES
+from services.ingest.load.copying import staged_rows
+from services.ingest.load.ids import IdBlocks
+from services.ingest.load.modes import Load, Loaded, unexplained
+from services.ingest.load.readings import Seen
+from services.ingest.load.staging import Staging, key_of
+from services.ingest.read.ahead import ahead
+from shared.contracts.records import ID_COLUMN, TableContract
+
+
+def refuse_key(options: ImportOptions, contract: TableContract) -> None:
+    """Raise OptionError unless the key is unique in the table."""
+    unique = [set(key.columns) for key in contract.unique_keys]
+    if set(options.key) not in (*unique, {ID_COLUMN}):
+        raise OptionError.of(
+            "key",
+            "invalid_option",
+            "an upsert needs a key that is unique in the table: a unique column or `id`",
+        )
+
+
+async def upsert(load: Load) -> Loaded:
+    """Insert every row, and update the record that has its key instead where there is one."""
+    names = [column.target for column in load.plan.columns]
+    staging = Staging(load.connection, load.contract, names)
+    for tries_left in reversed(range(DUPLICATE_TRIES)):
+        if not tries_left:
+            await load.target.shut_out_writers()
+        seen = await _stage(load, staging)
+        await _refuse_rivals(load, staging)
+        try:
+            async with load.connection.transaction():
+                inserted, updated = await load.target.merge(
+                    names, load.options.key, load.outside.import_id
+                )
+        except asyncpg.UniqueViolationError as error:
+            if not tries_left:
+                raise unexplained(error) from error
+            await load.readings.report.restart()
+        else:
+            if load.plan.brings_ids:
+                ids = IdBlocks(load.outside.pool, load.contract.oid)
+                await ids.advance_past(await staging.highest_id())
+            return Loaded(seen, inserted, updated)
+    raise AssertionError("unreachable")
+
+
+async def _stage(load: Load, staging: Staging) -> Seen:
+    columns = [(column.target, column.type) for column in load.plan.columns]
+    await staging.make()
+    seen = Seen()
+    async with (
+        ahead(load.readings.judged(seen)) as judged,
+        ahead(staged_rows(judged, columns)) as data,
+    ):
+        await staging.copy(data)
+    return seen
+
+
+async def _refuse_rivals(load: Load, staging: Staging) -> None:
+    """Take rows that others rule out from the stage; where there are any, report anew."""
+    key = key_of(load.options.key, load.plan)
+    assert key is not None
+    others = [
+        other
+        for unique in load.contract.unique_keys
+        if set(unique.columns) != set(load.options.key)
+        and (other := key_of(unique.columns, load.plan)) is not None
+    ]
+    with closing(await staging.duplicates([key, *others], updating=key)) as rivals:
+        if not rivals.any:
+            return
+        await load.readings.report.restart()
+        async with ahead(load.readings.judged(Seen(), rivals)) as judged:
+            async for _ in judged:
+                pass
