@@ -63,10 +63,6 @@ class Spelling:
     """UUIDs without some of their dashes."""
     loose_instants: bool
     """`t` and `z`, `+0000`."""
-    any_case_floats: bool
-    """`nan`, `infinity`, `-INFINITY`."""
-    underflow_fits: bool
-    """`1e-400` is 0."""
     trailing_zeros_fit: bool
     """`1.500` fits NUMERIC(5,2)."""
 
@@ -77,8 +73,6 @@ API = Spelling(
     long_durations=False,
     loose_uuids=True,
     loose_instants=True,
-    any_case_floats=True,
-    underflow_fits=False,
     trailing_zeros_fit=True,
 )
 FILES = Spelling(
@@ -87,8 +81,6 @@ FILES = Spelling(
     long_durations=True,
     loose_uuids=False,
     loose_instants=False,
-    any_case_floats=False,
-    underflow_fits=True,
     trailing_zeros_fit=False,
 )
 ISO = DateFormat()
@@ -108,8 +100,7 @@ _AFTER_DATE_LOOSE = re.compile(
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _UUID_LOOSE = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}", re.ASCII)
 _BYTEA = re.compile(r"\\x(?:[0-9a-fA-F]{2})*", re.ASCII)
-_SPECIAL_FLOATS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-_SPECIAL_FLOATS_LOWER = {word.lower(): value for word, value in _SPECIAL_FLOATS.items()}
+_FLOAT_WORDS = {"nan": math.nan, "infinity": math.inf, "-infinity": -math.inf}
 _LONG_DURATION = re.compile(r"[0-9]{9,}(?![0-9.]*S)|[0-9]{11,}", re.ASCII)
 
 
@@ -125,7 +116,7 @@ def reader_of(  # noqa: C901, PLR0911 - one case per type is the clearest
         case TypeName.NUMERIC:
             return partial(_numeric, kind=kind, spelling=spelling)
         case TypeName.REAL | TypeName.DOUBLE:
-            return partial(_float, single=kind.name is TypeName.REAL, spelling=spelling)
+            return partial(_float, single=kind.name is TypeName.REAL)
         case TypeName.BOOLEAN:
             return _boolean
         case TypeName.DATE:
@@ -257,11 +248,10 @@ def decimal_digits(text: str) -> Digits:
     return Digits(text.startswith("-"), (whole + fraction).lstrip("0"), shift - len(fraction))
 
 
-def _float(text: str, *, single: bool, spelling: Spelling) -> float | Fault:
-    words = _SPECIAL_FLOATS_LOWER if spelling.any_case_floats else _SPECIAL_FLOATS
-    word = text.lower() if spelling.any_case_floats else text
-    if word in words:
-        return words[word]
+def _float(text: str, *, single: bool) -> float | Fault:
+    word = text.lower()
+    if word in _FLOAT_WORDS:
+        return _FLOAT_WORDS[word]
     if not _NUMBER.fullmatch(text):
         return _SHAPE
     value = float(text)
@@ -270,7 +260,7 @@ def _float(text: str, *, single: bool, spelling: Spelling) -> float | Fault:
             (value,) = struct.unpack("f", struct.pack("f", value))
         except OverflowError:
             return Fault(Cause.BOUNDS)
-    vanished = value == 0 and not spelling.underflow_fits and decimal_digits(text).digits
+    vanished = value == 0 and decimal_digits(text).digits
     return Fault(Cause.BOUNDS) if math.isinf(value) or vanished else value
 
 

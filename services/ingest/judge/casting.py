@@ -14,7 +14,14 @@ from services.ingest.judge.exact import WHITE_SPACE, CellError, CellReader, Cell
 from services.ingest.judge.numerics import plain_numeric_binary
 from services.ingest.plan.dtypes import dtype_of
 from shared.values.dates import DateFormat
-from shared.values.types import FALSE_WORDS, TEXT_TYPES, TRUE_WORDS, ColumnType, TypeName
+from shared.values.types import (
+    FALSE_WORDS,
+    FLOAT_TYPES,
+    TEXT_TYPES,
+    TRUE_WORDS,
+    ColumnType,
+    TypeName,
+)
 
 # Years 1 to 9999.
 _DAY = (
@@ -143,8 +150,7 @@ def _cast(  # noqa: C901, PLR0911 - one case per type is the clearest
         case TypeName.SMALLINT | TypeName.INTEGER | TypeName.BIGINT:
             return column.cast(dtype, strict=False)
         case TypeName.REAL | TypeName.DOUBLE:
-            number = column.cast(dtype, strict=False)
-            return pl.when(number.is_finite()).then(number)
+            return _float(column, dtype)
         case TypeName.NUMERIC:
             return _numeric(column, rules.type, dtype)
         case TypeName.BOOLEAN:
@@ -165,6 +171,16 @@ def _cast(  # noqa: C901, PLR0911 - one case per type is the clearest
             return pl.when(column.str.contains(_BYTEA)).then(digits.str.decode("hex", strict=False))
         case TypeName.JSON | TypeName.INTERVAL:
             return pl.repeat(None, pl.len(), dtype=dtype)
+
+
+def _float(column: pl.Expr, dtype: pl.DataType, *, long_zeros: bool = False) -> pl.Expr:
+    """What is too small for the type becomes 0, so a zero must be written as one.
+
+    A text of up to four characters is never too small; longer zeros are left to the second try.
+    """
+    number = column.cast(dtype, strict=False)
+    small = ~column.str.contains("[1-9]") if long_zeros else column.str.len_bytes() <= 4
+    return pl.when(number.is_finite() & ((number != 0) | small)).then(number)
 
 
 def _numeric(column: pl.Expr, column_type: ColumnType, dtype: pl.DataType) -> pl.Expr:
@@ -238,6 +254,8 @@ def _second_try(left: pl.Series, rules: TextRules) -> pl.Series:
     if timestamps and rules.dates.pattern is None:
         zoned = rules.type.name is TypeName.TIMESTAMPTZ
         cast = pl.coalesce(cast, _any_timestamp(pl.col("cell"), zoned=zoned))
+    elif rules.type.name in FLOAT_TYPES:
+        cast = _float(pl.col("cell"), dtype_of(rules.type), long_zeros=True)
     elif rules.type.name is TypeName.TIME:
         minutes = pl.when(pl.col("cell").str.contains(f"^{_MINUTES}$"))
         clock = (pl.col("cell") + ":00").str.to_time("%H:%M:%S", strict=False, cache=False)

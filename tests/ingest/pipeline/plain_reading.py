@@ -138,7 +138,7 @@ def numeric(text: str, numbers: list[int]) -> Decimal:
 
 
 def floating(text: str, *, real: bool) -> float:
-    if text in ("NaN", "Infinity", "-Infinity"):
+    if text.lower() in ("nan", "infinity", "-infinity"):
         return float(text)
     if not is_number(text):
         raise Refused("type_mismatch")
@@ -148,7 +148,7 @@ def floating(text: str, *, real: bool) -> float:
             value = struct.unpack("f", struct.pack("f", value))[0]
         except OverflowError:
             raise Refused("out_of_range") from None
-    if math.isinf(value):
+    if math.isinf(value) or (value == 0 and Decimal(text) != 0):
         raise Refused("out_of_range")
     return value
 
