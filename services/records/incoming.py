@@ -1,15 +1,19 @@
-"""Records on their way in: each member has its column, and each value fits it."""
+"""Records on their way in: each member has its column, and each value fits it.
 
-from collections.abc import Mapping, Sequence
+A value that fits but is written as PostgreSQL does not read it is respelled in its place among
+the members; `respelled` then gives the text to hand on.
+"""
+
+from collections.abc import Sequence
 from functools import lru_cache
 
-from services.records.domain import Column, Table
+from services.records.domain import Column, Sent, Table
 from services.records.errors import UnknownColumnError
-from services.records.types.values import Check, check_for
+from services.records.types.values import Check, Respelled, check_for
 from shared.contracts.problem import FieldError
 from shared.contracts.records import ID_COLUMN, IMPORT_COLUMN
 from shared.errors import InvalidInputError
-from shared.values.numbers import Number
+from shared.values.numbers import Number, json_text
 from shared.values.texts import readable
 from shared.values.types import ColumnType, TypeName
 
@@ -27,7 +31,7 @@ def checked_new(
     Raises InvalidInputError naming every field that does not fit, or that is missing.
     """
     named = _named(table, members, at=at, with_id=with_id)
-    faults = _faults(named, at=at)
+    faults = _faults(named, members, at=at)
     given = {column.name for column, _ in named}
     faults += [
         FieldError(field=f"{at}{column.name}", code="not_null", message="this column needs a value")
@@ -47,13 +51,23 @@ def checked_change(
 
     Raises InvalidInputError naming every field that does not fit.
     """
-    if isinstance(members, Mapping) and record_id is not None and ID_COLUMN in members:
+    others = members
+    if isinstance(members, dict) and record_id is not None and ID_COLUMN in members:
         if members[ID_COLUMN] != str(record_id) or not isinstance(members[ID_COLUMN], Number):
             raise InvalidInputError.of("id", "id_is_fixed", "the id of a record never changes")
-        members = {name: value for name, value in members.items() if name != ID_COLUMN}
-    named = _named(table, members, at="", with_id=False)
-    _refuse(_faults(named, at=""))
+        others = {name: value for name, value in members.items() if name != ID_COLUMN}
+    named = _named(table, others, at="", with_id=False)
+    _refuse(_faults(named, members, at=""))
     return _in_order(named)
+
+
+def respelled(sent: Sent) -> Sent:
+    """What was sent, its text written anew if checking respelled a value; mostly as it is."""
+    elements = sent.value if isinstance(sent.value, list) else [sent.value]
+    values = (value for each in elements if isinstance(each, dict) for value in each.values())
+    if any(isinstance(value, Respelled) for value in values):
+        return Sent(sent.value, json_text(sent.value))
+    return sent
 
 
 def without_value(table: Table, given: Sequence[Column]) -> tuple[Column, ...]:
@@ -87,7 +101,7 @@ def _check(name: TypeName, length: int | None, precision: int | None, scale: int
 
 
 def _named(table: Table, members: object, *, at: str, with_id: bool) -> list[tuple[Column, object]]:
-    if not isinstance(members, Mapping):
+    if not isinstance(members, dict):
         field = at.rstrip(".") or "body"
         raise InvalidInputError.of(field, "type_mismatch", "send an object of columns and values")
     named = []
@@ -124,7 +138,11 @@ def _unknown(table: Table, names: Sequence[str], *, at: str) -> UnknownColumnErr
     )
 
 
-def _faults(named: Sequence[tuple[Column, object]], *, at: str) -> list[FieldError]:
+def _faults(
+    named: Sequence[tuple[Column, object]], members: object, *, at: str
+) -> list[FieldError]:
+    """Why values do not fit; those that have to be respelled are, in `members`."""
+    assert isinstance(members, dict)
     faults = []
     for column, value in named:
         if value is None:
@@ -138,10 +156,12 @@ def _faults(named: Sequence[tuple[Column, object]], *, at: str) -> list[FieldErr
                 )
             continue
         kind = column.type
-        fault = _check(kind.name, kind.length, kind.precision, kind.scale)(value)
-        if fault is not None:
+        result = _check(kind.name, kind.length, kind.precision, kind.scale)(value)
+        if isinstance(result, Respelled):
+            members[column.name] = result
+        elif result is not None:
             faults.append(
-                FieldError(field=f"{at}{column.name}", code=fault.code, message=fault.message)
+                FieldError(field=f"{at}{column.name}", code=result.code, message=result.message)
             )
     return faults
 

@@ -53,12 +53,6 @@ Check = Callable[[object], Fault | None]
 class Spelling:
     """What one side takes beyond the common grammar."""
 
-    interval_words: bool
-    """`2 days`, `1 year 2 mons`, `1 day 02:03:00`."""
-    signed_durations: bool
-    """`-P1D`."""
-    long_durations: bool
-    """`P9999999999Y` has the shape of a duration, and is out of range."""
     loose_uuids: bool
     """UUIDs without some of their dashes."""
     loose_instants: bool
@@ -68,17 +62,11 @@ class Spelling:
 
 
 API = Spelling(
-    interval_words=True,
-    signed_durations=False,
-    long_durations=False,
     loose_uuids=True,
     loose_instants=True,
     trailing_zeros_fit=True,
 )
 FILES = Spelling(
-    interval_words=False,
-    signed_durations=True,
-    long_durations=True,
     loose_uuids=False,
     loose_instants=False,
     trailing_zeros_fit=False,
@@ -101,7 +89,6 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.A
 _UUID_LOOSE = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}", re.ASCII)
 _BYTEA = re.compile(r"\\x(?:[0-9a-fA-F]{2})*", re.ASCII)
 _FLOAT_WORDS = {"nan": math.nan, "infinity": math.inf, "-infinity": -math.inf}
-_LONG_DURATION = re.compile(r"[0-9]{9,}(?![0-9.]*S)|[0-9]{11,}", re.ASCII)
 
 
 def reader_of(  # noqa: C901, PLR0911 - one case per type is the clearest
@@ -131,7 +118,7 @@ def reader_of(  # noqa: C901, PLR0911 - one case per type is the clearest
                 dates=dates,
             )
         case TypeName.INTERVAL:
-            return partial(_interval, spelling=spelling)
+            return _interval
         case TypeName.UUID:
             return partial(_uuid, spelling=spelling)
         case TypeName.JSON:
@@ -324,16 +311,10 @@ def _offset(zone: str) -> timezone | None:
     return timezone(-offset if zone[0] == "-" else offset)
 
 
-def _interval(text: str, *, spelling: Spelling) -> Interval | Fault:
-    length = read_words(text)
+def _interval(text: str) -> Interval | Fault:
+    length = read_duration(text)
     if length is None:
-        length = read_duration(text)
-        if not spelling.signed_durations and not text.startswith("P"):
-            length = None
-        if not spelling.long_durations and _LONG_DURATION.search(text):
-            length = None
-    elif not spelling.interval_words and (" " in text or text.lstrip("+-")[1:2] == ":"):
-        length = None
+        length = read_words(text)
     if length is None:
         return _SHAPE
     return length if length.fits else Fault(Cause.BOUNDS)

@@ -36,6 +36,12 @@ class Interval:
             != ((1 << 31) - 1, (1 << 31) - 1, (1 << 63) - 1)
         )
 
+    def duration(self) -> str:
+        """An ISO 8601 duration with a sign for each part, as PostgreSQL reads it."""
+        seconds, microseconds = divmod(abs(self.microseconds), _SECOND_US)
+        sign = "-" if self.microseconds < 0 else ""
+        return f"P{self.months}M{self.days}DT{sign}{seconds}.{microseconds:06}S"
+
     def __add__(self, other: "Interval") -> "Interval":
         return Interval(
             self.months + other.months,

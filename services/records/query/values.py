@@ -3,7 +3,7 @@
 from functools import cache
 
 from services.records.domain import Column
-from services.records.types.values import Check, check_for, parse_json
+from services.records.types.values import Check, Fault, check_for, parse_json
 from shared.errors import InvalidInputError
 from shared.values.types import ColumnType, TypeName
 
@@ -15,13 +15,16 @@ def _comparison_check(name: TypeName) -> Check:
 
 
 def checked_text(column: Column, text: str, *, of: str) -> str:
-    """The text, if the column's type can read it; else InvalidInputError naming the field `of`."""
+    """The text, if the column's type can read it, as PostgreSQL reads it.
+
+    Raises InvalidInputError naming the field `of`.
+    """
     if column.type.name is TypeName.JSON:
         try:
             parse_json(text.encode(errors="surrogatepass"))
         except InvalidInputError as exc:
             raise InvalidInputError.of(of, "type_mismatch", "send JSON text") from exc
-    fault = _comparison_check(column.type.name)(text)
-    if fault is not None:
-        raise InvalidInputError.of(of, fault.code, fault.message)
-    return text
+    result = _comparison_check(column.type.name)(text)
+    if isinstance(result, Fault):
+        raise InvalidInputError.of(of, result.code, result.message)
+    return text if result is None else result

@@ -65,7 +65,7 @@ class Bulk:
                 batches = batches_of(table, elements, conflict)
             else:
                 batches = await asyncio.to_thread(batches_of, table, elements, conflict)
-            return await self._insert(caller, table, sent, batches, conflict)
+            return await self._insert(caller, table, incoming.respelled(sent), batches, conflict)
 
         return await self.tables.on(name, caller, Level.EDITOR, work)
 
@@ -76,8 +76,8 @@ class Bulk:
 
         async def work(table: Table) -> Record:
             conflict = conflict_of(table, on_conflict, key)
-            array = Sent([sent.value], f"[{sent.text}]")
             batches = batches_of(table, [sent.value], conflict, single=True)
+            array = incoming.respelled(Sent([sent.value], f"[{sent.text}]"))
             written = await self._insert(caller, table, array, batches, conflict, single=True)
             if written:
                 record_id = written[0].id
@@ -104,7 +104,9 @@ class Bulk:
             if not columns:
                 raise InvalidInputError.of("body", "nothing_to_change", "name at least one column")
             async with transaction(self.engine, BOOKS) as tx:
-                count = await writes.update_many(tx.raw, table, selection, sent, columns)
+                count = await writes.update_many(
+                    tx.raw, table, selection, incoming.respelled(sent), columns
+                )
                 await tx.record(
                     caller,
                     "records.update",

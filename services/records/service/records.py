@@ -81,7 +81,7 @@ class Records:
         async def work(table: Table) -> Record:
             columns = incoming.checked_new(table, sent.value)
             return await self._sealed(
-                lambda driver: writes.insert_one(driver, table, sent, columns)
+                lambda driver: writes.insert_one(driver, table, incoming.respelled(sent), columns)
             )
 
         return await self.tables.on(name, caller, Level.EDITOR, work)
@@ -98,7 +98,12 @@ class Records:
             columns = incoming.checked_change(table, sent.value, record_id=record_id)
             _require_possible(table, record_id)
             return await writes.update_one(
-                self.pool, table, record_id, sent, columns, allowed=tags.allowed(table, if_match)
+                self.pool,
+                table,
+                record_id,
+                incoming.respelled(sent),
+                columns,
+                allowed=tags.allowed(table, if_match),
             )
 
         return await self.tables.on(name, caller, Level.EDITOR, work)
@@ -119,7 +124,7 @@ class Records:
                 self.pool,
                 table,
                 record_id,
-                sent,
+                incoming.respelled(sent),
                 columns,
                 reset=reset,
                 allowed=tags.allowed(table, if_match),

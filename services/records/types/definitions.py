@@ -13,7 +13,7 @@ from services.records.domain import (
     checked_name,
 )
 from services.records.schemas import ColumnDefinition, TableChange
-from services.records.types.values import check_for, parse_json, stored_text
+from services.records.types.values import Fault, check_for, parse_json, stored_text
 from services.records.types.words import field_of, type_of
 from shared.contracts.records import ColumnName, NewColumn
 from shared.errors import InvalidInputError
@@ -111,10 +111,10 @@ def default_of(kind: ColumnType, value: JsonValue, *, of: str) -> str | None:
     checked: object = Number(repr(value)) if plain else value
     if kind.name is TypeName.JSON:
         checked = parse_json(json.dumps(value).encode())
-    fault = check_for(kind)(checked)
-    if fault is not None:
-        raise InvalidInputError.of(of, fault.code, fault.message)
-    return stored_text(kind, checked)
+    result = check_for(kind)(checked)
+    if isinstance(result, Fault):
+        raise InvalidInputError.of(of, result.code, result.message)
+    return stored_text(kind, checked if result is None else result)
 
 
 def default_value(column: Column) -> JsonValue:
@@ -144,10 +144,10 @@ def literal_of(kind: ColumnType, text: str, *, of: str) -> str:
             value = parse_json(text.encode())
         except InvalidInputError as exc:
             raise InvalidInputError.of(of, "type_mismatch", "the default is not JSON") from exc
-    fault = check_for(kind)(value)
-    if fault is not None:
-        raise InvalidInputError.of(of, fault.code, f"the default does not fit: {fault.message}")
-    return text
+    result = check_for(kind)(value)
+    if isinstance(result, Fault):
+        raise InvalidInputError.of(of, result.code, f"the default does not fit: {result.message}")
+    return text if result is None else result
 
 
 def require_searchable(kind: ColumnType, *, of: str) -> None:
@@ -161,9 +161,9 @@ def require_searchable(kind: ColumnType, *, of: str) -> None:
 def checked_description(description: str | None, *, of: str) -> str | None:
     """The description, without NUL, which PostgreSQL cannot store; raises InvalidInputError."""
     if description is not None:
-        fault = check_for(ColumnType(name=TypeName.TEXT))(description)
-        if fault is not None:
-            raise InvalidInputError.of(of, fault.code, fault.message)
+        result = check_for(ColumnType(name=TypeName.TEXT))(description)
+        if isinstance(result, Fault):
+            raise InvalidInputError.of(of, result.code, result.message)
     return description
 
 

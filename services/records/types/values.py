@@ -1,6 +1,7 @@
 """What records says of values that do not fit their column, and JSON bodies.
 
-Values are looked at, never converted: what was sent goes to PostgreSQL as text, digit by digit.
+Values are looked at, not converted: what was sent goes to PostgreSQL as text, digit by digit. Only
+what PostgreSQL's input functions do not read is respelled.
 """
 
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from shared.errors import InvalidInputError
 from shared.values import faults, grammar
 from shared.values.faults import Cause
 from shared.values.numbers import json_text, read_json
+from shared.values.respelling import respelling_of
 from shared.values.types import INTEGER_BITS, ColumnType, TypeName
 
 
@@ -20,8 +22,17 @@ class Fault(NamedTuple):
     message: str
 
 
-Check = Callable[[object], Fault | None]
-"""Looks at a str (JSON string or query text), Number, bool, list or dict; never at None."""
+class Respelled(str):
+    """A text of the type table in the one spelling of it that PostgreSQL reads."""
+
+    __slots__ = ()
+
+
+Check = Callable[[object], Fault | Respelled | None]
+"""Looks at a str (JSON string or query text), Number, bool, list or dict; never at None.
+
+None: the value fits as it is.
+"""
 
 
 def parse_json(body: bytes) -> Any:
@@ -38,11 +49,17 @@ def parse_json(body: bytes) -> Any:
 
 def check_for(kind: ColumnType) -> Check:
     """The check of a type, with its length or precision."""
-    check = grammar.check_of(kind)
+    check, respell = grammar.check_of(kind), respelling_of(kind)
 
-    def checked(value: object) -> Fault | None:
+    def checked(value: object) -> Fault | Respelled | None:
         fault = check(value)
-        return None if fault is None else Fault(fault.code, _words(kind, fault))
+        if fault is not None:
+            return Fault(fault.code, _words(kind, fault))
+        if respell is None:
+            return None
+        assert isinstance(value, str)
+        text = respell(value)
+        return None if text == value else Respelled(text)
 
     return checked
 

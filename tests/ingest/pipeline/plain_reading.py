@@ -204,19 +204,14 @@ def instant(text: str, *, zoned: bool) -> datetime:
 
 def duration(text: str) -> timedelta:
     """Days and smaller units only: asyncpg has no months."""
-    if found := re.fullmatch(
-        r"([+-]?)([0-9]{2,}):([0-5][0-9])(:([0-5][0-9](\.[0-9]{1,6})?))?", text
-    ):
-        total = timedelta(
-            hours=int(found[2]), minutes=int(found[3]), microseconds=micro(found[5] or "0")
-        )
-        return -total if found[1] == "-" else total
     found = re.fullmatch(
         r"([+-]?)P(?:([+-]?[0-9]+)W)?(?:([+-]?[0-9]+)D)?"
         r"(T(?:([+-]?[0-9]+)H)?(?:([+-]?[0-9]+)M)?(?:([+-]?[0-9]+(?:\.[0-9]{1,6})?)S)?)?",
         text,
     )
-    if found is None or text[-1] in "PT":
+    if found is None:
+        return in_words(text)
+    if text[-1] in "PT":
         raise Refused("type_mismatch")
     total = timedelta(
         weeks=int(found[2] or 0),
@@ -226,6 +221,32 @@ def duration(text: str) -> timedelta:
         microseconds=micro(found[7] or "0"),
     )
     return -total if found[1] == "-" else total
+
+
+def in_words(text: str) -> timedelta:
+    """`1 day -02:03:00`: units, each once, then a clock."""
+    words = text.split(" ")
+    total = timedelta()
+    seen = set()
+    if found := re.fullmatch(
+        r"([+-]?)([0-9]+):([0-5][0-9])(?::([0-5][0-9](?:\.[0-9]{1,6})?))?", words[-1]
+    ):
+        words.pop()
+        clock = timedelta(hours=int(found[2]), minutes=int(found[3]))
+        clock += timedelta(microseconds=micro(found[4] or "0"))
+        total += -clock if found[1] == "-" else clock
+        seen |= {"hour", "minute", "second"}
+    if len(words) % 2:
+        raise Refused("type_mismatch")
+    for number, word in zip(words[::2], words[1::2], strict=True):
+        unit = word.removesuffix("s")
+        if not re.fullmatch("[+-]?[0-9]+", number) or unit in seen:
+            raise Refused("type_mismatch")
+        if unit not in ("week", "day", "hour", "minute", "second"):
+            raise Refused("type_mismatch")
+        seen.add(unit)
+        total += timedelta(**{f"{unit}s": int(number)})
+    return total
 
 
 def micro(seconds: str) -> int:

@@ -7,6 +7,7 @@ import pytest
 
 from shared.values.faults import Fault
 from shared.values.grammar import fits, read
+from shared.values.intervals import Interval
 from shared.values.names import of_api
 
 MISMATCH, RANGE = CODES = ("type_mismatch", "out_of_range")
@@ -28,6 +29,30 @@ TABLE: list[tuple[str, str, Any]] = [
     ("REAL", "1e39", RANGE),
     ("REAL", "0.0000", 0.0),
     ("REAL", "0.1", 0.10000000149011612),
+    ("INTERVAL", "1 day 02:03:00", Interval(0, 1, 7_380_000_000)),
+    ("INTERVAL", "1 year 2 mons", Interval(14, 0, 0)),
+    ("INTERVAL", "1 year 2 mons -3 days +04:05:06.7", Interval(14, -3, 14_706_700_000)),
+    ("INTERVAL", "2 days", Interval(0, 2, 0)),
+    ("INTERVAL", "1 month 1 week 1 hour 1 minute 1 second", Interval(1, 7, 3_661_000_000)),
+    ("INTERVAL", "-01:02", Interval(0, 0, -3_720_000_000)),
+    ("INTERVAL", "1:02", Interval(0, 0, 3_720_000_000)),
+    ("INTERVAL", "-P1D", Interval(0, -1, 0)),
+    ("INTERVAL", "-P1Y2M3W4DT5H6M7.5S", Interval(-14, -25, -18_367_500_000)),
+    ("INTERVAL", "+P1D", Interval(0, 1, 0)),
+    ("INTERVAL", "P-1DT-2H", Interval(0, -1, -7_200_000_000)),
+    ("INTERVAL", "P9999999999Y", RANGE),
+    ("INTERVAL", "P2147483648M", RANGE),
+    ("INTERVAL", "P2147483647M", Interval(2_147_483_647, 0, 0)),
+    ("INTERVAL", f"P{'9' * 5000}D", RANGE),
+    ("INTERVAL", f"PT{'9' * 50}S", RANGE),
+    ("INTERVAL", f"{'9' * 40} days", RANGE),
+    *(
+        ("INTERVAL", text, MISMATCH)
+        for text in (
+            *("", "P", "PT", "P1", "1", "1 day 1 day", "1 hour 02:00", "day", "1 fortnight"),
+            *("10:99", "10:11:60", "1 day ", " 1 day", "1  day", "1day", "1.5 days", "P1.5D"),
+        )
+    ),
 ]
 
 

@@ -1,0 +1,28 @@
+"""Texts of the type table that PostgreSQL's own input functions do not read, as they read them.
+
+Whoever hands a checked text on to PostgreSQL, instead of the value it is, hands it through here.
+"""
+
+from collections.abc import Callable
+
+from shared.values.intervals import read_duration
+from shared.values.types import ColumnType, TypeName
+
+Respell = Callable[[str], str]
+"""A text that fits its column to the same value in PostgreSQL's words, mostly as it is."""
+
+
+def respelling_of(kind: ColumnType) -> Respell | None:
+    """The respelling of a type; None for one that PostgreSQL reads as the type table does."""
+    return _RESPELLINGS.get(kind.name)
+
+
+def _interval(text: str) -> str:
+    """A sign before the P of a duration belongs to each of its parts."""
+    if text[:1] not in ("+", "-"):
+        return text
+    length = read_duration(text)
+    return text if length is None else length.duration()
+
+
+_RESPELLINGS: dict[TypeName, Respell] = {TypeName.INTERVAL: _interval}
