@@ -1,20 +1,11 @@
 """What the catalog holds, free of HTTP and SQL: schemas, tables, ETLs and edges."""
 
-import base64
-import binascii
-import json
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Literal, TypeVar
+from typing import Literal
 
 from shared.contracts.ingest import ImportSummary
-from shared.values.texts import is_storable
-
-Item = TypeVar("Item")
-
-Position = tuple[str, ...]
-"""Where a list continues: the sort key (names) of the last item shown."""
+from shared.http.paging import Position, Slice
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,55 +15,6 @@ class Window:
     limit: int
     offset: int = 0
     after: Position | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Slice(Generic[Item]):
-    """A part of a list; the rest begins after `rest_after`, unless that is None.
-
-    `total`, if counted, is the number of items in the whole list.
-    """
-
-    items: tuple[Item, ...]
-    rest_after: Position | None
-    total: int | None = None
-
-
-def cut(
-    rows: Sequence[Item],
-    *,
-    limit: int,
-    key: Callable[[Item], Position],
-    total: int | None = None,
-) -> Slice[Item]:
-    """A slice out of rows that were read one further than the limit."""
-    items = tuple(rows[:limit])
-    return Slice(items=items, rest_after=key(items[-1]) if len(rows) > limit else None, total=total)
-
-
-def encode_position(position: Position) -> str:
-    """A position as a cursor for a URL."""
-    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
-
-
-def decode_position(cursor: str, *, parts: int) -> Position:
-    """The position in a cursor; raises ValueError for anything that `encode_position` never made.
-
-    `parts` is the number of names in the list's sort key.
-    """
-    try:
-        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        decoded = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (binascii.Error, UnicodeError, ValueError) as exc:
-        raise ValueError("not a cursor of ours") from exc
-    names = decoded if isinstance(decoded, list) else []
-    if len(names) != parts or not all(_is_name(name) for name in names):
-        raise ValueError("not a cursor of this list")
-    return tuple(names)
-
-
-def _is_name(name: object) -> bool:
-    return isinstance(name, str) and is_storable(name)
 
 
 ScanRow = tuple[int, str, str, str, str, int | None]

@@ -12,14 +12,12 @@ from services.catalog.domain import (
     Edge,
     Etl,
     Graph,
-    Position,
-    Slice,
     Table,
     TableKey,
-    cut,
 )
 from services.catalog.repository.lists import ETL, TABLE
 from services.catalog.tables import EdgeRow, EtlRow, FormerNameRow, TableRow
+from shared.http.paging import Position, Slice, cut
 
 STREAM_ROWS = 1000
 SHOWN_NAMES = 100

@@ -6,8 +6,9 @@ from sqlalchemy import Select, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstrumentedAttribute
 
-from services.catalog.domain import Etl, Schema, Slice, Table, Window, cut
+from services.catalog.domain import Etl, Schema, Table, Window
 from services.catalog.tables import EdgeRow, EtlRow, SchemaRow, TableRow
+from shared.http.paging import Slice, cut
 
 SortKey = tuple[InstrumentedAttribute[str], ...]
 

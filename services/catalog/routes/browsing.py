@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 
 from services.catalog.dependencies import EtlName, Process, Reader, SchemaName, TableName
 from services.catalog.domain import TableKey
-from services.catalog.routes.paging import counted_page, next_path, position_of, window_of
+from services.catalog.routes.paging import counted_page, position_of, window_of
 from services.catalog.schemas import (
     CountedPage,
     EdgesQuery,
@@ -18,6 +18,7 @@ from services.catalog.schemas import (
     TableItem,
     TablesQuery,
 )
+from shared.http.paging import next_path
 
 router = APIRouter(prefix="/api/catalog", tags=["catalog"])
 
@@ -80,7 +81,7 @@ async def catalog_tables_get(
     """
     key, after = TableKey(schema, table), position_of(query.cursor, parts=1)
     details = await catalog.details.table(caller, key, limit=query.limit, after=after)
-    return TableAnswer.of_details(details, next_path=next_path(request, details.edges.rest_after))
+    return TableAnswer.of_details(details, next_path=next_path(request, details.edges))
 
 
 @router.get("/etls/{etl:segment}", summary="Show an ETL")
@@ -90,4 +91,4 @@ async def catalog_etls_get(
     """An ETL, the tables it feeds and its last runs (without those into tables you may not see)."""
     after = position_of(query.cursor, parts=2)
     details = await catalog.details.etl(caller, etl, limit=query.limit, after=after)
-    return EtlAnswer.of_details(details, next_path=next_path(request, details.edges.rest_after))
+    return EtlAnswer.of_details(details, next_path=next_path(request, details.edges))

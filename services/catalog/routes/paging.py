@@ -1,14 +1,14 @@
-"""Cursors and `next` of the catalog's lists."""
+"""Pages of the catalog's lists, by cursor or by page number."""
 
 from collections.abc import Callable
 from typing import TypeVar
-from urllib.parse import urlencode
 
 from fastapi import Request
 
-from services.catalog.domain import Position, Slice, Window, decode_position, encode_position
+from services.catalog.domain import Window
 from services.catalog.schemas import CountedPage, ListQuery
 from shared.errors import InvalidInputError
+from shared.http.paging import Position, Slice, decoded, next_path
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -27,29 +27,7 @@ def window_of(query: ListQuery, *, parts: int) -> Window:
 
 def position_of(cursor: str | None, *, parts: int) -> Position | None:
     """The position in a cursor; raises InvalidInputError for a cursor that is not ours."""
-    if cursor is None:
-        return None
-    try:
-        return decode_position(cursor, parts=parts)
-    except ValueError as exc:
-        raise InvalidInputError.of(
-            "cursor", "cursor_unknown", "follow `next` of a former answer as it stands"
-        ) from exc
-
-
-def next_path(
-    request: Request, position: Position | None, *, page: int | None = None
-) -> str | None:
-    """The same path with a cursor, or with the next page for a list by pages."""
-    if position is None:
-        return None
-    going_on = {"cursor": encode_position(position)} if page is None else {"page": str(page + 1)}
-    kept = {
-        name: value
-        for name, value in request.query_params.items()
-        if name not in ("cursor", "page")
-    }
-    return f"{request.scope['path']}?{urlencode(kept | going_on)}"
+    return None if cursor is None else decoded(cursor, parts=parts, code="cursor_unknown")
 
 
 def counted_page(
@@ -58,6 +36,6 @@ def counted_page(
     """A slice as an answer."""
     return CountedPage(
         items=[answer(item) for item in items.items],
-        next=next_path(request, items.rest_after, page=query.page),
+        next=next_path(request, items, by="cursor" if query.page is None else "page"),
         total=items.total,
     )

@@ -15,7 +15,6 @@ from services.catalog.domain import (
     Column,
     Columns,
     EtlDetails,
-    Position,
     TableDetails,
     TableKey,
 )
@@ -24,6 +23,7 @@ from services.catalog.repository import browsing
 from shared.contracts.auth import Caller
 from shared.contracts.ingest import ImportSummary
 from shared.contracts.records import DATA_SCHEMA, VisibleTable
+from shared.http.paging import Position
 from shared.http.peers import PeerUnavailableError
 
 RECORDS = "records"

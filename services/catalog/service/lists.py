@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.catalog.domain import Etl, Schema, Slice, Table, TableKey, Window
+from services.catalog.domain import Etl, Schema, Table, TableKey, Window
 from services.catalog.errors import EtlUnknownError
 from services.catalog.repository import browsing, edges, lists
+from shared.http.paging import Slice
 
 
 @dataclass(frozen=True, slots=True)
