@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	done; echo python3)
 RUN := .venv/bin/python
 
-.PHONY: help up demo test faults lint format bench rotate-keys lock clean
+.PHONY: help up demo test check faults lint format bench rotate-keys lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -25,8 +25,13 @@ up: .venv/.local ## Set up and run the whole stack in the foreground; Ctrl-C sto
 demo: .venv/.local ## Set up, start the stack if none runs, and do the main job on real data
 	@exec $(RUN) -m demo
 
-test: .venv/.dev ## Every test but the fault injection
-	@$(RUN) -m pytest --ignore=tests/faults -n 3 --dist loadfile
+test: .venv/.dev ## Every test but the fault injection, with few random examples
+	@$(RUN) -m pytest --ignore=tests/faults -n 3 --dist loadgroup
+
+check: .venv/.dev ## Every test with all examples, and the coverage of its lines
+	@TEST_PROFILE=full $(RUN) -m coverage run -m pytest --ignore=tests/faults -n 3 --dist loadgroup
+	@$(RUN) -m coverage combine --quiet
+	@$(RUN) -m coverage report
 
 faults: .venv/.dev ## Imports under killed workers, lost databases and full disks
 	@$(RUN) -m pytest tests/faults
@@ -52,4 +57,4 @@ lock: .venv/.dev ## Resolve the dependencies again
 		.venv/bin/uv lock --no-config
 
 clean: ## Remove what set-up and tests made; keeps var/
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

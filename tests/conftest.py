@@ -10,11 +10,20 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+import tests.support.profile  # noqa: F401 - loads the profile of hypothesis
 from deploy.local import postgresql, valkey
 from deploy.local.valkey import Valkey
 from tests.support.databases import Database, copy_of, make_database, make_owner, migrate
 from tests.support.issuer import Issuer, running_issuer
 from tests.support.stack import RunningStack, running_stack
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one file run in one process, and so do all that use the one stack."""
+    for item in items:
+        uses_stack = "stack" in getattr(item, "fixturenames", ())
+        group = "stack" if uses_stack else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

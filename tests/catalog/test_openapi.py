@@ -15,8 +15,9 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.catalog.conftest import Catalog
 from tests.support.issuer import peer
+from tests.support.profile import examples
 
-EXAMPLES = 40
+EXAMPLES = examples(40)
 
 
 @schemathesis.serializer("application/x-ndjson")

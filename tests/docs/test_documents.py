@@ -18,6 +18,7 @@ import pytest
 
 from deploy.local.environment import ROOT
 from deploy.local.postgresql import Cluster
+from tests.support.profile import only_in_full
 from tests.support.stack import RunningStack, running_stack
 
 PATIENCE_S = 20.0
@@ -110,7 +111,9 @@ def other_port(cluster: Cluster) -> int:
     return cluster.port
 
 
-@pytest.fixture(params=DOCUMENTS)
+@pytest.fixture(
+    params=[DOCUMENTS[0], *(pytest.param(name, marks=only_in_full) for name in DOCUMENTS[1:])]
+)
 def fresh(
     request: pytest.FixtureRequest, state_folder: Path
 ) -> Iterator[tuple[str, RunningStack, Path]]:

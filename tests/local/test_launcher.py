@@ -14,6 +14,7 @@ import pytest
 
 from deploy.local.environment import ROOT
 from deploy.local.processes import NOBODY_UID, free_port, may_enter
+from tests.support.profile import only_in_full
 from tests.support.stack import RunningStack, running_stack, start_stack, stop_stack
 from tests.support.waiting import until_now
 
@@ -49,7 +50,9 @@ def refusal(**environment: str) -> str:
     return lines[0]
 
 
-def test_a_second_start_keeps_everything_and_a_stop_leaves_nothing(state: Path) -> None:
+def test_a_second_start_keeps_all_and_no_end_leaves_a_process(
+    state: Path,
+) -> None:
     stack = start_stack(state)
     pids = [*stack.facts["pids"].values(), stack.launcher.pid]
     admin_file = state / "admin.json"
@@ -61,10 +64,14 @@ def test_a_second_start_keeps_everything_and_a_stop_leaves_nothing(state: Path) 
     assert stop_stack(stack, signal.SIGINT) == 0
     assert not any(alive(pid) for pid in pids)
 
-    with running_stack(state) as again:
-        assert admin_file.read_text() == before
-        with again.signed_in() as http:
-            assert http.get("/api/tables/Kept").status_code == 200
+    again = start_stack(state)
+    assert admin_file.read_text() == before
+    with again.signed_in() as http:
+        assert http.get("/api/tables/Kept").status_code == 200
+    pids = list(again.facts["pids"].values())
+    again.launcher.kill()
+    again.launcher.wait()
+    until_now("all are gone", lambda: not any(alive(pid) for pid in pids), timeout_s=PATIENCE_S)
 
 
 def kill_and_recover(stack: RunningStack, name: str) -> None:
@@ -95,14 +102,6 @@ def test_a_child_that_dies_is_started_again(state: Path) -> None:
     assert "! postgresql ended (SIGKILL)" in told
 
 
-def test_a_killed_launcher_leaves_no_process(state: Path) -> None:
-    stack = start_stack(state)
-    pids = list(stack.facts["pids"].values())
-    stack.launcher.kill()
-    stack.launcher.wait()
-    until_now("all are gone", lambda: not any(alive(pid) for pid in pids), timeout_s=PATIENCE_S)
-
-
 def test_a_taken_port_is_one_clear_line(state: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -122,9 +121,8 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(state: Path) -> None:
     assert "STATE_DIR" in refusal(STATE_DIR=str(state))
 
 
-def test_two_launchers_on_one_state_is_one_clear_line(state: Path) -> None:
-    with running_stack(state):
-        assert "already runs" in refusal(STATE_DIR=str(state), PORT=str(free_port()))
+def test_two_launchers_on_one_state_is_one_clear_line(stack: RunningStack) -> None:
+    assert "already runs" in refusal(STATE_DIR=str(stack.state), PORT=str(free_port()))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become a plain user")
@@ -161,6 +159,7 @@ def test_a_plain_user_can_start_it(state: Path) -> None:
         assert launcher.wait(60) == 0
 
 
+@only_in_full
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's PostgreSQL runs as another user")
 def test_a_state_folder_that_postgresql_may_not_enter_works_too(state_folder: Path) -> None:
     closed = state_folder / "closed"

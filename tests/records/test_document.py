@@ -20,6 +20,7 @@ from schemathesis.checks import (
 )
 
 from tests.records.conftest import Service
+from tests.support.profile import examples
 
 CHECKS = [
     not_a_server_error,
@@ -27,7 +28,7 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
-EXAMPLES = 25
+EXAMPLES = examples(25)
 FIELDS = {"name": "TEXT", "age": "INTEGER", "email": "TEXT UNIQUE", "doc": "JSON"}
 
 

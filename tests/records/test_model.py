@@ -9,12 +9,12 @@ from decimal import Decimal
 from typing import Any
 
 import httpx2
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from tests.records.conftest import Service, new_name
+from tests.support.profile import examples
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)
 VALUES: dict[str, st.SearchStrategy[Any]] = {
@@ -257,9 +257,8 @@ class Records(RuleBasedStateMachine):
         ]
 
 
-@pytest.mark.parametrize("examples", [25])
 async def test_random_tables_and_records_are_as_the_model_says(
-    service: Service, examples: int
+    service: Service,
 ) -> None:
     headers = service.ann.headers
 
@@ -274,7 +273,7 @@ async def test_random_tables_and_records_are_as_the_model_says(
             run_state_machine_as_test(
                 Bound,
                 settings=settings(
-                    max_examples=examples,
+                    max_examples=examples(25),
                     stateful_step_count=30,
                     deadline=None,
                     suppress_health_check=list(HealthCheck),

@@ -1,11 +1,10 @@
 """Made-up files against an independent slow reading: same rows, same rejects, lines and codes.
 
-`FUZZ_EXAMPLES=2000` runs it longer.
+`make check` tries more of them.
 """
 
 import csv
 import math
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from services.ingest.domain import ImportOptions
 from services.ingest.read.limits import Limits
 from tests.ingest.pipeline.loading import Column, Loader
 from tests.ingest.pipeline.plain_reading import Refused, canonical_json, read_cell
+from tests.support.profile import examples
 
 TYPES = (
     "TEXT", "VARCHAR(3)", "CHAR(2)", "SMALLINT", "INTEGER", "BIGINT", "NUMERIC", "NUMERIC(5,2)",
@@ -204,7 +204,7 @@ def comparable(value: Any) -> Any:
 
 @pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")  # long reports
 @settings(
-    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "60")),
+    max_examples=examples(60),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

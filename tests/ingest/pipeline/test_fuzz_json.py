@@ -1,7 +1,6 @@
 """Made-up JSON against the plain reading of the type table: scalars by their JSON type first."""
 
 import json
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from services.ingest.read.limits import Limits
 from tests.ingest.pipeline.loading import Column, Loader
 from tests.ingest.pipeline.plain_reading import Refused, canonical_json, read_cell
 from tests.ingest.pipeline.test_fuzz import EDGES, FITTING, TYPES, comparable, fits
+from tests.support.profile import examples
 
 NUMBERS = (
     "0", "-0", "1", "-7", "32768", "3000000000", "12345678901234567890", "1.5", "1.50", "-0.001",
@@ -75,7 +75,7 @@ def meant(value: Written | None, kind: str, *, nullable: bool) -> Any:
 
 @pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")  # long reports
 @settings(
-    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "40")),
+    max_examples=examples(40),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -4,7 +4,6 @@ Without a database, so that thousands of texts can be tried: quotes where they b
 they do not, lone carriage returns, ragged and blank lines, cut into blocks at any byte.
 """
 
-import os
 from dataclasses import dataclass, field
 
 from hypothesis import given, settings
@@ -14,6 +13,7 @@ from services.ingest.read.csv.blocks import BlockCutter
 from services.ingest.read.csv.frames import CsvReader
 from services.ingest.read.csv.quoting import Dialect
 from services.ingest.read.limits import Limits
+from tests.support.profile import examples
 
 Row = tuple[int, tuple[str | None, ...]]
 
@@ -92,7 +92,7 @@ def split_in_blocks(text: str, width: int, quote: str, block: int) -> Split:
     return found
 
 
-@settings(max_examples=int(os.environ.get("FUZZ_EXAMPLES", "1500")), deadline=None)
+@settings(max_examples=examples(1500), deadline=None)
 @given(
     text=st.lists(
         st.sampled_from(["a", "é", ",", '"', "\n", "\r\n", "\r", '""', '"a"', ',"', '",', " "]),
