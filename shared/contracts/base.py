@@ -1,8 +1,19 @@
 """The two kinds of wire model, the list envelope, and texts that can be kept."""
 
-from typing import Annotated, Generic, Self, TypeVar
+import functools
+from collections.abc import Mapping
+from typing import Annotated, Any, Generic, Self, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 
 from shared.values.texts import storable
 
@@ -25,10 +36,45 @@ StorableSecret = Annotated[SecretStr, AfterValidator(_storable_secret)]
 
 
 class RequestModel(BaseModel):
-    """What a caller sends: unknown fields are refused."""
+    """What a caller sends: unknown fields are refused, and so is text that cannot be kept.
+
+    Fields of free JSON (`JsonValue`, `Any`) are looked at by whoever knows what they mean.
+    """
 
     # Errors come into logs, and what was sent may be a password or a token.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @field_validator("*")
+    @classmethod
+    def _keepable(cls, value: Any, info: ValidationInfo) -> Any:
+        if info.field_name not in _free_fields(cls):
+            _check_texts(value)
+        return value
+
+
+@functools.cache
+def _free_fields(model: type[BaseModel]) -> frozenset[str]:
+    fields = model.model_fields.items()
+    return frozenset(name for name, field in fields if _is_free(field.annotation))
+
+
+def _is_free(annotation: object) -> bool:
+    return annotation in (Any, object, JsonValue) or any(map(_is_free, get_args(annotation)))
+
+
+def _check_texts(value: object) -> None:
+    """Raise ValueError for a text in it, at whatever depth, that PostgreSQL cannot hold."""
+    if isinstance(value, str):
+        storable(value)
+    elif isinstance(value, SecretStr):
+        storable(value.get_secret_value())
+    elif isinstance(value, Mapping):
+        for name, member in value.items():
+            _check_texts(name)
+            _check_texts(member)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for member in value:
+            _check_texts(member)
 
 
 class AnswerModel(BaseModel):

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol, TypeVar, overload
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -17,6 +17,7 @@ from shared import __version__
 from shared.http.context import RequestContext
 from shared.http.health import Probe, health_router
 from shared.http.problems import PROBLEM_RESPONSES, add_problem_handlers
+from shared.http.texts import texts_checked
 from shared.process.logging import configure_logging
 from shared.process.settings import ProcessSettings
 from shared.store.engine import probe_engine
@@ -105,7 +106,12 @@ def build_app(
         generate_unique_id_function=_operation_id,
     )
     for router in routers:
-        app.include_router(router, responses=PROBLEM_RESPONSES, max_body_size=body_limit_bytes)
+        app.include_router(
+            router,
+            dependencies=[Depends(texts_checked)],
+            responses=PROBLEM_RESPONSES,
+            max_body_size=body_limit_bytes,
+        )
     app.include_router(health_router(probes), max_body_size=body_limit_bytes)
     add_problem_handlers(app)
     app.add_middleware(RequestContext, service=service, settings=settings)

@@ -12,7 +12,7 @@ from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.types import Scope
 
 from shared.contracts.problem import PROBLEM_MEDIA_TYPE, FieldError, ProblemDocument
-from shared.errors import ProblemError, TooLargeError, problem_document
+from shared.errors import InvalidInputError, ProblemError, TooLargeError, problem_document
 from shared.process.request_id import current_request_id
 from shared.store.away import is_away
 
@@ -102,6 +102,8 @@ async def _http_exception(request: Request, exc: Exception) -> JSONResponse:
     assert isinstance(exc, HTTPException)
     if exc.status_code == 413 and MAX_BODY_SIZE_SCOPE_KEY in request.scope:
         return too_large(request.scope)
+    if exc.status_code == 400 and isinstance(exc.__cause__, ValueError | RecursionError):
+        return _unreadable_json(request.scope, exc.__cause__)
     title = TITLES.get(exc.status_code, "Not possible")
     code = title.lower().replace(" ", "_")
     detail = str(exc.detail)
@@ -118,6 +120,14 @@ async def _http_exception(request: Request, exc: Exception) -> JSONResponse:
         ),
         headers=dict(exc.headers or {}),
     )
+
+
+def _unreadable_json(scope: Scope, cause: ValueError | RecursionError) -> JSONResponse:
+    # FastAPI answers 400 where json raises anything but JSONDecodeError.
+    reason = "it is nested too deeply" if isinstance(cause, RecursionError) else str(cause)
+    error = InvalidInputError.of("body", "json_invalid", f"this is no JSON: {reason}")
+    scope["tabularium.problem"] = error.code
+    return problem_response(error.document(request_id=current_request_id.get()))
 
 
 async def _validation(request: Request, exc: Exception) -> JSONResponse:

@@ -12,14 +12,16 @@ class Segment(StringConvertor):
     """
 
     def convert(self, value: str) -> str:
-        """Decode; bytes that are no UTF-8 become U+FFFD, which no name of ours holds."""
-        return unquote(value)
+        """Decode; bytes that are no UTF-8 become lone surrogates, which `check_texts` refuses."""
+        return unquote(value, errors="surrogateescape")
 
 
 class Digits(IntegerConvertor):
-    """A whole number that a bigint may hold; Starlette's own fails where Python stops reading."""
+    """A whole number of any length; Starlette's own fails where Python stops reading digits."""
 
-    regex = "[0-9]{1,19}"
+    def convert(self, value: str) -> int:
+        """The number, or one as far beyond bigint: 20 digits are enough to tell."""
+        return int(value.lstrip("0")[:20] or "0")
 
 
 register_url_convertor("segment", Segment())

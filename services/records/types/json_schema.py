@@ -7,13 +7,14 @@ What JSON Schema has no word for stands in `x-type` (the API's spelling), `x-uni
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from services.records.domain import Column, ColumnSpec, Table
 from services.records.schemas import ColumnDefinition, NewTable
 from services.records.types.definitions import default_value, specs_of
 from shared.contracts.records import ID_COLUMN
 from shared.errors import InvalidInputError
+from shared.values.texts import readable
 from shared.values.types import INTEGER_BITS, LENGTH_LIMIT, TypeName
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -153,15 +154,20 @@ def _definition(
     null_allowed |= "null" in listed
     default = schema.get("default")
     description = schema.get("description")
-    return ColumnDefinition(
-        name=name,
-        type=_type(schema, [kind for kind in listed if kind != "null"]),
-        nullable=null_allowed or not (required or default is not None),
-        unique=schema.get("x-unique") is True,
-        default=default,
-        description=description if isinstance(description, str) else None,
-        searchable=schema.get("x-searchable") is True,
-    )
+    try:
+        return ColumnDefinition(
+            name=name,
+            type=_type(schema, [kind for kind in listed if kind != "null"]),
+            nullable=null_allowed or not (required or default is not None),
+            unique=schema.get("x-unique") is True,
+            default=default,
+            description=description if isinstance(description, str) else None,
+            searchable=schema.get("x-searchable") is True,
+        )
+    except ValidationError as exc:
+        reason = exc.errors()[0]["msg"].removeprefix("Value error, ")
+        field = f"json_schema.properties.{readable(name)}"
+        raise InvalidInputError.of(field, "invalid_schema", reason) from exc
 
 
 def _resolved(

@@ -1,35 +1,21 @@
 """What `build_app` gives every service: readiness, limits for bodies, problem documents."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import httpx2
 import pytest
-from fastapi import APIRouter, Body, FastAPI, HTTPException, Request
-from sqlalchemy.ext.asyncio import AsyncEngine
+from fastapi import APIRouter, Body, HTTPException, Request
 
 from shared.contracts.base import RequestModel
 from shared.contracts.problem import PROBLEM_MEDIA_TYPE
 from shared.errors import UnauthenticatedError
-from shared.http.app import STREAMED, build_app
-from shared.process.settings import ServiceSettings
-from shared.store.engine import database_engine
+from shared.http.app import STREAMED
+from tests.shared.http.shop import Shop, running, shop_app
 from tests.support.databases import Database
-from tests.support.serving import serving
 
 LIMIT = 1000
 OWN_LIMIT = 5000
-
-
-@dataclass(frozen=True)
-class Shop:
-    """What a process of this test's service holds."""
-
-    engine: AsyncEngine
-    greeting: str
-    broken: list[str] = field(default_factory=list)
 
 
 class Order(RequestModel):
@@ -82,41 +68,6 @@ async def order_more(order: Annotated[dict[str, Any], Body()]) -> int:
 outer.include_router(plain)
 
 
-def settings_for(database: Database) -> ServiceSettings:
-    return ServiceSettings.model_validate(
-        {
-            **{f"{name}_url": "http://127.0.0.1:9" for name in ("auth", "catalog", "records")},
-            "ingest_url": "http://127.0.0.1:9",
-            "redis_url": "redis://127.0.0.1:9",
-            "database_url": database.url(),
-            "service_client_id": "shop",
-            "service_client_secret": "only-for-tests",
-        }
-    )
-
-
-def app_of(database: Database, *, broken: list[str]) -> FastAPI:
-    @asynccontextmanager
-    async def opened(settings: ServiceSettings) -> AsyncIterator[Shop]:
-        url = settings.database_url.get_secret_value()
-        async with database_engine(url, application_name="tabularium-shop:test") as engine:
-            yield Shop(engine, greeting="good morning", broken=broken)
-
-    async def till(shop: Shop) -> None:
-        if shop.broken:
-            raise ConnectionError(shop.broken[0])
-
-    return build_app(
-        settings_for(database),
-        service="shop",
-        title="Shop",
-        opened=opened,
-        routers=[plain, own, outer],
-        probes={"till": till},
-        body_limit_bytes=LIMIT,
-    )
-
-
 @pytest.fixture(scope="module")
 def broken() -> list[str]:
     return []
@@ -124,10 +75,8 @@ def broken() -> list[str]:
 
 @pytest.fixture(scope="module")
 async def shop(module_database: Database, broken: list[str]) -> AsyncIterator[httpx2.AsyncClient]:
-    async with (
-        serving(app_of(module_database, broken=broken)) as url,
-        httpx2.AsyncClient(base_url=url, trust_env=False) as client,
-    ):
+    app = shop_app(module_database, [plain, own, outer], jammed=broken, body_limit_bytes=LIMIT)
+    async with running(app) as client:
         yield client
 
 

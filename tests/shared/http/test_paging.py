@@ -185,8 +185,9 @@ async def test_next_leads_through_the_whole_list(client: httpx2.AsyncClient, sta
         ("0", 422),
         (str(LARGEST_BIGINT + 1), 422),
         ("9" * 19, 422),
-        ("9" * 20, 404),
-        ("9" * 5000, 404),
+        ("1" + "0" * 19, 422),
+        ("9" * 5000, 422),
+        ("0" * 5000 + "7", 200),
         ("-1", 404),
     ],
 )

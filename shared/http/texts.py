@@ -1,0 +1,50 @@
+"""Text in a request's path and query must be text: no NUL, and UTF-8 wherever it is encoded.
+
+What stands in bodies and forms is checked by `RequestModel`, before any service sees it.
+"""
+
+from collections.abc import Iterator
+from urllib.parse import parse_qsl
+
+from fastapi import Request
+
+from shared.contracts.problem import FieldError
+from shared.errors import InvalidInputError
+from shared.values.texts import is_storable, readable
+
+CODE = "value_error"
+MESSAGE = "send UTF-8 without NUL, percent-encoded"
+
+
+async def texts_checked(request: Request) -> None:
+    """A dependency of every route; raises InvalidInputError naming each part that is no text."""
+    check_texts(request)
+
+
+def check_texts(request: Request) -> None:
+    """Raise InvalidInputError for a part of path or query that PostgreSQL could not hold.
+
+    `Segment` leaves bytes that are no UTF-8 as lone surrogates, so that they are noticed here.
+    """
+    path_params, query = request.path_params, request.scope["query_string"]
+    # The server lets nothing but ASCII pass, and no NUL: what is odd is percent-encoded.
+    if not path_params and b"%" not in query:
+        return
+    fields = [
+        name
+        for name, value in path_params.items()
+        if isinstance(value, str) and not is_storable(value)
+    ]
+    if b"%" in query:
+        fields += _odd_parameters(query.decode("latin-1"))
+    if fields:
+        raise InvalidInputError(
+            f"{fields[0]}: {MESSAGE}",
+            errors=[FieldError(field=name, code=CODE, message=MESSAGE) for name in fields],
+        )
+
+
+def _odd_parameters(query: str) -> Iterator[str]:
+    for name, value in parse_qsl(query, keep_blank_values=True, errors="surrogateescape"):
+        if not (is_storable(name) and is_storable(value)):
+            yield readable(name)
