@@ -5,7 +5,6 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-import aiosmtplib
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -110,9 +109,9 @@ class ErrorWatch:
             alert_mails.labels("postponed").inc()
             log.warning("alert_mail_postponed", reason=exc.detail)
             return False
-        except (aiosmtplib.SMTPRecipientsRefused, aiosmtplib.SMTPResponseException) as exc:
+        except mail_server.MailRefusedError as exc:
             alert_mails.labels("refused").inc()
-            log.error("alert_mail_refused", subject=mail.subject, error=type(exc).__name__)  # noqa: TRY400 - the reason is the server's
+            log.error("alert_mail_refused", subject=mail.subject, codes=exc.codes)  # noqa: TRY400 - the reason is the server's
             return True
         alert_mails.labels("sent").inc()
         return True

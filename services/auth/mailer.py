@@ -67,8 +67,7 @@ class MailServer:
     async def send(self, message: EmailMessage) -> None:
         """Hand one message over.
 
-        Raises MailServerDownError when a later try may do, aiosmtplib's SMTPException when none
-        will.
+        Raises MailServerDownError when a later try may do, MailRefusedError when none will.
         """
         try:
             await send(self._settings, message)

@@ -3,18 +3,15 @@
 from email.message import EmailMessage
 from urllib.parse import urlsplit
 
-import aiosmtplib
 import structlog
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from services.ingest.domain import State
 from services.ingest.runs.endings import MailNotice
-from shared.process.mail import compose, send
+from shared.process.mail import MailRefusedError, compose, send
 from shared.process.settings import MailSettings
 
 log = structlog.get_logger()
-
-PERMANENT = 500
 
 
 class Mailer:
@@ -58,13 +55,8 @@ class Mailer:
         """
         try:
             await send(self._settings, self.written(notice))
-        except aiosmtplib.SMTPRecipientsRefused as exc:
-            codes = [refused.code for refused in exc.recipients]
-            if any(code < PERMANENT for code in codes):
-                raise
-            log.warning("mail_refused", import_id=notice.import_id, codes=codes)
-        except aiosmtplib.SMTPResponseException as exc:
-            log.warning("mail_refused", import_id=notice.import_id, codes=[exc.code])
+        except MailRefusedError as exc:
+            log.warning("mail_refused", import_id=notice.import_id, codes=exc.codes)
 
 
 def headline(notice: MailNotice) -> str:

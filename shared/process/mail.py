@@ -1,5 +1,6 @@
-"""Sending one mail; what is in it, and when it is tried again, is the sender's business."""
+"""Sending one mail, and whether a later try may do; what is in it is the sender's business."""
 
+from collections.abc import Sequence
 from email.message import EmailMessage
 from email.utils import formatdate
 
@@ -8,11 +9,25 @@ import aiosmtplib
 from shared.errors import UnavailableError
 from shared.process.settings import MailSettings
 
+PERMANENT = 500
+
 
 class MailServerDownError(UnavailableError):
     """The mail server did not take the message; it may later."""
 
     code = "mail_unavailable"
+
+
+class MailRefusedError(Exception):
+    """The mail server refused this message for good: its sender, all recipients, or what it says.
+
+    `codes` are the server's (RFC 5321); its words may hold the recipient's address, and stay out
+    of logs.
+    """
+
+    def __init__(self, codes: Sequence[int]) -> None:
+        super().__init__(f"refused with {', '.join(map(str, codes))}")
+        self.codes = tuple(codes)
 
 
 def compose(
@@ -44,8 +59,8 @@ def compose(
 async def send(settings: MailSettings, message: EmailMessage) -> None:
     """Hand one message to the SMTP server.
 
-    Raises MailServerDownError when the server is away or refuses for now, and
-    aiosmtplib's SMTPRecipientsRefused or SMTPResponseException (5xx) when it never will.
+    Raises MailServerDownError when the server is away, does not let us in or refuses for now, and
+    MailRefusedError when it will never take the message.
     """
     try:
         await aiosmtplib.send(
@@ -58,14 +73,19 @@ async def send(settings: MailSettings, message: EmailMessage) -> None:
             start_tls=settings.smtp_security == "starttls",
             timeout=settings.smtp_timeout_s,
         )
-    except aiosmtplib.SMTPResponseException as exc:
-        if exc.code >= 500:
-            raise
-        raise MailServerDownError(f"the mail server said {exc.code} for now") from exc
     except aiosmtplib.SMTPRecipientsRefused as exc:
-        if all(refusal.code >= 500 for refusal in exc.recipients):
-            raise
-        # 4xx on RCPT: greylisting, a full mailbox; the next try may be taken.
-        raise MailServerDownError("the mail server takes none of the recipients for now") from exc
+        raise _refused(*(refusal.code for refusal in exc.recipients)) from exc
+    except (aiosmtplib.SMTPSenderRefused, aiosmtplib.SMTPDataError) as exc:
+        raise _refused(exc.code) from exc
+    except aiosmtplib.SMTPResponseException as exc:
+        # A greeting or a log-in that failed says nothing about the message, whatever the code.
+        raise MailServerDownError(f"the mail server said {exc.code}") from exc
     except (aiosmtplib.SMTPException, OSError) as exc:
         raise MailServerDownError(f"the mail server is away ({type(exc).__name__})") from exc
+
+
+def _refused(*codes: int) -> MailServerDownError | MailRefusedError:
+    # 4xx, be it for one recipient: greylisting, a full mailbox; the next try may be taken.
+    if all(code >= PERMANENT for code in codes):
+        return MailRefusedError(codes)
+    return MailServerDownError(f"the mail server said {min(codes)} for now")

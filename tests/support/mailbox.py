@@ -26,6 +26,9 @@ class Mailbox:
     received: list[EmailMessage] = field(default_factory=list)
     refusal: str | None = None
     """What to answer to every recipient instead of taking the mail, for example `451 later`."""
+    content_refusal: str | None = None
+    """What to answer to every message instead of taking it, for example `554 looks like spam`."""
+    takes_log_ins: bool = True
     refused: int = 0
     """How many recipients were answered so."""
     tls: ssl.SSLContext | None = None
@@ -98,7 +101,7 @@ class Mailbox:
         self, server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, _login: Any
     ) -> AuthResult:
         self._hear(server, "AUTH")
-        return AuthResult(success=True)
+        return AuthResult(success=self.takes_log_ins)
 
     def _hear(self, server: SMTP, command: str) -> None:
         transport = server.transport
@@ -127,6 +130,8 @@ class Mailbox:
     async def handle_DATA(  # noqa: N802 - aiosmtpd's name
         self, _server: SMTP, _session: Session, envelope: Envelope
     ) -> str:
+        if self.content_refusal is not None:
+            return self.content_refusal
         content = envelope.content
         assert isinstance(content, bytes)
         message = email.message_from_bytes(content, policy=email.policy.default)

@@ -10,7 +10,6 @@ import secrets
 import time
 from dataclasses import dataclass, field
 
-import aiosmtplib
 import stamina
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -32,7 +31,7 @@ from services.auth.mailer import CodeMails, MailServer
 from services.auth.repository import challenges, limits, users
 from services.auth.service.sessions import Sessions, tell_failure
 from services.auth.settings import SignUp
-from shared.process.mail import MailServerDownError
+from shared.process.mail import MailRefusedError, MailServerDownError
 from shared.store.audit import record_event
 from shared.store.away import is_away
 
@@ -188,7 +187,7 @@ class Codes:
             ):
                 with attempt:
                     await self._send(mail)
-        except (MailServerDownError, aiosmtplib.SMTPException) as exc:
+        except (MailServerDownError, MailRefusedError) as exc:
             # Not what the server said: the address stands in it, and logs need not tell who.
             log.warning("code_mail_lost", challenge=mail.challenge_id, error=type(exc).__name__)
         except Exception:  # an edge: what one mail fails of must not stop the others

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.process.mail import MailServerDownError, compose, send
+from shared.process.mail import MailRefusedError, MailServerDownError, compose, send
 from shared.process.settings import MailSettings
 from tests.support.certificates import self_signed, server_context
 from tests.support.mailbox import Mailbox, running_mailbox
@@ -89,3 +89,53 @@ async def test_a_certificate_of_another_host_is_refused(
         with pytest.raises(MailServerDownError):
             await send(settings, message(settings))
         assert (mailbox.heard, mailbox.received) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("answers", "codes"),
+    [
+        ({"refusal": "550 nobody of that name"}, (550,)),
+        ({"content_refusal": "554 looks like spam"}, (554,)),
+    ],
+)
+async def test_what_is_refused_for_good_is_told_apart(
+    answers: dict[str, str], codes: tuple[int, ...]
+) -> None:
+    async with running_mailbox(**answers) as mailbox:
+        with pytest.raises(MailRefusedError) as refused:
+            await send(mailbox.settings, message(mailbox.settings))
+    assert refused.value.codes == codes
+    assert "ann@example.com" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"refusal": "451 come back later"},
+        {"content_refusal": "452 the disk is full"},
+        {"takes_log_ins": False},  # 535: our settings are wrong, not the message
+    ],
+)
+async def test_what_may_do_later_is_a_server_that_is_down(answers: dict[str, Any]) -> None:
+    async with running_mailbox(**answers) as mailbox:
+        settings = settings_for(mailbox, smtp_security="none")
+        with pytest.raises(MailServerDownError):
+            await send(settings, message(settings))
+        assert mailbox.received == []
+
+
+async def test_one_recipient_who_may_do_later_is_enough() -> None:
+    async with running_mailbox(refusal="550 nobody of that name") as mailbox:
+        both = compose(
+            mailbox.settings,
+            to="ann@example.com, bob@example.com",
+            subject="s",
+            text="t",
+            message_id="<two@tabularium>",
+        )
+        with pytest.raises(MailRefusedError) as refused:
+            await send(mailbox.settings, both)
+        assert refused.value.codes == (550, 550)
+        mailbox.refusal = "450 greylisted"
+        with pytest.raises(MailServerDownError):
+            await send(mailbox.settings, both)
