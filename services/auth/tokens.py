@@ -1,6 +1,6 @@
 """Signing of access tokens, sealing of private keys, and opaque secrets.
 
-Verifying lives in `shared.jwt`; python-jose is imported in these two places alone.
+Verifying lives in `shared.security.tokens`; python-jose is imported in these two places alone.
 """
 
 import hashlib
@@ -12,10 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from jose import jwk, jwt
 from jose.backends.base import Key
 from jose.utils import base64url_encode
@@ -23,9 +21,9 @@ from jose.utils import base64url_encode
 from services.auth.domain import ACCESS_TOKEN_S, Kid, spelled
 from services.auth.errors import SigningKeysLockedError
 from shared.contracts.auth import Role, Scope, Sub
+from shared.security.sealing import SealBrokenError, opened, sealed
 from shared.security.tokens import ALGORITHM, TOKEN_TYPE
 
-NONCE_SIZE_BYTES = 12
 REFRESH_PREFIX = "tbr_"
 CLIENT_SECRET_PREFIX = "tbs_"  # noqa: S105 - how our secrets begin, so that scanners find leaks
 
@@ -84,17 +82,15 @@ def new_key() -> NewKey:
 
 
 def seal(private_pem: bytes, *, kid: Kid, secret: bytes) -> bytes:
-    """AES-GCM: nonce and ciphertext, bound to the kid so that rows cannot be swapped."""
-    nonce = secrets.token_bytes(NONCE_SIZE_BYTES)
-    return nonce + AESGCM(secret).encrypt(nonce, private_pem, kid.encode())
+    """The private half at rest, bound to its kid so that rows cannot be swapped."""
+    return sealed(secret, private_pem, row=kid)
 
 
-def open_key(sealed: bytes, *, kid: Kid, secret: bytes) -> OpenKey:
+def open_key(content: bytes, *, kid: Kid, secret: bytes) -> OpenKey:
     """The key, ready to sign. Raises SigningKeysLockedError when the secret does not fit."""
-    nonce, ciphertext = sealed[:NONCE_SIZE_BYTES], sealed[NONCE_SIZE_BYTES:]
     try:
-        pem = AESGCM(secret).decrypt(nonce, ciphertext, kid.encode())
-    except InvalidTag as exc:
+        pem = opened(secret, content, row=kid)
+    except SealBrokenError as exc:
         raise SigningKeysLockedError(
             "the signing keys cannot be opened with this SIGNING_KEY_SECRET; put the old one back"
         ) from exc
