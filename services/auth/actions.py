@@ -4,6 +4,7 @@ from fastapi import APIRouter, Depends
 
 from services.auth.dependencies import Address, State, not_stored
 from services.auth.schemas import Pair, Refresh, SignIn
+from shared.http.idempotency import not_idempotent
 
 router = APIRouter(tags=["sign-in"], dependencies=[Depends(not_stored)])
 
@@ -13,6 +14,7 @@ router = APIRouter(tags=["sign-in"], dependencies=[Depends(not_stored)])
     status_code=200,
     summary="Sign in with a password",
 )
+@not_idempotent("it has no caller yet, and answers tokens")
 async def token_action(body: SignIn, state: State, address: Address) -> Pair:
     """Give user name (or e-mail address) and password, and get a pair of tokens.
 
@@ -30,6 +32,7 @@ async def token_action(body: SignIn, state: State, address: Address) -> Pair:
     status_code=200,
     summary="Get a fresh pair of tokens",
 )
+@not_idempotent("it has no caller yet, and answers tokens")
 async def token_refresh_action(body: Refresh, state: State, address: Address) -> Pair:
     """Give a refresh token and get a new pair; the token sent is used up by it.
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.auth.mailer import CodeMails, MailServer
 from services.auth.passwords import Passwords, password_hashing
-from services.auth.service.accounts import Accounts
+from services.auth.service.accounts import Accounts, require_admin
 from services.auth.service.codes import CodeLimits, Codes, SignUpPolicy
 from services.auth.service.housekeeping import tidy_forever
 from services.auth.service.keys import KeyRing
@@ -155,6 +155,12 @@ def auth_state(request: Request) -> AuthState:
     """The process's state."""
     state: AuthState = request.state.state
     return state
+
+
+async def still_admin(request: Request, caller: Caller) -> None:
+    """Raise ForbiddenError unless the caller is an admin: all POSTs with a caller are for them."""
+    async with auth_state(request).engine.connect() as connection:
+        await require_admin(connection, caller)
 
 
 def client_address(request: Request) -> str | None:

@@ -7,8 +7,9 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 
 from services.auth import actions, routes
-from services.auth.dependencies import auth_state, running_state
+from services.auth.dependencies import auth_state, running_state, still_admin
 from services.auth.settings import AuthSettings
+from services.auth.tables import BOOKS
 from shared.http.app import build_app
 from shared.store.engine import probe_engine
 
@@ -35,6 +36,8 @@ def create_app(settings: AuthSettings | None = None) -> FastAPI:
         routers=[everything],
         lifespan=lifespan,
         probes={"postgresql": _probe_postgresql},
+        books=BOOKS,
+        may_have=still_admin,
     )
 
 

@@ -19,7 +19,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from shared.store.idempotency import idempotency_table
 from shared.store.identifiers import metadata_of
+from shared.store.transaction import Bookkeeping
 
 metadata = metadata_of("auth")
 
@@ -137,3 +139,8 @@ Index(None, audit_events.c.at)
 Index(None, audit_events.c.subject, audit_events.c.id)
 Index(None, audit_events.c.action, audit_events.c.id)
 Index(None, audit_events.c.object, audit_events.c.id)
+
+idempotency = idempotency_table(metadata)
+
+BOOKS = Bookkeeping("auth", idempotency=idempotency)
+"""What a transaction of this service writes beside its work."""

@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from services.catalog.process import opened
 from services.catalog.routes import routers
 from services.catalog.settings import CatalogSettings
+from services.catalog.tables import BOOKS
 from shared.http.app import build_app
 
 
@@ -16,4 +17,5 @@ def create_app(settings: CatalogSettings | None = None) -> FastAPI:
         title="Tabularium catalog",
         opened=opened,
         routers=routers,
+        books=BOOKS,
     )

@@ -22,11 +22,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from shared.store.idempotency import idempotency_table
 from shared.store.identifiers import metadata_of
 from shared.store.transaction import Bookkeeping
 
 metadata = metadata_of("catalog")
-BOOKS = Bookkeeping("catalog")
 
 
 class Base(DeclarativeBase):
@@ -109,3 +109,9 @@ class EdgeRow(Base):
     scanned_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     __table_args__ = (Index(None, "table_id"), {"postgresql_with": {"fillfactor": 50}})
+
+
+idempotency = idempotency_table(metadata)
+
+BOOKS = Bookkeeping("catalog", idempotency=idempotency)
+"""What a transaction of this service writes beside its work."""

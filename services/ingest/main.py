@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from services.ingest.dependencies import background, ingest_state, running_state
 from services.ingest.routes import connections, database_verbs, imports, verbs
 from services.ingest.settings import IngestSettings
+from services.ingest.tables import BOOKS
 from services.ingest.work.measure import measure_forever
 from shared.http.app import build_app
 from shared.store.engine import probe_engine
@@ -38,6 +39,7 @@ def create_app(settings: IngestSettings | None = None) -> FastAPI:
         ],
         lifespan=lifespan,
         probes={"postgresql": _probe_postgresql, "redis": _probe_redis, "storage": _probe_storage},
+        books=BOOKS,
     )
 
 

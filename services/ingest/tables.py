@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from services.ingest.domain import ImportKind, State
+from shared.store.idempotency import idempotency_table
 from shared.store.identifiers import metadata_of
 from shared.store.outbox import outbox_table
 from shared.store.transaction import Bookkeeping
@@ -171,5 +172,7 @@ answers = Table(
 )
 
 outbox = outbox_table(metadata)
+idempotency = idempotency_table(metadata)
 
-BOOKS = Bookkeeping("ingest", outbox=outbox)
+BOOKS = Bookkeeping("ingest", idempotency=idempotency, outbox=outbox)
+"""What a transaction of this service writes beside its work."""

@@ -6,12 +6,15 @@ from fastapi import Depends, Header, Path, Request, Security
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
-from services.records.domain import Sent
+from services.records.domain import Level, Sent
 from services.records.errors import MediaTypeError
 from services.records.process import RecordsProcess
 from services.records.types.values import parse_json
 from shared.contracts.auth import Caller, Scope
 from shared.http.caller import authenticated
+
+NAMING_THEIR_TABLE = frozenset({"add_column_action", "insert_record_action"})
+"""POSTs of the verb face on a table that is there; their body names it."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -39,6 +42,20 @@ def read_as(model: type[Model], sent: Sent) -> Model:
     except ValidationError as exc:
         errors = [{**error, "loc": ("body", *error["loc"])} for error in exc.errors()]
         raise RequestValidationError(errors) from exc
+
+
+async def still_sees_table(request: Request, caller: Caller) -> None:
+    """Raise TableNotFoundError where the caller may no longer see the table of a first answer.
+
+    Whoever made a table may have that answer again, whatever became of the table.
+    """
+    name = request.path_params.get("table")
+    if name is None and request.scope["route"].name in NAMING_THEIR_TABLE:
+        value = (await sent_json(request)).value
+        name = value.get("table_name") if isinstance(value, dict) else None
+    if name is not None:
+        process: RecordsProcess = request.state.process
+        await process.tables.known.fresh(str(name), caller, Level.VIEWER)
 
 
 Process = Annotated[RecordsProcess, Depends(_process)]

@@ -2,10 +2,12 @@
 
 from fastapi import FastAPI
 
+from services.records.dependencies import still_sees_table
 from services.records.process import opened
 from services.records.routes import routers
 from services.records.routes.fast_path import fast_path
 from services.records.settings import BODY_LIMIT_BYTES, RecordsSettings
+from services.records.tables import BOOKS
 from shared.http.app import build_app
 
 
@@ -19,6 +21,8 @@ def create_app(settings: RecordsSettings | None = None) -> FastAPI:
         opened=opened,
         routers=routers,
         body_limit_bytes=BODY_LIMIT_BYTES,
+        books=BOOKS,
+        may_have=still_sees_table,
     )
     app.middleware_stack = fast_path(app, settings)
     return app

@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.records.clients import CatalogClient, SubjectClient
@@ -19,13 +18,12 @@ from services.records.service.known_tables import KnownTables
 from services.records.service.records import Records
 from services.records.service.tables import TABLE_EVENT, Tables
 from services.records.settings import RecordsSettings
-from services.records.tables import idempotency, outbox
+from services.records.tables import outbox
 from shared.contracts.catalog import TableEvent
 from shared.http.peers import PeerClient, TokenSource, http_client
 from shared.process.duties import Duty, on_duty
 from shared.security.tokens import JwksOverHttp, Verifier
 from shared.store.engine import RawConnection, RawPool, database_engine, database_pool
-from shared.store.idempotency import PURGE_EVERY_S, purge
 from shared.store.outbox import deliver_due
 
 SESSION = {
@@ -54,7 +52,6 @@ class RecordsProcess:
     records: Records
     bulk: Bulk
     exports: Exports
-    idempotency: Table = idempotency
 
 
 @asynccontextmanager
@@ -78,7 +75,7 @@ async def opened(settings: RecordsSettings) -> AsyncIterator[RecordsProcess]:
                 tables=Tables(engine, pool, known, wake),
                 changes=Changes(engine, pool, known, wake),
                 grants=Grants(engine, pool, known, subjects),
-                records=Records(pool, known),
+                records=Records(engine, pool, known),
                 bulk=Bulk(engine, pool, known),
                 exports=Exports(engine, exports_pool, known),
             )
@@ -128,7 +125,7 @@ def _duties(
     wake: asyncio.Event,
     database_url: str,
 ) -> Sequence[Duty]:
-    """Deliveries to the catalog, the purge of kept answers, and the listener for changed tables."""
+    """Deliveries to the catalog, and the listener for changed tables."""
 
     async def deliver_event(payload: Mapping[str, Any]) -> None:
         await catalog.send(TableEvent.model_validate(payload))
@@ -144,11 +141,7 @@ def _duties(
         finally:
             known.clear()
 
-    async def purge_answers() -> None:
-        await purge(engine, idempotency)
-
     return (
         Duty("deliver", deliver, every_s=DELIVER_EVERY_S, woken_by=wake),
         Duty("listen", listen, every_s=RECONNECT_S),
-        Duty("purge", purge_answers, every_s=PURGE_EVERY_S),
     )

@@ -6,34 +6,29 @@ A service names what differs: its settings, what its process holds, routers, fur
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Protocol, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.routing import APIRoute
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import Table
 
 import shared.http.segment  # noqa: F401 - `{name:segment}` must be known before a route is made
 from shared import __version__
 from shared.http.context import RequestContext
 from shared.http.health import Probe, health_router
+from shared.http.idempotency import HasEngine, Idempotency, MayHave, document_keys
 from shared.http.problems import PROBLEM_RESPONSES, add_problem_handlers
 from shared.http.texts import texts_checked
+from shared.process.duties import Duty, on_duty
 from shared.process.logging import configure_logging
 from shared.process.settings import ProcessSettings
 from shared.store.engine import probe_engine
+from shared.store.idempotency import PURGE_EVERY_S, purge
+from shared.store.transaction import Bookkeeping
 
 MIB = 1024 * 1024
 STREAMED = 2**63 - 1
 """`max_body_size` of a route that reads its body as a stream and limits it itself."""
-
-
-class HasEngine(Protocol):
-    """What every service's process holds."""
-
-    @property
-    def engine(self) -> AsyncEngine:
-        """The engine on the service's own tables."""
-        ...
 
 
 Settings = TypeVar("Settings", bound=ProcessSettings)
@@ -51,6 +46,8 @@ def build_app(
     routers: Sequence[APIRouter],
     probes: Mapping[str, Callable[[Process], Awaitable[object]]] = {},
     body_limit_bytes: int = MIB,
+    books: Bookkeeping | None = None,
+    may_have: MayHave | None = None,
 ) -> FastAPI: ...
 
 
@@ -63,6 +60,8 @@ def build_app(
     routers: Sequence[APIRouter],
     lifespan: Lifespan,
     probes: Mapping[str, Probe],
+    books: Bookkeeping | None = None,
+    may_have: MayHave | None = None,
 ) -> FastAPI: ...
 
 
@@ -76,6 +75,8 @@ def build_app(
     lifespan: Lifespan | None = None,
     probes: Mapping[str, Callable[[Any], Awaitable[object]]] = {},
     body_limit_bytes: int | None = MIB,
+    books: Bookkeeping | None = None,
+    may_have: MayHave | None = None,
 ) -> FastAPI:
     """Build a service's app.
 
@@ -86,6 +87,9 @@ def build_app(
     A body over `body_limit_bytes` is 413, whether its length was declared or not; a router or a
     route with a `max_body_size` of its own keeps that, `STREAMED` for one that counts itself.
 
+    `books` names the service's table of idempotency keys, which then hold on its POSTs; a first
+    answer is given again unless `may_have` raises.
+
     With `lifespan` in place of `opened`: it yields `{"state": …}`, probes take the request, and
     bodies have no limit but the routers' own.
     """
@@ -95,6 +99,10 @@ def build_app(
     else:
         lifespan = _lifespan(functools.partial(opened, settings))
         probes = _probes(probes)
+    keys = None if books is None else books.idempotency
+    if keys is not None:
+        assert lifespan is not None
+        lifespan = _purging(lifespan, keys)
     app = FastAPI(
         title=title,
         version=__version__,
@@ -114,6 +122,9 @@ def build_app(
         )
     app.include_router(health_router(probes), max_body_size=body_limit_bytes)
     add_problem_handlers(app)
+    if keys is not None:
+        document_keys(app)
+        app.add_middleware(Idempotency, table=keys, may_have=may_have)
     app.add_middleware(RequestContext, service=service, settings=settings)
     return app
 
@@ -125,6 +136,17 @@ def _lifespan(opened: Callable[[], AbstractAsyncContextManager[Any]]) -> Lifespa
             yield {"process": process, "state": process}
 
     return lifespan
+
+
+def _purging(lifespan: Lifespan, keys: Table) -> Lifespan:
+    @asynccontextmanager
+    async def purging(app: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
+        async with lifespan(app) as state:
+            step = functools.partial(purge, state["state"].engine, keys)
+            async with on_duty(Duty("idempotency", step, every_s=PURGE_EVERY_S)):
+                yield state
+
+    return purging
 
 
 def _probes(further: Mapping[str, Callable[[Any], Awaitable[object]]]) -> Mapping[str, Probe]:

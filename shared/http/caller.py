@@ -13,6 +13,7 @@ from fastapi.security import OAuth2PasswordBearer, SecurityScopes
 import shared.http.segment  # noqa: F401 - `{name:segment}` must be known before a route is made
 from shared.contracts.auth import GRANTABLE_SCOPES, Caller, Scope
 from shared.errors import ScopeMissingError, UnauthenticatedError
+from shared.http.idempotency import caller_known
 from shared.security.tokens import Verifier
 
 SCOPE_DESCRIPTIONS = {
@@ -50,7 +51,8 @@ async def authenticated(
 ) -> Caller:
     """The caller, with every scope that the route wants.
 
-    Raises UnauthenticatedError without a good token, ScopeMissingError without a scope.
+    Raises UnauthenticatedError without a good token, ScopeMissingError without a scope, and as
+    `caller_known`.
     """
     if token is None:
         raise UnauthenticatedError("send an access token: `Authorization: Bearer …`")
@@ -61,4 +63,5 @@ async def authenticated(
     missing = [scope for scope in security_scopes.scopes if Scope(scope) not in caller.scopes]
     if missing:
         raise ScopeMissingError(f"the access token lacks the scope {', '.join(missing)}")
+    await caller_known(request, caller)
     return caller

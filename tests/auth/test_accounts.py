@@ -247,3 +247,22 @@ async def test_two_admins_cannot_demote_each_other_at_once(auth: Auth) -> None:
         assert admins == 1
         await auth.sql("UPDATE auth.users SET role = 'admin' WHERE username = $1", ADMIN)
         await auth.sql("UPDATE auth.users SET role = 'member' WHERE id = $1::uuid", other["id"])
+
+
+async def test_an_account_is_made_once_under_a_key(auth: Auth) -> None:
+    other = await auth.add_user(role="admin")
+    token = (await auth.sign_in(other["username"]))["access"]
+    headers = bearer(token) | {"Idempotency-Key": "user-1"}
+    body = {"email": "once@example.com", "password": PASSWORD}
+    first = await auth.post("/api/auth/users", body, headers=headers)
+    again = await auth.post("/api/auth/users", body, headers=headers)
+    assert (first.status_code, again.status_code, again.json()) == (201, 201, first.json())
+    changed = await auth.post(
+        "/api/auth/users", body | {"password": "another one"}, headers=headers
+    )
+    assert (changed.status_code, changed.json()["code"]) == (422, "idempotency_key_reused")
+    # Whoever is no admin any more gets no such answer any more either.
+    path = f"/api/auth/users/{other['id']}"
+    await auth.http.patch(path, json={"role": "member"}, headers=await auth.admin())
+    refused = await auth.post("/api/auth/users", body, headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")

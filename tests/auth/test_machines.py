@@ -162,3 +162,17 @@ async def test_subjects_are_for_services_alone(auth: Auth) -> None:
         answer = await auth.http.get("/internal/subjects", params=params, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
     assert (await auth.http.get("/internal/subjects", params=params)).status_code == 401
+
+
+async def test_a_secret_is_answered_once_under_a_key(auth: Auth) -> None:
+    headers = await auth.admin() | {"Idempotency-Key": "client-1"}
+    body = {"id": "made-once", "name": "a program", "scopes": ["tables:read"]}
+    first = await auth.post("/api/auth/clients", body, headers=headers)
+    assert first.status_code == 201
+    again = await auth.post("/api/auth/clients", body, headers=headers)
+    assert (again.status_code, again.json()["code"]) == (409, "idempotency_answer_lost")
+    kept = await auth.sql("SELECT * FROM auth.idempotency")
+    assert kept
+    assert first.json()["secret"] not in repr(kept)
+    listed = (await auth.http.get("/api/auth/clients", headers=headers)).json()["items"]
+    assert [item["id"] for item in listed].count("made-once") == 1

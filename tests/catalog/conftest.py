@@ -60,9 +60,15 @@ class Catalog:
         return await self.http.get(path, params=params, headers=headers)
 
     async def send(
-        self, method: str, path: str, body: Any = None, *, caller: Caller | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        caller: Caller | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> httpx2.Response:
-        headers = self.issuer.bearer(caller or self.reader)
+        headers = {**self.issuer.bearer(caller or self.reader), **(headers or {})}
         return await self.http.request(method, path, json=body, headers=headers)
 
     async def tell(self, path: str, body: Mapping[str, Any]) -> None:

@@ -129,3 +129,16 @@ async def test_a_new_etl_that_does_not_fit_is_refused_by_field(catalog: Catalog)
         )
         assert answer.status_code == 422, answer.text
         assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+async def test_an_etl_is_entered_once_under_its_key(catalog: Catalog) -> None:
+    key = {"Idempotency-Key": "nightly-1"}
+    body = {"name": "nightly"}
+    both = [await catalog.send("POST", "/api/catalog/etls", body, headers=key) for _ in range(2)]
+    assert [answer.status_code for answer in both] == [201, 201]
+    assert both[0].json() == both[1].json()
+    assert both[0].headers["Location"] == both[1].headers["Location"]
+    other = await catalog.send("POST", "/api/catalog/etls", {"name": "weekly"}, headers=key)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    without = await catalog.send("POST", "/api/catalog/etls", body)
+    assert (without.status_code, without.json()["code"]) == (409, "etl_exists")

@@ -1,6 +1,7 @@
 """`Idempotency-Key`: the same request is answered with its first answer and done once."""
 
 import asyncio
+import hashlib
 import uuid
 from collections.abc import AsyncIterator
 
@@ -12,6 +13,7 @@ from services.records.main import create_app
 from tests.records.conftest import BOB, Service, settings_for
 from tests.support.issuer import Issuer
 from tests.support.serving import serving
+from tests.support.waiting import until
 
 PATH = "/api/tables/Once/records"
 
@@ -119,22 +121,71 @@ async def test_work_that_was_done_is_not_done_again_when_its_answer_was_lost(
     key = keyed()
     await service.ann("POST", PATH, {"a": 9}, headers=key)
     connection = await asyncpg.connect(service.database.superuser_url)
+    digest = hashlib.sha256(key["Idempotency-Key"].encode()).hexdigest()
     await connection.execute(
         "UPDATE records.idempotency SET status = NULL, body = NULL,"
-        " claimed_until = now() - interval '1 second' WHERE key = $1",
-        key["Idempotency-Key"],
+        " created_at = now() - interval '1 minute' WHERE key = $1",
+        digest,
     )
     again = await service.ann("POST", PATH, {"a": 9}, headers=key)
     assert (again.status_code, again.json()["code"]) == (409, "idempotency_answer_lost")
-    await connection.execute(
-        "UPDATE records.idempotency SET done = false WHERE key = $1", key["Idempotency-Key"]
-    )
-    anew = await service.ann("POST", PATH, {"a": 9}, headers=key)
-    assert anew.status_code == 201
+    assert await count(service, 9) == 1
     await connection.execute(
         "UPDATE records.idempotency SET created_at = now() - interval '25 hours' WHERE key = $1",
-        key["Idempotency-Key"],
+        digest,
     )
     next_day = await service.ann("POST", PATH, {"a": 10}, headers=key)
     assert next_day.status_code == 201
     await connection.close()
+
+
+async def test_a_try_that_died_before_its_commit_leaves_the_key_free_at_once(
+    service: Service,
+) -> None:
+    """As every try of the time does when PostgreSQL restarts."""
+    key = keyed()
+    connection = await asyncpg.connect(service.database.superuser_url)
+    holding = connection.transaction()
+    await holding.start()
+    await connection.execute('LOCK TABLE data."Once" IN ACCESS EXCLUSIVE MODE')
+    trying = asyncio.create_task(service.ann("POST", PATH, {"a": 11}, headers=key))
+    ended = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND application_name LIKE 'tabularium-records:%'"
+    )
+    await until("the try waits for the table", lambda: connection.fetchval(ended))
+    assert (await trying).status_code == 503
+    await holding.rollback()
+    again = await service.ann("POST", PATH, {"a": 11}, headers=key)
+    assert again.status_code == 201
+    assert await count(service, 11) == 1
+    await connection.close()
+
+
+async def test_a_kept_answer_is_for_those_alone_who_may_still_see_the_table(
+    service: Service,
+) -> None:
+    service.issuer.know(BOB)
+    grant = "/api/tables/Once/grants/bob@example.com"
+    await service.ann("PUT", grant, {"level": "editor"})
+    key, other = keyed(), keyed()
+    inserting = {"table_name": "Once", "data": {"a": 12}}
+    for _ in range(2):
+        first = await service.bob("POST", PATH, {"a": 12}, headers=key)
+        verb = await service.bob("POST", "/api/insert-record", inserting, headers=other)
+        assert (first.status_code, verb.status_code) == (201, 201)
+    assert await count(service, 12) == 2
+    await service.ann("DELETE", grant)
+    for path, body, sent in ((PATH, {"a": 12}, key), ("/api/insert-record", inserting, other)):
+        answer = await service.bob("POST", path, body, headers=sent)
+        assert (answer.status_code, answer.json()["code"]) == (404, "table_not_found")
+
+
+async def test_a_column_is_added_once(service: Service) -> None:
+    key = keyed()
+    body = {"table_name": "Once", "column_name": "later", "column_type": "TEXT"}
+    answers = await asyncio.gather(
+        *(service.ann("POST", "/api/add-column", body, headers=key) for _ in range(4))
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.text for answer in answers}) == 1

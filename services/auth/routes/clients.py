@@ -9,6 +9,7 @@ from services.auth.dependencies import Address, SignedIn, State, not_stored
 from services.auth.domain import ClientId, MachineClient
 from services.auth.schemas import ClientAnswer, ClientCreate, ClientCreated, PlainText
 from shared.contracts.base import Page
+from shared.http.idempotency import answers_secret
 
 PATH = "/api/auth/clients"
 
@@ -37,6 +38,7 @@ async def clients_list(
     summary="Make a machine client",
     dependencies=[Depends(not_stored)],
 )
+@answers_secret
 async def clients_create(
     body: ClientCreate, caller: SignedIn, state: State, address: Address
 ) -> ClientCreated:

@@ -17,6 +17,7 @@ from services.auth.schemas import (
     TokenAnswer,
     TokenForm,
 )
+from shared.http.idempotency import not_idempotent
 
 router = APIRouter(tags=["sign-in"], dependencies=[Depends(not_stored)])
 
@@ -26,6 +27,7 @@ router = APIRouter(tags=["sign-in"], dependencies=[Depends(not_stored)])
     status_code=202,
     summary="Ask for a sign-in code by mail",
 )
+@not_idempotent("it has no caller yet; each mail has a code of its own")
 async def auth_otp_create(
     body: CodeRequest, state: State, address: Address, background: BackgroundTasks
 ) -> ChallengeAnswer:
@@ -44,6 +46,7 @@ async def auth_otp_create(
     status_code=200,
     summary="Sign in with the code out of the mail",
 )
+@not_idempotent("it has no caller yet, and answers tokens")
 async def auth_otp_verify(body: CodeAnswer, state: State, address: Address) -> Pair:
     """Give the challenge and its code, and get a pair of tokens.
 
@@ -60,6 +63,7 @@ async def auth_otp_verify(body: CodeAnswer, state: State, address: Address) -> P
     status_code=200,
     summary="OAuth token endpoint",
 )
+@not_idempotent("it has no caller yet, and answers tokens")
 async def auth_token(
     form: Annotated[TokenForm, Form()], request: Request, state: State, address: Address
 ) -> TokenAnswer:
@@ -73,6 +77,7 @@ async def auth_token(
 
 
 @router.post("/api/auth/revoke", status_code=204, summary="End a session")
+@not_idempotent("its refresh token is its proof; repeating it is harmless")
 async def auth_revoke(body: Refresh, state: State, address: Address) -> None:
     """End the session of a refresh token: all tokens made from that sign-in.
 

@@ -16,6 +16,7 @@ from shared.contracts.catalog import (
     TableEvent,
 )
 from shared.http.app import STREAMED
+from shared.http.idempotency import not_idempotent
 
 router = APIRouter(prefix="/internal/catalog", tags=["internal"])
 
@@ -65,6 +66,7 @@ async def internal_catalog_edges(catalog: Process, _peer: Peer, edge: EdgeSeen) 
     openapi_extra=_lines_of("CatalogTriple", MERGE_EXAMPLE),
     summary="Merge many triples",
 )
+@not_idempotent("a stream of peers, larger than memory; repeating it is harmless")
 async def internal_catalog_merge(
     request: Request,
     catalog: Process,
@@ -83,6 +85,7 @@ async def internal_catalog_merge(
     openapi_extra=_lines_of("ScannedTable", SCAN_EXAMPLE),
     summary="Merge a scanned database",
 )
+@not_idempotent("a stream of peers, larger than memory; repeating it is harmless")
 async def internal_catalog_scan(
     request: Request,
     catalog: Process,

@@ -28,6 +28,7 @@ from services.ingest.runs.asked import RunFilter
 from shared.contracts.base import Page, StorableText
 from shared.contracts.catalog import LARGEST_BIGINT
 from shared.contracts.ingest import ImportSummaries
+from shared.http.idempotency import not_idempotent
 
 router = APIRouter(tags=["imports"])
 internal = APIRouter(prefix="/internal", include_in_schema=False)
@@ -43,6 +44,7 @@ EXAMPLE = {"table": "Customer", "mode": "append", "on_error": "skip", "null_valu
     status_code=202,
     openapi_extra=multipart(ImportForm, example=EXAMPLE),
 )
+@not_idempotent("a multipart body differs each time; its import's row keeps the key")
 async def imports_create(
     body: Body, caller: Importer, state: State, response: Response, request_key: RequestKey
 ) -> ImportAnswer:

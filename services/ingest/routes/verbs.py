@@ -6,6 +6,7 @@ from services.ingest.dependencies import Body, Cataloguer, Importer, RequestKey,
 from services.ingest.routes.answering import accepted
 from services.ingest.routes.forms import catalog_file_request, multipart, upload_csv_request
 from services.ingest.routes.schemas import CatalogFileForm, ImportAnswer, UploadCsvForm
+from shared.http.idempotency import not_idempotent
 
 router = APIRouter(tags=["verbs"])
 
@@ -18,6 +19,7 @@ router = APIRouter(tags=["verbs"])
         UploadCsvForm, example={"table_name": "Customer", "email": "ann@example.com"}
     ),
 )
+@not_idempotent("a multipart body differs each time; its import's row keeps the key")
 async def upload_csv_action(
     body: Body, caller: Importer, state: State, response: Response, request_key: RequestKey
 ) -> ImportAnswer:
@@ -32,6 +34,7 @@ async def upload_csv_action(
     status_code=202,
     openapi_extra=multipart(CatalogFileForm, example={}),
 )
+@not_idempotent("a multipart body differs each time; its import's row keeps the key")
 async def data_file_action(
     body: Body, caller: Cataloguer, state: State, response: Response, request_key: RequestKey
 ) -> ImportAnswer:

@@ -13,12 +13,10 @@ from services.records.dependencies import (
 from services.records.face import openapi_parts as parts
 from services.records.face import raw_answers
 from services.records.schemas import DeletedAnswer, ManyAnswer, UpdatedAnswer
-from shared.http.idempotency import IdempotentRoute
 
 router = APIRouter(
     prefix="/api/tables/{table:segment}/records",
     tags=["records"],
-    route_class=IdempotentRoute,
 )
 
 OnConflict = Annotated[

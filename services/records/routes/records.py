@@ -20,12 +20,10 @@ from services.records.dependencies import (
 from services.records.face import openapi_parts as parts
 from services.records.face import raw_answers
 from services.records.schemas import RecordPage
-from shared.http.idempotency import IdempotentRoute
 
 router = APIRouter(
     prefix="/api/tables/{table:segment}/records",
     tags=["records"],
-    route_class=IdempotentRoute,
 )
 
 Fields = Annotated[str | None, Query(description="Columns to answer, separated by commas.")]

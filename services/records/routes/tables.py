@@ -18,13 +18,11 @@ from services.records.schemas import NewTable, TableAnswer, TableChange
 from services.records.types.json_schema import columns_of, description_of, schema_of
 from shared.contracts.base import Page
 from shared.errors import InvalidInputError
-from shared.http.idempotency import IdempotentRoute
 from shared.values.texts import is_storable
 
 router = APIRouter(
     prefix="/api/tables",
     tags=["tables"],
-    route_class=IdempotentRoute,
 )
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="Tables on a page.")]

@@ -27,12 +27,10 @@ from services.records.schemas import (
 )
 from services.records.types.definitions import change_adding, specs_of_fields
 from shared.errors import InvalidInputError
-from shared.http.idempotency import IdempotentRoute
 
 router = APIRouter(
     prefix="/api",
     tags=["verbs"],
-    route_class=IdempotentRoute,
 )
 
 DATA = {"name": "Ann", "email": "ann@example.com"}

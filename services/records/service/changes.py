@@ -77,6 +77,7 @@ class Changes:
                 await intend_event(tx, TableEventKind.RENAMED, table.name, new_name=plan.name)
             detail = change.model_dump(mode="json", exclude_unset=True)
             await tx.record(caller, "table.change", table.name, **detail)
+            await tx.seal()
 
 
 async def _drop_search_indexes(driver: TransactionDriver, plan: ChangePlan) -> None:

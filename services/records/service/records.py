@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from services.records import incoming
 from services.records.domain import Level, PageOfRecords, Record, Sent, Table
 from services.records.errors import RecordNotFoundError
@@ -13,15 +15,18 @@ from services.records.query.parameters import Pairs
 from services.records.repository import rows, writes
 from services.records.repository.driver import Driver
 from services.records.service.known_tables import KnownTables
+from services.records.tables import BOOKS
 from shared.contracts.auth import Caller
 from shared.store.engine import RawPool
-from shared.store.idempotency import current_claim, seal_raw
+from shared.store.idempotency import current_claim
+from shared.store.transaction import transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Records:
     """Records read in pages, and read, inserted, changed, replaced and deleted one at a time."""
 
+    engine: AsyncEngine
     pool: RawPool
     tables: KnownTables
 
@@ -148,10 +153,10 @@ class Records:
         # One statement is a transaction already; an idempotency key is sealed in the same one.
         if current_claim.get() is None:
             return await work(self.pool)
-        async with self.pool.acquire() as connection, connection.transaction():
-            record = await work(connection)
-            await seal_raw(connection)
-            return record
+        async with transaction(self.engine, BOOKS) as tx:
+            record = await work(tx.raw)
+            await tx.seal()
+        return record
 
 
 def _require_possible(table: Table, record_id: int) -> None:

@@ -167,3 +167,13 @@ async def test_the_key_can_be_changed_while_everything_runs(elsewhere: Elsewhere
             assert (body["state"], body["rows"]["loaded"]) == ("succeeded", 1), body
     answer = await elsewhere.ingest.post(f"/api/sources/{source['id']}/test")
     assert answer.json()["errors"][0]["code"] == "password_unreadable"
+
+
+async def test_a_source_is_saved_once_under_a_key(elsewhere: Elsewhere) -> None:
+    headers = elsewhere.ingest.issuer.bearer(ANN) | {"Idempotency-Key": "crm-1"}
+    post, body = elsewhere.ingest.http.post, {"name": "crm", **elsewhere.postgresql}
+    first = await post("/api/sources", json=body, headers=headers)
+    again = await post("/api/sources", json=body, headers=headers)
+    assert (first.status_code, again.status_code, again.json()) == (201, 201, first.json())
+    other = await post("/api/sources", json={**body, "password": "other"}, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
