@@ -14,8 +14,9 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+from pydantic_core import PydanticCustomError
 
-from shared.values.texts import storable
+from shared.values.texts import UnstorableTextError, storable
 
 Item = TypeVar("Item")
 
@@ -25,12 +26,19 @@ Id = Annotated[int, Field(ge=1, le=LARGEST_BIGINT)]
 """An id in a path, a query or a body: what an identity column of PostgreSQL can hold."""
 
 
+def _storable_text(text: str) -> str:
+    try:
+        return storable(text)
+    except UnstorableTextError as exc:
+        raise PydanticCustomError(exc.code.value, "{reason}", {"reason": str(exc)}) from exc
+
+
 def _storable_secret(secret: SecretStr) -> SecretStr:
-    storable(secret.get_secret_value())
+    _storable_text(secret.get_secret_value())
     return secret
 
 
-StorableText = Annotated[str, AfterValidator(storable)]
+StorableText = Annotated[str, AfterValidator(_storable_text)]
 StorableSecret = Annotated[SecretStr, AfterValidator(_storable_secret)]
 """A half of a surrogate pair could not even be hashed."""
 
@@ -63,11 +71,11 @@ def _is_free(annotation: object) -> bool:
 
 
 def _check_texts(value: object) -> None:
-    """Raise ValueError for a text in it, at whatever depth, that PostgreSQL cannot hold."""
+    """Raise PydanticCustomError for a text in it, at whatever depth, that cannot be kept."""
     if isinstance(value, str):
-        storable(value)
+        _storable_text(value)
     elif isinstance(value, SecretStr):
-        storable(value.get_secret_value())
+        _storable_secret(value)
     elif isinstance(value, Mapping):
         for name, member in value.items():
             _check_texts(name)

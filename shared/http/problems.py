@@ -15,6 +15,8 @@ from shared.contracts.problem import PROBLEM_MEDIA_TYPE, FieldError, ProblemDocu
 from shared.errors import InvalidInputError, ProblemError, TooLargeError, problem_document
 from shared.process.request_id import current_request_id
 from shared.store.away import is_away
+from shared.values.faults import FaultCode
+from shared.values.texts import UnstorableTextError
 
 log = structlog.get_logger()
 
@@ -154,6 +156,9 @@ def _field_error(error: Mapping[str, Any], *, body: object) -> FieldError:
     message = str(error["msg"])
     if code == "extra_forbidden":
         code, message = "unknown_field", "this field is not known; leave it out"
+    elif code == "string_unicode":
+        unstorable = UnstorableTextError(FaultCode.BAD_ENCODING)
+        code, message = unstorable.code, str(unstorable)
     elif code == "json_invalid":
         message = f"this is no JSON: {error['ctx']['error']} at character {where[-1]}"
         where = ["body"]

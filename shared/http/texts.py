@@ -10,9 +10,8 @@ from fastapi import Request
 
 from shared.contracts.problem import FieldError
 from shared.errors import InvalidInputError
-from shared.values.texts import is_storable, readable
+from shared.values.texts import UnstorableTextError, readable, storable
 
-CODE = "value_error"
 MESSAGE = "send UTF-8 without NUL, percent-encoded"
 
 
@@ -30,21 +29,26 @@ def check_texts(request: Request) -> None:
     # The server lets nothing but ASCII pass, and no NUL: what is odd is percent-encoded.
     if not path_params and b"%" not in query:
         return
-    fields = [
-        name
+    errors = [
+        error
         for name, value in path_params.items()
-        if isinstance(value, str) and not is_storable(value)
+        if isinstance(value, str) and (error := _error(name, value))
     ]
     if b"%" in query:
-        fields += _odd_parameters(query.decode("latin-1"))
-    if fields:
-        raise InvalidInputError(
-            f"{fields[0]}: {MESSAGE}",
-            errors=[FieldError(field=name, code=CODE, message=MESSAGE) for name in fields],
-        )
+        errors += _in_query(query.decode("latin-1"))
+    if errors:
+        raise InvalidInputError(f"{errors[0].field}: {MESSAGE}", errors=errors)
 
 
-def _odd_parameters(query: str) -> Iterator[str]:
+def _in_query(query: str) -> Iterator[FieldError]:
     for name, value in parse_qsl(query, keep_blank_values=True, errors="surrogateescape"):
-        if not (is_storable(name) and is_storable(value)):
-            yield readable(name)
+        if error := _error(name, name) or _error(name, value):
+            yield error
+
+
+def _error(name: str, text: str) -> FieldError | None:
+    try:
+        storable(text)
+    except UnstorableTextError as exc:
+        return FieldError(field=readable(name), code=exc.code, message=MESSAGE)
+    return None

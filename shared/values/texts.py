@@ -5,10 +5,20 @@ Its `text` and `jsonb` hold neither NUL nor half of a surrogate pair; JSON can s
 
 import re
 
+from shared.values.faults import FaultCode
+
 SHOWN_CHARACTERS = 80
 """Characters of a wrong name that an answer repeats."""
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+class UnstorableTextError(ValueError):
+    """A text that PostgreSQL cannot hold; `code` is that of the type table."""
+
+    def __init__(self, code: FaultCode) -> None:
+        super().__init__("NUL and lone surrogates cannot be kept; leave them out")
+        self.code = code
 
 
 def is_storable(text: str) -> bool:
@@ -17,9 +27,9 @@ def is_storable(text: str) -> bool:
 
 
 def storable(text: str) -> str:
-    """The text as it is; raises ValueError where PostgreSQL cannot hold it."""
+    """The text as it is; raises UnstorableTextError where PostgreSQL cannot hold it."""
     if not is_storable(text):
-        raise ValueError("NUL and lone surrogates cannot be kept; leave them out")
+        raise UnstorableTextError(FaultCode.NUL_BYTE if "\0" in text else FaultCode.BAD_ENCODING)
     return text
 
 

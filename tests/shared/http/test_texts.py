@@ -85,6 +85,9 @@ async def shop(module_database: Database) -> AsyncIterator[httpx2.AsyncClient]:
 def fields_of(answer: httpx2.Response) -> list[str]:
     assert answer.status_code == 422, answer.text
     assert answer.json()["code"] == "invalid_input"
+    codes = {error["code"] for error in answer.json()["errors"]}
+    assert len(codes) == 1
+    assert codes <= {"nul_byte", "bad_encoding", "json_invalid"}
     return [error["field"] for error in answer.json()["errors"]]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.values.texts import is_storable, readable, scrubbed, storable
+from shared.values.texts import UnstorableTextError, is_storable, readable, scrubbed, storable
 
 
 @pytest.mark.parametrize("text", ["", "é", "\U0001f600", "\x01", "\uffff"])
@@ -11,11 +11,12 @@ def test_what_can_be_stored_stays(text: str) -> None:
     assert storable(text) == scrubbed(text) == readable(text) == text
 
 
-@pytest.mark.parametrize("text", ["a\0b", "lone \udfff"])
-def test_what_cannot_be_stored(text: str) -> None:
+@pytest.mark.parametrize(("text", "code"), [("a\0b", "nul_byte"), ("lone \udfff", "bad_encoding")])
+def test_what_cannot_be_stored(text: str, code: str) -> None:
     assert not is_storable(text)
-    with pytest.raises(ValueError, match="NUL and lone surrogates"):
+    with pytest.raises(UnstorableTextError, match="NUL and lone surrogates") as refused:
         storable(text)
+    assert refused.value.code == code
     assert is_storable(scrubbed(text))
     assert "\N{REPLACEMENT CHARACTER}" in readable(text)
 
