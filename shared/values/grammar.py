@@ -53,8 +53,6 @@ Check = Callable[[object], Fault | None]
 class Spelling:
     """What one side takes beyond the common grammar."""
 
-    loose_uuids: bool
-    """UUIDs without some of their dashes."""
     loose_instants: bool
     """`t` and `z`, `+0000`."""
     trailing_zeros_fit: bool
@@ -62,12 +60,10 @@ class Spelling:
 
 
 API = Spelling(
-    loose_uuids=True,
     loose_instants=True,
     trailing_zeros_fit=True,
 )
 FILES = Spelling(
-    loose_uuids=False,
     loose_instants=False,
     trailing_zeros_fit=False,
 )
@@ -85,8 +81,8 @@ _AFTER_DATE = re.compile(r"(?:[T ]" + _CLOCK + r"(Z|[+-][0-9]{2}(?::[0-9]{2})?)?
 _AFTER_DATE_LOOSE = re.compile(
     r"(?:[Tt ]" + _CLOCK + r"([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?", re.ASCII
 )
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
-_UUID_LOOSE = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}", re.ASCII)
+_HEX = "[0-9a-fA-F]"
+_UUID = re.compile(rf"({{)?{_HEX}{{8}}-?(?:{_HEX}{{4}}-?){{3}}{_HEX}{{12}}(?(1)}})", re.ASCII)
 _BYTEA = re.compile(r"\\x(?:[0-9a-fA-F]{2})*", re.ASCII)
 _FLOAT_WORDS = {"nan": math.nan, "infinity": math.inf, "-infinity": -math.inf}
 
@@ -120,7 +116,7 @@ def reader_of(  # noqa: C901, PLR0911 - one case per type is the clearest
         case TypeName.INTERVAL:
             return _interval
         case TypeName.UUID:
-            return partial(_uuid, spelling=spelling)
+            return _uuid
         case TypeName.JSON:
             return _json
         case TypeName.BYTEA:
@@ -320,9 +316,10 @@ def _interval(text: str) -> Interval | Fault:
     return length if length.fits else Fault(Cause.BOUNDS)
 
 
-def _uuid(text: str, *, spelling: Spelling) -> bytes | Fault:
-    pattern = _UUID_LOOSE if spelling.loose_uuids else _UUID
-    return bytes.fromhex(text.replace("-", "")) if pattern.fullmatch(text) else _SHAPE
+def _uuid(text: str) -> bytes | Fault:
+    if not _UUID.fullmatch(text):
+        return _SHAPE
+    return bytes.fromhex(text.strip("{}").replace("-", ""))
 
 
 def _bytea(text: str) -> bytes | Fault:

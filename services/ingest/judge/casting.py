@@ -32,6 +32,8 @@ _MINUTES = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _SECONDS = r":[0-5][0-9](?:\.[0-9]{1,6})?"
 _ZONE = "(?:Z|[+-](?:0[0-9]|1[0-5])(?::[0-5][0-9])?)"
 _UUID = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+_UUID_DIGITS = "[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}"
+_ANY_UUID = rf"^(?:{_UUID_DIGITS}|\{{{_UUID_DIGITS}\}})$"
 _BYTEA = r"^\\x(?:[0-9a-fA-F]{2})*$"
 _SPELLINGS = (str.lower, str.upper, str.capitalize)
 _TRUE = sorted({spell(word) for word in TRUE_WORDS for spell in _SPELLINGS})
@@ -254,6 +256,9 @@ def _second_try(left: pl.Series, rules: TextRules) -> pl.Series:
     if timestamps and rules.dates.pattern is None:
         zoned = rules.type.name is TypeName.TIMESTAMPTZ
         cast = pl.coalesce(cast, _any_timestamp(pl.col("cell"), zoned=zoned))
+    elif rules.type.name is TypeName.UUID:
+        digits = pl.col("cell").str.replace_all("[{}-]", "").str.decode("hex", strict=False)
+        cast = pl.when(pl.col("cell").str.contains(_ANY_UUID)).then(digits)
     elif rules.type.name in FLOAT_TYPES:
         cast = _float(pl.col("cell"), dtype_of(rules.type), long_zeros=True)
     elif rules.type.name is TypeName.TIME:

@@ -112,7 +112,7 @@ _SHAPES = {
     TypeName.TIMESTAMP: "a timestamp ({dates} HH:MM[:SS[.ffffff]])",
     TypeName.TIMESTAMPTZ: "a timestamp ({dates} HH:MM[:SS[.ffffff]])",
     TypeName.INTERVAL: "an interval (an ISO 8601 duration such as P1DT2H, or HH:MM[:SS])",
-    TypeName.UUID: "a UUID (8-4-4-4-12 hexadecimal digits)",
+    TypeName.UUID: "a UUID (32 hexadecimal digits, as 8-4-4-4-12)",
     TypeName.JSON: "valid JSON",
     TypeName.BYTEA: r"bytes (\x and pairs of hexadecimal digits)",
 }

@@ -69,9 +69,10 @@ def typed(text: str, kind: str, numbers: list[int]) -> Any:  # noqa: C901, PLR09
         case "INTERVAL":
             return duration(text)
         case "UUID":
-            if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text.lower()):
+            inside = text[1:-1] if text[:1] + text[-1:] == "{}" else text
+            if not re.fullmatch(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", inside.lower()):
                 raise Refused("type_mismatch")
-            return uuid.UUID(text)
+            return uuid.UUID(inside)
         case "JSON":
             try:
                 return canonical_json(text)

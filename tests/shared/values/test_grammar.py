@@ -47,6 +47,19 @@ TABLE: list[tuple[str, str, Any]] = [
     ("INTERVAL", f"PT{'9' * 50}S", RANGE),
     ("INTERVAL", f"{'9' * 40} days", RANGE),
     *(
+        ("UUID", text, bytes.fromhex("6ba7b8109dad11d180b400c04fd430c8"))
+        for text in (
+            "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+            "6BA7B8109DAD11D180B400C04FD430C8",
+            "{6ba7b810-9dad-11d1-80b4-00c04fd430c8}",
+            "6ba7b8109dad-11d1-80b4-00c04fd430c8",
+        )
+    ),
+    ("UUID", "{6ba7b810-9dad-11d1-80b4-00c04fd430c8", MISMATCH),
+    ("UUID", "6ba7b810-9dad-11d1-80b4-00c04fd430c8}", MISMATCH),
+    ("UUID", "6ba7b810--9dad-11d1-80b4-00c04fd430c8", MISMATCH),
+    ("UUID", "6ba7-b810-9dad-11d1-80b4-00c04fd430c8", MISMATCH),
+    *(
         ("INTERVAL", text, MISMATCH)
         for text in (
             *("", "P", "PT", "P1", "1", "1 day 1 day", "1 hour 02:00", "day", "1 fortnight"),
