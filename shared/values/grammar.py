@@ -34,7 +34,8 @@ from shared.values.types import (
 class Digits(NamedTuple):
     """A decimal number: (-1)^`minus` * `digits` * 10^`exponent`.
 
-    No leading zeros, so zero has no digits; the exponent is that of the text as it was written.
+    No leading zeros, so zero has no digits. The exponent is that of the text as it was written, but
+    zeros behind the digits that a NUMERIC(p,s) holds are gone.
     """
 
     minus: bool
@@ -55,17 +56,13 @@ class Spelling:
 
     loose_instants: bool
     """`t` and `z`, `+0000`."""
-    trailing_zeros_fit: bool
-    """`1.500` fits NUMERIC(5,2)."""
 
 
 API = Spelling(
     loose_instants=True,
-    trailing_zeros_fit=True,
 )
 FILES = Spelling(
     loose_instants=False,
-    trailing_zeros_fit=False,
 )
 ISO = DateFormat()
 
@@ -73,7 +70,7 @@ _POWER_LIMIT = 10**9
 _OFFSET_LIMIT_HOURS = 15
 _SHAPE = Fault(Cause.SHAPE)
 
-_INTEGER = re.compile(r"([+-]?)0*([0-9]+)", re.ASCII)
+_INTEGER = re.compile(r"([+-]?)0*([0-9]+)(?:\.0+)?", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _CLOCK = r"([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,6}))?)?"
 _TIME = re.compile(_CLOCK, re.ASCII)
@@ -97,7 +94,7 @@ def reader_of(  # noqa: C901, PLR0911 - one case per type is the clearest
         case TypeName.SMALLINT | TypeName.INTEGER | TypeName.BIGINT:
             return partial(_integer, bound=1 << INTEGER_BITS[kind.name])
         case TypeName.NUMERIC:
-            return partial(_numeric, kind=kind, spelling=spelling)
+            return partial(_numeric, kind=kind)
         case TypeName.REAL | TypeName.DOUBLE:
             return partial(_float, single=kind.name is TypeName.REAL)
         case TypeName.BOOLEAN:
@@ -200,24 +197,19 @@ def _integer(text: str, *, bound: int) -> int | Fault:
     return value if -bound <= value < bound else Fault(Cause.BOUNDS)
 
 
-def _numeric(text: str, *, kind: ColumnType, spelling: Spelling) -> Digits | Fault:
+def _numeric(text: str, *, kind: ColumnType) -> Digits | Fault:
     if not _NUMBER.fullmatch(text):
         return _SHAPE
     number = decimal_digits(text)
     _, digits, exponent = number
-    whole = len(digits) + exponent if digits else 0
-    decimals = -exponent
-    if spelling.trailing_zeros_fit:
-        decimals -= len(digits) - len(digits.rstrip("0")) if digits else decimals
-    limits = NUMERIC_WHOLE_LIMIT, NUMERIC_SCALE_LIMIT
-    if kind.precision is not None:
-        scale = kind.scale or 0
-        limits = kind.precision - scale, scale
-    if whole > limits[0]:
-        return Fault(Cause.WHOLE_DIGITS, limits[0])
-    if decimals > limits[1]:
-        return Fault(Cause.FRACTION_DIGITS, limits[1])
-    return number
+    scale = NUMERIC_SCALE_LIMIT if kind.precision is None else kind.scale or 0
+    most = NUMERIC_WHOLE_LIMIT if kind.precision is None else kind.precision - scale
+    if digits and len(digits) + exponent > most:
+        return Fault(Cause.WHOLE_DIGITS, most)
+    beyond = -exponent - scale
+    if beyond > 0 and (digits[-beyond:].strip("0") or -exponent > NUMERIC_SCALE_LIMIT):
+        return Fault(Cause.FRACTION_DIGITS, scale)
+    return number._replace(digits=digits[:-beyond], exponent=-scale) if beyond > 0 else number
 
 
 def decimal_digits(text: str) -> Digits:

@@ -6,7 +6,7 @@ Whoever hands a checked text on to PostgreSQL, instead of the value it is, hands
 from collections.abc import Callable
 
 from shared.values.intervals import read_duration
-from shared.values.types import ColumnType, TypeName
+from shared.values.types import INTEGER_TYPES, ColumnType, TypeName
 
 Respell = Callable[[str], str]
 """A text that fits its column to the same value in PostgreSQL's words, mostly as it is."""
@@ -25,4 +25,12 @@ def _interval(text: str) -> str:
     return text if length is None else length.duration()
 
 
-_RESPELLINGS: dict[TypeName, Respell] = {TypeName.INTERVAL: _interval}
+def _integer(text: str) -> str:
+    """A decimal part of zeros is none."""
+    return text.partition(".")[0]
+
+
+_RESPELLINGS: dict[TypeName, Respell] = {
+    TypeName.INTERVAL: _interval,
+    **dict.fromkeys(INTEGER_TYPES, _integer),
+}

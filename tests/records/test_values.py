@@ -7,6 +7,8 @@ import pytest
 from tests.records.conftest import Service, new_name
 
 RESPELLED: list[tuple[str, str, Any]] = [
+    ("INTEGER", "-3.00", -3),
+    ("BIGINT", "9223372036854775807.0", 9223372036854775807),
     ("INTERVAL", "-P1DT2H", "P-1DT-2H"),
     ("INTERVAL", "+P1M", "P1M"),
     ("INTERVAL", "-PT0.5S", "PT-0.5S"),

@@ -17,6 +17,7 @@ from shared.values.dates import DateFormat
 from shared.values.types import (
     FALSE_WORDS,
     FLOAT_TYPES,
+    INTEGER_TYPES,
     TEXT_TYPES,
     TRUE_WORDS,
     ColumnType,
@@ -191,7 +192,7 @@ def _numeric(column: pl.Expr, column_type: ColumnType, dtype: pl.DataType) -> pl
     scale = column_type.scale or 0
     before = column_type.precision - scale
     whole = f"[0-9]{{1,{before}}}" if before else "0"
-    fraction = rf"(?:\.[0-9]{{0,{scale}}})?" if scale else r"\.?"
+    fraction = rf"(?:\.[0-9]{{0,{scale}}}0*)?"
     shape = f"^[+-]?{whole}{fraction}$"
     return pl.when(column.str.contains(shape)).then(column.cast(dtype, strict=False))
 
@@ -259,6 +260,9 @@ def _second_try(left: pl.Series, rules: TextRules) -> pl.Series:
     elif rules.type.name is TypeName.UUID:
         digits = pl.col("cell").str.replace_all("[{}-]", "").str.decode("hex", strict=False)
         cast = pl.when(pl.col("cell").str.contains(_ANY_UUID)).then(digits)
+    elif rules.type.name in INTEGER_TYPES:
+        whole = pl.col("cell").str.replace(r"\.0+$", "")
+        cast = whole.cast(dtype_of(rules.type), strict=False)
     elif rules.type.name in FLOAT_TYPES:
         cast = _float(pl.col("cell"), dtype_of(rules.type), long_zeros=True)
     elif rules.type.name is TypeName.TIME:

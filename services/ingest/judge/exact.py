@@ -90,15 +90,6 @@ def _beyond(kind: ColumnType, _limit: int | None, _text: str) -> str:
     return f"is outside {kind.name.value} ({-bound} to {bound - 1})"
 
 
-def _too_many_digits(where: str) -> Callable[[ColumnType, int | None, str], str]:
-    def words(kind: ColumnType, limit: int | None, _text: str) -> str:
-        if kind.precision is None:
-            return "has more digits than NUMERIC can hold"
-        return f"has more than {limit} digits {where} the point"
-
-    return words
-
-
 _SHAPES = {
     TypeName.SMALLINT: "a whole number",
     TypeName.INTEGER: "a whole number",
@@ -119,8 +110,8 @@ _SHAPES = {
 _SENTENCES: dict[Cause, Callable[[ColumnType, int | None, str], str]] = {
     Cause.ZONE: lambda *_: "is not a TIMESTAMP: it has a time zone",
     Cause.BOUNDS: _beyond,
-    Cause.WHOLE_DIGITS: _too_many_digits("before"),
-    Cause.FRACTION_DIGITS: _too_many_digits("after"),
+    Cause.WHOLE_DIGITS: lambda _, limit, __: f"has more than {limit} digits before the point",
+    Cause.FRACTION_DIGITS: lambda _, limit, __: f"has more than {limit} digits after the point",
     Cause.DAY: lambda *_: "is no day of the calendar",
     Cause.CLOCK: lambda *_: "is no time of the day",
     Cause.OFFSET: lambda *_: "has a time zone that does not exist",

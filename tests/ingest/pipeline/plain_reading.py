@@ -109,6 +109,9 @@ def plain_number(text: str) -> str:
 
 
 def whole(text: str, bound: int) -> int:
+    text, point, fraction = text.partition(".")
+    if point and set(fraction) != {"0"}:
+        raise Refused("type_mismatch")
     digits = text[1:] if text[:1] in ("+", "-") else text
     if not digits or not set(digits) <= DIGITS:
         raise Refused("type_mismatch")
@@ -129,7 +132,9 @@ def numeric(text: str, numbers: list[int]) -> Decimal:
     assert isinstance(exponent, int)
     before = len(str(abs(int(value)))) if abs(value) >= 1 else 0
     after = max(0, -exponent)
-    if numbers and (before > numbers[0] - numbers[1] or after > numbers[1]):
+    if numbers and before > numbers[0] - numbers[1]:
+        raise Refused("out_of_range")
+    if numbers and value != round(value, numbers[1]):
         raise Refused("out_of_range")
     if before > 131_072 or after > 16_383:
         raise Refused("out_of_range")

@@ -6,13 +6,33 @@ from typing import Any
 import pytest
 
 from shared.values.faults import Fault
-from shared.values.grammar import fits, read
+from shared.values.grammar import Digits, fits, read
 from shared.values.intervals import Interval
 from shared.values.names import of_api
 
 MISMATCH, RANGE = CODES = ("type_mismatch", "out_of_range")
 
 TABLE: list[tuple[str, str, Any]] = [
+    ("INTEGER", "3.0", 3),
+    ("INTEGER", "-007.000", -7),
+    ("SMALLINT", "32768.0", RANGE),
+    ("BIGINT", "-9223372036854775808", -(2**63)),
+    ("BIGINT", "9" * 5000, RANGE),
+    *(("INTEGER", text, MISMATCH) for text in ("3.", ".0", "3.5", "1e2", "1_000", "1,000", "")),
+    ("NUMERIC(5,2)", "1.500", Digits(minus=False, digits="150", exponent=-2)),
+    ("NUMERIC(5,2)", "-123.45000", Digits(minus=True, digits="12345", exponent=-2)),
+    ("NUMERIC(5,2)", "0.0000", Digits(minus=False, digits="", exponent=-2)),
+    ("NUMERIC(5,2)", "1.505", RANGE),
+    ("NUMERIC(5,2)", "1000", RANGE),
+    ("NUMERIC(5,2)", "1e2", Digits(minus=False, digits="1", exponent=2)),
+    ("NUMERIC(4,0)", "12.0", Digits(minus=False, digits="12", exponent=0)),
+    ("NUMERIC", "1.500", Digits(minus=False, digits="1500", exponent=-3)),
+    ("NUMERIC", "1e131071", Digits(minus=False, digits="1", exponent=131071)),
+    ("NUMERIC", "1e131072", RANGE),
+    ("NUMERIC", "1e-16384", RANGE),
+    ("NUMERIC(5,2)", "0e-16384", RANGE),
+    ("NUMERIC", "1e99999999999999999999", RANGE),
+    ("NUMERIC", "NaN", MISMATCH),
     ("REAL", "nan", math.nan),
     ("DOUBLE PRECISION", "NaN", math.nan),
     ("DOUBLE PRECISION", "infinity", math.inf),
