@@ -94,20 +94,20 @@ class DateFormat:
     def match(self, text: str) -> DateFound | None:
         """The date at the start of a text, or None when nothing there has the shape of one."""
         if self.pattern is not None and (found := self._compiled.match(text)):
-            return DateFound(_day_of(found.groupdict()), found.end())
+            return DateFound(_day_of_parts(found.groupdict()), found.end())
         if found := _ISO.match(text):
-            return DateFound(_day(int(found[1]), int(found[2]), int(found[3])), found.end())
+            return DateFound(day_of(int(found[1]), int(found[2]), int(found[3])), found.end())
         return None
 
 
-def _day_of(parts: dict[str, str]) -> date | None:
+def _day_of_parts(parts: dict[str, str]) -> date | None:
     if "Y" in parts:
         year = int(parts["Y"])
     else:  # POSIX: 69 to 99 are the twentieth century
         year = int(parts["y"]) + (1900 if int(parts["y"]) >= _PIVOT_YEAR else 2000)
     name = (parts.get("b") or parts.get("B") or "").lower()
     month = int(parts["m"]) if "m" in parts else _month(name, whole="B" in parts)
-    return _day(year, month, int(parts["d"])) if month else None
+    return day_of(year, month, int(parts["d"])) if month else None
 
 
 def _month(name: str, *, whole: bool) -> int:
@@ -115,7 +115,8 @@ def _month(name: str, *, whole: bool) -> int:
     return names.index(name) + 1 if name in names else 0
 
 
-def _day(year: int, month: int, day: int) -> date | None:
+def day_of(year: int, month: int, day: int) -> date | None:
+    """The day; None where the calendar has no such day."""
     try:
         return date(year, month, day)
     except ValueError:

@@ -10,12 +10,12 @@ import math
 import re
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
+from enum import Enum
 from functools import partial
 from typing import NamedTuple, NoReturn, TypeAlias
 
-from shared.values.dates import DateFormat
+from shared.values.dates import DateFormat, day_of
 from shared.values.faults import Cause, Fault
 from shared.values.intervals import Interval, read_duration, read_words
 from shared.values.numbers import Number, read_json
@@ -43,27 +43,22 @@ class Digits(NamedTuple):
     exponent: int
 
 
-Value: TypeAlias = int | float | Digits | bool | str | bytes | date | time | datetime | Interval
+class Infinity(Enum):
+    """Timestamps before and after all others."""
+
+    EARLIEST = "-infinity"
+    LATEST = "infinity"
+
+
+Value: TypeAlias = (
+    int | float | Digits | bool | str | bytes | date | time | datetime | Infinity | Interval
+)
 """NUMERIC is Digits, UUID and BYTEA are bytes, JSON is its text, both kinds of timestamps are
 a datetime without a zone: the wall clock's, and the instant in UTC."""
 Reader = Callable[[str], Value | Fault]
 Check = Callable[[object], Fault | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Spelling:
-    """What one side takes beyond the common grammar."""
-
-    loose_instants: bool
-    """`t` and `z`, `+0000`."""
-
-
-API = Spelling(
-    loose_instants=True,
-)
-FILES = Spelling(
-    loose_instants=False,
-)
 ISO = DateFormat()
 
 _POWER_LIMIT = 10**9
@@ -72,12 +67,17 @@ _SHAPE = Fault(Cause.SHAPE)
 
 _INTEGER = re.compile(r"([+-]?)0*([0-9]+)(?:\.0+)?", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
-_CLOCK = r"([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,6}))?)?"
+_FRACTION = r"(?:\.([0-9]{1,6})0*)?"
+_CLOCK = rf"([0-9]{{2}}):([0-9]{{2}})(?::([0-9]{{2}}){_FRACTION})?"
+_ZONE = r"(?: ?(Z|z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?|[+-]00:?00 UTC))?"
 _TIME = re.compile(_CLOCK, re.ASCII)
-_AFTER_DATE = re.compile(r"(?:[T ]" + _CLOCK + r"(Z|[+-][0-9]{2}(?::[0-9]{2})?)?)?", re.ASCII)
-_AFTER_DATE_LOOSE = re.compile(
-    r"(?:[Tt ]" + _CLOCK + r"([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?", re.ASCII
+_AFTER_DATE = re.compile(rf"(?:[Tt ]{_CLOCK}{_ZONE})?", re.ASCII)
+_BASIC = re.compile(
+    rf"([0-9]{{4}})([0-9]{{2}})([0-9]{{2}})[Tt]([0-9]{{2}})([0-9]{{2}})(?:([0-9]{{2}}){_FRACTION})?{_ZONE}",
+    re.ASCII,
 )
+"""ISO 8601's basic format."""
+_INFINITIES = {"infinity": Infinity.LATEST, "-infinity": Infinity.EARLIEST}
 _HEX = "[0-9a-fA-F]"
 _UUID = re.compile(rf"({{)?{_HEX}{{8}}-?(?:{_HEX}{{4}}-?){{3}}{_HEX}{{12}}(?(1)}})", re.ASCII)
 _BYTEA = re.compile(r"\\x(?:[0-9a-fA-F]{2})*", re.ASCII)
@@ -85,7 +85,7 @@ _FLOAT_WORDS = {"nan": math.nan, "infinity": math.inf, "-infinity": -math.inf}
 
 
 def reader_of(  # noqa: C901, PLR0911 - one case per type is the clearest
-    kind: ColumnType, *, spelling: Spelling = FILES, dates: DateFormat = ISO
+    kind: ColumnType, *, dates: DateFormat = ISO
 ) -> Reader:
     """The reader of one column: `read` without looking its type up for every cell."""
     match kind.name:
@@ -107,7 +107,6 @@ def reader_of(  # noqa: C901, PLR0911 - one case per type is the clearest
             return partial(
                 _timestamp,
                 zoned=kind.name is TypeName.TIMESTAMPTZ,
-                spelling=spelling,
                 dates=dates,
             )
         case TypeName.INTERVAL:
@@ -120,18 +119,16 @@ def reader_of(  # noqa: C901, PLR0911 - one case per type is the clearest
             return _bytea
 
 
-def read(
-    kind: ColumnType, text: str, *, spelling: Spelling = FILES, dates: DateFormat = ISO
-) -> Value | Fault:
+def read(kind: ColumnType, text: str, *, dates: DateFormat = ISO) -> Value | Fault:
     """The value that a text is, or why it is none."""
-    return reader_of(kind, spelling=spelling, dates=dates)(text)
+    return reader_of(kind, dates=dates)(text)
 
 
-def check_of(kind: ColumnType, *, spelling: Spelling = API) -> Check:
+def check_of(kind: ColumnType) -> Check:
     """The check of one column: `fits` without looking its type up for every value."""
     if kind.name is TypeName.JSON:
         return _json_value
-    reader = reader_of(kind, spelling=spelling)
+    reader = reader_of(kind)
     if kind.name is TypeName.BOOLEAN:
         return lambda value: None if isinstance(value, bool) else _as_text(value, reader)
     if kind.name in _NUMBERS_FIT:
@@ -139,12 +136,12 @@ def check_of(kind: ColumnType, *, spelling: Spelling = API) -> Check:
     return lambda value: _SHAPE if isinstance(value, Number) else _as_text(value, reader)
 
 
-def fits(kind: ColumnType, value: object, *, spelling: Spelling = API) -> Fault | None:
+def fits(kind: ColumnType, value: object) -> Fault | None:
     """Why a JSON value (str, Number, bool, list or dict) does not fit; None where it does.
 
     The value is looked at, never converted.
     """
-    return check_of(kind, spelling=spelling)(value)
+    return check_of(kind)(value)
 
 
 _NUMBERS_FIT = frozenset(
@@ -246,9 +243,19 @@ def _boolean(text: str) -> bool | Fault:
 
 def _date(text: str, *, dates: DateFormat) -> date | Fault:
     match = dates.match(text)
-    if match is None or match.end != len(text):
+    if match is None:
         return _SHAPE
+    if match.end != len(text):
+        after = _AFTER_DATE.fullmatch(text, match.end)
+        if after is None or not _is_midnight(*after.groups()):
+            return _SHAPE
     return Fault(Cause.DAY) if match.day is None else match.day
+
+
+def _is_midnight(*parts: str | None) -> bool:
+    """Whether a time is the beginning of the very day before it: then it says nothing."""
+    *clock, zone = parts
+    return not any(map(int, filter(None, clock))) and (not zone or _offset(zone) == UTC)
 
 
 def _time(text: str) -> time | Fault:
@@ -264,33 +271,40 @@ def _clock(hour: str, minute: str, second: str | None, fraction: str | None) -> 
 
 
 def _timestamp(  # noqa: PLR0911 - one per cause
-    text: str, *, zoned: bool, spelling: Spelling, dates: DateFormat
-) -> datetime | Fault:
-    day = dates.match(text)
-    after = _AFTER_DATE_LOOSE if spelling.loose_instants else _AFTER_DATE
-    rest = after.fullmatch(text, day.end) if day is not None else None
-    if day is None or rest is None:
-        return _SHAPE
-    hour, minute, second, fraction, zone = rest.groups()
+    text: str, *, zoned: bool, dates: DateFormat
+) -> datetime | Infinity | Fault:
+    match = dates.match(text)
+    if match is not None:
+        day = match.day
+        after = _AFTER_DATE.fullmatch(text, match.end)
+        parts = None if after is None else after.groups()
+    else:
+        basic = _BASIC.fullmatch(text)
+        day = None if basic is None else day_of(*map(int, basic.groups()[:3]))
+        parts = None if basic is None else basic.groups()[3:]
+    if parts is None:
+        return _INFINITIES.get(text.lower(), _SHAPE)
+    *clock_parts, zone = parts
     if zone and not zoned:
         return Fault(Cause.ZONE)
-    if day.day is None:
+    if day is None:
         return Fault(Cause.DAY)
-    clock = _clock(hour, minute, second, fraction) if hour else time()
+    clock = _clock(*clock_parts) if clock_parts[0] else time()
     if isinstance(clock, Fault):
         return clock
     offset = _offset(zone) if zone else UTC
     if offset is None:
         return Fault(Cause.OFFSET)
     try:
-        instant = datetime.combine(day.day, clock, offset).astimezone(UTC)
+        instant = datetime.combine(day, clock, offset).astimezone(UTC)
     except OverflowError:
         return Fault(Cause.YEARS)
     return instant.replace(tzinfo=None)
 
 
 def _offset(zone: str) -> timezone | None:
-    if zone in "Zz":
+    zone = zone.removesuffix("UTC").rstrip()
+    if zone in ("", "Z", "z"):
         return UTC
     hours, minutes = int(zone[1:3]), int(zone[3:].lstrip(":") or 0)
     if hours > _OFFSET_LIMIT_HOURS or minutes > 59:

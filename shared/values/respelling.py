@@ -30,7 +30,19 @@ def _integer(text: str) -> str:
     return text.partition(".")[0]
 
 
+def _date(text: str) -> str:
+    """A time behind it is midnight."""
+    return text[:10]
+
+
+def _instant(text: str) -> str:
+    """Go writes a zone twice, `+0000 UTC`."""
+    return text.removesuffix(" UTC") if text.endswith("0 UTC") else text
+
+
 _RESPELLINGS: dict[TypeName, Respell] = {
+    TypeName.DATE: _date,
+    TypeName.TIMESTAMPTZ: _instant,
     TypeName.INTERVAL: _interval,
     **dict.fromkeys(INTEGER_TYPES, _integer),
 }

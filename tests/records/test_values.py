@@ -1,7 +1,9 @@
 """Values that are written in one of the ways that the type table allows, through every door."""
 
+import io
 from typing import Any
 
+import polars as pl
 import pytest
 
 from tests.records.conftest import Service, new_name
@@ -9,6 +11,8 @@ from tests.records.conftest import Service, new_name
 RESPELLED: list[tuple[str, str, Any]] = [
     ("INTEGER", "-3.00", -3),
     ("BIGINT", "9223372036854775807.0", 9223372036854775807),
+    ("DATE", "2024-01-05 00:00:00 +0000 UTC", "2024-01-05"),
+    ("TIMESTAMPTZ", "2024-01-05 10:11:12.5 +0000 UTC", "2024-01-05T10:11:12.5+00:00"),
     ("INTERVAL", "-P1DT2H", "P-1DT-2H"),
     ("INTERVAL", "+P1M", "P1M"),
     ("INTERVAL", "-PT0.5S", "PT-0.5S"),
@@ -47,3 +51,23 @@ async def test_a_spelling_that_postgresql_does_not_read(
     ]  # fmt: skip
     verb = {"table_name": name, "data": {"key": "four", "a": text}}
     assert (await service.ann("POST", "/api/insert-record", verb)).json()["a"] == value
+
+
+async def test_timestamps_without_end(service: Service) -> None:
+    name = new_name()
+    path = f"/api/tables/{name}"
+    await service.ann.table(name, "a TIMESTAMPTZ", "b TIMESTAMP")
+    await service.ann.insert(
+        name,
+        {"a": "Infinity", "b": "-infinity"},
+        {"a": "2024-01-05t10:11z", "b": "20240105T101112"},
+    )
+    listed = (await service.ann("GET", f"{path}/records", params={"sort": "-a"})).json()["items"]
+    assert [(row["a"], row["b"]) for row in listed] == [
+        ("infinity", "-infinity"),
+        ("2024-01-05T10:11:00+00:00", "2024-01-05T10:11:12"),
+    ]
+    exported = await service.ann("GET", f"{path}/export", params={"format": "parquet"})
+    frame = pl.read_parquet(io.BytesIO(exported.content)).sort("a")
+    assert frame["a"].cast(pl.Int64).to_list() == [1_704_449_460_000_000, 2**63 - 1]
+    assert frame["b"].cast(pl.Int64).to_list() == [1_704_449_472_000_000, -(2**63)]

@@ -19,6 +19,7 @@ from shared.values.types import (
     FLOAT_TYPES,
     INTEGER_TYPES,
     TEXT_TYPES,
+    TIMESTAMP_TYPES,
     TRUE_WORDS,
     ColumnType,
     TypeName,
@@ -30,8 +31,10 @@ _DAY = (
     "-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
 )
 _MINUTES = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
-_SECONDS = r":[0-5][0-9](?:\.[0-9]{1,6})?"
-_ZONE = "(?:Z|[+-](?:0[0-9]|1[0-5])(?::[0-5][0-9])?)"
+_SECONDS = r":[0-5][0-9](?:\.[0-9]{1,6}0*)?"
+_UTC = "(?:Z|z|UTC|[+-]00(?::?00)?(?: UTC)?)"
+_ZONE = f"(?: ?(?:{_UTC}|[+-](?:0[0-9]|1[0-5])(?::?[0-5][0-9])?))"
+_MIDNIGHT = rf"[Tt ]00:00(?::00(?:\.0+)?)?(?: ?{_UTC})?$"
 _UUID = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 _UUID_DIGITS = "[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}"
 _ANY_UUID = rf"^(?:{_UUID_DIGITS}|\{{{_UUID_DIGITS}\}})$"
@@ -40,8 +43,13 @@ _SPELLINGS = (str.lower, str.upper, str.capitalize)
 _TRUE = sorted({spell(word) for word in TRUE_WORDS for spell in _SPELLINGS})
 _FALSE = sorted({spell(word) for word in FALSE_WORDS for spell in _SPELLINGS})
 _TIMESTAMP = re.compile(
-    rf".{{10}}([T ]){_MINUTES}(:[0-5][0-9](?:\.([0-9]{{1,6}}))?)?({_ZONE})?", re.ASCII
+    rf".{{10}}([Tt ]){_MINUTES}(:[0-5][0-9](?:\.([0-9]{{1,6}}))?)?({_ZONE})?", re.ASCII
 )
+_BASIC = (
+    (r"^([0-9]{4})([0-9]{2})([0-9]{2})[Tt]([0-9]{2})([0-9]{2})([0-9]{2})", "$1-$2-$3T$4:$5:$6"),
+    (r"^([0-9]{4})([0-9]{2})([0-9]{2})[Tt]([0-9]{2})([0-9]{2})", "$1-$2-$3T$4:$5"),
+)
+"""ISO 8601's basic format, with and without seconds, and the extended one."""
 _FRACTIONS = (0, 3, 6)
 """Digits that polars has a format for."""
 _COMPARED_WORDS = 8
@@ -129,7 +137,9 @@ def _read_singly(
             rows.append(row)
             values.append(found)
     if rows:
-        cast = cast.scatter(rows, pl.Series(values, dtype=dtype_of(rules.type)))
+        instants = rules.type.name in TIMESTAMP_TYPES
+        read = pl.Series(values, dtype=pl.Int64() if instants else dtype_of(rules.type))
+        cast = cast.scatter(rows, read.cast(dtype_of(rules.type)))
     return cast, faults
 
 
@@ -226,11 +236,11 @@ def _timestamp(column: pl.Expr, rules: TextRules, like: str) -> pl.Expr:
     # The cache of polars makes distinct texts seven times as slow as none.
     instant = column.str.to_datetime(written + zone, strict=False, time_unit="us", cache=False)
     taken = column.str.contains(shape)
-    if zone[1:].strip("0:"):  # an offset: it can lead out of the first and the last year
-        hours, _, minutes = zone[1:].partition(":")
-        east = pl.duration(hours=int(hours), minutes=int(minutes or 0))
+    digits = "".join(filter(str.isdecimal, zone))
+    if digits.strip("0"):  # an offset: it can lead out of the first and the last year
+        east = pl.duration(hours=int(digits[:2]), minutes=int(digits[2:] or 0))
         taken &= instant.dt.year().is_between(2, 9998)
-        instant = instant + east if zone.startswith("-") else instant - east
+        instant = instant + east if "-" in zone else instant - east
     return pl.when(taken).then(instant)
 
 
@@ -251,10 +261,14 @@ def _timestamp_parts(like: str, column_type: ColumnType) -> tuple[str, bool, int
 
 def _second_try(left: pl.Series, rules: TextRules) -> pl.Series:
     """The same casts on trimmed cells, and the rarer forms of times."""
+    if rules.type.name is TypeName.DATE:
+        left = left.str.replace(_MIDNIGHT, "")
+    elif rules.type.name in TIMESTAMP_TYPES and rules.dates.pattern is None:
+        for basic, extended in _BASIC:
+            left = left.str.replace(basic, extended)
     frame = left.alias("cell").to_frame()
     cast = _cast(pl.col("cell"), rules, _first(left))
-    timestamps = rules.type.name in (TypeName.TIMESTAMP, TypeName.TIMESTAMPTZ)
-    if timestamps and rules.dates.pattern is None:
+    if rules.type.name in TIMESTAMP_TYPES and rules.dates.pattern is None:
         zoned = rules.type.name is TypeName.TIMESTAMPTZ
         cast = pl.coalesce(cast, _any_timestamp(pl.col("cell"), zoned=zoned))
     elif rules.type.name is TypeName.UUID:
@@ -278,15 +292,15 @@ def _any_timestamp(column: pl.Expr, *, zoned: bool) -> pl.Expr:
     The first and the last year are left to the exact reader: a zone can lead out of them.
     """
     zone = f"{_ZONE}?" if zoned else ""
-    shape = f"^{_DAY}(?:[T ]{_MINUTES}(?:{_SECONDS})?{zone})?$"
+    shape = f"^{_DAY}(?:[Tt ]{_MINUTES}(?:{_SECONDS})?{zone})?$"
     day = column.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False, cache=False)
     written = column.str.extract(r"^.{11}([0-9:.]+)")
     clock = pl.when(written.str.len_bytes() == 5).then(written + ":00").otherwise(written)
     time_us = clock.str.to_time("%H:%M:%S%.f", strict=False, cache=False).cast(pl.Int64) // 1000
-    offset = column.str.extract(r"^.{11}[0-9:.]+([+-].*)$")
+    offset = column.str.extract(r"^.{11}[0-9:.]+ ?([+-][0-9:]+)").str.replace(":", "")
     minutes = (
         offset.str.slice(1, 2).cast(pl.Int64, strict=False) * 60
-        + offset.str.slice(4, 2).cast(pl.Int64, strict=False).fill_null(0)
+        + offset.str.slice(3, 2).cast(pl.Int64, strict=False).fill_null(0)
     ) * pl.when(offset.str.starts_with("-")).then(-1).otherwise(1)
     moved_us = time_us.fill_null(0) - minutes.fill_null(0) * 60_000_000
     instant = day.cast(pl.Datetime("us")) + moved_us.cast(pl.Duration("us"))

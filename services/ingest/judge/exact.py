@@ -7,15 +7,16 @@ is `shared.values.grammar`; here are the dtypes of frames and the sentences of r
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cached_property
 
 from services.ingest.domain import RejectCode
 from services.ingest.judge.numerics import numeric_binary
+from services.ingest.plan.dtypes import EARLIEST_US, LATEST_US
 from shared.values.dates import DateFormat
 from shared.values.faults import Cause, Fault
-from shared.values.grammar import Digits, Reader, reader_of
+from shared.values.grammar import Digits, Infinity, Reader, reader_of
 from shared.values.intervals import Interval
 from shared.values.types import INTEGER_BITS, ColumnType, TypeName
 
@@ -25,8 +26,11 @@ WHITE_SPACE = (
 )
 """What is trimmed around every cell that is not text: Unicode's White_Space."""
 
-CellValue = int | float | Decimal | bool | str | bytes | date | datetime | time
-"""A value as a series of the column's dtype takes it."""
+CellValue = int | float | Decimal | bool | str | bytes | date | time
+"""A value as a series of the column's dtype takes it; timestamps are its microseconds."""
+
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - instants in UTC and wall clocks, both without a zone
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class CellError(ValueError):
@@ -59,6 +63,10 @@ class CellReader:
             raise CellError(RejectCode(value.code), f"{shown(text)} {self._words(value, text)}")
         if isinstance(value, Interval):
             return interval_binary(value)
+        if isinstance(value, Infinity):
+            return LATEST_US if value is Infinity.LATEST else EARLIEST_US
+        if isinstance(value, datetime):
+            return (value - _EPOCH) // _MICROSECOND
         if isinstance(value, Digits):
             if self.type.precision is None:
                 return numeric_binary(*value)
@@ -101,7 +109,7 @@ _SHAPES = {
     TypeName.DATE: "a date ({dates})",
     TypeName.TIME: "a time (HH:MM[:SS[.ffffff]])",
     TypeName.TIMESTAMP: "a timestamp ({dates} HH:MM[:SS[.ffffff]])",
-    TypeName.TIMESTAMPTZ: "a timestamp ({dates} HH:MM[:SS[.ffffff]])",
+    TypeName.TIMESTAMPTZ: "a timestamp ({dates} HH:MM[:SS[.ffffff]][±HH:MM])",
     TypeName.INTERVAL: "an interval (an ISO 8601 duration such as P1DT2H, or HH:MM[:SS])",
     TypeName.UUID: "a UUID (32 hexadecimal digits, as 8-4-4-4-12)",
     TypeName.JSON: "valid JSON",

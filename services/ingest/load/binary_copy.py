@@ -8,16 +8,20 @@ from pgpq import ArrowToPostgresBinaryEncoder
 from pgpq.encoders import LargeStringEncoderBuilder
 from pgpq.schema import Jsonb
 
-from services.ingest.plan.dtypes import dtype_of
-from shared.values.types import ColumnType, TypeName
+from services.ingest.plan.dtypes import POSTGRESQL_EPOCH_US, dtype_of
+from shared.values.types import TIMESTAMP_TYPES, ColumnType, TypeName
 
 
 class RowEncoder:
     """Encodes frames with these columns, in this order; CPU-bound, so use it in a thread."""
 
     def __init__(self, columns: Sequence[tuple[str, ColumnType]]) -> None:
-        self._names = [name for name, _ in columns]
+        self._columns = [
+            _counted_from_2000(name) if kind.name in TIMESTAMP_TYPES else pl.col(name)
+            for name, kind in columns
+        ]
         arrow = pl.DataFrame(schema={name: dtype_of(kind) for name, kind in columns})
+        arrow = arrow.select(self._columns)
         schema = _schema(arrow)
         builders = {
             name: LargeStringEncoderBuilder.new_with_output(schema.field(name), Jsonb())
@@ -37,12 +41,17 @@ class RowEncoder:
 
         The encoder may hold some back until more come, or until `finish`.
         """
-        table = _arrow(rows.select(self._names)).cast(self._schema)
+        table = _arrow(rows.select(self._columns)).cast(self._schema)
         return b"".join(self._encoder.write_batch(batch) for batch in table.to_batches())
 
     def finish(self) -> bytes:
         """What was held back, and the trailer."""
         return bytes(self._encoder.finish())
+
+
+def _counted_from_2000(name: str) -> pl.Expr:
+    """A column of timestamps as PostgreSQL counts them; the infinities wrap around on purpose."""
+    return pl.col(name).cast(pl.Int64()) - POSTGRESQL_EPOCH_US
 
 
 def _arrow(rows: pl.DataFrame) -> pa.Table:

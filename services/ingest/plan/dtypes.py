@@ -4,6 +4,13 @@ import polars as pl
 
 from shared.values.types import ColumnType, TypeName
 
+POSTGRESQL_EPOCH_US = 946_684_800_000_000
+"""Where PostgreSQL begins to count, 2000-01-01, in microseconds since 1970."""
+EARLIEST_US = -(1 << 63) + POSTGRESQL_EPOCH_US
+"""`-infinity` in a column of timestamps: the least number from PostgreSQL's epoch on."""
+LATEST_US = EARLIEST_US - 1
+"""`infinity`: the greatest number from PostgreSQL's epoch on, in the arithmetic of 64 bits."""
+
 _DTYPES: dict[TypeName, pl.DataType] = {
     TypeName.SMALLINT: pl.Int16(),
     TypeName.INTEGER: pl.Int32(),

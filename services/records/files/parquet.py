@@ -2,7 +2,8 @@
 
 Columns: integers as int16/32/64, NUMERIC(p,s) as decimal(p,s), bare NUMERIC as string (its digits
 have no bound), REAL and DOUBLE as floats, BOOLEAN, DATE as date32, TIME as time64[us], TIMESTAMP as
-timestamp[us], TIMESTAMPTZ as timestamp[us, UTC], BYTEA as binary, everything else as string.
+timestamp[us], TIMESTAMPTZ as timestamp[us, UTC], BYTEA as binary, everything else as string. A
+timestamp of `infinity` or `-infinity`, which Parquet lacks, is the greatest or the least one.
 """
 
 import asyncio
@@ -18,6 +19,16 @@ from shared.values.types import TypeName
 
 BLOCK_BYTES = 4 * 1024 * 1024
 
+INFINITIES_US = {"infinity": (1 << 63) - 1, "-infinity": -(1 << 63)}
+
+
+def _timestamp(text: pl.Expr, written: str, *, zone: str | None = None) -> pl.Expr:
+    finite = pl.when(~text.is_in(list(INFINITIES_US))).then(text)
+    instant = finite.str.to_datetime(written, time_unit="us", time_zone=zone)
+    infinite = text.replace_strict(INFINITIES_US, default=None, return_dtype=pl.Int64())
+    return pl.coalesce(instant, infinite.cast(pl.Datetime("us", zone)))
+
+
 READERS: Mapping[TypeName, Callable[[pl.Expr], pl.Expr]] = {
     TypeName.SMALLINT: lambda text: text.cast(pl.Int16()),
     TypeName.INTEGER: lambda text: text.cast(pl.Int32()),
@@ -27,10 +38,8 @@ READERS: Mapping[TypeName, Callable[[pl.Expr], pl.Expr]] = {
     TypeName.BOOLEAN: lambda text: text == "t",
     TypeName.DATE: lambda text: text.str.to_date("%Y-%m-%d"),
     TypeName.TIME: lambda text: text.str.to_time("%H:%M:%S%.f"),
-    TypeName.TIMESTAMP: lambda text: text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us"),
-    TypeName.TIMESTAMPTZ: lambda text: text.str.to_datetime(
-        "%Y-%m-%d %H:%M:%S%.f%#z", time_unit="us", time_zone="UTC"
-    ),
+    TypeName.TIMESTAMP: lambda text: _timestamp(text, "%Y-%m-%d %H:%M:%S%.f"),
+    TypeName.TIMESTAMPTZ: lambda text: _timestamp(text, "%Y-%m-%d %H:%M:%S%.f%#z", zone="UTC"),
     TypeName.BYTEA: lambda text: text.str.slice(2).str.decode("hex"),
 }
 """How the text that COPY writes is read; types that are not here stay text."""

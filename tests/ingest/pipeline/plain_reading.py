@@ -9,7 +9,7 @@ import math
 import re
 import struct
 import uuid
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -160,6 +160,10 @@ def floating(text: str, *, real: bool) -> float:
 
 
 def calendar_day(text: str) -> date:
+    if len(text) > 10:
+        text, of_day, zone = parts_of(text)
+        if set(of_day) - set("0:.") or set(zone) & set("123456789"):
+            raise Refused("type_mismatch")
     if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         raise Refused("type_mismatch")
     try:
@@ -169,41 +173,54 @@ def calendar_day(text: str) -> date:
 
 
 def clock(text: str) -> time:
-    if not re.fullmatch(r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?", text):
+    if not re.fullmatch(r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6}0*)?)?", text):
         raise Refused("type_mismatch")
     whole_part, _, fraction = text.partition(".")
     hour, minute, second = (int(part) for part in f"{whole_part}:00".split(":")[:3])
     try:
-        return time(hour, minute, second, int(fraction.ljust(6, "0")))
+        return time(hour, minute, second, int(fraction[:6].ljust(6, "0")))
     except ValueError:
         raise Refused("out_of_range") from None
 
 
+def parts_of(text: str) -> tuple[str, str, str]:
+    """Day, time of day and zone of a timestamp; all of the shape that they must have."""
+    day, between, rest = text[:10], text[10:11], text[11:]
+    if re.match("[0-9]{8}[Tt]", text):
+        day, between, rest = f"{text[:4]}-{text[4:6]}-{text[6:8]}", text[8], text[9:]
+        rest = re.sub("^([0-9]{2})([0-9]{2})(?![0-9])", r"\1:\2", rest)
+        rest = re.sub("^([0-9]{2})([0-9]{2})([0-9]{2})(?![0-9])", r"\1:\2:\3", rest)
+    zone = rest.lstrip("0123456789:.")
+    of_day = rest.removesuffix(zone)
+    if (between or rest) and (between not in ("T", "t", " ") or not of_day):
+        raise Refused("type_mismatch")
+    if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", day):
+        raise Refused("type_mismatch")
+    if of_day and not re.fullmatch(r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6}0*)?)?", of_day):
+        raise Refused("type_mismatch")
+    if not re.fullmatch("( ?(Z|z|UTC|[+-][0-9]{2}(:?[0-9]{2})?|[+-]00:?00 UTC))?", zone):
+        raise Refused("type_mismatch")
+    return day, of_day, zone
+
+
+def offset_of(zone: str) -> timedelta:
+    digits = "".join(char for char in zone if char in DIGITS)
+    hours, minutes = int(digits[:2] or 0), int(digits[2:] or 0)
+    if hours > 15 or minutes > 59:
+        raise Refused("out_of_range")
+    return timedelta(hours=hours, minutes=minutes) * (-1 if "-" in zone else 1)
+
+
 def instant(text: str, *, zoned: bool) -> datetime:
-    day_text, rest = text[:10], text[10:]
-    zone_text = ""
-    found = re.fullmatch(r"([T ][0-9:.]*)(Z|[+-][0-9]{2}(:[0-9]{2})?)?", rest) if rest else None
-    if rest and found is None:
+    utc = UTC if zoned else None
+    if text.lower() in ("infinity", "-infinity"):  # so asyncpg has them
+        return datetime.min if text.startswith("-") else datetime.max  # noqa: DTZ901
+    day, of_day, zone = parts_of(text)
+    if zone and not zoned:
         raise Refused("type_mismatch")
-    if found is not None:
-        rest, zone_text = found[1], found[2] or ""
-    if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", day_text):
-        raise Refused("type_mismatch")
-    if rest and not re.fullmatch(r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?", rest[1:]):
-        raise Refused("type_mismatch")
-    if zone_text and not zoned:
-        raise Refused("type_mismatch")
-    moment = datetime.combine(calendar_day(day_text), clock(rest[1:]) if rest else time())
-    if not zoned:
-        return moment
-    offset = timedelta()
-    if zone_text not in ("", "Z"):
-        hours, minutes = int(zone_text[1:3]), int(zone_text[4:6] or 0)
-        if hours > 15 or minutes > 59:
-            raise Refused("out_of_range")
-        offset = timedelta(hours=hours, minutes=minutes) * (-1 if zone_text[0] == "-" else 1)
+    moment = datetime.combine(calendar_day(day), clock(of_day) if of_day else time(), utc)
     try:
-        return moment.replace(tzinfo=timezone(offset)).astimezone(UTC)
+        return moment - offset_of(zone)
     except OverflowError:
         raise Refused("out_of_range") from None
 

@@ -20,41 +20,8 @@ from services.ingest.read.limits import Limits
 from tests.ingest.pipeline.loading import Column, Loader
 from tests.ingest.pipeline.plain_reading import Refused, canonical_json, read_cell
 from tests.support.profile import examples
+from tests.support.spellings import SPELLINGS, TYPES
 
-TYPES = (
-    "TEXT", "VARCHAR(3)", "CHAR(2)", "SMALLINT", "INTEGER", "BIGINT", "NUMERIC", "NUMERIC(5,2)",
-    "NUMERIC(4,0)", "NUMERIC(3,3)", "REAL", "DOUBLE PRECISION", "BOOLEAN", "DATE", "TIME",
-    "TIMESTAMP", "TIMESTAMPTZ", "INTERVAL", "UUID", "JSON", "BYTEA",
-)  # fmt: skip
-EDGES = (
-    "", " ", "NA", "0", "1", "-1", "+1", "007", "32767", "32768", "-32768", "2147483648",
-    "3.0", "-7.000", "3.", "1.0e0", "00.00", "32768.0",
-    "1.5", "1.50", "1.500", "1.505", "150e-2",
-    "999.99", "1000", "-0.001", ".5", "5.", "1e2", "1E-2", "15e-1",
-    "1e400", "1e39", "1e-400", "1e-50", "0e5", "0.0000", "-0.00000e1", "0e-400",
-    "9223372036854775807", "9223372036854775808",
-    "-9223372036854775809", "1_000", "1,000", "0x10", "NaN", "nan", "Infinity", "-Infinity",
-    "-INFINITY", "inf", "12345678901234567890123456789012345678901.123",
-    "true", "T", "yes", "oN", "OFF",
-    "tRuE", "2", "2024-02-29", "2023-02-29", "2024-1-5", "2024- 1- 1", "0000-01-01",
-    "0001-01-01", "9999-12-31", "2024-01-05 10:11", "2024-01-05T10:11:12", "2024-13-01",
-    "2024-01-05 10:11:12.5", "2024-01-05 10:11:12.1234567", "2024-01-05T10:11:12Z",
-    "+024-01-01", "2024-01-05 10:11:12+05:30", "2024-01-05 10:11-08", "2024-01-05 10:11+0530",
-    "2024-01-05 10:60", "2024-01-05T24:00", "2024-01-05 10:11:60", "0001-01-01 00:00+01",
-    "0001-01-01 00:00:00+02:00", "9999-12-31 23:59:59-01:00", "0002-01-01T00:00:00+02:00",
-    "2024-01-05T10:11:12.123Z", "2024-01-05 10:11:12.123456-00:30", "2024-01-05 10:11:12+00:00",
-    "2024-01-05 10:11+16", "10:11", "2024-01-05 10:11:12.123456", "10:11:12.123", "24:00",
-    "1:11", "10:11:60", "P1DT2H", "PT1.5S", "P", "P1W", "-P1D", "P-1DT-2H", "-01:02",
-    "100:00:00", "1 day", "1 day 02:03:00", "-1 days -02:03:04.5", "2 weeks 3 hours", "1:02",
-    "1 day 1 day", "1 hour 02:00", "10:99", "1 day ", "days", "+P1D",
-    "\\x", "\\x0f", "\\x0", "\\xzz", "x",
-    "{6ba7b810-9dad-11d1-80b4-00c04fd430c8}", "6ba7b8109dad11d180b400c04fd430c8",
-    "{6ba7b8109DAD11d1-80b4-00c04fd430c8", "6ba7b810--9dad-11d1-80b4-00c04fd430c8",
-    "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "6BA7B810-9DAD-11D1-80B4-00C04FD430C8", "null",
-    "{}", '{"a": [1, 2.50]}', '"s"', "[1,", "é", "éß€x", "日本", "\u00a05\u00a0", "a\x00b", "'",
-    '"', 'a"b', '""', "two\nlines", "cr\rlf\r\n", " 5 ", "\t7", ";", "|", "#", "\\", "\\N",
-    "_", "x" * 40,
-)  # fmt: skip
 NULLS = ("NA", "#")
 
 
@@ -66,7 +33,7 @@ def fits(text: str, kind: str) -> bool:
     return True
 
 
-FITTING = {kind: [edge for edge in EDGES if fits(edge, kind)] for kind in TYPES}
+FITTING = {kind: [edge for edge in SPELLINGS if fits(edge, kind)] for kind in TYPES}
 """Without them hardly a row of several columns would be good."""
 
 
@@ -113,7 +80,7 @@ def files(draw: st.DrawFn) -> File:
     delimiters = [one for one in ",;\t|¦" if encodable(one, encoding)]
     delimiter = draw(st.sampled_from(delimiters))
     kinds = draw(st.lists(st.tuples(st.sampled_from(TYPES), st.booleans()), min_size=1, max_size=6))
-    edges = [edge for edge in EDGES if encodable(edge, encoding)]
+    edges = [edge for edge in SPELLINGS if encodable(edge, encoding)]
     alphabet = [char for char in "ab \",;\t|\n'é€日\\" if encodable(char, encoding)]
     any_text = st.one_of(st.sampled_from(edges), st.text(alphabet, max_size=8))
     special = {delimiter, '"', "\n", "\r"}
@@ -124,7 +91,7 @@ def files(draw: st.DrawFn) -> File:
         return Cell(text, quoted or must)
 
     def cell(at: int, size: int) -> st.SearchStrategy[Cell]:
-        fitting = FITTING[kinds[at][0]] if at < width else EDGES
+        fitting = FITTING[kinds[at][0]] if at < width else SPELLINGS
         text = st.sampled_from([edge for edge in fitting if encodable(edge, encoding)])
         texts = st.integers(0, 9).flatmap(lambda dice: any_text if dice == 0 else text)
         return st.tuples(texts, st.booleans()).map(lambda pair: as_cell(*pair, size == 1))
