@@ -1,8 +1,7 @@
-"""Who people and machines are to auth, and the pure rules about them."""
+"""People, machines, sessions and keys, and the pure rules about them."""
 
 import datetime as dt
 import hashlib
-import ipaddress
 import re
 import unicodedata
 import uuid
@@ -29,18 +28,17 @@ PERSONS_SCOPES = frozenset(GRANTABLE_SCOPES)
 ACCESS_TOKEN_S = 900
 REFRESH_GRACE_S = 30
 RECENT_SIGN_IN_S = 600
-"""So long after a sign-in a session may change the password without giving the old one."""
+"""Seconds after a sign-in in which a session may set a password without the old one."""
 
-# A verifier reads the keys anew every 300 s (shared.jwt.REFRESH_EVERY_S), and an auth process its
-# ring every 30 s: a key that is public for twice that long is known to all before it signs.
+# A verifier reads the keys again every 300 s (shared.security.tokens.REFRESH_EVERY_S), and an auth
+# process its ring every 30 s: a key that is public for twice that long is known before it signs.
 PUBLISH_AHEAD_S = 600
 KEPT_AFTER_SIGNING_S = ACCESS_TOKEN_S + 120
-"""A key stays public until its last token is gone, clocks and caches allowed for."""
+"""A key stays public until its last token has expired, clocks and caches allowed for."""
 
 INTRANET_SUFFIXES = frozenset({"localhost", "local", "internal", "lan", "test"})
 USERNAME = re.compile(r"[\w][\w.-]{1,63}")
 CLIENT_ID = re.compile(r"[a-z0-9][a-z0-9._-]{1,62}")
-IPV6_BLOCK = 64
 
 
 class SignInMethod(StrEnum):
@@ -50,7 +48,7 @@ class SignInMethod(StrEnum):
     CODE = "code"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class User:
     """A person's account."""
 
@@ -67,8 +65,13 @@ class User:
         """The subject that tokens and grants name."""
         return Sub(str(self.id))
 
+    @property
+    def has_password(self) -> bool:
+        """Whether the account has a password; without one it signs in by mailed codes."""
+        return self.password_hash is not None
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A family of refresh tokens: one sign-in and what was made from it."""
 
@@ -78,7 +81,35 @@ class Session:
     created_at: dt.datetime
 
 
-@dataclass(frozen=True)
+class TokenState(StrEnum):
+    """The state of a refresh token that was sent."""
+
+    FRESH = "fresh"
+    GRACE = "grace"
+    """Used up a moment ago: the answer may have been lost."""
+    REUSED = "reused"
+    """Used up long ago: somebody has a copy."""
+    OVER = "over"
+    """Expired, or its session has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentToken:
+    """A known refresh token; its row and its session's row are locked."""
+
+    state: TokenState
+    session: Session
+
+
+@dataclass(frozen=True, slots=True)
+class TakenTry:
+    """What a try is compared with; the try has been counted already."""
+
+    email: EmailAddress
+    code_mac: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class MachineClient:
     """A program with a log-in of its own."""
 
@@ -94,7 +125,18 @@ class MachineClient:
         return client_sub(self.id)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A person or a machine client, as other services look it up; a client has no role."""
+
+    sub: Sub
+    email: EmailAddress | None
+    name: str | None
+    role: Role | None = None
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SigningKey:
     """A key pair and when it signs; the private half is sealed, and gone once it is retired."""
 
@@ -112,16 +154,25 @@ class SigningKey:
         return self.signs_until is None or moment < self.signs_until
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """Which key signs from when, and which one comes after it."""
+
+    kid: Kid
+    signs_from: dt.datetime
+    next_kid: Kid
+
+
+@dataclass(frozen=True, slots=True)
 class TokenPair:
-    """What a sign-in gives: tokens, and what they open."""
+    """The tokens of a sign-in, and the scopes they open."""
 
     access: str
     refresh: str
     scopes: frozenset[Scope]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Event:
     """One line of the audit trail."""
 
@@ -136,9 +187,9 @@ class Event:
     detail: Mapping[str, Any] | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which lines are wanted; all that are given must hold. `until` is exclusive."""
+    """A filter on the audit trail; all that are given must hold. `until` is exclusive."""
 
     subjects: Sequence[str] = ()
     action: str | None = None
@@ -147,9 +198,9 @@ class EventFilter:
     until: dt.datetime | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class BackOff:
-    """How long one must wait after failures: `free` tries, then `first_s`, doubling."""
+    """The wait after failures: none for `free` tries, then `first_s`, doubling."""
 
     free: int
     first_s: int
@@ -158,7 +209,7 @@ class BackOff:
 
 
 # Slows a guesser down to about 100 tries a day on one account from one address. Nobody else
-# is slowed: an account cannot be locked by somebody who does not know its password.
+# is slowed: an account cannot be locked by someone who does not know its password.
 ACCOUNT_BACK_OFF = BackOff(free=5, first_s=1, longest_s=900, forget_after_s=86_400)
 # One address trying many accounts; generous, for an office behind one address.
 ADDRESS_BACK_OFF = BackOff(free=50, first_s=1, longest_s=60, forget_after_s=3_600)
@@ -170,10 +221,10 @@ def client_sub(client_id: str) -> Sub:
 
 
 def email_address(text: str) -> EmailAddress:
-    """The one spelling under which an address is kept: lower case, domain in ASCII.
+    """The one spelling under which an address is stored: lower case, domain in ASCII.
 
     Intranet names (`ann@localhost`, `ann@corp.local`) are addresses too, in a product that
-    people run for themselves. Raises ValueError with a reason for people.
+    people run for themselves. Raises ValueError with a readable reason.
     """
     local, at, domain = text.strip().rpartition("@")
     last = domain.lower().rstrip(".").rpartition(".")[2]
@@ -190,12 +241,12 @@ def email_address(text: str) -> EmailAddress:
 
 
 def domain_of(email: EmailAddress) -> str:
-    """What stands behind the `@`."""
+    """The part behind the `@`."""
     return email.rpartition("@")[2]
 
 
 def username(text: str) -> str:
-    """A user name as it is kept. Raises ValueError with a reason for people."""
+    """A user name as it is stored. Raises ValueError with a readable reason."""
     name = unicodedata.normalize("NFC", text.strip())
     if not USERNAME.fullmatch(name):
         raise ValueError("2 to 64 letters, digits, dots, dashes or underscores")
@@ -217,18 +268,6 @@ def client_id(text: str) -> ClientId:
     raise ValueError("looks like an account's id; choose another")
 
 
-def address_block(address: str | None) -> str:
-    """What counts as one address: an IPv4 address, or a /64, which one household has whole."""
-    if address is None:
-        return "unknown"
-    parsed = ipaddress.ip_address(address)
-    if parsed.version == 6:
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.ip_network((parsed, IPV6_BLOCK), strict=False))
-    return str(parsed)
-
-
 def limit_key(kind: str, *parts: str) -> str:
     """The key of a counter; hashed, because people type passwords where names belong."""
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
@@ -236,10 +275,10 @@ def limit_key(kind: str, *parts: str) -> str:
 
 
 def scopes_of(words: Iterable[str]) -> frozenset[Scope]:
-    """Scopes by their names. Raises ValueError for a word that is none."""
+    """Scopes by their names. Raises ValueError for an unknown one."""
     return frozenset(Scope(word) for word in words)
 
 
 def spelled(scopes: Iterable[Scope]) -> str:
-    """Scopes as tokens carry them: sorted, one space between."""
+    """Scopes as tokens carry them: sorted, separated by one space."""
     return " ".join(sorted(scope.value for scope in scopes))

@@ -1,6 +1,5 @@
-"""Mails with codes, and what is known about the mail server."""
+"""Mails with codes, and whether the mail server is down."""
 
-import asyncio
 from email.message import EmailMessage
 from email.utils import make_msgid
 
@@ -12,8 +11,6 @@ from services.auth.domain import EmailAddress
 from services.auth.otp import CODE_LIFETIME_S
 from shared.process.mail import MailServerDownError, compose, send
 from shared.process.settings import MailSettings
-
-LOOK_EVERY_S = 2.0
 
 log = structlog.get_logger()
 
@@ -51,30 +48,30 @@ class CodeMails:
 class MailServer:
     """Sends, and knows whether the mail server is down.
 
-    Only a failed greeting makes it known to be down; what it says about one address or one
-    message does not, or anybody could stop everybody's codes.
+    Only a failed greeting makes it known to be down; a refusal of one address or one message does
+    not, or any caller could stop everyone's codes.
     """
 
     def __init__(self, settings: MailSettings) -> None:
         self._settings = settings
-        self._down = asyncio.Event()
+        self._down = False
 
     @property
     def known_down(self) -> bool:
-        """Whether the last look found nobody there."""
-        return self._down.is_set()
+        """Whether the last greeting failed."""
+        return self._down
 
     async def send(self, message: EmailMessage) -> None:
-        """Hand one message over.
+        """Send one message.
 
-        Raises MailServerDownError when a later try may do, MailRefusedError when none will.
+        Raises MailServerDownError when a later try may succeed, MailRefusedError when none will.
         """
         try:
             await send(self._settings, message)
         except MailServerDownError:
             await self.look()
             raise
-        self._down.clear()
+        self._down = False
 
     async def look(self) -> None:
         """Greet the server, and remember whether it answered."""
@@ -90,17 +87,15 @@ class MailServer:
             async with client:
                 await client.noop()
         except (aiosmtplib.SMTPException, OSError) as exc:
-            if not self._down.is_set():
+            if not self._down:
                 log.warning("mail_server_down", error=type(exc).__name__)
-            self._down.set()
+            self._down = True
         else:
-            if self._down.is_set():
+            if self._down:
                 log.info("mail_server_up")
-            self._down.clear()
+            self._down = False
 
-    async def watch(self) -> None:
-        """While the server is known to be down, look every two seconds whether it is back."""
-        while True:
-            await self._down.wait()
-            await asyncio.sleep(LOOK_EVERY_S)
+    async def look_again(self) -> None:
+        """Greet the server if it is known to be down: it may be back."""
+        if self.known_down:
             await self.look()

@@ -1,4 +1,4 @@
-"""One-time codes: how they are made and how they are kept."""
+"""One-time codes: how they are generated and stored."""
 
 import hashlib
 import hmac
@@ -15,7 +15,7 @@ _CODE = re.compile(CODE_PATTERN, re.ASCII)
 
 
 def new_challenge() -> ChallengeId:
-    """An id of 192 random bits: without it a code is worth nothing."""
+    """An id of 192 random bits; without it a code is worthless."""
     return ChallengeId(secrets.token_urlsafe(24))
 
 
@@ -25,7 +25,7 @@ def new_code() -> str:
 
 
 def typed_code(text: str) -> str:
-    """A code as somebody typed it, without the white space around it; raises ValueError."""
+    """A code as it was typed, without white space around it; raises ValueError."""
     if _CODE.fullmatch(text) is None:
         raise ValueError(f"a code is {CODE_DIGITS} digits, as they stand in the mail")
     return text.strip()
@@ -34,11 +34,11 @@ def typed_code(text: str) -> str:
 def code_mac(code: str, *, challenge_id: str, pepper: str) -> bytes:
     """HMAC-SHA-256 of a code, bound to its challenge.
 
-    Keyed, because a million codes are hashed in no time by somebody who has read the table.
+    Keyed, because whoever has read the table hashes a million codes in no time.
     """
     return hmac.digest(pepper.encode(), f"{challenge_id}\0{code}".encode(), hashlib.sha256)
 
 
 def code_fits(code: str, kept: bytes, *, challenge_id: str, pepper: str) -> bool:
-    """Whether this is the code, in the same time for every wrong one."""
+    """Whether this is the code; takes the same time for every wrong one."""
     return hmac.compare_digest(kept, code_mac(code, challenge_id=challenge_id, pepper=pepper))

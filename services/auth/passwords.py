@@ -1,4 +1,4 @@
-"""Passwords: what is taken as one, and argon2id off the event loop."""
+"""Passwords: which ones are accepted, and argon2id off the event loop."""
 
 import asyncio
 import secrets
@@ -18,7 +18,7 @@ SHORTEST = 12
 LONGEST = 256
 FEWEST_DIFFERENT = 6
 LONGEST_NAME_PART = 4
-"""A name of at least so many letters may not stand in a password."""
+"""A name of at least so many letters may not be part of a password."""
 KEYBOARD_ROWS = (
     "0123456789012",
     "abcdefghijklmnopqrstuvwxyz",
@@ -39,7 +39,7 @@ COMMON_WORDS = (
     "tabularium",
 )
 SHORTEST_REST = 7
-"""What must be left when common words, rows of keys and repetitions are taken away."""
+"""Characters that must be left without common words, rows of keys and repetitions."""
 
 
 def normalised(password: str) -> str:
@@ -48,7 +48,7 @@ def normalised(password: str) -> str:
 
 
 def check_password(password: str, *, names: tuple[str, ...], field: str = "password") -> None:
-    """Refuse what a guesser tries first; raises InvalidInputError naming the field.
+    """Refuse what is guessed first; raises InvalidInputError naming the field.
 
     12 characters, no rule about kinds of characters (NIST SP 800-63B, ASVS 5.0 6.2). Lists of
     breached passwords hold next to nothing of that length but repetitions, rows of keys and
@@ -64,7 +64,7 @@ def check_password(password: str, *, names: tuple[str, ...], field: str = "passw
     elif len(set(folded)) < FEWEST_DIFFERENT:
         reason = f"at least {FEWEST_DIFFERENT} different characters"
     elif any(name.casefold() in folded for name in names if len(name) >= LONGEST_NAME_PART):
-        reason = "your name or address must not stand in it"
+        reason = "your name or address must not be part of it"
     elif len(_unforeseen(folded)) < SHORTEST_REST:
         reason = "too easy to guess: a common word, a row of keys or a repetition"
     if reason:
@@ -99,7 +99,7 @@ class Passwords:
         self._executor = executor
         self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=1)
         # Verified in place of an account that is not there, so that both take equally long.
-        self._nobodys_hash = self._hasher.hash(secrets.token_urlsafe(32))
+        self._absent_hash = self._hasher.hash(secrets.token_urlsafe(32))
         self._places = places
         self._taken = 0
 
@@ -111,7 +111,7 @@ class Passwords:
             )
 
     async def fits(self, password_hash: str | None, password: str) -> bool:
-        """Whether a password fits; None stands for nobody's hash and takes as long.
+        """Whether a password fits; None, for an unknown account, takes as long.
 
         Raises HashingBusyError.
         """
@@ -119,7 +119,7 @@ class Passwords:
             fits = await asyncio.get_running_loop().run_in_executor(
                 self._executor,
                 self._verify,
-                password_hash or self._nobodys_hash,
+                password_hash or self._absent_hash,
                 normalised(password),
             )
         return fits and password_hash is not None

@@ -1,9 +1,9 @@
 """`python -m services.auth.rotate_keys`: let the next signing key take its turn.
 
-With `--replace-all` every key is dropped and two new ones are made: for a leaked key, or a lost
-SIGNING_KEY_SECRET. All access tokens end with it: in services that run, within five minutes, and
-tokens that such a service has already taken when they expire (restart it to end them at once).
-Sessions go on with their refresh tokens. Reads the same environment as the service.
+With `--replace-all` every key is deleted and two new ones are created: for a leaked key, or a lost
+SIGNING_KEY_SECRET. All access tokens end with it: in running services within five minutes, and
+tokens that such a service has verified before when they expire (restart it to end them at once).
+Sessions continue with their refresh tokens. Reads the same environment as the service.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import asyncio
 import json
 import sys
 
-from services.auth.service.keys import replace_all, rotate
+from services.auth.service.keys import KeyRing
 from services.auth.settings import AuthSettings
 from shared.store.engine import database_engine
 
@@ -20,12 +20,14 @@ ACTOR = "operator"
 
 async def turn(settings: AuthSettings, *, everything: bool) -> dict[str, str]:
     """Rotate (or replace) the keys; returns which one signs from when, and which comes next."""
-    secret = settings.signing_key_secret_bytes
-    change = replace_all if everything else rotate
     async with database_engine(
-        settings.database_url.get_secret_value(), application_name="auth-rotate-keys", pool_size=1
+        settings.database_url.get_secret_value(),
+        application_name="tabularium-auth:rotate-keys",
+        pool_size=1,
     ) as engine:
-        rotation = await change(engine, secret=secret, actor=ACTOR)
+        keys = KeyRing(engine=engine, secret=settings.signing_key_secret_bytes)
+        change = keys.replace_all if everything else keys.turn
+        rotation = await change(actor=ACTOR)
     return {
         "kid": rotation.kid,
         "signs_from": rotation.signs_from.isoformat(),
@@ -34,14 +36,14 @@ async def turn(settings: AuthSettings, *, everything: bool) -> dict[str, str]:
 
 
 def main() -> None:
-    """Do what the command line says, and print it as JSON."""
+    """Run the command and print its result as JSON."""
     parser = argparse.ArgumentParser(description="Let the next signing key take its turn.")
     parser.add_argument(
         "--replace-all", action="store_true", help="drop every key now: for a leaked key"
     )
     options = parser.parse_args()
-    done = asyncio.run(turn(AuthSettings(), everything=options.replace_all))
-    sys.stdout.write(json.dumps(done, indent=1) + "\n")
+    rotation = asyncio.run(turn(AuthSettings(), everything=options.replace_all))
+    sys.stdout.write(json.dumps(rotation, indent=1) + "\n")
 
 
 if __name__ == "__main__":

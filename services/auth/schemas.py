@@ -2,24 +2,24 @@
 
 import datetime as dt
 import uuid
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.auth import domain, otp
-from services.auth.domain import ClientId, EmailAddress
-from shared.contracts.auth import Role, Scope, Sub
+from services.auth.domain import CLIENT_PREFIX, ClientId, EmailAddress, MachineClient, User
+from shared.contracts.auth import Caller, Role, Scope, Sub
 from shared.contracts.base import AnswerModel, RequestModel, StorableSecret, StorableText
 
 PlainText = Annotated[StorableText, Field(json_schema_extra={"pattern": r"^[^\x00]*$"})]
-"""Text that PostgreSQL can take: it knows no NUL."""
+"""Text that PostgreSQL can store: no NUL."""
 Email = Annotated[
     str, Field(max_length=254, examples=["ann@example.com"]), AfterValidator(domain.email_address)
 ]
 Username = Annotated[str, Field(examples=["ann"]), AfterValidator(domain.username)]
 ClientName = Annotated[str, Field(examples=["nightly-loader"]), AfterValidator(domain.client_id)]
 SentPassword = Annotated[StorableSecret, Field(max_length=1024, examples=["correct horse battery"])]
-"""What somebody typed; whether it is good enough for a new password is checked elsewhere."""
+"""A password as it was typed; whether it is strong enough is checked elsewhere."""
 SentSecret = Annotated[StorableSecret, Field(max_length=512)]
 
 
@@ -61,7 +61,7 @@ class TokenForm(BaseModel):
     client_secret: SentSecret | None = None
     scope: Annotated[
         str | None,
-        Field(description="Scopes with a space between; none means all that you have"),
+        Field(description="Scopes, separated by spaces; none means all that you have"),
     ] = None
 
 
@@ -113,9 +113,17 @@ class Me(AnswerModel):
     has_password: bool = False
     created_at: dt.datetime | None = None
 
+    @classmethod
+    def of_caller(cls, caller: Caller, user: User | None) -> Self:
+        """A person's account, or a machine client's id and scopes."""
+        scopes = sorted(caller.scopes)
+        if user is None:
+            return cls(id=caller.sub.removeprefix(CLIENT_PREFIX), sub=caller.sub, scopes=scopes)
+        return cls.of(user, id=str(user.id), scopes=scopes)
+
 
 class MeChange(RequestModel):
-    """What to change of one's own account."""
+    """Changes to one's own account."""
 
     username: Username | None = None
     password: SentPassword | None = None
@@ -146,7 +154,7 @@ class UserCreate(RequestModel):
 
 
 class UserChange(RequestModel):
-    """What an admin may change of an account; what is left out stays."""
+    """Changes by an admin to an account; what is left out stays."""
 
     role: Role | None = None
     disabled: bool | None = None
@@ -163,7 +171,7 @@ class ClientCreate(RequestModel):
 
 
 class ClientAnswer(AnswerModel):
-    """A machine client; its secret is not kept in a form that could be shown."""
+    """A machine client; its secret is stored as a digest alone."""
 
     id: ClientId
     sub: Sub
@@ -171,6 +179,11 @@ class ClientAnswer(AnswerModel):
     scopes: list[Scope]
     created_by: str
     created_at: dt.datetime
+
+    @classmethod
+    def of_client(cls, client: MachineClient, **more: object) -> Self:
+        """A client with its scopes in order."""
+        return cls.of(client, scopes=sorted(client.scopes), **more)
 
 
 class ClientCreated(ClientAnswer):
@@ -180,7 +193,7 @@ class ClientCreated(ClientAnswer):
 
 
 class RotationAnswer(AnswerModel):
-    """Which key signs, from when on, and which key comes after it."""
+    """The key that signs, the moment from which it does, and the key after it."""
 
     kid: str
     signs_from: dt.datetime
@@ -202,7 +215,7 @@ class EventAnswer(AnswerModel):
 
 
 class EventQuery(BaseModel):
-    """Which lines of the audit trail are wanted; all that are given must hold."""
+    """A filter on the audit trail; all that are given must hold."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

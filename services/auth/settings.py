@@ -23,7 +23,7 @@ class SignUp(StrEnum):
 
 
 class AuthSettings(ServiceSettings, MailSettings):
-    """What auth reads from its environment."""
+    """The environment of auth."""
 
     signing_key_secret: SecretStr
     """32 bytes in urlsafe base64; encrypts the private signing keys at rest."""
@@ -44,8 +44,8 @@ class AuthSettings(ServiceSettings, MailSettings):
     otp_overall_per_hour: int = Field(default=1000, ge=1)
 
     otp_mail_spread_s: float = Field(default=1.0, ge=0, le=30)
-    """Mails leave at a random moment within so many seconds: what sending costs this process must
-    not show in the time of the request that comes next."""
+    """Mails leave at a random moment within so many seconds: the cost of sending must not show in
+    the time of the next request."""
 
     refresh_idle_days: int = Field(default=14, ge=1)
     session_days: int = Field(default=90, ge=1)
@@ -55,7 +55,7 @@ class AuthSettings(ServiceSettings, MailSettings):
     argon2_passes: int = Field(default=1, ge=1)
     hashing_threads: int = Field(default=2, ge=1)
     hashing_queue: int = Field(default=32, ge=1)
-    """Sign-ins that may wait for a hashing thread; one more is told to come back."""
+    """Sign-ins that may wait for a hashing thread; further ones are refused with 503."""
 
     @field_validator("sign_up_domains", mode="before")
     @classmethod

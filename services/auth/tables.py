@@ -48,7 +48,7 @@ clients = Table(
     Column("scopes", ARRAY(Text), nullable=False),
     Column("created_by", Text, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    # A revoked client keeps its row: grants name it, and nobody else may come to own them.
+    # A revoked client keeps its row: grants name it, and no other client may take them over.
     Column("revoked_at", DateTime(timezone=True)),
 )
 

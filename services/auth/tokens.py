@@ -1,6 +1,6 @@
 """Signing of access tokens, sealing of private keys, and opaque secrets.
 
-Verifying lives in `shared.security.tokens`; python-jose is imported in these two places alone.
+Verification is in `shared.security.tokens`; python-jose is imported in these two places alone.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ CLIENT_SECRET_PREFIX = "tbs_"  # noqa: S105 - how our secrets begin, so that sca
 
 @dataclass(frozen=True)
 class NewKey:
-    """A key pair that was just made."""
+    """A new key pair."""
 
     kid: Kid
     public_jwk: Mapping[str, Any]
@@ -47,7 +47,7 @@ class OpenKey:
 
 @dataclass(frozen=True)
 class Claims:
-    """What a token says of its bearer; `session` for people, `client` for machines."""
+    """The claims of a token; `session` for people, `client` for machines."""
 
     sub: Sub
     scopes: frozenset[Scope]
@@ -98,7 +98,7 @@ def open_key(content: bytes, *, kid: Kid, secret: bytes) -> OpenKey:
 
 
 def access_token(key: OpenKey, claims: Claims, *, issuer: str, audience: str) -> str:
-    """A signed access token (RFC 9068) that holds for 15 minutes."""
+    """A signed access token (RFC 9068), valid for 15 minutes."""
     now = int(time.time())
     body: dict[str, Any] = {
         "iss": issuer,
@@ -140,6 +140,6 @@ def new_client_secret() -> str:
 def digest(secret: str) -> bytes:
     """SHA-256, as refresh tokens and client secrets are kept.
 
-    Enough for secrets of 256 random bits, which nobody can guess; passwords get argon2id.
+    Enough for secrets of 256 random bits, which cannot be guessed; passwords get argon2id.
     """
     return hashlib.sha256(secret.encode()).digest()

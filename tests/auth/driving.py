@@ -135,7 +135,7 @@ class Auth:
         await self.stack.aclose()
         self.url = await self.stack.enter_async_context(serving(create_app(self.settings)))
         self.http = await self.stack.enter_async_context(
-            httpx2.AsyncClient(base_url=self.url, trust_env=False)
+            httpx2.AsyncClient(base_url=self.url, trust_env=False, timeout=60)
         )
 
     async def me(self, token: str) -> httpx2.Response:

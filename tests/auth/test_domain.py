@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.auth import otp
-from services.auth.domain import address_block, client_id, email_address, limit_key, username
+from services.auth.domain import client_id, email_address, limit_key, username
 from services.auth.passwords import check_password
 from shared.errors import InvalidInputError
 
@@ -67,19 +67,6 @@ def test_names_never_look_like_addresses_or_ids() -> None:
             username(text)
         with pytest.raises(ValueError, match=r"\w"):
             client_id(text)
-
-
-@pytest.mark.parametrize(
-    ("address", "block"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        (None, "unknown"),
-    ],
-)
-def test_what_counts_as_one_address(address: str | None, block: str) -> None:
-    assert address_block(address) == block
 
 
 def test_keys_of_counters_do_not_run_together() -> None:

@@ -10,10 +10,10 @@ import pytest
 import pytest_asyncio
 from jose import jwt
 
-from services.auth.dependencies import running_state
 from services.auth.errors import SigningKeysLockedError
+from services.auth.process import opened
 from services.auth.rotate_keys import turn
-from services.auth.service.housekeeping import tidy
+from services.auth.service.housekeeping import Housekeeping
 from services.auth.settings import AuthSettings
 from services.auth.tokens import new_key, open_key, seal
 from shared.errors import UnauthenticatedError
@@ -128,13 +128,13 @@ async def test_a_retired_private_key_is_destroyed_before_the_public_one(own: Aut
     await rotate(own)
     await let_time_pass(own, "3 minutes")
     async with database_engine(own.database.url("auth"), application_name="test") as engine:
-        await tidy(engine)
+        await Housekeeping(engine).tidy()
     private = "SELECT private_key IS NOT NULL FROM auth.signing_keys WHERE kid = $1"
     assert await own.sql(private, current) is False
     assert current in await published(own)
     await let_time_pass(own, "20 minutes")
     async with database_engine(own.database.url("auth"), application_name="test") as engine:
-        await tidy(engine)
+        await Housekeeping(engine).tidy()
     assert await own.sql(private, current) is None
 
 
@@ -187,7 +187,7 @@ async def test_another_secret_is_refused_at_start(database: Database, mailbox: M
 
 
 async def turn_on(settings: AuthSettings) -> None:
-    async with running_state(settings):
+    async with opened(settings):
         pass
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.auth.service.housekeeping import tidy
+from services.auth.service.housekeeping import Housekeeping
 from shared.store.engine import database_engine
 from tests.auth.driving import PASSWORD, Auth, bearer, some_address
 
@@ -143,7 +143,7 @@ async def test_tidying_keeps_what_is_open(auth: Auth) -> None:
         user["id"],
     )
     async with database_engine(auth.database.url("auth"), application_name="test") as engine:
-        await tidy(engine)
+        await Housekeeping(engine).tidy()
     left = await auth.sql(
         "SELECT count(*) FROM auth.refresh_families WHERE user_id = $1::uuid", user["id"]
     )

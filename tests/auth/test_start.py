@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from pydantic import ValidationError
 
-from services.auth.dependencies import running_state
+from services.auth.process import opened
 from services.auth.settings import AuthSettings, SignUp
 from shared.errors import InvalidInputError
 from tests.auth.driving import (
@@ -26,7 +26,7 @@ NO_ADMIN = {
 
 
 async def start_and_stop(settings: AuthSettings) -> None:
-    async with running_state(settings):
+    async with opened(settings):
         pass
 
 

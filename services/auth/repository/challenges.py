@@ -1,21 +1,12 @@
-"""Challenges: mailed codes that wait to be typed in."""
+"""Challenges: mailed codes that wait to be entered."""
 
 import datetime as dt
-from dataclasses import dataclass
 
 from sqlalchemy import delete, func, insert, literal, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.auth.domain import ChallengeId, EmailAddress
+from services.auth.domain import ChallengeId, EmailAddress, TakenTry
 from services.auth.tables import otp_challenges
-
-
-@dataclass(frozen=True)
-class TakenTry:
-    """What a try is compared with; the try has been counted already."""
-
-    email: EmailAddress
-    code_mac: bytes
 
 
 async def add(
@@ -58,7 +49,7 @@ async def take_try(
 
 
 async def use_up(connection: AsyncConnection, challenge_id: str) -> bool:
-    """Use a challenge up; False when somebody was quicker."""
+    """Use a challenge up; returns False when another request was faster."""
     statement = (
         update(otp_challenges)
         .where(otp_challenges.c.id == challenge_id, otp_challenges.c.used_at.is_(None))
@@ -68,6 +59,6 @@ async def use_up(connection: AsyncConnection, challenge_id: str) -> bool:
 
 
 async def forget_over(connection: AsyncConnection) -> int:
-    """Delete challenges whose time is over; returns how many."""
+    """Delete expired challenges; returns their number."""
     statement = delete(otp_challenges).where(otp_challenges.c.expires_at < func.now())
     return (await connection.execute(statement)).rowcount

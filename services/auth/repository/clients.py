@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.auth.domain import ClientId, MachineClient, scopes_of
 from services.auth.tables import clients
 from shared.contracts.auth import Scope
+from shared.http.paging import Slice, cut
 
 COLUMNS = (
     clients.c.id,
@@ -63,18 +64,17 @@ async def add(
 
 async def page(
     connection: AsyncConnection, *, after: str | None, limit: int
-) -> list[MachineClient]:
+) -> Slice[MachineClient]:
     """Clients that have not been revoked, by id, those after `after`."""
-    statement = (
-        select(*COLUMNS).where(clients.c.revoked_at.is_(None)).order_by(clients.c.id).limit(limit)
-    )
+    statement = select(*COLUMNS).where(clients.c.revoked_at.is_(None)).order_by(clients.c.id)
     if after is not None:
         statement = statement.where(clients.c.id > after)
-    return [_client(row) for row in await connection.execute(statement)]
+    rows = await connection.execute(statement.limit(limit + 1))
+    return cut([_client(row) for row in rows], limit=limit, key=lambda client: (client.id,))
 
 
 async def revoke(connection: AsyncConnection, client_id: str) -> bool:
-    """End a client; False when there is none."""
+    """End a client; returns False when there is none."""
     statement = (
         update(clients)
         .where(clients.c.id == client_id, clients.c.revoked_at.is_(None))

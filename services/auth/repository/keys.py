@@ -26,7 +26,7 @@ async def now(connection: AsyncConnection) -> dt.datetime:
 
 
 async def public(connection: AsyncConnection) -> list[SigningKey]:
-    """The keys whose tokens may still be about, in the order in which they sign; next last."""
+    """The keys whose tokens may still be valid, in the order in which they sign; next last."""
     rows = await connection.execute(
         select(
             signing_keys.c.kid,
@@ -89,11 +89,11 @@ async def hand_over(
 
 
 async def forget_retired(connection: AsyncConnection) -> int:
-    """Destroy what is left of retired keys: the private half at once, the row after its tokens.
+    """Delete retired keys: the private half first, the row once its tokens have expired.
 
-    Returns how many rows went.
+    Returns the number of deleted rows.
     """
-    # Other processes read the ring anew every 30 s and may sign a moment longer.
+    # Other processes read the ring again every 30 s and may sign a moment longer.
     await connection.execute(
         update(signing_keys)
         .where(signing_keys.c.signs_until + literal(dt.timedelta(minutes=2)) < func.now())
@@ -104,5 +104,5 @@ async def forget_retired(connection: AsyncConnection) -> int:
 
 
 async def forget_all(connection: AsyncConnection) -> int:
-    """Drop every key; all access tokens end with them. Returns how many there were."""
+    """Delete every key; all access tokens end with them. Returns their number."""
     return (await connection.execute(delete(signing_keys))).rowcount

@@ -1,4 +1,4 @@
-"""Counters: tries with back-off, and requests per hour. Each is one atomic statement."""
+"""Counters: tries with back-off, and requests per hour; each is one atomic statement."""
 
 import math
 from typing import Any
@@ -53,7 +53,7 @@ FORGET_COUNTERS = (
 
 
 async def take_attempt(connection: AsyncConnection, key: str, back_off: BackOff) -> int | None:
-    """Count a try. None: go on; else the seconds to wait, and nothing was counted."""
+    """Count a try; returns None, or the seconds to wait (then nothing was counted)."""
     parameters = {
         "key": key,
         "free": back_off.free,
@@ -67,19 +67,19 @@ async def take_attempt(connection: AsyncConnection, key: str, back_off: BackOff)
 
 
 async def forget_attempts(connection: AsyncConnection, key: str) -> None:
-    """The right password was given: start over."""
+    """Reset the counter, after the right password."""
     await connection.execute(FORGET_ATTEMPTS, {"key": key})
 
 
 async def give_back_attempt(connection: AsyncConnection, key: str) -> None:
-    """The right password was given: that try does not count, those before do."""
+    """Take the last try back, after the right password; those before it still count."""
     await connection.execute(GIVE_BACK_ATTEMPT, {"key": key})
 
 
 async def take_request(
     connection: AsyncConnection, key: str, *, limit: int, window_s: int
 ) -> int | None:
-    """Count a request. None: go on; else the seconds to wait, and nothing was counted."""
+    """Count a request; returns None, or the seconds to wait (then nothing was counted)."""
     every_s = window_s / limit
     parameters = {"key": key, "every_s": every_s, "window_s": float(window_s)}
     if (await connection.execute(TAKE_REQUEST, parameters)).first() is not None:
@@ -88,7 +88,7 @@ async def take_request(
 
 
 async def forget_counters(connection: AsyncConnection) -> None:
-    """Delete what no longer slows anybody."""
+    """Delete counters that have no effect any more."""
     for statement in FORGET_COUNTERS:
         await connection.execute(statement)
 

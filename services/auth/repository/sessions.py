@@ -1,8 +1,6 @@
 """Families of refresh tokens: one family is one sign-in."""
 
 import datetime as dt
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, literal, select, update
@@ -11,33 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.auth.domain import (
     REFRESH_GRACE_S,
     FamilyId,
+    SentToken,
     Session,
     SignInMethod,
+    TokenState,
     UserId,
     scopes_of,
 )
 from services.auth.tables import refresh_families, refresh_tokens
 from shared.contracts.auth import Scope
-
-
-class TokenState(StrEnum):
-    """What a refresh token that was sent turns out to be."""
-
-    FRESH = "fresh"
-    GRACE = "grace"
-    """Used up a moment ago: the answer may have been lost."""
-    REUSED = "reused"
-    """Used up long ago: somebody has a copy."""
-    OVER = "over"
-    """Expired, or its session has ended."""
-
-
-@dataclass(frozen=True)
-class SentToken:
-    """A known refresh token, its row and its session's row locked."""
-
-    state: TokenState
-    session: Session
 
 
 async def open_session(
@@ -138,7 +118,7 @@ async def end_all(
     because: str,
     but: FamilyId | None = None,
 ) -> int:
-    """End a person's sessions, all or all but one; returns how many were open."""
+    """End a person's sessions, all or all but one; returns the number of open ones."""
     statement = (
         update(refresh_families)
         .where(refresh_families.c.user_id == user_id, refresh_families.c.ended_at.is_(None))
@@ -152,8 +132,8 @@ async def end_all(
 async def began_within(
     connection: AsyncConnection, family_id: FamilyId, *, user_id: UserId, age: dt.timedelta
 ) -> bool:
-    """Whether an open session of this person began at most so long ago."""
-    found = await connection.scalar(
+    """Whether an open session of this person began at most `age` ago."""
+    family = await connection.scalar(
         select(refresh_families.c.id).where(
             refresh_families.c.id == family_id,
             refresh_families.c.user_id == user_id,
@@ -161,11 +141,11 @@ async def began_within(
             refresh_families.c.created_at > func.now() - literal(age),
         )
     )
-    return found is not None
+    return family is not None
 
 
 async def forget_over(connection: AsyncConnection, *, kept: dt.timedelta) -> int:
-    """Delete sessions that expired or ended so long ago; returns how many."""
+    """Delete sessions that expired or ended more than `kept` ago; returns their number."""
     oldest = func.now() - literal(kept)
     statement = delete(refresh_families).where(
         (refresh_families.c.expires_at < oldest) | (refresh_families.c.ended_at < oldest)

@@ -13,6 +13,7 @@ from services.auth.domain import EmailAddress, User, UserId, email_address
 from services.auth.errors import EmailTakenError, UsernameTakenError
 from services.auth.tables import users
 from shared.contracts.auth import Role
+from shared.http.paging import Slice, cut
 
 COLUMNS = (
     users.c.id,
@@ -27,7 +28,7 @@ LOCK_FIRST_ADMIN = text("SELECT pg_advisory_xact_lock(hashtext('tabularium.auth.
 
 
 async def by_id(connection: AsyncConnection, user_id: UserId, *, lock: bool = False) -> User | None:
-    """The account of an id; locked against other changes if asked for."""
+    """The account of an id; with `lock`, locked until the transaction ends."""
     statement = select(*COLUMNS).where(users.c.id == user_id)
     if lock:
         statement = statement.with_for_update()
@@ -52,7 +53,7 @@ async def by_login(connection: AsyncConnection, login: str) -> User | None:
 
 
 async def lock_first_admin(connection: AsyncConnection) -> None:
-    """Let one process at a time look whether there is an admin, until the transaction ends."""
+    """Let one process at a time check whether there is an admin, until the transaction ends."""
     await connection.execute(LOCK_FIRST_ADMIN)
 
 
@@ -92,9 +93,9 @@ async def change(connection: AsyncConnection, user_id: UserId, values: Mapping[s
 
 async def page(
     connection: AsyncConnection, *, query: str | None, after: EmailAddress | None, limit: int
-) -> list[User]:
-    """Accounts by address, those after `after`; `query` stands anywhere in address or name."""
-    statement = select(*COLUMNS).order_by(users.c.email).limit(limit)
+) -> Slice[User]:
+    """Accounts by address, those after `after`; `query` is a part of the address or the name."""
+    statement = select(*COLUMNS).order_by(users.c.email).limit(limit + 1)
     if after is not None:
         statement = statement.where(users.c.email > after)
     if query:
@@ -104,7 +105,8 @@ async def page(
                 users.c.username.icontains(query, autoescape=True),
             )
         )
-    return [_known(row) for row in await connection.execute(statement)]
+    rows = await connection.execute(statement)
+    return cut([_known(row) for row in rows], limit=limit, key=lambda user: (user.email,))
 
 
 async def _one(connection: AsyncConnection, condition: ColumnElement[bool]) -> User | None:

@@ -1,8 +1,9 @@
-"""The resource face, by what it is about."""
+"""The HTTP face of auth, by what it is about; `verbs` are the calls of the older systems."""
 
-from services.auth.routes import account, clients, internal, keys, sign_in, trail, users
+from services.auth.routes import account, clients, internal, keys, sign_in, trail, users, verbs
 
 routers = (
+    verbs.router,
     sign_in.router,
     account.router,
     users.router,

@@ -1,4 +1,4 @@
-"""The form of RFC 6749, read into calls of the service and back."""
+"""The token endpoint of RFC 6749: its form, read into calls of `Sessions`, and its answer."""
 
 import base64
 import binascii
@@ -26,8 +26,8 @@ async def grant(
 ) -> TokenAnswer:
     """Answer the token endpoint; raises the errors of RFC 6749, section 5.2.
 
-    A client that gives a secret with `password` or `refresh_token` is checked; one that gives
-    only a name (Swagger UI does) is a public client, which has nothing to prove.
+    A client that sends a secret with `password` or `refresh_token` is checked; one that sends
+    only an id (Swagger UI does) is a public client, which has nothing to prove.
     """
     client_id, secret = _client(form, authorization)
     scopes = _scopes(form.scope)

@@ -1,12 +1,11 @@
-"""What only the other services may ask; the gateway does not route it."""
+"""Calls for the other services alone; the gateway does not route them."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from services.auth.dependencies import Peer, State
+from services.auth.dependencies import Peer, Process
 from services.auth.schemas import PlainText
-from services.auth.service.subjects import subject
 from shared.contracts.auth import SubjectAnswer
 
 router = APIRouter(prefix="/internal/subjects", tags=["internal"])
@@ -15,8 +14,8 @@ router = APIRouter(prefix="/internal/subjects", tags=["internal"])
 @router.get("", status_code=200, summary="Who is this")
 async def internal_subjects(
     caller: Peer,  # noqa: ARG001 - a peer is required, which one does not matter
-    state: State,
+    auth: Process,
     identifier: Annotated[PlainText, Query(description="E-mail address, client id or sub")],
 ) -> SubjectAnswer:
-    """The person or machine client of an e-mail address, a client id or a sub; 404 for nobody."""
-    return await subject(state.engine, identifier)
+    """The person or machine client of an e-mail address, a client id or a sub, else 404."""
+    return SubjectAnswer.of(await auth.subjects.find(identifier))

@@ -4,9 +4,8 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from services.auth.dependencies import Address, SignedIn, State
+from services.auth.dependencies import Address, Process, SignedIn
 from services.auth.schemas import RotationAnswer
-from services.auth.service.keys import rotate_for
 
 router = APIRouter(tags=["keys"])
 
@@ -14,10 +13,10 @@ CACHED_S = 60
 
 
 @router.get("/.well-known/jwks.json", status_code=200, summary="Public signing keys")
-async def jwks(state: State, response: Response) -> dict[str, list[dict[str, Any]]]:
-    """The current key, the next one, and those whose tokens are still about (RFC 7517)."""
+async def jwks(auth: Process, response: Response) -> dict[str, list[dict[str, Any]]]:
+    """The current key, the next one, and those whose tokens may still be valid (RFC 7517)."""
     response.headers["Cache-Control"] = f"public, max-age={CACHED_S}"
-    return await state.keys.jwks()
+    return await auth.keys.jwks()
 
 
 @router.post(
@@ -25,13 +24,10 @@ async def jwks(state: State, response: Response) -> dict[str, list[dict[str, Any
     status_code=200,
     summary="Let the next signing key take its turn",
 )
-async def keys_rotate(caller: SignedIn, state: State, address: Address) -> RotationAnswer:
+async def keys_rotate(caller: SignedIn, auth: Process, address: Address) -> RotationAnswer:
     """The next key signs as soon as it has been public for 10 minutes, and a new one follows it.
 
-    No token is refused on the way: the old key stays public until its last token is gone.
+    No token is refused on the way: the old key stays public until its last token has expired.
     Asking again before `signs_from` answers the same.
     """
-    rotation = await rotate_for(state.keys, caller, address=address)
-    return RotationAnswer(
-        kid=rotation.kid, signs_from=rotation.signs_from, next_kid=rotation.next_kid
-    )
+    return RotationAnswer.of(await auth.keys.rotate(caller, address=address))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Form, Request
 
-from services.auth.dependencies import Address, State, not_stored
+from services.auth.dependencies import Address, Process, not_stored
 from services.auth.domain import EmailAddress
 from services.auth.otp import CODE_LIFETIME_S
 from services.auth.routes.grants import grant
@@ -29,15 +29,15 @@ router = APIRouter(tags=["sign-in"], dependencies=[Depends(not_stored)])
 )
 @not_idempotent("it has no caller yet; each mail has a code of its own")
 async def auth_otp_create(
-    body: CodeRequest, state: State, address: Address, background: BackgroundTasks
+    body: CodeRequest, auth: Process, address: Address, background: BackgroundTasks
 ) -> ChallengeAnswer:
     """A 6-digit code is mailed, if the address may sign in here; the answer never says whether.
 
     429 with `Retry-After` beyond the limits per address, per IP and overall; 503
     `mail_unavailable` only while the mail server is known to be down.
     """
-    mail = await state.codes.ask(EmailAddress(body.email), address=address)
-    background.add_task(state.codes.post, mail)
+    mail = await auth.codes.ask(EmailAddress(body.email), address=address)
+    background.add_task(auth.codes.post, mail)
     return ChallengeAnswer(challenge_id=mail.challenge_id, expires_in=CODE_LIFETIME_S)
 
 
@@ -47,14 +47,13 @@ async def auth_otp_create(
     summary="Sign in with the code out of the mail",
 )
 @not_idempotent("it has no caller yet, and answers tokens")
-async def auth_otp_verify(body: CodeAnswer, state: State, address: Address) -> Pair:
-    """Give the challenge and its code, and get a pair of tokens.
+async def auth_otp_verify(body: CodeAnswer, auth: Process, address: Address) -> Pair:
+    """Exchange the challenge and its code for a pair of tokens.
 
     An address without an account gets one here, where the sign-up policy admits it. 401
     `invalid_code` whatever is wrong: a code takes 5 tries, holds for 10 minutes, works once.
     """
-    pair = await state.codes.verify(body.challenge_id, body.code, address=address)
-    return Pair(access=pair.access, refresh=pair.refresh)
+    return Pair.of(await auth.codes.verify(body.challenge_id, body.code, address=address))
 
 
 @router.post(
@@ -65,7 +64,7 @@ async def auth_otp_verify(body: CodeAnswer, state: State, address: Address) -> P
 )
 @not_idempotent("it has no caller yet, and answers tokens")
 async def auth_token(
-    form: Annotated[TokenForm, Form()], request: Request, state: State, address: Address
+    form: Annotated[TokenForm, Form()], request: Request, auth: Process, address: Address
 ) -> TokenAnswer:
     """RFC 6749: `password`, `refresh_token` and `client_credentials`, as a form.
 
@@ -73,14 +72,14 @@ async def auth_token(
     whose `code` (and `error`) are those of the RFC: `invalid_request`, `invalid_client`,
     `invalid_grant`, `unsupported_grant_type`, `invalid_scope`.
     """
-    return await grant(state.sessions, form, request.headers.get("Authorization"), address=address)
+    return await grant(auth.sessions, form, request.headers.get("Authorization"), address=address)
 
 
 @router.post("/api/auth/revoke", status_code=204, summary="End a session")
 @not_idempotent("its refresh token is its proof; repeating it is harmless")
-async def auth_revoke(body: Refresh, state: State, address: Address) -> None:
+async def auth_revoke(body: Refresh, auth: Process, address: Address) -> None:
     """End the session of a refresh token: all tokens made from that sign-in.
 
-    204 for an unknown token too. Access tokens that are out hold until their 15 minutes are over.
+    204 for an unknown token too. Access tokens issued before are valid until their 15 minutes end.
     """
-    await state.sessions.revoke(body.refresh.get_secret_value(), address=address)
+    await auth.sessions.revoke(body.refresh.get_secret_value(), address=address)

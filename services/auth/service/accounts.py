@@ -5,11 +5,10 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.auth.domain import (
     ACCOUNT_BACK_OFF,
-    PERSONS_SCOPES,
     RECENT_SIGN_IN_S,
     EmailAddress,
     FamilyId,
@@ -25,16 +24,19 @@ from services.auth.errors import (
 )
 from services.auth.passwords import Passwords, check_password
 from services.auth.repository import limits, sessions, users
+from services.auth.service.access import own_account, refuse_narrowed, require_admin
+from services.auth.tables import BOOKS
 from shared.contracts.auth import Caller, Role
-from shared.errors import ForbiddenError, NotFoundError, ScopeMissingError, UnauthenticatedError
-from shared.store.audit import record_event
+from shared.errors import ForbiddenError, NotFoundError
+from shared.http.paging import Slice
+from shared.store.transaction import transaction
 
 RECENT = dt.timedelta(seconds=RECENT_SIGN_IN_S)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class NewUser:
-    """An account that an admin makes."""
+    """An account to be created by an admin."""
 
     email: EmailAddress
     username: str | None
@@ -42,16 +44,16 @@ class NewUser:
     role: Role
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class OwnChange:
-    """What somebody wants to change of their own account."""
+    """Changes to one's own account; None leaves a field as it is."""
 
     username: str | None
     password: str | None
     current_password: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Accounts:
     """Reads and changes people's accounts."""
 
@@ -64,7 +66,7 @@ class Accounts:
         Raises UnauthenticatedError when the account has been disabled since the token was made.
         """
         async with self.engine.connect() as connection:
-            return await _own(connection, caller)
+            return await own_account(connection, caller)
 
     async def change_own(
         self, caller: Caller, change: OwnChange, *, session: str | None, address: str | None
@@ -77,7 +79,7 @@ class Accounts:
         user = await self.own(caller)
         if user is None:
             raise ForbiddenError("a machine client has no account to change")
-        _refuse_narrowed(caller)
+        refuse_narrowed(caller)
         family_id = _family(session)
         values: dict[str, Any] = {}
         if change.username is not None:
@@ -92,42 +94,38 @@ class Accounts:
             values["password_hash"] = await self.passwords.hashed(change.password)
         if not values:
             return user
-        async with self.engine.begin() as connection:
-            user = await users.change(connection, user.id, values)
+        async with transaction(self.engine, BOOKS) as tx:
+            user = await users.change(tx.connection, user.id, values)
             ended = 0
             if change.password is not None:
                 ended = await sessions.end_all(
-                    connection, user.id, because="password_changed", but=family_id
+                    tx.connection, user.id, because="password_changed", but=family_id
                 )
-            await record_event(
-                connection,
-                subject=user.sub,
-                action="user.change_own",
-                object_=f"user:{user.id}",
+            await tx.record(
+                caller,
+                "user.change_own",
+                f"user:{user.id}",
                 address=address,
-                detail={
-                    "changed": sorted(name.removesuffix("_hash") for name in values),
-                    "ended_sessions": ended,
-                },
+                changed=sorted(name.removesuffix("_hash") for name in values),
+                ended_sessions=ended,
             )
         return user
 
     async def page(
         self, caller: Caller, *, query: str | None, after: str | None, limit: int
-    ) -> tuple[list[User], str | None]:
-        """A page of accounts by address, and the address the next page begins after."""
+    ) -> Slice[User]:
+        """A page of accounts by address; `query` is a part of the address or the name."""
         async with self.engine.connect() as connection:
             await require_admin(connection, caller)
-            found = await users.page(
+            return await users.page(
                 connection,
                 query=query,
                 after=EmailAddress(after) if after else None,
-                limit=limit + 1,
+                limit=limit,
             )
-        return found[:limit], found[limit - 1].email if len(found) > limit else None
 
     async def add(self, caller: Caller, new: NewUser, *, address: str | None) -> User:
-        """Make an account. Raises EmailTakenError, UsernameTakenError, InvalidInputError."""
+        """Create an account. Raises EmailTakenError, UsernameTakenError, InvalidInputError."""
         password_hash = None
         if new.password is not None:
             check_password(new.password, names=(new.username or "", *_names(new.email)))
@@ -135,22 +133,18 @@ class Accounts:
             await require_admin(connection, caller)
         if new.password is not None:
             password_hash = await self.passwords.hashed(new.password)
-        async with self.engine.begin() as connection:
+        async with transaction(self.engine, BOOKS) as tx:
             user = await users.add(
-                connection,
+                tx.connection,
                 email=new.email,
                 username=new.username,
                 password_hash=password_hash,
                 role=new.role,
             )
-            await record_event(
-                connection,
-                subject=caller.sub,
-                action="user.create",
-                object_=f"user:{user.id}",
-                address=address,
-                detail={"role": user.role.value},
+            await tx.record(
+                caller, "user.create", f"user:{user.id}", address=address, role=user.role.value
             )
+            await tx.seal()
         return user
 
     async def change(
@@ -162,15 +156,15 @@ class Accounts:
         disabled: bool | None,
         address: str | None,
     ) -> User:
-        """Give a role, disable or enable. Disabling ends the person's sessions.
+        """Set the role, disable or enable. Disabling ends the person's sessions.
 
-        Raises NotFoundError, and LastAdminError when nobody would be left to administer.
+        Raises NotFoundError, and LastAdminError when no admin would be left.
         """
-        async with self.engine.begin() as connection:
+        async with transaction(self.engine, BOOKS) as tx:
             # Locked before the account itself, so that two admins cannot demote one another.
-            admins = await users.lock_admins(connection)
-            await require_admin(connection, caller)
-            user = await users.by_id(connection, UserId(user_id), lock=True)
+            admins = await users.lock_admins(tx.connection)
+            await require_admin(tx.connection, caller)
+            user = await users.by_id(tx.connection, UserId(user_id), lock=True)
             if user is None:
                 raise NotFoundError("there is no such account")
             stays_admin = (role or user.role) is Role.ADMIN and not (
@@ -185,17 +179,10 @@ class Accounts:
                 values["disabled"] = disabled
             if not values:
                 return user
-            user = await users.change(connection, user.id, values)
+            user = await users.change(tx.connection, user.id, values)
             if disabled:
-                await sessions.end_all(connection, user.id, because="disabled")
-            await record_event(
-                connection,
-                subject=caller.sub,
-                action="user.change",
-                object_=f"user:{user.id}",
-                address=address,
-                detail=values,
-            )
+                await sessions.end_all(tx.connection, user.id, because="disabled")
+            await tx.record(caller, "user.change", f"user:{user.id}", address=address, **values)
         return user
 
     async def _check_current(self, user: User, current_password: str) -> None:
@@ -219,35 +206,6 @@ class Accounts:
             raise RecentSignInNeededError(
                 "give `current_password`, or sign in again and change it within 10 minutes"
             )
-
-
-async def require_admin(connection: AsyncConnection, caller: Caller) -> None:
-    """Raise ForbiddenError unless the caller is an admin now, not only when the token was made.
-
-    A token that was narrowed to some scopes opens nothing beyond them: ScopeMissingError.
-    """
-    _refuse_narrowed(caller)
-    if caller.is_admin:
-        user = await _own(connection, caller)
-        if user is not None and user.role is Role.ADMIN:
-            return
-    raise ForbiddenError("this is for admins")
-
-
-def _refuse_narrowed(caller: Caller) -> None:
-    if caller.role is not None and not caller.scopes >= PERSONS_SCOPES:
-        raise ScopeMissingError("this access token was narrowed to some scopes; use a whole one")
-
-
-async def _own(connection: AsyncConnection, caller: Caller) -> User | None:
-    try:
-        user_id = UserId(uuid.UUID(caller.sub))
-    except ValueError:
-        return None
-    user = await users.by_id(connection, user_id)
-    if user is None or user.disabled:
-        raise UnauthenticatedError("this account is not open any more")
-    return user
 
 
 def _family(session: str | None) -> FamilyId | None:

@@ -1,10 +1,11 @@
 """Signing in by a mailed code, and signing up by the first one.
 
-The call that asks for a code does the same for every address and never looks whether there is
-an account; what depends on that happens after the answer has left.
+A request for a code does the same for every address and never looks whether there is an account;
+what depends on that happens after the answer has been sent.
 """
 
 import asyncio
+import contextlib
 import datetime as dt
 import secrets
 import time
@@ -22,18 +23,19 @@ from services.auth.domain import (
     SignInMethod,
     TokenPair,
     User,
-    address_block,
     domain_of,
     limit_key,
 )
 from services.auth.errors import EmailTakenError, InvalidCodeError, TooManyCodesError
 from services.auth.mailer import CodeMails, MailServer
 from services.auth.repository import challenges, limits, users
-from services.auth.service.sessions import Sessions, tell_failure
+from services.auth.service.sessions import Sessions, record_failure
 from services.auth.settings import SignUp
+from services.auth.tables import BOOKS
+from shared.http.addresses import household
 from shared.process.mail import MailRefusedError, MailServerDownError
-from shared.store.audit import record_event
 from shared.store.away import is_away
+from shared.store.transaction import Transaction, transaction
 
 HOUR_S = 3600
 FIRST_RETRY_S = 0.5
@@ -44,16 +46,16 @@ LIFETIME = dt.timedelta(seconds=otp.CODE_LIFETIME_S)
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CodeLimits:
-    """How many codes may be asked for in an hour."""
+    """Codes that may be requested in an hour."""
 
     per_address: int
     per_ip: int
     overall: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SignUpPolicy:
     """Who may get an account by their first code."""
 
@@ -67,9 +69,9 @@ class SignUpPolicy:
         return self.sign_up is SignUp.OPEN
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CodeMail:
-    """A code on its way; held in memory alone, because the code stands in it."""
+    """A code on its way; only in memory, because it contains the code."""
 
     challenge_id: ChallengeId
     email: EmailAddress
@@ -78,9 +80,9 @@ class CodeMail:
     """Not before this moment of the monotonic clock."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Codes:
-    """Makes codes, mails them, and takes them back."""
+    """Creates codes, mails them, and checks them."""
 
     engine: AsyncEngine
     sessions: Sessions
@@ -91,10 +93,10 @@ class Codes:
     limits: CodeLimits
     waiting: "asyncio.Queue[CodeMail]"
     spread_s: float
-    """Mails leave at a random moment within so many seconds."""
+    """Each mail leaves at a random moment within so many seconds."""
 
     async def ask(self, email: EmailAddress, *, address: str | None) -> CodeMail:
-        """Make a challenge; `post` must follow when the answer has left.
+        """Create a challenge; call `post` once the answer has been sent.
 
         Raises TooManyCodesError, and MailServerDownError while that is known.
         """
@@ -119,23 +121,33 @@ class Codes:
         return mail
 
     async def post(self, mail: CodeMail) -> None:
-        """Put a mail in line."""
+        """Queue a mail."""
         await self.waiting.put(mail)
 
-    async def deliver_forever(self) -> None:
-        """Send what stands in line, one mail after the other; several may do so at once."""
-        while True:
-            mail = await self.waiting.get()
-            try:
-                await asyncio.sleep(max(0, mail.leaves_at - time.monotonic()))
-                await self._deliver(mail)
-            finally:
-                self.waiting.task_done()
+    async def deliver_next(self) -> None:
+        """Wait for a queued mail and send it; several may do so at once."""
+        mail = await self.waiting.get()
+        try:
+            await asyncio.sleep(max(0, mail.leaves_at - time.monotonic()))
+            await self._deliver(mail)
+        finally:
+            self.waiting.task_done()
+
+    async def delivered(self, *, within_s: float) -> None:
+        """Wait until every queued mail has left, `within_s` at most.
+
+        Returns at once while the mail server is known to be down.
+        """
+        if self.server.known_down:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self.waiting.join()
 
     async def verify(self, challenge_id: str, code: str, *, address: str | None) -> TokenPair:
         """Sign in by a code; an unknown address that the policy admits is signed up.
 
-        The try is counted before the code is looked at. Raises InvalidCodeError, whatever the
+        The try is counted before the code is compared. Raises InvalidCodeError, whatever the
         cause.
         """
         async with self.engine.begin() as connection:
@@ -143,16 +155,16 @@ class Codes:
         fits = taken is not None and otp.code_fits(
             code, taken.code_mac, challenge_id=challenge_id, pepper=self.pepper
         )
-        async with self.engine.begin() as connection:
+        async with transaction(self.engine, BOOKS) as tx:
             user = None
-            if taken and fits and await challenges.use_up(connection, challenge_id):
-                user = await self._account(connection, taken.email, address)
+            if taken and fits and await challenges.use_up(tx.connection, challenge_id):
+                user = await self._account(tx, taken.email, address)
             if user is None:
-                known = await users.by_email(connection, taken.email) if taken else None
-                await tell_failure(connection, known, method=SignInMethod.CODE, address=address)
+                known = await users.by_email(tx.connection, taken.email) if taken else None
+                await record_failure(tx, known, method=SignInMethod.CODE, address=address)
             else:
                 session, refresh = await self.sessions.begin(
-                    connection,
+                    tx,
                     user,
                     method=SignInMethod.CODE,
                     scopes=PERSONS_SCOPES,
@@ -168,7 +180,7 @@ class Codes:
         # The row that all share comes last, so that it is locked for the shortest time.
         counters = (
             (limit_key("code_email", email), self.limits.per_address),
-            (limit_key("code_address", address_block(address)), self.limits.per_ip),
+            (limit_key("code_address", household(address)), self.limits.per_ip),
             ("code_overall", self.limits.overall),
         )
         for key, limit in counters:
@@ -188,9 +200,9 @@ class Codes:
                 with attempt:
                     await self._send(mail)
         except (MailServerDownError, MailRefusedError) as exc:
-            # Not what the server said: the address stands in it, and logs need not tell who.
+            # Not what the server said: it contains the address, which logs need not have.
             log.warning("code_mail_lost", challenge=mail.challenge_id, error=type(exc).__name__)
-        except Exception:  # an edge: what one mail fails of must not stop the others
+        except Exception:  # an edge: a mail that fails must not stop the others
             log.exception("code_mail_failed", challenge=mail.challenge_id)
 
     async def _send(self, mail: CodeMail) -> None:
@@ -198,8 +210,8 @@ class Codes:
             user = await users.by_email(connection, mail.email)
         message = self.mails.compose(mail.email, mail.code)
         if not self._lets_in(user, mail.email):
-            # The same work but for the delivery: sending must not show in the time of the
-            # request that comes next.
+            # The same work but for the delivery: sending must not show in the time of the next
+            # request.
             await self.server.look()
             log.info("code_not_mailed", challenge=mail.challenge_id)
             return
@@ -210,25 +222,19 @@ class Codes:
         return self.policy.admits(email) if user is None else not user.disabled
 
     async def _account(
-        self, connection: AsyncConnection, email: EmailAddress, address: str | None
+        self, tx: Transaction, email: EmailAddress, address: str | None
     ) -> User | None:
-        user = await users.by_email(connection, email)
+        user = await users.by_email(tx.connection, email)
         if not self._lets_in(user, email):
             return None
         if user is not None:
             return user
         try:
-            async with connection.begin_nested():
-                user = await users.add(connection, email=email)
-        except EmailTakenError:  # two codes for one new address, typed in at the same time
-            return await users.by_email(connection, email)
-        await record_event(
-            connection,
-            subject=user.sub,
-            action="auth.sign_up",
-            object_=f"user:{user.id}",
-            address=address,
-        )
+            async with tx.connection.begin_nested():
+                user = await users.add(tx.connection, email=email)
+        except EmailTakenError:  # two codes for one new address, entered at the same time
+            return await users.by_email(tx.connection, email)
+        await tx.record(user.sub, "auth.sign_up", f"user:{user.id}", address=address)
         return user
 
 

@@ -1,4 +1,4 @@
-"""Machine clients: made and revoked by admins."""
+"""Machine clients: created and revoked by admins."""
 
 import secrets
 from dataclasses import dataclass
@@ -9,27 +9,26 @@ from services.auth import tokens
 from services.auth.domain import ClientId, MachineClient
 from services.auth.errors import ClientExistsError
 from services.auth.repository import clients
-from services.auth.service.accounts import require_admin
+from services.auth.service.access import require_admin
+from services.auth.tables import BOOKS
 from shared.contracts.auth import Caller, Scope
 from shared.errors import InvalidInputError, NotFoundError
-from shared.store.audit import record_event
+from shared.http.paging import Slice
+from shared.store.transaction import transaction
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Machines:
-    """Reads, makes and revokes machine clients."""
+    """Reads, creates and revokes machine clients."""
 
     engine: AsyncEngine
     internal_ids: frozenset[str]
 
-    async def page(
-        self, caller: Caller, *, after: str | None, limit: int
-    ) -> tuple[list[MachineClient], str | None]:
-        """A page of clients by id, and the id the next page begins after."""
+    async def page(self, caller: Caller, *, after: str | None, limit: int) -> Slice[MachineClient]:
+        """A page of clients by id."""
         async with self.engine.connect() as connection:
             await require_admin(connection, caller)
-            found = await clients.page(connection, after=after, limit=limit + 1)
-        return found[:limit], found[limit - 1].id if len(found) > limit else None
+            return await clients.page(connection, after=after, limit=limit)
 
     async def add(
         self,
@@ -40,21 +39,21 @@ class Machines:
         scopes: frozenset[Scope],
         address: str | None,
     ) -> tuple[MachineClient, str]:
-        """A new client and its secret, which nobody can read again.
+        """A new client and its secret, which cannot be read again.
 
         Raises InvalidInputError for the scope `internal`, and ClientExistsError for an id that
-        is or was in use: grants name it, and a newcomer would come to own them.
+        is or was in use: grants name it, and a new client would take them over.
         """
         if Scope.INTERNAL in scopes:
             raise InvalidInputError.of("scopes", "not_grantable", "`internal` cannot be granted")
         chosen = client_id or ClientId(f"client-{secrets.token_hex(6)}")
         secret = tokens.new_client_secret()
-        async with self.engine.begin() as connection:
-            await require_admin(connection, caller)
+        async with transaction(self.engine, BOOKS) as tx:
+            await require_admin(tx.connection, caller)
             client = None
             if chosen not in self.internal_ids:
                 client = await clients.add(
-                    connection,
+                    tx.connection,
                     client_id=chosen,
                     name=name or chosen,
                     digest=tokens.digest(secret),
@@ -63,26 +62,20 @@ class Machines:
                 )
             if client is None:
                 raise ClientExistsError("this id is or was in use; choose another")
-            await record_event(
-                connection,
-                subject=caller.sub,
-                action="client.create",
-                object_=client.sub,
+            await tx.record(
+                caller,
+                "client.create",
+                client.sub,
                 address=address,
-                detail={"scopes": sorted(scope.value for scope in scopes)},
+                scopes=sorted(scope.value for scope in scopes),
             )
+            await tx.seal()
         return client, secret
 
     async def revoke(self, caller: Caller, client_id: str, *, address: str | None) -> None:
         """End a client: it gets no more tokens. Raises NotFoundError."""
-        async with self.engine.begin() as connection:
-            await require_admin(connection, caller)
-            if not await clients.revoke(connection, client_id):
+        async with transaction(self.engine, BOOKS) as tx:
+            await require_admin(tx.connection, caller)
+            if not await clients.revoke(tx.connection, client_id):
                 raise NotFoundError("there is no such client")
-            await record_event(
-                connection,
-                subject=caller.sub,
-                action="client.revoke",
-                object_=f"client:{client_id}",
-                address=address,
-            )
+            await tx.record(caller, "client.revoke", f"client:{client_id}", address=address)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pydantic import SecretStr
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.auth import tokens
 from services.auth.domain import (
@@ -14,11 +14,12 @@ from services.auth.domain import (
     ADDRESS_BACK_OFF,
     PERSONS_SCOPES,
     FamilyId,
+    SentToken,
     Session,
     SignInMethod,
     TokenPair,
+    TokenState,
     User,
-    address_block,
     client_sub,
     limit_key,
 )
@@ -32,18 +33,19 @@ from services.auth.errors import (
 )
 from services.auth.passwords import Passwords
 from services.auth.repository import clients, limits, sessions, users
-from services.auth.repository.sessions import SentToken, TokenState
 from services.auth.service.keys import KeyRing
+from services.auth.tables import BOOKS
 from shared.contracts.auth import Scope
-from shared.store.audit import record_event
+from shared.http.addresses import household
+from shared.store.transaction import Transaction, transaction
 
-NOBODYS_DIGEST = bytes(32)
+ABSENT_DIGEST = bytes(32)
 """Compared in place of a client that is not there."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sessions:
-    """Gives out tokens and takes them back."""
+    """Issues tokens and revokes them."""
 
     engine: AsyncEngine
     keys: KeyRing
@@ -67,8 +69,8 @@ class Sessions:
         `scopes` narrows what the tokens open. Raises InvalidCredentialsError (whatever the
         cause), TooManyAttemptsError, HashingBusyError, InvalidScopeError.
         """
-        wanted = narrowed(PERSONS_SCOPES, scopes)
-        block = address_block(address)
+        granted = narrowed(PERSONS_SCOPES, scopes)
+        block = household(address)
         login_key = limit_key("sign_in", login.strip().lower(), block)
         address_key = limit_key("sign_in_address", block)
         user = await self._count_and_look_up(login, login_key, address_key)
@@ -78,48 +80,48 @@ class Sessions:
             await self._give_back(address_key, login_key)  # nothing was tried
             raise
         if user is None or not fits or user.disabled:
-            async with self.engine.begin() as connection:
-                await tell_failure(connection, user, method=SignInMethod.PASSWORD, address=address)
+            async with transaction(self.engine, BOOKS) as tx:
+                await record_failure(tx, user, method=SignInMethod.PASSWORD, address=address)
             raise InvalidCredentialsError
         rehashed = None
         if self.passwords.needs_rehash(user.password_hash or ""):
             rehashed = await self.passwords.hashed(password)
-        async with self.engine.begin() as connection:
+        async with transaction(self.engine, BOOKS) as tx:
             # In the order in which they were counted, or two sign-ins could wait for each other.
-            await limits.give_back_attempt(connection, address_key)
-            await limits.forget_attempts(connection, login_key)
+            await limits.give_back_attempt(tx.connection, address_key)
+            await limits.forget_attempts(tx.connection, login_key)
             if rehashed:
-                user = await users.change(connection, user.id, {"password_hash": rehashed})
+                user = await users.change(tx.connection, user.id, {"password_hash": rehashed})
             session, refresh = await self.begin(
-                connection, user, method=SignInMethod.PASSWORD, scopes=wanted, address=address
+                tx, user, method=SignInMethod.PASSWORD, scopes=granted, address=address
             )
         return await self.pair(user, session, refresh)
 
     async def begin(
         self,
-        connection: AsyncConnection,
+        tx: Transaction,
         user: User,
         *,
         method: SignInMethod,
         scopes: frozenset[Scope],
         address: str | None,
     ) -> tuple[Session, str]:
-        """Open a session in the caller's transaction; returns it and its first refresh token."""
+        """Open a session in a transaction; returns it and its first refresh token."""
         session = await sessions.open_session(
-            connection,
+            tx.connection,
             user_id=user.id,
             method=method,
             scopes=scopes,
             lifetime=self.session_lifetime,
         )
-        refresh = await self._further_token(connection, session.id)
-        await record_event(
-            connection,
-            subject=user.sub,
-            action="auth.sign_in",
-            object_=f"user:{user.id}",
+        refresh = await self._further_token(tx, session.id)
+        await tx.record(
+            user.sub,
+            "auth.sign_in",
+            f"user:{user.id}",
             address=address,
-            detail={"method": method.value, "session": str(session.id)},
+            method=method.value,
+            session=str(session.id),
         )
         return session, refresh
 
@@ -144,36 +146,31 @@ class Sessions:
         InvalidScopeError.
         """
         digest = tokens.digest(refresh)
-        async with self.engine.begin() as connection:
-            sent = await sessions.sent_token(connection, digest)
-            user = await users.by_id(connection, sent.session.user_id) if sent else None
-            if (
-                sent is None
-                or user is None
-                or not await self._holds(connection, sent, user, address)
-            ):
+        async with transaction(self.engine, BOOKS) as tx:
+            sent = await sessions.sent_token(tx.connection, digest)
+            user = await users.by_id(tx.connection, sent.session.user_id) if sent else None
+            if sent is None or user is None or not await self._holds(tx, sent, user, address):
                 fresh = None
             else:
                 session = replace(sent.session, scopes=narrowed(sent.session.scopes, scopes))
-                await sessions.mark_used(connection, digest)
-                fresh = await self._further_token(connection, sent.session.id)
-        # The transaction is over: what ended the session must stay, though the caller is refused.
+                await sessions.mark_used(tx.connection, digest)
+                fresh = await self._further_token(tx, sent.session.id)
+        # Committed: what ended the session must stay, though the caller is refused.
         if fresh is None or user is None:
             raise InvalidRefreshTokenError
         return await self.pair(user, session, fresh)
 
     async def revoke(self, refresh: str, *, address: str | None) -> None:
-        """End the session of a refresh token; a token nobody knows is none to end."""
-        async with self.engine.begin() as connection:
-            sent = await sessions.sent_token(connection, tokens.digest(refresh))
+        """End the session of a refresh token; an unknown token is no error."""
+        async with transaction(self.engine, BOOKS) as tx:
+            sent = await sessions.sent_token(tx.connection, tokens.digest(refresh))
             if sent is None or sent.state is TokenState.OVER:
                 return
-            await sessions.end(connection, sent.session.id, because="revoked")
-            await record_event(
-                connection,
-                subject=str(sent.session.user_id),
-                action="auth.sign_out",
-                object_=f"session:{sent.session.id}",
+            await sessions.end(tx.connection, sent.session.id, because="revoked")
+            await tx.record(
+                str(sent.session.user_id),
+                "auth.sign_out",
+                f"session:{sent.session.id}",
                 address=address,
             )
 
@@ -189,10 +186,10 @@ class Sessions:
 
         Raises InvalidClientError and InvalidScopeError.
         """
-        granted = await self.authenticated_client(client_id, secret, address=address)
-        wanted = narrowed(granted, scopes)
-        claims = tokens.Claims(sub=client_sub(client_id), scopes=wanted, client=client_id)
-        return await self._signed(claims), wanted
+        held = await self.authenticated_client(client_id, secret, address=address)
+        granted = narrowed(held, scopes)
+        claims = tokens.Claims(sub=client_sub(client_id), scopes=granted, client=client_id)
+        return await self._signed(claims), granted
 
     async def authenticated_client(
         self, client_id: str, secret: str, *, address: str | None
@@ -200,7 +197,7 @@ class Sessions:
         """The scopes of a machine client that knows its secret; raises InvalidClientError."""
         internal = self.internal_clients.get(client_id)
         if internal is not None:
-            # Our own services come every quarter of an hour: only their failures are told.
+            # Our own services ask every quarter of an hour: only their failures are recorded.
             if hmac.compare_digest(
                 tokens.digest(internal.get_secret_value()), tokens.digest(secret)
             ):
@@ -210,16 +207,11 @@ class Sessions:
             async with self.engine.connect() as connection:
                 known = await clients.secret_digest(connection, client_id)
                 client = await clients.by_id(connection, client_id)
-        fits = hmac.compare_digest(known or NOBODYS_DIGEST, tokens.digest(secret))
-        async with self.engine.begin() as connection:
-            await record_event(
-                connection,
-                subject=client.sub if client else None,
-                action="auth.client_token",
-                object_=client.sub if client else None,
-                result="ok" if fits and client else "failed",
-                address=address,
-            )
+        fits = hmac.compare_digest(known or ABSENT_DIGEST, tokens.digest(secret))
+        async with transaction(self.engine, BOOKS) as tx:
+            sub = client.sub if client else None
+            result = "ok" if fits and client else "failed"
+            await tx.record(sub, "auth.client_token", sub, result=result, address=address)
         if client is None or not fits:
             raise InvalidClientError
         return client.scopes
@@ -240,30 +232,29 @@ class Sessions:
                 await limits.give_back_attempt(connection, key)
 
     async def _holds(
-        self, connection: AsyncConnection, sent: SentToken, user: User, address: str | None
+        self, tx: Transaction, sent: SentToken, user: User, address: str | None
     ) -> bool:
         if sent.state is TokenState.OVER:
             return False
         if sent.state is TokenState.REUSED:
-            await sessions.end(connection, sent.session.id, because="reused")
-            await record_event(
-                connection,
-                subject=user.sub,
-                action="auth.refresh_reused",
-                object_=f"session:{sent.session.id}",
+            await sessions.end(tx.connection, sent.session.id, because="reused")
+            await tx.record(
+                user.sub,
+                "auth.refresh_reused",
+                f"session:{sent.session.id}",
                 result="failed",
                 address=address,
             )
             return False
         if user.disabled:
-            await sessions.end(connection, sent.session.id, because="disabled")
+            await sessions.end(tx.connection, sent.session.id, because="disabled")
             return False
         return True
 
-    async def _further_token(self, connection: AsyncConnection, family_id: FamilyId) -> str:
+    async def _further_token(self, tx: Transaction, family_id: FamilyId) -> str:
         refresh = tokens.new_refresh_token()
         await sessions.add_token(
-            connection,
+            tx.connection,
             family_id=family_id,
             digest=tokens.digest(refresh),
             lifetime=self.refresh_lifetime,
@@ -275,29 +266,28 @@ class Sessions:
         return tokens.access_token(key, claims, issuer=self.issuer, audience=self.audience)
 
 
-def narrowed(granted: frozenset[Scope], wanted: frozenset[Scope] | None) -> frozenset[Scope]:
-    """The scopes that are wanted out of those that are granted; raises InvalidScopeError."""
-    if not wanted:
-        return granted
-    if missing := wanted - granted:
+def narrowed(held: frozenset[Scope], asked: frozenset[Scope] | None) -> frozenset[Scope]:
+    """The scopes asked for, or all that are held; raises InvalidScopeError."""
+    if not asked:
+        return held
+    if missing := asked - held:
         names = ", ".join(sorted(scope.value for scope in missing))
         raise InvalidScopeError(f"not among the scopes you have: {names}")
-    return wanted
+    return asked
 
 
-async def tell_failure(
-    connection: AsyncConnection, user: User | None, *, method: SignInMethod, address: str | None
+async def record_failure(
+    tx: Transaction, user: User | None, *, method: SignInMethod, address: str | None
 ) -> None:
-    """Write a sign-in that failed to the audit trail, and to whose account if that is known.
+    """Add a failed sign-in to the audit trail, with the account if it is known.
 
     Not what was typed: people type their password where the name belongs.
     """
-    await record_event(
-        connection,
-        subject=user.sub if user else None,
-        action="auth.sign_in",
-        object_=f"user:{user.id}" if user else None,
+    await tx.record(
+        user.sub if user else None,
+        "auth.sign_in",
+        f"user:{user.id}" if user else None,
         result="failed",
         address=address,
-        detail={"method": method.value},
+        method=method.value,
     )

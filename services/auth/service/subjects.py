@@ -1,52 +1,47 @@
-"""Looking up who an address, a client id or a sub is; for the other services."""
+"""Looking up the owner of an address, a client id or a sub; for the other services."""
 
 import uuid
+from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.auth.domain import CLIENT_PREFIX, UserId, email_address
+from services.auth.domain import CLIENT_PREFIX, Subject, UserId, email_address
 from services.auth.repository import clients, users
-from shared.contracts.auth import SubjectAnswer
 from shared.errors import NotFoundError
 
 
-async def subject(engine: AsyncEngine, identifier: str) -> SubjectAnswer:
-    """The person or machine client of an e-mail address, a client id or a sub.
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """People and machine clients by any of their names."""
 
-    Client ids are never UUIDs and hold no `@`, so the three cannot be taken for one another.
-    Raises NotFoundError.
-    """
-    async with engine.connect() as connection:
-        found = await _person(connection, identifier) or await _client(connection, identifier)
-    if found is None:
-        raise NotFoundError("nobody here has that address, client id or sub")
-    return found
+    engine: AsyncEngine
+
+    async def find(self, identifier: str) -> Subject:
+        """The person or machine client of an e-mail address, a client id or a sub.
+
+        Client ids are never UUIDs and hold no `@`, so the three cannot be confused. Raises
+        NotFoundError.
+        """
+        async with self.engine.connect() as connection:
+            subject = await _person(connection, identifier) or await _client(connection, identifier)
+        if subject is None:
+            raise NotFoundError("no account or client has that address, client id or sub")
+        return subject
 
 
-async def _person(connection: AsyncConnection, identifier: str) -> SubjectAnswer | None:
-    if "@" in identifier:
-        try:
+async def _person(connection: AsyncConnection, identifier: str) -> Subject | None:
+    try:
+        if "@" in identifier:
             user = await users.by_email(connection, email_address(identifier))
-        except ValueError:
-            return None
-    else:
-        try:
+        else:
             user = await users.by_id(connection, UserId(uuid.UUID(identifier)))
-        except ValueError:
-            return None
+    except ValueError:
+        return None
     if user is None:
         return None
-    return SubjectAnswer(
-        sub=user.sub,
-        email=user.email,
-        name=user.username,
-        role=user.role,
-        disabled=user.disabled,
-    )
+    return Subject(user.sub, user.email, user.username, role=user.role, disabled=user.disabled)
 
 
-async def _client(connection: AsyncConnection, identifier: str) -> SubjectAnswer | None:
+async def _client(connection: AsyncConnection, identifier: str) -> Subject | None:
     client = await clients.by_id(connection, identifier.removeprefix(CLIENT_PREFIX))
-    if client is None:
-        return None
-    return SubjectAnswer(sub=client.sub, name=client.name)
+    return None if client is None else Subject(client.sub, email=None, name=client.name)

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Depends
 
-from services.auth.dependencies import Address, State, not_stored
+from services.auth.dependencies import Address, Process, not_stored
 from services.auth.schemas import Pair, Refresh, SignIn
 from shared.http.idempotency import not_idempotent
 
@@ -15,16 +15,16 @@ router = APIRouter(tags=["sign-in"], dependencies=[Depends(not_stored)])
     summary="Sign in with a password",
 )
 @not_idempotent("it has no caller yet, and answers tokens")
-async def token_action(body: SignIn, state: State, address: Address) -> Pair:
-    """Give user name (or e-mail address) and password, and get a pair of tokens.
+async def token_action(body: SignIn, auth: Process, address: Address) -> Pair:
+    """Exchange user name (or e-mail address) and password for a pair of tokens.
 
     401 `invalid_credentials` whatever is wrong; 429 `too_many_attempts` after several wrong
     passwords from one address.
     """
-    pair = await state.sessions.sign_in(
+    pair = await auth.sessions.sign_in(
         body.username, body.password.get_secret_value(), address=address
     )
-    return Pair(access=pair.access, refresh=pair.refresh)
+    return Pair.of(pair)
 
 
 @router.post(
@@ -33,11 +33,10 @@ async def token_action(body: SignIn, state: State, address: Address) -> Pair:
     summary="Get a fresh pair of tokens",
 )
 @not_idempotent("it has no caller yet, and answers tokens")
-async def token_refresh_action(body: Refresh, state: State, address: Address) -> Pair:
-    """Give a refresh token and get a new pair; the token sent is used up by it.
+async def token_refresh_action(body: Refresh, auth: Process, address: Address) -> Pair:
+    """Exchange a refresh token for a new pair; it is used up by that.
 
     Sent again within 30 s it gives another pair (an answer may get lost); after that it ends
-    the session, because somebody has a copy.
+    the session, because the token has been copied.
     """
-    pair = await state.sessions.refresh(body.refresh.get_secret_value(), address=address)
-    return Pair(access=pair.access, refresh=pair.refresh)
+    return Pair.of(await auth.sessions.refresh(body.refresh.get_secret_value(), address=address))
