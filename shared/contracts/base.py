@@ -43,14 +43,14 @@ StorableSecret = Annotated[SecretStr, AfterValidator(_storable_secret)]
 """A half of a surrogate pair could not even be hashed."""
 
 
-class RequestModel(BaseModel):
-    """What a caller sends: unknown fields are refused, and so is text that cannot be kept.
+class SentModel(BaseModel):
+    """What a caller sends, where a standard lets unknown fields pass: no text that cannot be kept.
 
     Fields of free JSON (`JsonValue`, `Any`) are looked at by whoever knows what they mean.
     """
 
     # Errors come into logs, and what was sent may be a password or a token.
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     @field_validator("*")
     @classmethod
@@ -58,6 +58,12 @@ class RequestModel(BaseModel):
         if info.field_name not in _free_fields(cls):
             _check_texts(value)
         return value
+
+
+class RequestModel(SentModel):
+    """What a caller sends: unknown fields are refused, and so is text that cannot be kept."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 @functools.cache

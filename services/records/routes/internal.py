@@ -34,6 +34,8 @@ AskedVisibility = Annotated[
     VisibilityRequest, Body(examples=[{"tables": ["Customer", "Order"], "caller": CALLER}])
 ]
 
+LARGEST_OID = 2**32 - 1
+
 router = APIRouter(
     prefix="/internal",
     tags=["internal"],
@@ -81,7 +83,7 @@ async def import_tables_visible(
     "/tables/{table:segment}", status_code=204, summary="Drop the table of a failed import"
 )
 async def import_tables_delete(
-    service: Process, peer: Peer, table: TableName, oid: Annotated[int, Query(ge=1)]
+    service: Process, peer: Peer, table: TableName, oid: Annotated[int, Query(ge=1, le=LARGEST_OID)]
 ) -> Response:
     """Drop it if it is still the table of that oid and still empty; else leave it."""
     await service.tables.drop_if_unused(peer, table, TableOid(oid))

@@ -1,0 +1,120 @@
+"""No call of any service answers 5xx to what a caller can put into it, and each names the part."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import httpx2
+import pytest
+
+from shared.contracts.base import LARGEST_BIGINT
+from tests.support.stack import RunningStack
+
+NO_TEXT = ("%00", "x%00y", "%FF", "%ED%A0%80")
+NO_IDS = (str(LARGEST_BIGINT + 1), "9" * 400, "9" * 5000)
+NO_JSON = (b"\xff", b'{"a": "\xff"}', b'{"a": "\\u0000"}', b"[" * 100_000, b"1" * 5000, b"1e999")
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One call as its service's document shows it."""
+
+    url: str
+    method: str
+    path: str
+    shown: dict[str, Any]
+
+    @property
+    def parameters(self) -> list[dict[str, Any]]:
+        return [
+            each for each in self.shown.get("parameters", ()) if each["in"] in ("path", "query")
+        ]
+
+    @property
+    def takes_json(self) -> bool:
+        return "application/json" in self.shown.get("requestBody", {}).get("content", {})
+
+    def filled(self, hostile: str | None = None, value: str = "") -> str:
+        """The address, one parameter given that value (encoded already), the others harmless."""
+        path = re.sub(r"\{([^}]+)\}", lambda part: value if part[1] == hostile else "1", self.path)
+        query = [
+            f"{quote(each['name'])}={value if each['name'] == hostile else '1'}"
+            for each in self.parameters
+            if each["in"] == "query" and (each["name"] == hostile or each.get("required"))
+        ]
+        return f"{self.url}{path}?{'&'.join(query)}"
+
+
+def operations(stack: RunningStack) -> Iterator[Operation]:
+    for url in stack.facts["services"].values():
+        document = httpx2.get(f"{url}/internal/openapi.json", trust_env=False).json()
+        for path, of_path in document["paths"].items():
+            for method, shown in of_path.items():
+                if not path.startswith("/internal/"):
+                    yield Operation(url, method.upper(), path, shown)
+
+
+@pytest.fixture(scope="module")
+def admin(stack: RunningStack) -> Iterator[httpx2.Client]:
+    with (
+        stack.signed_in() as person,
+        httpx2.Client(
+            headers={"Authorization": person.headers["Authorization"]},
+            trust_env=False,
+            timeout=30,
+        ) as client,
+    ):
+        yield client
+
+
+def is_whole_number(parameter: dict[str, Any]) -> bool:
+    schema = parameter["schema"]
+    return any(each.get("type") == "integer" for each in (schema, *schema.get("anyOf", ())))
+
+
+def test_what_is_no_text_is_refused_by_name(stack: RunningStack, admin: httpx2.Client) -> None:
+    tried = 0
+    for operation in operations(stack):
+        for parameter in operation.parameters:
+            name = parameter["name"]
+            for value in NO_TEXT:
+                where = f"{operation.method} {operation.filled(name, value)}"
+                answer = admin.request(operation.method, operation.filled(name, value))
+                if answer.status_code == 404 and is_whole_number(parameter):
+                    continue  # a number in a path: no route has this one
+                assert answer.status_code == 422, f"{where}: {answer.status_code} {answer.text}"
+                assert name in [error["field"] for error in answer.json()["errors"]], where
+                tried += 1
+    assert tried > 150
+
+
+def test_numbers_beyond_bigint_are_refused(stack: RunningStack, admin: httpx2.Client) -> None:
+    tried = 0
+    for operation in operations(stack):
+        for parameter in filter(is_whole_number, operation.parameters):
+            for value in NO_IDS:
+                where = f"{operation.method} {operation.path} {parameter['name']}={value[:25]}"
+                answer = admin.request(operation.method, operation.filled(parameter["name"], value))
+                assert answer.status_code in (404, 422), f"{where}: {answer.status_code}"
+                tried += 1
+    assert tried > 50
+
+
+def test_bytes_that_are_no_json_are_refused(stack: RunningStack, admin: httpx2.Client) -> None:
+    tried = 0
+    for operation in operations(stack):
+        if operation.takes_json:
+            for body in NO_JSON:
+                answer = admin.request(
+                    operation.method,
+                    operation.filled(),
+                    content=body,
+                    headers={"Content-Type": "application/json"},
+                )
+                where = f"{operation.method} {operation.path} {body[:20]!r}"
+                assert 400 <= answer.status_code < 500, f"{where}: {answer.status_code}"
+                assert answer.headers["content-type"] == "application/problem+json", where
+                tried += 1
+    assert tried > 50
