@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from services.records.domain import Level, Sent
 from services.records.errors import MediaTypeError
 from services.records.process import RecordsProcess
+from services.records.query import tags
 from services.records.types.values import parse_json
 from shared.contracts.auth import Caller, Scope
 from shared.http.caller import authenticated
@@ -71,4 +72,11 @@ TableName = Annotated[
     str, Path(description="The table's name, percent-encoded.", examples=["Customer"])
 ]
 RecordId = Annotated[int, Path(description="The record's id.", examples=[1], ge=0)]
+
+
+async def _no_if_match(request: Request) -> None:
+    tags.refuse_if_match(request.headers.get(tags.IF_MATCH))
+
+
+NoIfMatch = Annotated[None, Depends(_no_if_match)]
 IfMatch = Annotated[str | None, Header(description="Only if the record's ETag is still this one.")]

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from functools import cached_property
+from typing import NewType
 
 from shared.contracts.auth import Caller, Sub
 from shared.contracts.records import (
     ID_COLUMN,
     IDENTIFIER_LIMIT_BYTES,
     IMPORT_COLUMN,
+    VERSION_COLUMN,
     ColumnName,
     TableName,
     TableOid,
@@ -28,6 +30,8 @@ SEARCHABLE_TYPES = frozenset({TypeName.TEXT, TypeName.VARCHAR})
 POSTGRESQL_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
 """System columns of every table of PostgreSQL: no column of ours can have these names."""
 COLUMN_LIMIT = 1000
+
+TableId = NewType("TableId", int)
 
 
 class Level(IntEnum):
@@ -92,6 +96,12 @@ ID = Column(
     name=ColumnName(ID_COLUMN), attnum=1, type=ColumnType(name=TypeName.BIGINT), nullable=False
 )
 IMPORT = Column(name=ColumnName(IMPORT_COLUMN), attnum=0, type=ColumnType(name=TypeName.BIGINT))
+VERSION = Column(
+    name=ColumnName(VERSION_COLUMN),
+    attnum=0,
+    type=ColumnType(name=TypeName.INTEGER),
+    nullable=False,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +166,13 @@ class Grant:
 
 @dataclass(frozen=True)
 class Table:
-    """A user's table as one process knows it; `version` and `grants_version` say how fresh."""
+    """A user's table as one process knows it; `version` and `grants_version` say how fresh.
 
+    `id` is the registry's own and stays for good; `oid` is PostgreSQL's at the time of looking,
+    and another after a restore.
+    """
+
+    id: TableId
     oid: TableOid
     name: TableName
     version: int
@@ -174,8 +189,8 @@ class Table:
 
     @cached_property
     def by_name(self) -> Mapping[str, Column]:
-        """Every column that can be asked for, `id` and `_import` among them."""
-        return {column.name: column for column in (ID, *self.columns, IMPORT)}
+        """Every column that can be asked for, the system columns among them."""
+        return {column.name: column for column in (ID, *self.columns, IMPORT, VERSION)}
 
     @cached_property
     def shown(self) -> tuple[Column, ...]:

@@ -11,12 +11,13 @@ from services.records.domain import Column, Sent, Table
 from services.records.errors import UnknownColumnError
 from services.records.types.values import Check, Respelled, check_for
 from shared.contracts.problem import FieldError
-from shared.contracts.records import ID_COLUMN, IMPORT_COLUMN
+from shared.contracts.records import ID_COLUMN, IMPORT_COLUMN, VERSION_COLUMN
 from shared.errors import InvalidInputError
 from shared.values.numbers import Number, json_text
 from shared.values.texts import readable
 from shared.values.types import ColumnType, TypeName
 
+HIDDEN_COLUMNS = frozenset({IMPORT_COLUMN, VERSION_COLUMN})
 ELEMENTS_LIMIT = 10_000
 FAULTS_SHOWN = 20
 ID_LIMIT = 2**63 - 1
@@ -108,7 +109,7 @@ def _named(table: Table, members: object, *, at: str, with_id: bool) -> list[tup
     unknown = []
     for name, value in members.items():
         column = table.by_name.get(name)
-        if column is None or name == IMPORT_COLUMN:
+        if column is None or name in HIDDEN_COLUMNS:
             unknown.append(name)
         elif name == ID_COLUMN and not with_id:
             raise InvalidInputError.of(

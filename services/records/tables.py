@@ -10,13 +10,13 @@ from sqlalchemy import (
     Column,
     DateTime,
     ForeignKey,
+    Identity,
     Index,
     Table,
     Text,
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import OID
 
 from shared.store.idempotency import idempotency_table
 from shared.store.identifiers import metadata_of
@@ -28,7 +28,8 @@ metadata = metadata_of("records")
 tables = Table(
     "tables",
     metadata,
-    Column("oid", OID, primary_key=True, autoincrement=False),
+    # Kept by a restore, as the name is; PostgreSQL's OID of the table is not.
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("name", Text, nullable=False, unique=True),
     Column("owner_sub", Text, nullable=False),
     Column("owner_label", Text, nullable=False),
@@ -44,7 +45,7 @@ Index(None, tables.c.owner_sub)
 grants = Table(
     "grants",
     metadata,
-    Column("oid", OID, ForeignKey(tables.c.oid, ondelete="CASCADE"), primary_key=True),
+    Column("table_id", BigInteger, ForeignKey(tables.c.id, ondelete="CASCADE"), primary_key=True),
     Column("sub", Text, primary_key=True),
     Column("label", Text, nullable=False),
     Column("level", Text, nullable=False),

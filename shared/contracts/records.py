@@ -17,6 +17,10 @@ IDENTIFIER_LIMIT_BYTES = 63
 ID_COLUMN = "id"
 IMPORT_COLUMN = "_import"
 """The import a row came from; null for rows made by hand; hidden from answers unless asked for."""
+VERSION_COLUMN = "_version"
+"""1 for a new row, raised by every UPDATE of ours; hidden as `_import` is."""
+SYSTEM_COLUMNS = (ID_COLUMN, IMPORT_COLUMN, VERSION_COLUMN)
+"""What every user's table has beside the columns of its owner."""
 
 
 class ColumnContract(AnswerModel):

@@ -1,34 +1,13 @@
 """Backup and restore as `docs/operations.md` says: by the owner, who is no superuser."""
 
 import asyncio
-import subprocess
 from pathlib import Path
 
 import asyncpg
 
 from migrations.bootstrap import SERVICES, bootstrap
+from tests.support.backup import dump, restore
 from tests.support.databases import PASSWORD, Database, drop_database, make_database
-
-
-def run(database: Database, program: str, *arguments: str) -> str:
-    command = [str(database.cluster.binaries / program), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def restore(database: Database, dump: Path) -> None:
-    """Into a database that was bootstrapped: its schemas are there, its tables are not."""
-    listing = run(database, "pg_restore", "--list", str(dump)).splitlines()
-    wanted = [line for line in listing if " SCHEMA - " not in line and " EXTENSION " not in line]
-    chosen = dump.with_suffix(".list")
-    chosen.write_text("\n".join(wanted))
-    url = database.url()
-    # Functions are given to `records`, which PostgreSQL allows to who may create in their schema.
-    run(database, "psql", url, "-c", "GRANT CREATE ON SCHEMA records TO records")
-    options = (f"--use-list={chosen}", "--exit-on-error", f"--dbname={url}")
-    run(database, "pg_restore", *options, str(dump))
-    run(database, "psql", url, "-c", "REVOKE CREATE ON SCHEMA records FROM records")
 
 
 async def fill(database: Database) -> None:
@@ -71,14 +50,13 @@ async def test_a_restored_database_has_its_rows_owners_and_rights(
     database: Database, tmp_path: Path
 ) -> None:
     await fill(database)
-    dump = tmp_path / "tabularium.dump"
-    await asyncio.to_thread(
-        run, database, "pg_dump", "--format=custom", f"--file={dump}", database.url()
-    )
+    file = tmp_path / "tabularium.dump"
+    binaries = database.cluster.binaries
+    await asyncio.to_thread(dump, binaries, database.url(), file)
     restored = await make_database(database.cluster, f"restored_{database.name}")
     try:
         await bootstrap(restored.url(), dict.fromkeys(SERVICES, PASSWORD))
-        await asyncio.to_thread(restore, restored, dump)
+        await asyncio.to_thread(restore, binaries, restored.url(), file)
         await check(restored)
     finally:
         await drop_database(restored)

@@ -11,7 +11,13 @@ import asyncpg
 from services.ingest.errors import TableBusyError, TableChangedError
 from services.ingest.load.outside import Connection
 from services.ingest.load.staging import LINE_COLUMN, ROWS
-from shared.contracts.records import DATA_SCHEMA, IMPORT_COLUMN, TableContract
+from shared.contracts.records import (
+    DATA_SCHEMA,
+    IMPORT_COLUMN,
+    SYSTEM_COLUMNS,
+    VERSION_COLUMN,
+    TableContract,
+)
 from shared.store.copying import while_connected
 from shared.store.identifiers import quoted
 from shared.values.names import formatted
@@ -50,9 +56,10 @@ class Target:
             "SELECT a.attrelid::bigint AS oid, a.attname AS name, a.attnum, a.attnotnull,"
             " format_type(a.atttypid, a.atttypmod) AS type"
             " FROM pg_attribute a WHERE a.attrelid = $1::text::regclass"
-            " AND a.attnum > 0 AND NOT a.attisdropped AND a.attname NOT IN ('id', '_import')"
+            " AND a.attnum > 0 AND NOT a.attisdropped AND a.attname <> ALL ($2::text[])"
             " ORDER BY a.attnum",
             self._name,
+            list(SYSTEM_COLUMNS),
         )
         actual = [(row["oid"], row["name"], row["attnum"], row["type"]) for row in rows]
         known = [
@@ -88,6 +95,7 @@ class Target:
             for name in (*columns, IMPORT_COLUMN)
             if name not in key
         )
+        changes += f", {VERSION_COLUMN} = t.{VERSION_COLUMN} + 1"
         row = await self.connection.fetchrow(
             f"WITH merged AS (INSERT INTO {self._name} AS t ({names}, {IMPORT_COLUMN})"  # noqa: S608 - quoted
             f" SELECT {names}, $1::bigint FROM pg_temp.{ROWS} ORDER BY {LINE_COLUMN}"

@@ -35,7 +35,7 @@ async def held(pool: RawPool, table: Table) -> AsyncIterator[RawConnection]:
                     f"LOCK TABLE {table_name(table.name)} IN ACCESS SHARE MODE"
                 )
             version = await connection.fetchval(
-                "SELECT version FROM records.tables WHERE oid = $1", table.oid
+                "SELECT version FROM records.tables WHERE id = $1", table.id
             )
             if version != table.version:
                 raise StaleTableError(table.name)

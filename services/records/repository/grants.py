@@ -16,8 +16,8 @@ COLUMNS = "sub, label, level, granted_at"
 async def of_table(driver: Driver, table: Table) -> Sequence[Grant]:
     """All grants on a table, by label."""
     rows = await driver.fetch(
-        f"SELECT {COLUMNS} FROM records.grants WHERE oid = $1 ORDER BY label, sub",  # noqa: S608
-        table.oid,
+        f"SELECT {COLUMNS} FROM records.grants WHERE table_id = $1 ORDER BY label, sub",  # noqa: S608
+        table.id,
     )
     return [_grant(row) for row in rows]
 
@@ -35,11 +35,11 @@ async def put(
 
 async def _put(driver: Driver, table: Table, sub: Sub, label: str, level: Level, by: Caller) -> Any:
     return await driver.fetchrow(
-        "INSERT INTO records.grants (oid, sub, label, level, granted_by)"  # noqa: S608
-        " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (oid, sub) DO UPDATE"
+        "INSERT INTO records.grants (table_id, sub, label, level, granted_by)"  # noqa: S608
+        " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (table_id, sub) DO UPDATE"
         " SET label = excluded.label, level = excluded.level, granted_by = excluded.granted_by,"
         f" granted_at = now() RETURNING {COLUMNS}",
-        table.oid,
+        table.id,
         sub,
         label,
         level.word,
@@ -53,9 +53,9 @@ async def take(driver: Driver, table: Table, identifier: str) -> Sequence[Sub]:
     Works without auth, so that access can be taken from an account that is gone.
     """
     rows = await driver.fetch(
-        "DELETE FROM records.grants WHERE oid = $1 AND (sub = $2 OR lower(label) = lower($2)"
+        "DELETE FROM records.grants WHERE table_id = $1 AND (sub = $2 OR lower(label) = lower($2)"
         " OR sub = 'client:' || $2) RETURNING sub",
-        table.oid,
+        table.id,
         identifier,
     )
     return [Sub(row["sub"]) for row in rows]

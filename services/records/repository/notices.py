@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 import asyncpg
 
+from services.records.domain import TableId
 from services.records.repository.registry import CHANNEL
-from shared.contracts.records import TableOid
 
 
 async def listen(
-    database_url: str, *, listening: Callable[[], None], changed: Callable[[TableOid], None]
+    database_url: str, *, listening: Callable[[], None], changed: Callable[[TableId], None]
 ) -> None:
     """Call `listening` once connected, then `changed` for each table, until the connection ends.
 
@@ -24,7 +24,7 @@ async def listen(
     lost = asyncio.Event()
 
     def notified(_connection: object, _pid: int, _channel: str, payload: object) -> None:
-        changed(TableOid(int(str(payload))))
+        changed(TableId(int(str(payload))))
 
     def ended(_connection: object) -> None:
         lost.set()

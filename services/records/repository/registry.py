@@ -6,25 +6,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from services.records.domain import Column, Constraint, Level, Table
+from services.records.domain import Column, Constraint, Level, Table, TableId
 from services.records.repository.driver import Driver
 from services.records.types.words import from_postgresql
 from shared.contracts.auth import Caller, Sub
 from shared.contracts.records import (
-    ID_COLUMN,
-    IMPORT_COLUMN,
+    SYSTEM_COLUMNS,
     ColumnName,
     TableName,
     TableOid,
 )
 
 CHANNEL = "records_tables"
-"""NOTIFY channel: the payload is the oid of a table whose shape or grants changed."""
+"""NOTIFY channel: the payload is the id of a table whose shape or grants changed."""
 
 # `attislocal` and the like are left out: users' tables have no parents. An index method is
 # compared by name, since the extension's oids differ from database to database.
 DESCRIBED = """
-SELECT t.oid::bigint AS oid, c.relname AS name, t.version, t.grants_version, t.owner_sub,
+SELECT t.id, c.oid::bigint AS oid, c.relname AS name, t.version, t.grants_version, t.owner_sub,
   t.owner_label, t.description, t.created_at,
   greatest(0, CASE WHEN s.n_live_tup > 0 THEN s.n_live_tup ELSE c.reltuples END)::bigint
     AS estimated_rows,
@@ -34,7 +33,7 @@ SELECT t.oid::bigint AS oid, c.relname AS name, t.version, t.grants_version, t.o
       'default', pg_get_expr(d.adbin, d.adrelid),
       'description', col_description(c.oid, a.attnum),
       'searchable', EXISTS (
-        SELECT FROM pg_index i JOIN pg_opclass o ON o.oid = i.indclass[0]
+        SELECT 1 FROM pg_index i JOIN pg_opclass o ON o.oid = i.indclass[0]
         WHERE i.indrelid = c.oid AND i.indkey[0] = a.attnum AND i.indnatts = 1
           AND o.opcname = 'gin_trgm_ops')
     ) ORDER BY a.attnum), '[]')::text
@@ -49,19 +48,18 @@ SELECT t.oid::bigint AS oid, c.relname AS name, t.version, t.grants_version, t.o
     ) ORDER BY k.contype, k.conname), '[]')::text
    FROM pg_constraint k
    WHERE k.conrelid = c.oid AND k.contype IN ('p', 'u') AND NOT k.condeferrable) AS constraints,
-  (SELECT json_object_agg(g.sub, g.level)::text FROM records.grants g WHERE g.oid = t.oid)
+  (SELECT json_object_agg(g.sub, g.level)::text FROM records.grants g WHERE g.table_id = t.id)
     AS grants
 FROM records.tables t
-JOIN pg_class c ON c.oid = t.oid AND c.relkind = 'r'
-JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'data'
+JOIN pg_class c ON c.relname = t.name AND c.relkind = 'r' AND c.relnamespace = 'data'::regnamespace
 LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid
 """
 BY_NAME = DESCRIBED + " WHERE t.name = $1"
 VISIBLE = (
-    DESCRIBED
+    DESCRIBED  # noqa: S608 - our own words
     + """
 WHERE ($1::boolean OR t.owner_sub = $2
-       OR EXISTS (SELECT FROM records.grants v WHERE v.oid = t.oid AND v.sub = $2))
+       OR EXISTS (SELECT 1 FROM records.grants v WHERE v.table_id = t.id AND v.sub = $2))
   AND ($3::text IS NULL OR t.name > $3)
 ORDER BY t.name LIMIT $4
 """
@@ -69,7 +67,7 @@ ORDER BY t.name LIMIT $4
 VISIBLE_AMONG = """
 SELECT t.name FROM records.tables t
 WHERE t.name = ANY($3::text[]) AND ($1::boolean OR t.owner_sub = $2
-  OR EXISTS (SELECT FROM records.grants v WHERE v.oid = t.oid AND v.sub = $2))
+  OR EXISTS (SELECT 1 FROM records.grants v WHERE v.table_id = t.id AND v.sub = $2))
 ORDER BY t.name
 """
 
@@ -99,29 +97,29 @@ async def visible_among(
     return tuple(row["name"] for row in rows)
 
 
-async def register(
-    driver: Driver, name: str, *, owner: Caller, description: str | None
-) -> TableOid:
-    """Enter a table that was just made; its owner is the caller."""
-    oid: int = await driver.fetchval(
-        "INSERT INTO records.tables (oid, name, owner_sub, owner_label, description)"
-        " SELECT c.oid, c.relname, $2, $3, $4 FROM pg_class c"
-        " JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'data'"
-        " WHERE c.relname = $1 AND c.relkind = 'r' RETURNING oid::bigint",
+async def register(driver: Driver, name: str, *, owner: Caller, description: str | None) -> TableId:
+    """Enter a table that was just made; its owner is the caller.
+
+    What is registered under its name was dropped by other means than the API, and goes.
+    """
+    await driver.execute("DELETE FROM records.tables WHERE name = $1", name)
+    table_id: int = await driver.fetchval(
+        "INSERT INTO records.tables (name, owner_sub, owner_label, description)"
+        " VALUES ($1, $2, $3, $4) RETURNING id",
         name,
         owner.sub,
         owner.label,
         description,
     )
-    return TableOid(oid)
+    return TableId(table_id)
 
 
 async def change(driver: Driver, table: Table, *, name: str, description: str | None) -> None:
     """Raise the version of a table whose shape changed, and notify every process."""
     await driver.execute(
         "UPDATE records.tables SET version = version + 1, name = $2, description = $3"
-        " WHERE oid = $1",
-        table.oid,
+        " WHERE id = $1",
+        table.id,
         name,
         description,
     )
@@ -131,14 +129,14 @@ async def change(driver: Driver, table: Table, *, name: str, description: str | 
 async def change_grants(driver: Driver, table: Table) -> None:
     """Raise the version of a table's grants, and notify every process."""
     await driver.execute(
-        "UPDATE records.tables SET grants_version = grants_version + 1 WHERE oid = $1", table.oid
+        "UPDATE records.tables SET grants_version = grants_version + 1 WHERE id = $1", table.id
     )
     await _notify(driver, table)
 
 
 async def forget(driver: Driver, table: Table) -> None:
     """Take a dropped table and its grants out of the registry."""
-    await driver.execute("DELETE FROM records.tables WHERE oid = $1", table.oid)
+    await driver.execute("DELETE FROM records.tables WHERE id = $1", table.id)
     await _notify(driver, table)
 
 
@@ -154,7 +152,7 @@ async def has_trigrams(driver: Driver) -> bool:
 
 
 async def _notify(driver: Driver, table: Table) -> None:
-    await driver.execute("SELECT pg_notify($1, $2)", CHANNEL, str(table.oid))
+    await driver.execute("SELECT pg_notify($1, $2)", CHANNEL, str(table.id))
 
 
 def _table(row: Mapping[str, Any]) -> Table:
@@ -168,6 +166,7 @@ def _table(row: Mapping[str, Any]) -> Table:
     )
     unique = {each.columns[0] for each in constraints if len(each.columns) == 1}
     return Table(
+        id=TableId(row["id"]),
         oid=TableOid(row["oid"]),
         name=TableName(row["name"]),
         version=row["version"],
@@ -188,7 +187,7 @@ def _table(row: Mapping[str, Any]) -> Table:
 
 def _columns(described: Iterable[Mapping[str, Any]], unique: set[ColumnName]) -> Iterable[Column]:
     for each in described:
-        if each["name"] in (ID_COLUMN, IMPORT_COLUMN):
+        if each["name"] in SYSTEM_COLUMNS:
             continue
         yield Column(
             name=ColumnName(each["name"]),

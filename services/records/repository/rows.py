@@ -13,6 +13,7 @@ from services.records.errors import StaleTableError
 from services.records.query import statement, tags
 from services.records.query.plan import Count, Listing, Operator, Selection
 from services.records.repository.driver import Driver, reading
+from shared.contracts.records import VERSION_COLUMN
 from shared.store.engine import RawPool
 
 ID_MEMBER = '{"id":'
@@ -23,10 +24,10 @@ async def page(pool: RawPool, table: Table, listing: Listing) -> PageOfRecords:
     binds = statement.Binds()
     rows = statement.page(listing, table, binds)
     counted = _total(listing, table, binds)
-    oid = binds.number(table.oid)
+    table_id = binds.number(table.id)
     sql = (
         f"SELECT _t.version, _t.grants_version, _p.items, _p.rows, _p.last, {counted} AS total"  # noqa: S608
-        f" FROM records.tables _t CROSS JOIN LATERAL ({rows}) _p WHERE _t.oid = {oid}"
+        f" FROM records.tables _t CROSS JOIN LATERAL ({rows}) _p WHERE _t.id = {table_id}"
     )
     with reading(table):
         row = await _fetch(pool, sql, binds, custom_plan=_wants_custom_plan(listing.selection))
@@ -48,12 +49,12 @@ async def one(
     """One record; None when there is none of this id."""
     sql = (
         f"SELECT _t.version, _t.grants_version, _p.* FROM records.tables _t LEFT JOIN LATERAL"  # noqa: S608
-        f" (SELECT {document(fields)} AS json, {statement.ROW}.xmin::text AS xmin"
+        f" (SELECT {document(fields)} AS json, {statement.ROW}.{VERSION_COLUMN} AS row_version"
         f" FROM {table_name(table.name)} {statement.ROW} WHERE {statement.ROW}.id = $1) _p ON true"
-        " WHERE _t.oid = $2"
+        " WHERE _t.id = $2"
     )
     with reading(table):
-        row = await driver.fetchrow(sql, record_id, table.oid)
+        row = await driver.fetchrow(sql, record_id, table.id)
     row = _current(table, row)
     return record_of(table, row) if row["json"] is not None else None
 
@@ -66,8 +67,8 @@ async def estimate(driver: Driver, table: Table, selection: Selection) -> int:
                 "SELECT greatest(0, CASE WHEN s.n_live_tup > 0 THEN s.n_live_tup"
                 " ELSE c.reltuples END)::bigint"
                 " FROM pg_class c LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid"
-                " WHERE c.oid = $1",
-                table.oid,
+                " WHERE c.oid = $1::text::regclass",
+                table_name(table.name),
             )
         )
     binds = statement.Binds()
@@ -81,8 +82,8 @@ async def estimate(driver: Driver, table: Table, selection: Selection) -> int:
 
 
 def record_of(table: Table, row: Any) -> Record:
-    """A record out of a row with `json` and `xmin`."""
-    return Record(json=row["json"], etag=tags.etag(table, row["xmin"]))
+    """A record out of a row with `json` and `row_version`."""
+    return Record(json=row["json"], etag=tags.etag(table, row["row_version"]))
 
 
 def document(columns: Sequence[Column]) -> str:

@@ -17,6 +17,7 @@ from services.records.errors import (
 )
 from services.records.repository.driver import Driver, TransactionDriver, reading
 from shared.contracts.problem import FieldError
+from shared.contracts.records import TableOid
 from shared.errors import ConflictError, InvalidInputError, ProblemError
 from shared.store.identifiers import quoted
 from shared.values.names import ddl_name
@@ -33,14 +34,16 @@ VALUE_SHOWN = 100
 HOLDERS = """
 SELECT DISTINCT a.application_name
 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-WHERE l.locktype = 'relation' AND l.relation = $1 AND l.granted AND l.pid <> pg_backend_pid()
+WHERE l.locktype = 'relation' AND l.relation = $1::text::regclass AND l.granted
+  AND l.pid <> pg_backend_pid()
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 ORDER BY a.application_name
 """
 SEARCH_INDEXES = """
 SELECT c.relname FROM pg_index i
 JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_opclass o ON o.oid = i.indclass[0]
-WHERE i.indrelid = $1 AND i.indkey[0] = $2 AND i.indnatts = 1 AND o.opcname = 'gin_trgm_ops'
+WHERE i.indrelid = $1::text::regclass AND i.indkey[0] = $2 AND i.indnatts = 1
+  AND o.opcname = 'gin_trgm_ops'
 """
 
 _IMPORT = re.compile(r"tabularium-ingest:import:(\d+)")
@@ -86,7 +89,7 @@ async def hold(driver: TransactionDriver, table: Table) -> None:
         break
     await driver.execute(LOCK_REST)
     version = await driver.fetchval(
-        "SELECT version FROM records.tables WHERE oid = $1 AND name = $2", table.oid, table.name
+        "SELECT version FROM records.tables WHERE id = $1 AND name = $2", table.id, table.name
     )
     if version != table.version:
         raise StaleTableError(table.name)
@@ -126,8 +129,14 @@ def _cause(exc: asyncpg.PostgresError) -> ProblemError | None:  # noqa: PLR0911 
 
 async def search_indexes(driver: Driver, table: Table, column: Column) -> Sequence[str]:
     """The names of a column's trigram indexes."""
-    rows = await driver.fetch(SEARCH_INDEXES, table.oid, column.attnum)
+    rows = await driver.fetch(SEARCH_INDEXES, ddl.table_name(table.name), column.attnum)
     return [row["relname"] for row in rows]
+
+
+async def oid(driver: Driver, table: Table) -> TableOid:
+    """The OID of a table that this transaction holds."""
+    name = ddl.table_name(table.name)
+    return TableOid(await driver.fetchval("SELECT $1::text::regclass::oid::bigint", name))
 
 
 async def is_empty(driver: Driver, table: Table) -> bool:
@@ -230,7 +239,7 @@ async def _obstacles(driver: Driver, table: Table, sql: str) -> Sequence[Obstacl
 
 
 async def _busy(driver: Driver, table: Table) -> TableBusyError:
-    rows = await driver.fetch(HOLDERS, table.oid)
+    rows = await driver.fetch(HOLDERS, ddl.table_name(table.name))
     holders = ", ".join(dict.fromkeys(_holder(row["application_name"]) for row in rows))
     return TableBusyError(
         f"the table {table.name!r} is held by {holders or 'another session'};"

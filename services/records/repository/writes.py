@@ -16,12 +16,14 @@ from services.records.query import statement
 from services.records.query.plan import Selection
 from services.records.repository.driver import Driver, reading, writing
 from services.records.repository.rows import document, record_of
-from shared.contracts.records import ID_COLUMN, IMPORT_COLUMN
+from shared.contracts.records import ID_COLUMN, IMPORT_COLUMN, VERSION_COLUMN
 from shared.store.identifiers import quoted
 from shared.values.names import unlimited_name
 
 ROW = statement.ROW
 NEW = "_v"
+RAISED = f"{VERSION_COLUMN} = {ROW}.{VERSION_COLUMN} + 1"
+"""In the SET of every UPDATE: the ETag of the row, and the mark of one edited since its import."""
 
 
 class OnConflict(StrEnum):
@@ -46,7 +48,7 @@ async def insert_one(driver: Driver, table: Table, sent: Sent, columns: Sequence
         f"INSERT INTO {table_name(table.name)} AS {ROW} ({_targets(columns)})"  # noqa: S608
         f" SELECT {_values(columns)} FROM json_to_record({_given(sent)})"
         f" AS {NEW} ({_record(columns)}) WHERE {_guard(2)}"
-        f" RETURNING {document(table.shown)} AS json, {ROW}.xmin::text AS xmin"
+        f" RETURNING {document(table.shown)} AS json, {ROW}.{VERSION_COLUMN} AS row_version"
     )
     with writing(table):
         row = await driver.fetchrow(sql, sent.text, *_versions(table))
@@ -72,8 +74,8 @@ async def insert_batch(
         f" SELECT {_values(columns)} FROM {_elements(sent, columns)}"
         f" WHERE {NEW}._number = ANY ($5::bigint[]) AND (SELECT ok FROM _ok)"
         f" ORDER BY {NEW}._number {_conflict(columns, on_conflict, key)}"
-        f" RETURNING {ROW}.id, {ROW}.xmax = 0 AS inserted)"
-        " SELECT (SELECT ok FROM _ok) AS ok, _n.* FROM (SELECT) _one LEFT JOIN _n ON true"
+        f" RETURNING {ROW}.id, {ROW}.{VERSION_COLUMN} = 1 AS inserted)"
+        " SELECT (SELECT ok FROM _ok) AS ok, _n.* FROM (SELECT 1) _one LEFT JOIN _n ON true"
     )
     with writing(table):
         rows = await driver.fetch(sql, sent.text, *_versions(table), list(batch.numbers))
@@ -102,7 +104,7 @@ async def element_in_the_way(
     some = " AND ".join(f"{NEW}.{quoted(column.name)} IS NOT NULL" for column in columns)
     there = "false"
     if in_table:
-        there = f"EXISTS (SELECT FROM {table_name(table.name)} {ROW} WHERE {equal})"
+        there = f"EXISTS (SELECT 1 FROM {table_name(table.name)} {ROW} WHERE {equal})"  # noqa: S608
     sql = (
         f"SELECT min(_number) FROM (SELECT {NEW}._number,"  # noqa: S608
         f" row_number() OVER (PARTITION BY {own} ORDER BY {NEW}._number) > 1"
@@ -153,23 +155,24 @@ async def update_one(
     columns: Sequence[Column],
     *,
     reset: Sequence[Column] = (),
-    allowed: Sequence[str] | None = None,
+    allowed: Sequence[int] | None = None,
 ) -> Record:
     """Change the named columns, and set those of `reset` to their defaults.
 
-    With `allowed`, only while the record is in one of these states. Raises
+    With `allowed`, only while its `_version` is one of these. Raises
     RecordNotFoundError, StaleETagError.
     """
     sets = [
         *(f"{quoted(column.name)} = {NEW}.{quoted(column.name)}" for column in columns),
         *(f"{quoted(column.name)} = DEFAULT" for column in reset),
-    ] or [f"{quoted(ID_COLUMN)} = {ROW}.{quoted(ID_COLUMN)}"]
-    condition = "" if allowed is None else f" AND {ROW}.xmin::text = ANY ($6::text[])"
+        RAISED,
+    ]
+    condition = "" if allowed is None else f" AND {ROW}.{VERSION_COLUMN} = ANY ($6::bigint[])"
     sql = (
         f"UPDATE {table_name(table.name)} AS {ROW} SET {', '.join(sets)}"  # noqa: S608
         f" FROM json_to_record({_given(sent)}) AS {NEW} ({_record(columns)})"
         f" WHERE {ROW}.id = $5::bigint AND {_guard(2)}{condition}"
-        f" RETURNING {document(table.shown)} AS json, {ROW}.xmin::text AS xmin"
+        f" RETURNING {document(table.shown)} AS json, {ROW}.{VERSION_COLUMN} AS row_version"
     )
     more = [] if allowed is None else [list(allowed)]
     with writing(table):
@@ -180,10 +183,10 @@ async def update_one(
 
 
 async def delete_one(
-    driver: Driver, table: Table, record_id: int, *, allowed: Sequence[str] | None = None
+    driver: Driver, table: Table, record_id: int, *, allowed: Sequence[int] | None = None
 ) -> None:
     """Delete one record; raises as `update_one`."""
-    condition = "" if allowed is None else f" AND {ROW}.xmin::text = ANY ($5::text[])"
+    condition = "" if allowed is None else f" AND {ROW}.{VERSION_COLUMN} = ANY ($5::bigint[])"
     sql = (
         f"DELETE FROM {table_name(table.name)} AS {ROW}"  # noqa: S608
         f" WHERE {ROW}.id = $4::bigint AND {_guard(1)}{condition} RETURNING 1"
@@ -201,10 +204,10 @@ async def update_many(
     """Change the named columns of every selected row; how many there were."""
     binds = statement.Binds([sent.text, *_versions(table)])
     condition = statement.where(selection, table, binds, "(SELECT ok FROM _ok)")
-    sets = ", ".join(f"{quoted(column.name)} = {NEW}.{quoted(column.name)}" for column in columns)
+    sets = [f"{quoted(column.name)} = {NEW}.{quoted(column.name)}" for column in columns]
     sql = (
         f"WITH _ok AS MATERIALIZED (SELECT {_guard(2)} AS ok),"  # noqa: S608
-        f" _n AS (UPDATE {table_name(table.name)} AS {ROW} SET {sets}"
+        f" _n AS (UPDATE {table_name(table.name)} AS {ROW} SET {', '.join([*sets, RAISED])}"
         f" FROM json_to_record({_given(sent)}) AS {NEW} ({_record(columns)}){condition}"
         " RETURNING 1) SELECT (SELECT ok FROM _ok) AS ok, (SELECT count(*) FROM _n) AS n"
     )
@@ -235,8 +238,8 @@ async def _why_not(driver: Driver, table: Table, record_id: int) -> Exception:
     with reading(table):
         row = await driver.fetchrow(
             "SELECT (SELECT (version, grants_version) = ($2::bigint, $3::bigint)"  # noqa: S608
-            " FROM records.tables WHERE oid = $1) AS current,"
-            f" EXISTS (SELECT FROM {table_name(table.name)} WHERE id = $4) AS there",
+            " FROM records.tables WHERE id = $1) AS current,"
+            f" EXISTS (SELECT 1 FROM {table_name(table.name)} WHERE id = $4) AS there",
             *_versions(table),
             record_id,
         )
@@ -254,13 +257,13 @@ def _given(sent: Sent) -> str:
 
 def _guard(first: int) -> str:
     return (
-        f"EXISTS (SELECT FROM records.tables WHERE oid = ${first}"
+        f"EXISTS (SELECT 1 FROM records.tables WHERE id = ${first}"  # noqa: S608 - our own words
         f" AND version = ${first + 1} AND grants_version = ${first + 2})"
     )
 
 
 def _versions(table: Table) -> tuple[int, int, int]:
-    return table.oid, table.version, table.grants_version
+    return table.id, table.version, table.grants_version
 
 
 def _record(columns: Sequence[Column]) -> str:
@@ -293,9 +296,5 @@ def _conflict(columns: Sequence[Column], on_conflict: OnConflict, key: Constrain
     changed = [column for column in columns if column.name not in key.columns]
     if on_conflict is OnConflict.IGNORE:
         return f"ON CONFLICT ({target}) DO NOTHING"
-    sets = ", ".join(
-        f"{quoted(column.name)} = excluded.{quoted(column.name)}" for column in changed
-    )
-    # Setting the key to itself keeps the row in RETURNING.
-    same = f"{quoted(key.columns[0])} = excluded.{quoted(key.columns[0])}"
-    return f"ON CONFLICT ({target}) DO UPDATE SET {sets or same}"
+    sets = [f"{quoted(column.name)} = excluded.{quoted(column.name)}" for column in changed]
+    return f"ON CONFLICT ({target}) DO UPDATE SET {', '.join([*sets, RAISED])}"

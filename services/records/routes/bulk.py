@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from services.records.dependencies import (
+    NoIfMatch,
     Process,
     RecordWriter,
     SentBody,
@@ -65,7 +66,12 @@ async def records_create(
     openapi_extra={**parts.body(parts.RECORD, {"name": "Ann"}), **FILTERED},
 )
 async def records_change_selected(
-    service: Process, caller: RecordWriter, table: TableName, sent: SentBody, request: Request
+    service: Process,
+    caller: RecordWriter,
+    table: TableName,
+    sent: SentBody,
+    request: Request,
+    _one_by_one: NoIfMatch,
 ) -> UpdatedAnswer:
     """Change the named fields of every record that the filters select; 422 without a filter."""
     pairs = request.query_params.multi_items()
@@ -78,7 +84,11 @@ async def records_change_selected(
     openapi_extra=FILTERED,
 )
 async def records_delete_selected(
-    service: Process, caller: RecordWriter, table: TableName, request: Request
+    service: Process,
+    caller: RecordWriter,
+    table: TableName,
+    request: Request,
+    _one_by_one: NoIfMatch,
 ) -> DeletedAnswer:
     """Delete every record that the filters select; 422 without a filter."""
     pairs = request.query_params.multi_items()

@@ -96,5 +96,5 @@ async def tables_openapi(
 ) -> Response:
     """A live OpenAPI 3.1 document: typed bodies, typed filters, examples; ETag by version."""
     known = await service.tables.describe(caller, table)
-    etag = f'"{known.oid}-{known.version}"'
+    etag = f'"{known.id}-{known.version}"'
     return raw_answers.conditional(raw_answers.document(document_of(known), etag=etag), request)

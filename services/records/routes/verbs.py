@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from services.records.dependencies import (
+    IfMatch,
     Process,
     RecordReader,
     RecordWriter,
@@ -114,17 +115,21 @@ async def get_records_action(service: Process, caller: RecordReader, request: Re
         UpdateRecordBody, {"table_name": "Customer", "id": 1, "data": DATA}
     ),
 )
-async def update_record_action(service: Process, caller: RecordWriter, sent: SentBody) -> Response:
+async def update_record_action(
+    service: Process, caller: RecordWriter, sent: SentBody, if_match: IfMatch = None
+) -> Response:
     """Change the named fields of one record."""
     body = read_as(UpdateRecordBody, sent)
-    record = await service.records.change(caller, body.table_name, body.id, sent.of("data"))
+    record = await service.records.change(
+        caller, body.table_name, body.id, sent.of("data"), if_match=if_match
+    )
     return raw_answers.record(record)
 
 
 @router.delete("/delete-record", status_code=204, summary="Delete a record")
 async def delete_record_action(
-    service: Process, caller: RecordWriter, body: DeleteRecordBody
+    service: Process, caller: RecordWriter, body: DeleteRecordBody, if_match: IfMatch = None
 ) -> Response:
     """Delete one record."""
-    await service.records.delete(caller, body.table_name, body.id)
+    await service.records.delete(caller, body.table_name, body.id, if_match=if_match)
     return Response(status_code=204)

@@ -56,7 +56,7 @@ class Changes:
                 # A row that came after the first look: look again, and say which.
                 await _preflight(self.pool, plan)
                 raise
-            self.known.forget(table.oid)
+            self.known.forget(table.id)
             return plan.name
 
         new_name = await self.known.on(name, caller, Level.OWNER, work)

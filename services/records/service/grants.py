@@ -49,7 +49,7 @@ class Grants:
                 )
                 await registry.change_grants(tx.raw, table)
                 await tx.record(caller, "grant.put", table.name, sub=subject.sub, level=level.word)
-            self.known.forget(table.oid)
+            self.known.forget(table.id)
             return grant
 
         return await self.known.on(name, caller, Level.OWNER, work)
@@ -63,4 +63,4 @@ class Grants:
                 raise GrantNotFoundError(f"{identifier[:100]!r} has no grant on {table.name!r}")
             await registry.change_grants(tx.raw, table)
             await tx.record(caller, "grant.take", table.name, subs=list(subs))
-        self.known.forget(table.oid)
+        self.known.forget(table.id)

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from services.records.domain import Level, Table, normalised
+from services.records.domain import Level, Table, TableId, normalised
 from services.records.errors import (
     LevelMissingError,
     StaleTableError,
@@ -13,7 +13,6 @@ from services.records.errors import (
 )
 from services.records.repository import registry
 from shared.contracts.auth import Caller
-from shared.contracts.records import TableOid
 from shared.errors import InvalidInputError
 from shared.store.engine import RawPool
 from shared.values.texts import is_storable
@@ -70,7 +69,7 @@ class KnownTables:
                 if (await self.load(name)).version == known.version:
                     raise
             except (StaleTableError, LevelMissingError, TableNotFoundError):
-                self.forget(known.oid)
+                self.forget(known.id)
         for _ in range(ATTEMPTS):
             table = authorised(await self.load(name), caller, level)
             try:
@@ -95,9 +94,9 @@ class KnownTables:
             self._tables.popitem(last=False)
         return table
 
-    def forget(self, oid: TableOid) -> None:
+    def forget(self, table_id: TableId) -> None:
         """Drop what is known of a table, by whatever name."""
-        for name in [name for name, table in self._tables.items() if table.oid == oid]:
+        for name in [name for name, table in self._tables.items() if table.id == table_id]:
             del self._tables[name]
 
     def clear(self) -> None:

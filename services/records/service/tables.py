@@ -54,10 +54,10 @@ class Tables:
             if any(column.searchable for column in columns):
                 await require_trigrams(tx.raw)
             await shape.run(tx.raw, ddl.create_table(name, columns))
-            oid = await registry.register(tx.raw, name, owner=caller, description=description)
+            table_id = await registry.register(tx.raw, name, owner=caller, description=description)
             await intend_event(tx, TableEventKind.CREATED, name, description=description)
             names = [column.name for column in columns]
-            await tx.record(caller, "table.create", name, oid=oid, columns=names)
+            await tx.record(caller, "table.create", name, id=table_id, columns=names)
             await tx.seal()
         self.outbox_wake.set()
         return await self.known.load(name)
@@ -86,7 +86,7 @@ class Tables:
             async with transaction(self.engine, BOOKS) as tx:
                 await shape.hold(tx.raw, table)
                 await _drop_held(tx, table, caller)
-            self.known.forget(table.oid)
+            self.known.forget(table.id)
 
         await self.known.on(name, caller, Level.OWNER, work)
         self.outbox_wake.set()
@@ -95,13 +95,12 @@ class Tables:
         """Drop the table that a failed import made, if it is still that one and still empty."""
 
         async def work(table: Table) -> None:
-            if table.oid != oid:
-                return
             async with transaction(self.engine, BOOKS) as tx:
                 await shape.hold(tx.raw, table)
-                if await shape.is_empty(tx.raw, table):
+                same = await shape.oid(tx.raw, table) == oid
+                if same and await shape.is_empty(tx.raw, table):
                     await _drop_held(tx, table, caller)
-            self.known.forget(table.oid)
+            self.known.forget(table.id)
 
         with suppress(TableNotFoundError):
             await self.known.on(name, caller, Level.NONE, work)
@@ -142,4 +141,4 @@ async def _drop_held(tx: Transaction, table: Table, caller: Caller) -> None:
     await shape.run(tx.raw, [ddl.drop_table(table.name)])
     await registry.forget(tx.raw, table)
     await intend_event(tx, TableEventKind.DROPPED, table.name)
-    await tx.record(caller, "table.drop", table.name, oid=table.oid)
+    await tx.record(caller, "table.drop", table.name, id=table.id)

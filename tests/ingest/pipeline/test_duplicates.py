@@ -89,7 +89,10 @@ async def test_upsert_updates_by_key_and_inserts_the_rest(load: Loader) -> None:
     await people(load)
     data = "email,age\nold@x,2\nnew@x,3\nold@x,4\nbad@x,x\n"
     outcome = await load.load("people", data, options=UPSERT)
-    assert await load.rows("people", "email, age, _import") == [("old@x", 2, 7), ("new@x", 3, 7)]
+    assert await load.rows("people", "email, age, _import, _version") == [
+        ("old@x", 2, 7, 2),
+        ("new@x", 3, 7, 1),
+    ]
     assert outcome.rows == RowCounts(read=4, loaded=2, rejected=2, inserted=1, updated=1)
     assert load.rejects.reasons == [
         (4, "email", "duplicate_in_file"),
