@@ -16,7 +16,8 @@ File = Annotated[
     str | None,
     typer.Argument(
         metavar="FILE",
-        help="CSV, JSON or NDJSON, perhaps gzip or zstd; `-` reads standard input.",
+        help="CSV, JSON, NDJSON, a workbook, Parquet or Arrow, perhaps compressed or in an archive;"
+        " `-` reads standard input.",
         show_default=False,
     ),
 ]
@@ -106,7 +107,7 @@ Pairs = Annotated[
 ]
 
 FileFormat = Annotated[
-    Literal["auto", "csv", "json", "ndjson"],
+    Literal["auto", "csv", "json", "ndjson", "xlsx", "xls", "xlsb", "ods", "parquet", "arrow"],
     typer.Option("--format", help="What the file is.", rich_help_panel=OF_FILE),
 ]
 Delimiter = Annotated[
@@ -129,6 +130,16 @@ NullValues = Annotated[
 DateFormat = Annotated[
     str | None,
     typer.Option(help="How dates are written, such as %d.%m.%Y.", rich_help_panel=OF_FILE),
+]
+Sheet = Annotated[
+    str | None,
+    typer.Option(
+        help="Of a workbook: the sheet's name, or its number from 1.", rich_help_panel=OF_FILE
+    ),
+]
+Member = Annotated[
+    str | None,
+    typer.Option(help="Of an archive: the name of the file in it.", rich_help_panel=OF_FILE),
 ]
 FileName = Annotated[
     str | None,

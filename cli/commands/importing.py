@@ -58,6 +58,8 @@ def import_rows(
     encoding: options.Encoding = None,
     null_values: options.NullValues = None,
     date_format: options.DateFormat = None,
+    sheet: options.Sheet = None,
+    member: options.Member = None,
     mapping: options.Mapping = None,
     pairs: options.Pairs = None,
     email: options.Email = None,
@@ -89,6 +91,8 @@ def import_rows(
         "encoding": encoding,
         "null_values": null_values,
         "date_format": date_format,
+        "sheet": sheet,
+        "member": member,
     }
     place = Place(source_table=source_table, query=query, tls=tls)
     with session(url, as_json=as_json) as here:

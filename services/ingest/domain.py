@@ -62,6 +62,12 @@ class FileFormat(StrEnum):
     CSV = "csv"
     JSON = "json"
     NDJSON = "ndjson"
+    XLSX = "xlsx"
+    XLS = "xls"
+    XLSB = "xlsb"
+    ODS = "ods"
+    PARQUET = "parquet"
+    ARROW = "arrow"
 
 
 class RejectCode(StrEnum):
@@ -95,6 +101,10 @@ class ImportOptions:
     encoding: str | None = None
     null_values: tuple[str, ...] = ()
     date_format: str | None = None
+    sheet: str | None = None
+    """A sheet of a workbook, by its name or its number from 1."""
+    member: str | None = None
+    """A file in an archive."""
     mapping: Mapping[str, str | None] = field(default_factory=dict)
     """File column → table column; None drops it."""
 
@@ -123,7 +133,11 @@ class FormatFound:
     delimiter: str | None = None
     quote: str | None = None
     compression: str | None = None
-    """`gzip`, `zstd` or None."""
+    """`gzip`, `zstd`, `bzip2`, `xz`, `zip`, `tar` or None."""
+    sheet: str | None = None
+    member: str | None = None
+    merged_cells: tuple[str, ...] = ()
+    """The first merged ranges of a sheet, known once it was read to its end."""
 
 
 @dataclass(frozen=True, slots=True)

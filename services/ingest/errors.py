@@ -130,6 +130,62 @@ class BombError(FileRefusedError):
     title = "The file grows too large when decompressed"
 
 
+class EncryptedFileError(FileRefusedError):
+    """The file opens with a password alone."""
+
+    code = "encrypted_file"
+    title = "The file is encrypted"
+
+
+class NestedArchiveError(FileRefusedError):
+    """What is packed in the file is packed once more."""
+
+    code = "nested_archive"
+    title = "The file is packed twice"
+
+
+class MemberNeededError(FileRefusedError):
+    """An archive holds several files that can be loaded."""
+
+    code = "member_needed"
+    title = "Name the file in the archive"
+
+
+class UnknownMemberError(FileRefusedError):
+    """The archive holds no such file."""
+
+    code = "unknown_member"
+    title = "The archive has no such member"
+
+
+class UnsafeMemberError(FileRefusedError):
+    """A member of an archive is a link, or its name leads out of the archive."""
+
+    code = "unsafe_member"
+    title = "The member of the archive is not read"
+
+
+class SheetNeededError(FileRefusedError):
+    """A workbook has several sheets with cells."""
+
+    code = "sheet_needed"
+    title = "Name the sheet"
+
+
+class UnknownSheetError(FileRefusedError):
+    """The workbook has no such sheet."""
+
+    code = "unknown_sheet"
+    title = "The workbook has no such sheet"
+
+
+class UnsupportedColumnError(FileRefusedError):
+    """A column is of a type that no column of a table can hold."""
+
+    code = "unsupported_column"
+    title = "A column cannot be read"
+
+
 class RecordTooLargeError(FileRefusedError):
     """The header, or one element of a JSON file, is larger than any record may be."""
 

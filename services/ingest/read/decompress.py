@@ -1,6 +1,8 @@
 """Stored bytes decompressed, within limits."""
 
-from collections.abc import Iterator
+import bz2
+import lzma
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 import zstandard
@@ -17,11 +19,23 @@ _ZSTD_INPUT_BYTES = 1024
 """A zstd block of 4 bytes can hold 128 KiB: fed in crumbs, the output stays small."""
 
 
+XZ_MEMORY_BYTES = 128 * MIB
+_MAGIC: Mapping[str, bytes] = {
+    "gzip": GZIP_MAGIC,
+    "zstd": ZSTD_MAGIC,
+    "bzip2": b"BZh",
+    "xz": b"\xfd7zXZ\0",
+}
+_BZIP2_BLOCKS = (b"1AY&SY", b"\x17rE8P\x90")
+"""What stands behind `BZh` and a digit: a block, or the end of an empty file."""
+
+
 def compression_of(head: bytes) -> str | None:
-    """`gzip`, `zstd` or None, by the first bytes."""
-    if head.startswith(GZIP_MAGIC):
-        return "gzip"
-    return "zstd" if head.startswith(ZSTD_MAGIC) else None
+    """`gzip`, `zstd`, `bzip2`, `xz` or None, by the first bytes."""
+    name = next((name for name, magic in _MAGIC.items() if head.startswith(magic)), None)
+    if name == "bzip2" and not head[4:].startswith(_BZIP2_BLOCKS):
+        return None
+    return name
 
 
 class Decompressor(Protocol):
@@ -40,7 +54,7 @@ def decompressor(compression: str | None, limits: Limits) -> Decompressor:
     """The way back from a compression, or no way at all for None."""
     if compression is None:
         return _Plain()
-    return _Guarded(_Gzip() if compression == "gzip" else _Zstd(), limits)
+    return _Guarded(_CODECS[compression](), limits)
 
 
 class _Plain:
@@ -110,6 +124,61 @@ class _Zstd:
     def finish(self) -> None:
         if self._inside:
             raise DamagedFileError("the zstd file breaks off before its end: send it again")
+
+
+class _Streams:
+    """Any number of bzip2 or xz streams, one after the other."""
+
+    def __init__(self, name: str, codec: Callable[[], "_Codec"]) -> None:
+        self._name = name
+        self._codec = codec
+        self._stream = codec()
+        self._inside = True
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        while data or (self._inside and not self._stream.needs_input):
+            if not self._inside:
+                data = data.lstrip(b"\0")  # padding between or behind streams
+                if not data:
+                    return
+                self._stream, self._inside = self._codec(), True
+            try:
+                piece = self._stream.decompress(data, PIECE_BYTES)
+            except (OSError, EOFError, lzma.LZMAError) as exc:
+                raise DamagedFileError(f"the {self._name} file is damaged: {exc}") from exc
+            data = b""
+            if self._stream.eof:
+                data, self._inside = self._stream.unused_data, False
+            if piece:
+                yield piece
+
+    def finish(self) -> None:
+        if self._inside:
+            raise DamagedFileError(
+                f"the {self._name} file breaks off before its end: send it again"
+            )
+
+
+class _Codec(Protocol):
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+def _xz() -> lzma.LZMADecompressor:
+    return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=XZ_MEMORY_BYTES)
+
+
+_CODECS: Mapping[str, Callable[[], Decompressor]] = {
+    "gzip": _Gzip,
+    "zstd": _Zstd,
+    "bzip2": lambda: _Streams("bzip2", bz2.BZ2Decompressor),
+    "xz": lambda: _Streams("xz", _xz),
+}
 
 
 class _Guarded:

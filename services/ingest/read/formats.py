@@ -1,26 +1,69 @@
 """The table of file formats, in the order in which they are asked; the last takes any text."""
 
 import asyncio
+import zipfile
+from dataclasses import replace
+from io import BytesIO
 
 from services.ingest.domain import FileFormat, ImportOptions
-from services.ingest.errors import RecordTooLargeError
+from services.ingest.errors import (
+    DamagedFileError,
+    NestedArchiveError,
+    OptionError,
+    RecordTooLargeError,
+)
 from services.ingest.plan.columns import Others, check_columns
+from services.ingest.read.archive.member import is_archive, is_zip, member_of
+from services.ingest.read.columnar.file import ARROW, PARQUET
 from services.ingest.read.csv.file import CSV
 from services.ingest.read.head import Head, read_head
 from services.ingest.read.json.file import JSON, NDJSON
 from services.ingest.read.limits import Limits
-from services.ingest.read.source import Format, Source, StoredBytes
+from services.ingest.read.sheets.file import SHEETS
+from services.ingest.read.source import Format, Source, StoredBytes, WholeFormat
 from shared.contracts.records import TableContract
 
+WHOLE_FORMATS: tuple[WholeFormat, ...] = (SHEETS, PARQUET, ARROW)
+"""Asked first, by first bytes that no text begins with."""
 FORMATS: tuple[Format, ...] = (JSON, NDJSON, CSV)
 
 
 async def opened(
     stored: StoredBytes, *, file_name: str, options: ImportOptions, limits: Limits | None = None
 ) -> Source:
-    """A stored file as a source, by its head; raises FileRefusedError."""
-    head = await read_head(stored, file_name=file_name, options=options, limits=limits or Limits())
+    """A stored file, or the member of a stored archive, as a source; raises FileRefusedError."""
+    limits = limits or Limits()
+    head = await read_head(stored, file_name=file_name, options=options, limits=limits)
+    whole = _whole_format_of(head, options)
+    if whole is None and is_archive(head):
+        if is_zip(head) and head.compression is not None:
+            raise NestedArchiveError(
+                f"inside the {head.compression} file is an archive: unpack it once"
+            )
+        stored, head = await _member(stored, head, options)
+        whole = _whole_format_of(head, options)
+    elif options.member is not None:
+        raise OptionError.of("member", "invalid_option", "the file is no archive")
+    if whole is not None:
+        return await whole.opened(stored, head, options)
+    if options.sheet is not None:
+        raise OptionError.of("sheet", "invalid_option", "the file is no workbook")
     return await asyncio.to_thread(opened_by_head, stored, head, options)
+
+
+async def _member(
+    archive: StoredBytes, head: Head, options: ImportOptions
+) -> tuple[StoredBytes, Head]:
+    """The file that an archive holds, and its head."""
+    member = await member_of(archive, head, options)
+    inner = await read_head(member, file_name=member.name, options=options, limits=head.limits)
+    if inner.compression is not None or (
+        is_archive(inner) and _whole_format_of(inner, options) is None
+    ):
+        raise NestedArchiveError(
+            f"{member.name!r} in the archive is packed once more: send what is in it"
+        )
+    return member, replace(inner, archive=member.kind, member=member.name)
 
 
 def opened_by_head(stored: StoredBytes, head: Head, options: ImportOptions) -> Source:
@@ -51,6 +94,10 @@ def check_upload(
         options=options,
         limits=limits,
     )
+    if is_archive(head) or _whole_format_of(head, options) is not None:
+        if head.complete and is_zip(head) and not zipfile.is_zipfile(BytesIO(head.data)):
+            raise DamagedFileError("the ZIP file or workbook breaks off: send it again")
+        return  # what it holds stands at its end
     try:
         source = opened_by_head(stored, head, options)
     except RecordTooLargeError:
@@ -65,3 +112,9 @@ def _format_of(head: Head, options: ImportOptions) -> Format:
     if options.format is not FileFormat.AUTO:
         return next(each for each in FORMATS if each.name is options.format)
     return next(each for each in FORMATS if each.recognises(head))
+
+
+def _whole_format_of(head: Head, options: ImportOptions) -> WholeFormat | None:
+    if options.format is not FileFormat.AUTO:
+        return next((each for each in WHOLE_FORMATS if options.format in each.names), None)
+    return next((each for each in WHOLE_FORMATS if each.recognises(head)), None)

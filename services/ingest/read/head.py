@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
-from services.ingest.domain import ImportOptions
+from services.ingest.domain import FileFormat, FormatFound, ImportOptions
+from services.ingest.errors import NestedArchiveError
 from services.ingest.read.charset import EncodingFound, Transcoder, encoding_of
 from services.ingest.read.decompress import compression_of, decompressor
 from services.ingest.read.kinds import refuse_kind
@@ -29,6 +30,9 @@ class Head:
     file_name: str
     encoding_option: str | None
     limits: Limits
+    archive: str | None = None
+    """`zip` or `tar`, of a file that is the member `member` of one."""
+    member: str | None = None
 
     @classmethod
     def of(
@@ -44,12 +48,16 @@ class Head:
         compression = compression_of(data)
         if compression is not None:
             data, complete = _decompressed(data, compression, limits, complete=complete)
+            if compression_of(data) is not None:
+                raise NestedArchiveError(
+                    f"inside the {compression} file is another compressed one: unpack it once"
+                )
         return cls(data, complete, compression, file_name, options.encoding, limits)
 
     @cached_property
     def encoding(self) -> EncodingFound:
         """The encoding of a text; raises FileRefusedError where this is none."""
-        refuse_kind(self.data)
+        refuse_kind(self.data, as_text=True)
         return encoding_of(self.data, self.encoding_option, complete=self.complete)
 
     @cached_property
@@ -59,10 +67,18 @@ class Head:
         transcoder = Transcoder(encoding.codec, skip_bytes=encoding.bom_bytes)
         return transcoder.feed(self.data, final=self.complete)
 
+    def format_found(self, name: FileFormat, **facts: Any) -> FormatFound:
+        """What the file is, with how it came packed."""
+        return FormatFound(
+            name=name, compression=self.archive or self.compression, member=self.member, **facts
+        )
+
     @property
     def suffix(self) -> str:
         """The file name's last part in lower case, without that of a compression."""
-        name = self.file_name.lower().removesuffix(".gz").removesuffix(".zst")
+        name = self.file_name.lower()
+        for suffix in (".gz", ".zst", ".bz2", ".xz"):
+            name = name.removesuffix(suffix)
         return name.rpartition(".")[2]
 
 

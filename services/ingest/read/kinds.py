@@ -14,8 +14,6 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"RIFF", "a RIFF file (WEBP, WAV or AVI)"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
     (b"Rar!\x1a\x07", "a RAR archive"),
-    (b"BZh", "a bzip2 file"),
-    (b"\xfd7zXZ\0", "an xz file"),
     (b"PAR1", "a Parquet file"),
     (b"ARROW1", "an Arrow file"),
     (b"Obj\x01", "an Avro file"),
@@ -34,27 +32,30 @@ _MARKUP: tuple[tuple[bytes, str], ...] = (
     (b"<svg", "an SVG picture"),
 )
 _INSIDE_ZIP: tuple[tuple[bytes, str], ...] = (
-    (b"xl/", "an Excel workbook (XLSX)"),
     (b"word/", "a Word document (DOCX)"),
     (b"ppt/", "a PowerPoint file (PPTX)"),
-    (b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet", "an OpenDocument sheet (ODS)"),
-    (b"[Content_Types].xml", "an Office file (XLSX, DOCX or PPTX)"),
 )
 # Bytes of binary files that are plain letters too: they count only with a control byte near.
-_LETTERS_ONLY = frozenset({b"BZh", b"MZ", b"ID3", b"RIFF", b"OggS", b"PAR1"})
+_LETTERS_ONLY = frozenset({b"MZ", b"ID3", b"RIFF", b"OggS", b"PAR1"})
 
 
-def refuse_kind(head: bytes) -> None:
-    """Raise EmptyFileError or WrongFileKindError, unless the bytes may be text.
+ARCHIVES = frozenset({"a ZIP archive", "a tar archive"})
+READABLE = ARCHIVES | {"an old Office file (XLS, DOC)", "a Parquet file", "an Arrow file"}
+"""Kinds that are no text and may be read all the same; a workbook is a ZIP archive."""
+
+
+def refuse_kind(head: bytes, *, as_text: bool = False) -> None:
+    """Raise EmptyFileError or WrongFileKindError, unless the bytes may be read, or be text.
 
     `head`: the first bytes, decompressed; some kilobytes, or the whole file.
     """
     if not head.strip(b" \t\r\n\xef\xbb\xbf"):
         raise EmptyFileError("the file is empty")
     kind = kind_of(head)
-    if kind is not None:
+    if kind is not None and (as_text or kind not in READABLE):
         raise WrongFileKindError(
-            f"this is {kind}, not CSV or JSON: save or export it as CSV (UTF-8) first"
+            f"this is {kind}, which holds no rows that can be read: save or export them as CSV"
+            " (UTF-8) first"
         )
 
 

@@ -18,3 +18,6 @@ class Limits:
     decompression_ratio: int = 250
     """Nor beyond this many times its size, once it is over `ratio_from_bytes`."""
     ratio_from_bytes: int = 64 * MIB
+    reader_memory_bytes: int = 192 * MIB
+    """What a process that reads a workbook, an archive or typed columns may take for the file."""
+    reader_cpu_s: int = 3_600

@@ -5,6 +5,7 @@ A new file format is one file that implements `Format` and `Source`, and one lin
 `local_file`.
 """
 
+import asyncio
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from typing import Protocol, runtime_checkable
 from services.ingest.domain import FileFormat, FormatFound, ImportId, ImportOptions
 from services.ingest.plan.columns import ColumnPlan
 from services.ingest.plan.source_columns import SourceColumn, Ways
+from services.ingest.read.decompress import decompressor
 from services.ingest.read.frame import Frame
 from services.ingest.read.head import Head
 
@@ -55,6 +57,25 @@ async def local_file(stored: StoredBytes) -> AsyncIterator[Path]:
         yield Path(file.name)
 
 
+@asynccontextmanager
+async def unpacked_file(stored: StoredBytes, head: Head) -> AsyncIterator[Path]:
+    """A stored upload as a file on disk that is not compressed; a copy ends with the block.
+
+    Raises FileRefusedError.
+    """
+    if head.compression is None:
+        async with local_file(stored) as path:
+            yield path
+        return
+    codec = decompressor(head.compression, head.limits)
+    with tempfile.NamedTemporaryFile(prefix="tabularium-") as file:
+        async for chunk in stored.chunks():
+            await asyncio.to_thread(file.writelines, codec.feed(chunk))
+        codec.finish()
+        file.flush()
+        yield Path(file.name)
+
+
 class Source(Protocol):
     """Rows of one file, table or query; opened already, read from the start as often as asked."""
 
@@ -87,7 +108,7 @@ class Source(Protocol):
 
 
 class Format(Protocol):
-    """One file format; those of `formats` are asked in their order."""
+    """A file format that is opened by its first bytes; `formats` asks each in its order."""
 
     @property
     def name(self) -> FileFormat:
@@ -100,6 +121,23 @@ class Format(Protocol):
 
     def opened(self, stored: StoredBytes, head: Head, options: ImportOptions) -> Source:
         """The file as a source; CPU-bound, so call it in a thread. Raises FileRefusedError."""
+        ...
+
+
+class WholeFormat(Protocol):
+    """A file format whose index is not at its start: it is opened from the whole file."""
+
+    @property
+    def names(self) -> frozenset[FileFormat]:
+        """The options that name it."""
+        ...
+
+    def recognises(self, head: Head) -> bool:
+        """By first bytes; a `format` that the caller gave goes before."""
+        ...
+
+    async def opened(self, stored: StoredBytes, head: Head, options: ImportOptions) -> Source:
+        """The file as a source. Raises FileRefusedError."""
         ...
 
 

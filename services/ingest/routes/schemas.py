@@ -93,6 +93,13 @@ class OptionsForm(RequestModel):
     date_format: Annotated[
         StorableText | None, Field(description="How dates are written: `%d.%m.%Y`.")
     ] = None
+    sheet: Annotated[
+        StorableText | None,
+        Field(description="Of a workbook: the sheet's name, or its number from 1."),
+    ] = None
+    member: Annotated[
+        StorableText | None, Field(description="Of an archive: the name of the file in it.")
+    ] = None
     mapping: Annotated[
         dict[StorableText, StorableText | None],
         BeforeValidator(_json),
@@ -127,6 +134,8 @@ class OptionsForm(RequestModel):
             encoding=self.encoding,
             null_values=self.null_values,
             date_format=self.date_format,
+            sheet=self.sheet,
+            member=self.member,
             mapping=self.mapping,
         )
 
@@ -178,7 +187,13 @@ class Format(AnswerModel):
     encoding: str | None
     delimiter: str | None
     quote: str | None
-    compression: Literal["gzip", "zstd"] | None
+    compression: Literal["gzip", "zstd", "bzip2", "xz", "zip", "tar"] | None
+    sheet: str | None
+    """The sheet of a workbook that was read."""
+    member: str | None
+    """The file in an archive that was read."""
+    merged_cells: tuple[str, ...]
+    """The first merged ranges of the sheet: only their first cell holds a value."""
 
 
 class Inferred(AnswerModel):

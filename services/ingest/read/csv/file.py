@@ -97,12 +97,11 @@ class CsvFormat:
         header, end = split_header(text, dialect, complete=head.complete)
         return CsvFile(
             text=StoredText.of(stored, head, swapped=character, bare_cr=bare_cr),
-            format=FormatFound(
-                name=self.name,
+            format=head.format_found(
+                self.name,
                 encoding=head.encoding.codec,
                 delimiter=dialect.written,
                 quote=dialect.quote.decode() if dialect.quote else None,
-                compression=head.compression,
             ),
             columns=tuple(SourceColumn(name.strip()) for name in header),
             dialect=dialect,

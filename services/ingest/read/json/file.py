@@ -82,9 +82,7 @@ class JsonFormat:
         names = head_columns(head.text, self.name, head.limits, complete=head.complete)
         return JsonFile(
             text=StoredText.of(stored, head),
-            format=FormatFound(
-                name=self.name, encoding=head.encoding.codec, compression=head.compression
-            ),
+            format=head.format_found(self.name, encoding=head.encoding.codec),
             columns=tuple(SourceColumn(name) for name in names),
         )
 

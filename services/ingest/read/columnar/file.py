@@ -1,0 +1,129 @@
+"""A Parquet or Arrow file as a source: its columns bring their types."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from services.ingest.domain import FileFormat, FormatFound, ImportOptions, RejectCode
+from services.ingest.plan.columns import ColumnPlan
+from services.ingest.plan.source_columns import SourceColumn, Ways
+from services.ingest.read.children import child_reading, said
+from services.ingest.read.frame import CellFault, Frame
+from services.ingest.read.head import Head
+from services.ingest.read.source import StoredBytes, unpacked_file
+from shared.values.types import ColumnType, TypeName
+
+MODULE = "services.ingest.read.columnar"
+WAYS = Ways(reports=True)
+PARQUET_MARKS = (b"PAR1", b"PARE")
+ARROW_FILE_MARK = b"ARROW1"
+ARROW_STREAM_MARK = b"\xff\xff\xff\xff"
+NOT_UTF8 = "the text is not UTF-8"
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnarFile:
+    """A file of typed columns; `rows` is None where it does not say how many it has."""
+
+    stored: StoredBytes
+    head: Head
+    format: FormatFound
+    columns: tuple[SourceColumn, ...]
+    rows: int | None
+    ways: Ways = WAYS
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the file."""
+        return self.stored.size_bytes
+
+    async def frames(self, plan: ColumnPlan) -> AsyncIterator[Frame]:
+        """The rows, batch by batch; `lines` count them from 1."""
+        types = plan.types()
+        wanted = {name: _wanted(types.get(name)) for name in plan.names}
+        before = 0
+        async with child_reading(
+            MODULE, unpacked_file(self.stored, self.head), {"wanted": wanted}, self.head.limits
+        ) as messages:
+            said(await anext(messages))
+            async for message in messages:
+                about = said(message)
+                batch = await anext(messages)
+                yield await asyncio.to_thread(self._frame, batch, about, plan, before)
+                before += about["rows"]
+
+    def _frame(self, batch: bytes, about: dict[str, Any], plan: ColumnPlan, before: int) -> Frame:
+        table = pa.ipc.open_stream(batch).read_all()
+        cells = pl.from_arrow(table)
+        assert isinstance(cells, pl.DataFrame)
+        cells = cells.with_columns(
+            pl.col(name).dt.replace_time_zone(None)
+            for name, dtype in cells.schema.items()
+            if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None
+        )
+        height = int(about["rows"])
+        share = 1.0 if not self.rows else min(1.0, (before + height) / self.rows)
+        return Frame(
+            cells=cells.select(plan.names),
+            lines=pl.int_range(before + 1, before + 1 + height, dtype=pl.Int64, eager=True),
+            faults=tuple(
+                CellFault(row, name, RejectCode.BAD_ENCODING, NOT_UTF8)
+                for name, rows in about["undecodable"].items()
+                for row in rows
+            ),
+            bytes_read=int(share * self.size_bytes),
+        )
+
+
+def _wanted(kind: ColumnType | None) -> str:
+    """How the child names the type that a column is wanted in; text for what goes nowhere."""
+    return TypeName.TEXT.value if kind is None else kind.name.value
+
+
+class ColumnarFormat:
+    """Parquet, or Arrow's own format as a file or stream."""
+
+    def __init__(self, name: FileFormat) -> None:
+        self._name = name
+        self.names = frozenset({name})
+
+    def recognises(self, head: Head) -> bool:
+        """By its first bytes."""
+        if self._name is FileFormat.PARQUET:
+            return head.data.startswith(PARQUET_MARKS) and b"\0" in head.data[:4_096]
+        is_stream = head.data.startswith(ARROW_STREAM_MARK)
+        return head.data.startswith(ARROW_FILE_MARK) or is_stream
+
+    async def opened(self, stored: StoredBytes, head: Head, options: ImportOptions) -> ColumnarFile:
+        """By its schema; raises FileRefusedError."""
+        del options
+        async with child_reading(
+            MODULE, unpacked_file(stored, head), {"wanted": None}, head.limits
+        ) as messages:
+            about = said(await anext(messages))
+        return ColumnarFile(
+            stored=stored,
+            head=head,
+            format=head.format_found(self._name),
+            columns=tuple(_column(column) for column in about["columns"]),
+            rows=about["rows"],
+        )
+
+
+def _column(column: dict[str, Any]) -> SourceColumn:
+    return SourceColumn(
+        name=column["name"],
+        type=ColumnType(
+            name=TypeName(column["type"]), precision=column["precision"], scale=column["scale"]
+        ),
+        spelled=column["spelled"],
+        nullable=column["nullable"],
+    )
+
+
+PARQUET = ColumnarFormat(FileFormat.PARQUET)
+ARROW = ColumnarFormat(FileFormat.ARROW)

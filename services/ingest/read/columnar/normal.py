@@ -1,0 +1,274 @@
+"""Arrow arrays in the few types that the rest of the pipeline takes, without loss.
+
+A column is sent in the type that its table wants where every value of it fits exactly, else as the
+text of its values, which is then judged as any cell of a file is.
+"""
+
+import json
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+US = pa.timestamp("us")
+US_UTC = pa.timestamp("us", tz="UTC")
+FIRST_DAY, LAST_DAY = date(1, 1, 1), date(9999, 12, 31)
+DECIMAL_DIGITS = 38
+
+
+class ColumnUnreadableError(Exception):
+    """A column of a type that no column of a table can hold."""
+
+
+def described(field: pa.Field) -> tuple[str, int | None, int | None]:
+    """A field's type for a new table: name, precision or length, scale."""
+    kind = storage(field.type)
+    if pa.types.is_decimal(kind):
+        return _decimal(field)
+    for holds, name in _TYPES:
+        if holds(kind):
+            return name, None, None
+    if pa.types.is_uint64(kind):
+        return "NUMERIC", 20, 0
+    raise ColumnUnreadableError(f"column {field.name!r} is {field.type}, which no table can hold")
+
+
+def _decimal(field: pa.Field) -> tuple[str, int | None, int | None]:
+    kind = storage(field.type)
+    scale = max(kind.scale, 0)
+    precision = max(kind.precision - min(kind.scale, 0), scale)
+    if precision > DECIMAL_DIGITS:
+        raise ColumnUnreadableError(
+            f"column {field.name!r} is {field.type}: a NUMERIC of a table has at most"
+            f" {DECIMAL_DIGITS} digits"
+        )
+    return "NUMERIC", precision, scale
+
+
+def storage(kind: pa.DataType) -> pa.DataType:
+    """A type without its dictionary, run-ends, view or extension."""
+    if _is_uuid(kind):
+        return pa.uuid()
+    if isinstance(kind, pa.BaseExtensionType):
+        return storage(kind.storage_type)
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        return storage(kind.value_type)
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
+        return pa.binary()
+    return kind
+
+
+def _is_uuid(kind: pa.DataType) -> bool:
+    return isinstance(kind, pa.BaseExtensionType) and bool(kind.extension_name == "arrow.uuid")
+
+
+def _is_json(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_nested(kind)) and not pa.types.is_run_end_encoded(kind)
+
+
+_TYPES = (
+    (pa.types.is_boolean, "BOOLEAN"),
+    (lambda kind: pa.types.is_int8(kind) or pa.types.is_uint8(kind), "SMALLINT"),
+    (pa.types.is_int16, "SMALLINT"),
+    (lambda kind: pa.types.is_int32(kind) or pa.types.is_uint16(kind), "INTEGER"),
+    (lambda kind: pa.types.is_int64(kind) or pa.types.is_uint32(kind), "BIGINT"),
+    (lambda kind: pa.types.is_float16(kind) or pa.types.is_float32(kind), "REAL"),
+    (pa.types.is_float64, "DOUBLE PRECISION"),
+    (pa.types.is_date, "DATE"),
+    (pa.types.is_time, "TIME"),
+    (lambda kind: pa.types.is_timestamp(kind) and kind.tz is None, "TIMESTAMP"),
+    (pa.types.is_timestamp, "TIMESTAMPTZ"),
+    (pa.types.is_duration, "INTERVAL"),
+    (lambda kind: kind == pa.month_day_nano_interval(), "INTERVAL"),
+    (lambda kind: pa.types.is_string(kind) or pa.types.is_null(kind), "TEXT"),
+    (_is_uuid, "UUID"),
+    (lambda kind: pa.types.is_binary(kind) or pa.types.is_fixed_size_binary(kind), "BYTEA"),
+    (_is_json, "JSON"),
+)
+
+
+def fitted(column: pa.Array, wanted: str) -> tuple[pa.Array, list[int]]:
+    """The column in the type that `wanted` names, or as text; and rows whose text is not UTF-8.
+
+    `wanted`: a type of the type table, in its first spelling, without limits.
+    """
+    plain = _plain(column)
+    target = _ARROW_TYPES.get(wanted)
+    if target is not None and plain.type != target and _may_cast(plain.type, target):
+        try:
+            plain = pc.cast(plain, target, safe=True)
+        except pa.ArrowInvalid:
+            return texts(plain)
+    if plain.type == target and _in_calendar(plain):
+        return plain, []
+    if pa.types.is_decimal(plain.type) and wanted == "NUMERIC":
+        return plain, []
+    return texts(plain)
+
+
+_ARROW_TYPES = {
+    "BOOLEAN": pa.bool_(),
+    "SMALLINT": pa.int16(),
+    "INTEGER": pa.int32(),
+    "BIGINT": pa.int64(),
+    "REAL": pa.float32(),
+    "DOUBLE PRECISION": pa.float64(),
+    "DATE": pa.date32(),
+    "TIME": pa.time64("us"),
+    "TIMESTAMP": US,
+    "TIMESTAMPTZ": US_UTC,
+    "UUID": pa.binary(),
+    "BYTEA": pa.binary(),
+}
+
+
+def _may_cast(source: pa.DataType, target: pa.DataType) -> bool:
+    """Whether a checked cast either keeps each value as it is or says that it does not."""
+    if pa.types.is_floating(source) and pa.types.is_floating(target):
+        return bool(source.bit_width < target.bit_width)
+    if pa.types.is_timestamp(source) and pa.types.is_timestamp(target):
+        return (source.tz is None) == (target.tz is None)
+    alike = (pa.types.is_integer, pa.types.is_date, pa.types.is_time)
+    return any(holds(source) and holds(target) for holds in alike)
+
+
+def _in_calendar(column: pa.Array) -> bool:
+    """Whether all days are of the years 1 to 9999; other columns have none."""
+    kind = column.type
+    if not (pa.types.is_date(kind) or pa.types.is_timestamp(kind)) or len(column) == 0:
+        return True
+    extremes = pc.min_max(column.cast(pa.int32() if pa.types.is_date(kind) else pa.int64()))
+    if not extremes["min"].is_valid:
+        return True
+    days = 1 if pa.types.is_date(kind) else 86_400_000_000
+    first = (FIRST_DAY - date(1970, 1, 1)).days * days
+    last = ((LAST_DAY - date(1970, 1, 1)).days + 1) * days
+    return bool(first <= extremes["min"].as_py() and extremes["max"].as_py() < last)
+
+
+def _plain(column: pa.Array) -> pa.Array:  # noqa: PLR0911 - one line a type
+    kind = column.type
+    if _is_uuid(kind):
+        return column.storage.cast(pa.binary())
+    if isinstance(kind, pa.BaseExtensionType):
+        return _plain(column.storage)
+    if pa.types.is_run_end_encoded(kind):
+        return _plain(pc.run_end_decode(column))
+    if pa.types.is_dictionary(kind):
+        return _plain(column.dictionary_decode())
+    if pa.types.is_nested(kind):
+        return pa.array([_json(value) for value in column.to_pylist()], pa.string())
+    if pa.types.is_null(kind):
+        return column.cast(pa.string())
+    return column.cast(storage(kind)) if storage(kind) != kind else column
+
+
+def texts(column: pa.Array) -> tuple[pa.Array, list[int]]:  # noqa: PLR0911 - one line a type
+    r"""The values as text of the type table; and the rows whose text is not UTF-8.
+
+    Those rows hold what could be read, undecodable bytes as `\xNN`.
+    """
+    kind = column.type
+    if pa.types.is_string(kind):
+        return _checked(column)
+    if pa.types.is_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        return pa.array([_hex(value) for value in column.to_pylist()], pa.string()), []
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        utc = column.cast(pa.timestamp(kind.unit))
+        return pc.binary_join_element_wise(_clock_text(utc), "Z", ""), []
+    if pa.types.is_timestamp(kind) or pa.types.is_time(kind):
+        return _clock_text(column), []
+    if pa.types.is_duration(kind):
+        counts = column.cast(pa.int64()).to_pylist()
+        return pa.array([_seconds(count, kind.unit) for count in counts], pa.string()), []
+    if kind == pa.month_day_nano_interval():
+        return pa.array([_interval(value) for value in column.to_pylist()], pa.string()), []
+    if pa.types.is_floating(kind):
+        return pa.array([_float(value) for value in column.cast(pa.string()).to_pylist()]), []
+    if pa.types.is_decimal(kind):
+        return pa.array([_digits(value) for value in column.to_pylist()], pa.string()), []
+    return column.cast(pa.string()), []
+
+
+def _clock_text(column: pa.Array) -> pa.Array:
+    """Timestamps or times as text; nanoseconds only where there are some."""
+    text = column.cast(pa.string())
+    return pc.replace_substring_regex(text, r"(\.\d{6})000$", r"\1")
+
+
+_PLACES = {"s": 0, "ms": 3, "us": 6, "ns": 9}
+
+
+def _seconds(count: int | None, unit: str) -> str | None:
+    """An ISO 8601 duration of so many seconds, or fractions of them."""
+    if count is None:
+        return None
+    return f"PT{format(Decimal(count).scaleb(-_PLACES[unit]), 'f')}S"
+
+
+def _interval(value: Any) -> str | None:
+    if value is None:
+        return None
+    seconds = format(Decimal(value.nanoseconds).scaleb(-9), "f")
+    return f"P{value.months}M{value.days}DT{seconds}S"
+
+
+def _checked(column: pa.Array) -> tuple[pa.Array, list[int]]:
+    """Arrow trusts a file that its text is UTF-8; PostgreSQL does not."""
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        values = column.cast(pa.binary()).to_pylist()
+    else:
+        return column, []
+    wrong: list[int] = []
+    read: list[str | None] = []
+    for row, value in enumerate(values):
+        try:
+            read.append(None if value is None else value.decode())
+        except UnicodeDecodeError:
+            wrong.append(row)
+            read.append(value.decode(errors="backslashreplace"))
+    return pa.array(read, pa.string()), wrong
+
+
+def _hex(value: bytes | None) -> str | None:
+    return None if value is None else "\\x" + value.hex()
+
+
+def _float(text: str | None) -> str | None:
+    spelled = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+    return None if text is None else spelled.get(text, text)
+
+
+def _digits(value: Decimal | None) -> str | None:
+    return None if value is None else format(value, "f")
+
+
+def _json(value: Any) -> str | None:
+    if value is None:
+        return None
+    return json.dumps(_jsonable(value), ensure_ascii=False)
+
+
+def _jsonable(value: Any) -> Any:  # noqa: PLR0911 - one line a type
+    """A nested value in JSON's types; what JSON has no number for is text."""
+    if isinstance(value, dict):
+        return {str(key): _jsonable(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_jsonable(each) for each in value]
+    if isinstance(value, tuple):  # a map's entry
+        return [_jsonable(each) for each in value]
+    if isinstance(value, bytes):
+        return _hex(value)
+    if isinstance(value, float):
+        return value if value - value == 0 else _float(str(value))
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, Decimal | timedelta):
+        return str(value)
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
