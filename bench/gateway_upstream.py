@@ -7,12 +7,15 @@ possible, so that what is measured is the proxy. `service` is built as our servi
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Response
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.http.app import build_app
 from shared.process.settings import ProcessSettings
+from shared.store.engine import database_engine
 
 PAGE = json.dumps(
     {
@@ -39,6 +42,7 @@ PAGE = json.dumps(
 SMALL = b'{"id":1,"name":"Ann"}'
 BLOCK = bytes(range(256)) * 1024
 GIGABYTE = 1024**3
+NOWHERE = "postgresql://127.0.0.1:9/none"
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -77,6 +81,13 @@ async def answer_headers(send: Any, size_bytes: int, media_type: bytes) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": headers})
 
 
+@dataclass(frozen=True)
+class Idle:
+    """What its process holds: an engine that nobody asks for a connection."""
+
+    engine: AsyncEngine
+
+
 def service() -> FastAPI:
     """A service as ours are built (routing, request ids, a log line, a metric), without work."""
     router = APIRouter()
@@ -87,14 +98,14 @@ def service() -> FastAPI:
         return Response(PAGE, media_type="application/json")
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        yield {"state": None}
+    async def opened(_settings: ProcessSettings) -> AsyncIterator[Idle]:
+        async with database_engine(NOWHERE, application_name="tabularium-bench:idle") as engine:
+            yield Idle(engine)
 
     return build_app(
         ProcessSettings(),
         service="bench",
         title="bench",
+        opened=opened,
         routers=[router],
-        lifespan=lifespan,
-        probes={},
     )

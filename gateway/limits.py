@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
 
 from gateway.incoming import Incoming
 from gateway.rate_limit import Limit
@@ -15,6 +14,7 @@ from shared.contracts.auth import (
     email_in,
     is_refresh,
 )
+from shared.http.addresses import household
 
 MINUTE_US = 60 * 1_000_000
 HOUR_US = 60 * MINUTE_US
@@ -33,7 +33,7 @@ def classify(
     settings: GatewaySettings, incoming: Incoming, *, subject: str | None, body: bytes = b""
 ) -> Classified:
     """The limits of one request; `body` is needed for the sign-in calls alone."""
-    address = address_key(incoming.address)
+    address = household(incoming.address)
     path = incoming.path
     refreshes = path == TOKEN_FORM_PATH and is_refresh(incoming.content_type, body)
     if incoming.method != "POST" or path not in SIGN_IN_PATHS or refreshes:
@@ -81,18 +81,3 @@ def _otp_limits(settings: GatewaySettings, address: str, email: str | None) -> t
         burst=settings.rate_limit_otp_per_h_email,
     )
     return (per_email, per_address)
-
-
-def address_key(address: str) -> str:
-    """What is counted as one client: an IPv4 address, or the /64 that an IPv6 customer has."""
-    if ":" not in address:
-        return address
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"
-    return address

@@ -15,7 +15,7 @@ from gateway.routing import Service
 from gateway.settings import GatewaySettings
 from shared.http.peers import http_client
 from shared.process.settings import MailSettings
-from shared.security.tokens import Verifier
+from shared.security.tokens import JwksOverHttp, Verifier
 from shared.store.redis import redis_client
 
 REDIS_TIMEOUT_S = 0.5
@@ -61,11 +61,6 @@ async def gateway_state(
             documents=Documents(session, upstreams),
             redis=redis,
             limiter=RateLimiter(redis),
-            verifier=Verifier(
-                http,
-                jwks_url=f"{settings.url_of(Service.AUTH)}/.well-known/jwks.json",
-                issuer=settings.token_issuer,
-                audience=settings.token_audience,
-            ),
+            verifier=Verifier(JwksOverHttp(http, settings), settings),
             watch=watch,
         )

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from services.auth import domain, otp
 from services.auth.domain import CLIENT_PREFIX, ClientId, EmailAddress, MachineClient, User
 from shared.contracts.auth import Caller, Role, Scope, Sub
-from shared.contracts.base import AnswerModel, RequestModel, StorableSecret, StorableText
+from shared.contracts.base import AnswerModel, RequestModel, SentModel, StorableSecret, StorableText
 
 PlainText = Annotated[StorableText, Field(json_schema_extra={"pattern": r"^[^\x00]*$"})]
 """Text that PostgreSQL can store: no NUL."""
@@ -43,10 +43,8 @@ class Pair(AnswerModel):
     refresh: str
 
 
-class TokenForm(BaseModel):
+class TokenForm(SentModel):
     """The form of RFC 6749; unknown fields are ignored, as it says."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     grant_type: Annotated[
         str | None,

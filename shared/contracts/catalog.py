@@ -18,7 +18,6 @@ from shared.contracts.base import AnswerModel, Id, RequestModel, StorableText
 NAME_LIMIT = 500
 """Characters of a name in the catalog: four bytes each still fit into an index of PostgreSQL."""
 LARGEST_BIGINT = base.LARGEST_BIGINT
-ImportNumber = Id
 
 
 def not_blank(name: str) -> str:

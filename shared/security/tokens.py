@@ -61,7 +61,7 @@ class JwksOverHttp:
         url: str | None = None,
     ) -> None:
         self._http = http
-        self._url = url or f"{_given(settings).auth_url}{JWKS_PATH}"
+        self._url = url or f"{_given(settings).auth_url.rstrip('/')}{JWKS_PATH}"
 
     async def jwks(self) -> Mapping[str, Any]:
         """The JWKS; raises UnavailableError when auth does not answer with one in 3 s."""

@@ -17,7 +17,7 @@ from services.auth.service.housekeeping import Housekeeping
 from services.auth.settings import AuthSettings
 from services.auth.tokens import new_key, open_key, seal
 from shared.errors import UnauthenticatedError
-from shared.security.tokens import Verifier
+from shared.security.tokens import JwksOverHttp, Verifier
 from shared.store.engine import database_engine
 from tests.auth.driving import ADMIN, ADMIN_PASSWORD, Auth, auth_settings, bearer, running_auth
 from tests.support.databases import Database
@@ -84,12 +84,8 @@ async def test_a_key_signs_only_after_every_verifier_can_know_it(own: Auth) -> N
 async def test_rotations_refuse_not_one_token(own: Auth) -> None:
     """A verifier that asks for the keys only as often as services do takes every token."""
     async with httpx2.AsyncClient(trust_env=False) as http:
-        verifier = Verifier(
-            http,
-            jwks_url=f"{own.url}/.well-known/jwks.json",
-            issuer="tabularium",
-            audience="tabularium",
-        )
+        settings = auth_settings(own.database, own.mailbox, auth_url=own.url)
+        verifier = Verifier(JwksOverHttp(http, settings), settings)
         old = (await own.sign_in(ADMIN, ADMIN_PASSWORD))["access"]
         await verifier.verify(old)
         done = False
@@ -215,11 +211,7 @@ async def test_a_verifier_refuses_what_a_replaced_key_signs(own: Auth) -> None:
     await turn(auth_settings(own.database, own.mailbox), everything=True)
     await own.restart()
     async with httpx2.AsyncClient(trust_env=False) as http:
-        verifier = Verifier(
-            http,
-            jwks_url=f"{own.url}/.well-known/jwks.json",
-            issuer="tabularium",
-            audience="tabularium",
-        )
+        settings = auth_settings(own.database, own.mailbox, auth_url=own.url)
+        verifier = Verifier(JwksOverHttp(http, settings), settings)
         with pytest.raises(UnauthenticatedError):
             await verifier.verify(token)

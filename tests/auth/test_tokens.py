@@ -16,8 +16,8 @@ from jose.utils import base64url_decode
 from services.auth.domain import Kid
 from services.auth.tokens import open_key
 from shared.errors import UnauthenticatedError
-from shared.security.tokens import Verifier
-from tests.auth.driving import ADMIN, ADMIN_PASSWORD, SIGNING_KEY_SECRET, Auth
+from shared.security.tokens import JwksOverHttp, Verifier
+from tests.auth.driving import ADMIN, ADMIN_PASSWORD, SIGNING_KEY_SECRET, Auth, auth_settings
 
 
 async def signer(auth: Auth) -> tuple[str, Any]:
@@ -241,9 +241,8 @@ async def test_verifying_goes_on_while_auth_is_down(auth: Auth) -> None:
         return httpx2.Response(200, json=published, request=request)
 
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(keys)) as http:
-        verifier = Verifier(
-            http, jwks_url="http://auth/keys", issuer="tabularium", audience="tabularium"
-        )
+        settings = auth_settings(auth.database, auth.mailbox)
+        verifier = Verifier(JwksOverHttp(http, settings), settings)
         assert (await verifier.verify(token)).is_admin
         up = False
         assert (await verifier.verify(token)).is_admin

@@ -11,7 +11,6 @@ from redis.asyncio import Redis
 
 from deploy.local.processes import free_port
 from deploy.local.valkey import Valkey, find_server
-from gateway.limits import address_key
 from gateway.rate_limit import Limit, LimitsDownError, RateLimiter
 from shared.store.redis import redis_client
 from tests.gateway.conftest import SettingsMaker
@@ -147,19 +146,6 @@ async def test_redis_away_is_said_at_once_and_tried_again(tmp_path: Path, key: s
             assert verdict.allowed
         finally:
             server.stop()
-
-
-@pytest.mark.parametrize(
-    ("address", "key_"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2:ffff::9", "2001:db8:1:2::/64"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-    ],
-)
-def test_a_customer_of_ipv6_has_one_bucket(address: str, key_: str) -> None:
-    assert address_key(address) == key_
 
 
 @pytest_asyncio.fixture

@@ -8,10 +8,10 @@ from starlette.requests import ClientDisconnect
 
 from services.catalog.dependencies import Peer, Process
 from services.catalog.errors import StreamBrokenError
+from shared.contracts.base import Id
 from shared.contracts.catalog import (
     CatalogName,
     EdgeSeen,
-    ImportNumber,
     MergeAnswer,
     TableEvent,
 )
@@ -20,7 +20,7 @@ from shared.http.idempotency import not_idempotent
 
 router = APIRouter(prefix="/internal/catalog", tags=["internal"])
 
-ImportId = Annotated[ImportNumber, Query(description="The import that sends this.", examples=[42])]
+ImportId = Annotated[Id, Query(description="The import that sends this.", examples=[42])]
 
 MERGE_EXAMPLE = (
     '{"etl_name":"nightly","schema_name":"shop","table_name":"orders"}\n'
