@@ -13,7 +13,10 @@ from services.ingest.read.json.flat import objects_in
 from services.ingest.read.limits import MIB, Limits
 from shared.values.numbers import JsonValue, scan_json
 
-_SPACE = re.compile(r"[ \t\n\r]*")
+_UNFINISHED = re.compile(
+    r"[ \t\n\r]*(?:t|tr|tru|f|fa|fal|fals|n|nu|nul|-|\.|[eE][+-]?|u[0-9a-fA-F]{0,3})?[ \t\n\r]*"
+)
+"""What may stand at the end of a text that breaks off within a word, a number or an escape."""
 _AFTER_ELEMENT = re.compile(r"[ \t\n\r]*([,\]])[ \t\n\r]*")
 
 
@@ -121,7 +124,7 @@ class ArrayCutter:
                 return
             after = _AFTER_ELEMENT.match(text, end)
             if after is None:
-                self._wait(text, position, None, final=final)
+                self._wait_for_comma(text, position, end, final=final)
                 return
             self._number += 1
             yield Element(self._number, value, text[position : min(end, position + RAW_LIMIT)])
@@ -155,7 +158,7 @@ class ArrayCutter:
         try:
             value, end = scan_json(element, 0)
         except (StopIteration, ValueError) as error:
-            raise DamagedFileError(f"element {number} is not JSON") from error
+            raise _not_json(number, error) from error
         assert end == len(element)
         return Element(number, value, element[:RAW_LIMIT])
 
@@ -190,23 +193,49 @@ class ArrayCutter:
             return found.end() + 1
         return found.end()
 
-    def _wait(self, text: str, position: int, error: Exception | None, *, final: bool) -> None:
-        """Keep an element that is not complete, if there is hope for it."""
-        rest = text[position:]
+    def _wait(self, text: str, position: int, error: Exception, *, final: bool) -> None:
+        """Keep the beginning of an element; raises DamagedFileError where nothing can mend it."""
         number = self._number + 1
-        if final or isinstance(error, RecursionError):
-            if isinstance(error, RecursionError):
-                raise DamagedFileError(f"element {number} is nested too deep") from error
-            if isinstance(error, json.JSONDecodeError):
-                raise DamagedFileError(f"element {number} is not JSON: {error.msg}") from error
-            if error is None and rest.strip():
-                raise DamagedFileError(f"a comma is missing behind element {number}")
+        if isinstance(error, RecursionError):
+            raise DamagedFileError(f"element {number} is nested too deep") from error
+        if final and not _ends_early(text, error):
+            if text.startswith("]", position):
+                raise DamagedFileError(f"a comma behind element {self._number} ends the array")
+            raise _not_json(number, error) from error
+        if final:
             self._broken_off()
+        self._keep(text[position:])
+
+    def _wait_for_comma(self, text: str, position: int, end: int, *, final: bool) -> None:
+        """Keep an element behind which neither a comma nor the end of the array stands yet."""
+        if final:
+            self._number += 1
+            if text[end:].strip(" \t\n\r"):
+                raise DamagedFileError(f"a comma is missing behind element {self._number}")
+            self._broken_off()
+        self._keep(text[position:])
+
+    def _keep(self, rest: str) -> None:
         if len(rest) > self._limits.record_bytes:
             raise RecordTooLargeError(
-                f"element {number} is broken, or larger than {self._limits.record_bytes // MIB} MiB"
+                f"element {self._number + 1} is broken, or larger than"
+                f" {self._limits.record_bytes // MIB} MiB"
             )
         self._rest = rest
 
     def _broken_off(self) -> None:
         raise DamagedFileError(f"the JSON array breaks off behind element {self._number}")
+
+
+def _not_json(number: int, error: Exception) -> DamagedFileError:
+    reason = f": {error.msg}" if isinstance(error, json.JSONDecodeError) else ""
+    return DamagedFileError(f"element {number} is not JSON{reason}")
+
+
+def _ends_early(text: str, error: Exception) -> bool:
+    """Whether the scanner missed nothing but the rest of the text."""
+    if isinstance(error, json.JSONDecodeError):
+        place = len(text) if error.msg.startswith("Unterminated string") else error.pos
+    else:
+        place = error.value if isinstance(error, StopIteration) else 0
+    return _UNFINISHED.fullmatch(text, place) is not None
