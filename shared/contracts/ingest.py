@@ -1,9 +1,23 @@
-"""What ingest tells other services of its imports."""
+"""What other services see of imports: summaries, and the names of the sessions that load."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from shared.contracts.base import AnswerModel
+
+LOAD_NAME: Final = "tabularium-ingest:import:"
+"""How the application_name of a session begins that loads an import; its id follows."""
+
+
+def load_name(import_id: int) -> str:
+    """The application_name of a load's session."""
+    return f"{LOAD_NAME}{import_id}"
+
+
+def loading_import(application_name: str) -> int | None:
+    """The import that a session loads, by its application_name; None for any other session."""
+    number = application_name.removeprefix(LOAD_NAME)
+    return int(number) if number != application_name and number.isdecimal() else None
 
 
 class ImportSummary(AnswerModel):

@@ -1,7 +1,6 @@
 """Changing the shape of users' tables: locks, DDL, and the rows that cannot follow."""
 
 import asyncio
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from services.records.errors import (
     TableBusyError,
 )
 from services.records.repository.driver import Driver, TransactionDriver, reading
+from shared.contracts.ingest import loading_import
 from shared.contracts.problem import FieldError
 from shared.contracts.records import TableOid
 from shared.errors import ConflictError, InvalidInputError, ProblemError
@@ -45,8 +45,6 @@ JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_opclass o ON o.oid = i.indclass[
 WHERE i.indrelid = $1::text::regclass AND i.indkey[0] = $2 AND i.indnatts = 1
   AND o.opcname = 'gin_trgm_ops'
 """
-
-_IMPORT = re.compile(r"tabularium-ingest:import:(\d+)")
 
 # What PostgreSQL's input functions would take beyond our type table, such as 'today' or 1_000.
 SHAPES = {
@@ -247,9 +245,10 @@ async def _busy(driver: Driver, table: Table) -> TableBusyError:
     )
 
 
-def _holder(application_name: str) -> str:
-    if match := _IMPORT.match(application_name or ""):
-        return f"import {match[1]}"
-    if (application_name or "").startswith("tabularium-records"):
+def _holder(application_name: str | None) -> str:
+    name = application_name or ""
+    if (import_id := loading_import(name)) is not None:
+        return f"import {import_id}"
+    if name.startswith("tabularium-records"):
         return "another request"
-    return f"the session {application_name!r}" if application_name else "another session"
+    return f"the session {name!r}" if name else "another session"
