@@ -84,7 +84,9 @@ def test_what_is_no_text_is_refused_by_name(stack: RunningStack, admin: httpx2.C
                 answer = admin.request(operation.method, operation.filled(name, value))
                 if answer.status_code == 404 and is_whole_number(parameter):
                     continue  # a number in a path: no route has this one
-                assert answer.status_code == 422, f"{where}: {answer.status_code} {answer.text}"
+                unreadable = parameter["in"] == "query" and "%00" not in value
+                expected = 400 if unreadable else 422
+                assert answer.status_code == expected, f"{where}: {answer.status_code}"
                 assert name in [error["field"] for error in answer.json()["errors"]], where
                 tried += 1
     assert tried > 150

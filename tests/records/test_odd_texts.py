@@ -87,6 +87,8 @@ async def test_in_addresses(service: Service, path: str, statuses: set[int], odd
     table = new_name()
     await service.ann.table(table, "a TEXT")
     answer = await service.ann("GET", path.replace("{table}", table).replace("%s", odd))
+    if "?" in path and odd != "%00":
+        statuses = {400}
     assert answer.status_code in statuses, answer.text
 
 
