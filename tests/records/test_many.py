@@ -198,6 +198,50 @@ async def test_without_a_filter_nothing_is_changed(service: Service, query: str)
     assert await rows(service.ann, path) == [("a", 1, None)]
 
 
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("note__contains=", "note__contains"),
+        ("note__icontains=", "note__icontains"),
+        ("sku__startswith=", "sku__startswith"),
+        ("sku__gte=", "sku__gte"),
+        ("sku__gt=", "sku__gt"),
+        ("sku__in=", "sku__in"),
+        ("amount__in=", "amount__in"),
+        ("id__isnull=false", "id__isnull"),
+        ("amount__isnull=no", "amount__isnull"),
+        ("_version__isnull=false", "_version__isnull"),
+        ("amount=1&sku__contains=", "sku__contains"),
+        ("amount=1&q=", "q"),
+    ],
+)
+async def test_a_filter_that_rules_nothing_out_changes_nothing(
+    service: Service, query: str, field: str
+) -> None:
+    name = new_name()
+    path = await stock(service, name)
+    await service.ann.insert(name, {"sku": "a"}, {"sku": "b"})
+    for method, body in (("PATCH", {"note": "x"}), ("DELETE", None)):
+        answer = await service.ann(method, f"{path}?{query}", body)
+        assert answer.status_code == 422, answer.text
+        error = answer.json()["errors"][0]
+        assert (error["field"], error["code"]) == (field, "rules_nothing_out")
+    assert await rows(service.ann, path) == [("a", 1, None), ("b", 1, None)]
+    listed = await service.ann("GET", f"{path}?{query}")
+    assert listed.status_code == 200
+
+
+async def test_who_means_all_records_can_say_so(service: Service) -> None:
+    name = new_name()
+    path = await stock(service, name)
+    await service.ann.insert(name, {"sku": "a"}, {"sku": ""})
+    assert (await service.ann("PATCH", f"{path}?sku=", {"note": "x"})).json() == {"updated": 1}
+    assert (await service.ann("DELETE", f"{path}?note__isnull=false")).json() == {"deleted": 1}
+    refused = await service.ann("DELETE", path)
+    assert "id__gte=0" in refused.json()["detail"]
+    assert (await service.ann("DELETE", f"{path}?id__gte=0")).json() == {"deleted": 1}
+
+
 async def test_a_change_by_filter_says_what_is_wrong_with_it(service: Service) -> None:
     path = await stock(service, "WrongChange")
     await service.ann.insert("WrongChange", {"sku": "a"}, {"sku": "b"})

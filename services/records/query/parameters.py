@@ -33,6 +33,11 @@ VERB_PARAMETERS = frozenset(
     {"table_name", "page", "limit", "order_by", "order_direction", "search"}
 )
 
+EVERYTHING = (
+    "would reach every record; name a filter that leaves some out, such as `age__gte=18`, or say"
+    " that you mean all of them: `id__gte=0`"
+)
+
 Pairs = Iterable[tuple[str, str]]
 """Names and values of a query string, in order."""
 
@@ -109,6 +114,29 @@ def selection_of(
         filters=tuple(_filter(table, name, value) for name, value in filters),
         search=search or None,
     )
+
+
+def restriction_of(table: Table, pairs: Pairs) -> Selection:
+    """Rows to be changed or deleted: filters that leave something out.
+
+    An empty variable in somebody's script must not reach every record. Raises InvalidInputError
+    naming the filter that rules nothing out, or `filter` where there is none.
+    """
+    asked = parted(pairs, BULK_PARAMETERS)
+    selection = selection_of(table, asked.filters, asked.parameters.get("q"), of="q")
+    parameters = [name for name, _ in asked.filters]
+    empty = [
+        parameter
+        for parameter, each in zip(parameters, selection.filters, strict=True)
+        if each.rules_nothing_out
+    ]
+    if asked.parameters.get("q") == "":
+        empty.append("q")
+    if empty:
+        raise InvalidInputError.of(empty[0], "rules_nothing_out", f"this {EVERYTHING}")
+    if selection.is_everything:
+        raise InvalidInputError.of("filter", "missing", f"a change without a filter {EVERYTHING}")
+    return selection
 
 
 def order_of(table: Table, sort: str | None) -> tuple[SortKey, ...]:

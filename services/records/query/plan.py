@@ -24,6 +24,8 @@ class Operator(StrEnum):
 
 
 TEXT_OPERATORS = frozenset({Operator.CONTAINS, Operator.ICONTAINS, Operator.STARTSWITH})
+VACUOUS_WHEN_EMPTY = TEXT_OPERATORS | {Operator.GT, Operator.GTE}
+"""Every text contains the empty one, and sorts behind it."""
 
 
 class Count(StrEnum):
@@ -41,6 +43,18 @@ class Filter:
     column: Column
     operator: Operator
     texts: tuple[str, ...]
+
+    @property
+    def rules_nothing_out(self) -> bool:
+        """Whether it restricts nothing by its form alone, as with an empty text where one counts.
+
+        An empty `in` is one too: whoever sends it meant to name something.
+        """
+        if self.operator is Operator.IN:
+            return not self.texts
+        if self.operator is Operator.ISNULL:
+            return self.texts[0] == "false" and not self.column.nullable
+        return self.operator in VACUOUS_WHEN_EMPTY and self.column.is_text and not self.texts[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Writing many records: arrays, upserts, and changes of everything that a filter selects."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import asyncpg
@@ -12,7 +12,6 @@ from services.records.domain import Column, Constraint, Level, Record, Sent, Tab
 from services.records.errors import UniqueViolationError
 from services.records.query import parameters
 from services.records.query.parameters import Pairs
-from services.records.query.plan import Selection
 from services.records.repository import rows, writes
 from services.records.repository.driver import TransactionDriver, unique_violation
 from services.records.repository.writes import Batch, OnConflict
@@ -99,7 +98,7 @@ class Bulk:
         pairs = list(pairs)
 
         async def work(table: Table) -> int:
-            selection = _selection(table, pairs)
+            selection = parameters.restriction_of(table, pairs)
             columns = incoming.checked_change(table, sent.value)
             if not columns:
                 raise InvalidInputError.of("body", "nothing_to_change", "name at least one column")
@@ -124,7 +123,7 @@ class Bulk:
         pairs = list(pairs)
 
         async def work(table: Table) -> int:
-            selection = _selection(table, pairs)
+            selection = parameters.restriction_of(table, pairs)
             async with transaction(self.engine, BOOKS) as tx:
                 count = await writes.delete_many(tx.raw, table, selection)
                 filters = [name for name, _ in pairs]
@@ -266,18 +265,3 @@ def _require_key(conflict: Conflict, columns: Sequence[Column], at: str) -> None
             raise InvalidInputError.of(
                 f"{at}{name}", "not_null", "this column is the key; send a value"
             )
-
-
-def _selection(table: Table, pairs: Sequence[tuple[str, str]]) -> Selection:
-    asked: tuple[Mapping[str, str], list[tuple[str, str]]] = parameters.parted(
-        pairs, parameters.BULK_PARAMETERS
-    )
-    selection = parameters.selection_of(table, asked[1], asked[0].get("q"), of="q")
-    if selection.is_everything:
-        raise InvalidInputError.of(
-            "filter",
-            "missing",
-            "name at least one filter, such as `age__gte=18`; without one,"
-            " this would be done to every record",
-        )
-    return selection
