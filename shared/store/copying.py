@@ -1,16 +1,39 @@
-"""COPY, in and out of PostgreSQL, on connections that may end meanwhile."""
+"""COPY, in and out of PostgreSQL, on connections that may end meanwhile; rows run ahead of work."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 import asyncpg
 
+from shared.process.stopping import end
+from shared.store.engine import RawConnection
+
+PIECES_AHEAD = 16
+"""How many pieces of a COPY wait for their consumer before the socket is left unread."""
+NEXT_PIECE_S = 0.2
+"""How long a COPY that is left may take to deliver one more piece; then nothing is on its way.
+
+asyncpg cancels a COPY well where the piece is refused, and where it waits for one. Cancelled
+while a piece has arrived that it has not taken yet, it sends no cancel request and its connection
+is lost.
+"""
+
+Item = TypeVar("Item")
+
+
+class _End:
+    """Nothing more comes."""
+
+
+class _LeftError(Exception):
+    """The consumer is gone."""
+
 
 @asynccontextmanager
-async def while_connected(
-    connection: "asyncpg.Connection[asyncpg.Record]",
-) -> AsyncIterator[None]:
+async def while_connected(connection: RawConnection) -> AsyncIterator[None]:
     """Break off what is awaited inside when the connection ends; for every COPY into PostgreSQL.
 
     asyncpg's COPY waits until its socket takes more, and when the connection ends meanwhile
@@ -39,3 +62,113 @@ async def while_connected(
         # A pool has taken a connection that ended back from us.
         with suppress(asyncpg.InterfaceError):
             connection.remove_termination_listener(end)
+
+
+@asynccontextmanager
+async def copy_out(
+    connection: RawConnection,
+    query: str,
+    *args: object,
+    silent_s: float | None = None,
+    **options: Any,
+) -> AsyncIterator[AsyncIterator[bytes]]:
+    """The bytes of `COPY (query) TO STDOUT` with asyncpg's options, in the pieces that arrive.
+
+    A few pieces wait for their consumer, then COPY does. Leaving the context cancels the
+    statement at the server. The iterator raises what the statement does, and TimeoutError after
+    `silent_s` seconds without a piece.
+    """
+    line: _Ahead[bytes] = _Ahead(depth=PIECES_AHEAD)
+    copy = partial(connection.copy_from_query, query, *args, output=line.put, **options)
+    task = asyncio.create_task(line.fill(copy))
+    try:
+        yield line.drained(silent_s=silent_s)
+    finally:
+        line.leave()
+        try:
+            await asyncio.wait([task], timeout=NEXT_PIECE_S)
+        finally:
+            await end([task])
+
+
+@asynccontextmanager
+async def ahead(
+    items: AsyncIterator[Item], *, depth: int = 1
+) -> AsyncIterator[AsyncIterator[Item]]:
+    """Iterate in a task of its own, `depth` items ahead; its errors come out in their place.
+
+    Leaving the context ends the task and closes the iterator.
+    """
+    line: _Ahead[Item] = _Ahead(depth=depth)
+
+    async def iterate() -> None:
+        async for item in items:
+            await line.put(item)
+
+    task = asyncio.create_task(line.fill(iterate))
+    try:
+        yield line.drained()
+    finally:
+        await end([task])
+        closing = getattr(items, "aclose", None)
+        if closing is not None:
+            await closing()
+
+
+async def gathered(pieces: AsyncIterator[bytes], size_bytes: int) -> AsyncIterator[bytes]:
+    """The same bytes in pieces of at least this size, but for the last one."""
+    parts: list[bytes] = []
+    waiting_bytes = 0
+    async for piece in pieces:
+        parts.append(piece)
+        waiting_bytes += len(piece)
+        if waiting_bytes >= size_bytes:
+            yield b"".join(parts)
+            parts, waiting_bytes = [], 0
+    if parts:
+        yield b"".join(parts)
+
+
+class _Ahead(Generic[Item]):
+    """A queue that one task fills and one consumer drains."""
+
+    def __init__(self, *, depth: int) -> None:
+        self._queue: asyncio.Queue[Item | _End | Exception] = asyncio.Queue(maxsize=depth)
+        self._left = False
+
+    async def put(self, item: Item) -> None:
+        """Wait for a place in the queue; raises _LeftError when nobody takes items any more."""
+        if self._left:
+            raise _LeftError
+        await self._queue.put(item)
+
+    async def fill(self, filling: Callable[[], Awaitable[object]]) -> None:
+        """Call what calls `put`, and hand over how it ended."""
+        try:
+            await filling()
+        except _LeftError:
+            return
+        except Exception as error:  # noqa: BLE001 - handed over to the consumer, who raises it
+            await self._queue.put(error)
+        else:
+            await self._queue.put(_End())
+
+    async def drained(self, *, silent_s: float | None = None) -> AsyncIterator[Item]:
+        """The items, then what `filling` raised; TimeoutError after `silent_s` without one."""
+        while True:
+            if silent_s is None or not self._queue.empty():
+                item = await self._queue.get()
+            else:
+                async with asyncio.timeout(silent_s):
+                    item = await self._queue.get()
+            if isinstance(item, _End):
+                return
+            if isinstance(item, Exception):
+                raise item
+            yield item
+
+    def leave(self) -> None:
+        """Refuse further items; one that waits for a place gets it."""
+        self._left = True
+        while not self._queue.empty():
+            self._queue.get_nowait()

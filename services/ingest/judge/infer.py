@@ -18,10 +18,10 @@ from services.ingest.judge.casting import TextRules, fast_cast, finish
 from services.ingest.judge.exact import WHITE_SPACE, shown
 from services.ingest.plan.columns import plan_to_infer
 from services.ingest.plan.new_table import TypedColumn, new_names
-from services.ingest.read.ahead import ahead
 from services.ingest.read.frame import Frame
 from services.ingest.read.json.frames import NESTED
 from services.ingest.read.source import Source
+from shared.store.copying import ahead
 from shared.values.dates import DateFormat
 from shared.values.types import ColumnType, TypeName
 

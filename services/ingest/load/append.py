@@ -16,7 +16,7 @@ from services.ingest.load.ids import IdBlocks
 from services.ingest.load.modes import Load, Loaded, unexplained
 from services.ingest.load.readings import Seen
 from services.ingest.load.staging import Staging, key_of
-from services.ingest.read.ahead import ahead
+from shared.store.copying import ahead
 
 DUPLICATE_TRIES = 3
 

@@ -3,7 +3,7 @@
 import asyncpg
 import structlog
 
-from services.ingest.load.outside import Pool
+from shared.store.engine import RawPool
 
 _log = structlog.get_logger(__name__)
 
@@ -17,7 +17,7 @@ class IdBlocks:
     rows get their ids from the column's default, which is slower and just as right.
     """
 
-    def __init__(self, pool: Pool, table_oid: int) -> None:
+    def __init__(self, pool: RawPool, table_oid: int) -> None:
         self._pool = pool
         self._oid = table_oid
         self.exhausted = False

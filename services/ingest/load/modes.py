@@ -8,11 +8,12 @@ import asyncpg
 
 from services.ingest.domain import ImportOptions
 from services.ingest.errors import KeyNotInFileError
-from services.ingest.load.outside import Connection, Outside
+from services.ingest.load.outside import Outside
 from services.ingest.load.readings import Readings, Seen
 from services.ingest.load.target import Target
 from services.ingest.plan.columns import ColumnPlan
 from shared.contracts.records import TableContract
+from shared.store.engine import RawConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Load:
     readings: Readings
 
     @property
-    def connection(self) -> Connection:
+    def connection(self) -> RawConnection:
         """The transaction's connection."""
         return self.target.connection
 

@@ -5,15 +5,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol, TypeAlias
-
-import asyncpg
+from typing import Protocol
 
 from services.ingest.domain import ImportId, Outcome, Progress, Reject
 from shared.contracts.records import NewColumn, TableContract
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+from shared.store.engine import RawConnection, RawPool
 
 
 class RejectStore(Protocol):
@@ -41,7 +37,7 @@ class Outside(Protocol):
         ...
 
     @property
-    def pool(self) -> Pool:
+    def pool(self) -> RawPool:
         """Connections to the database of the users' tables."""
         ...
 
@@ -66,7 +62,7 @@ class Outside(Protocol):
         """Keep how far the load is; called after every block, so it must not block."""
         ...
 
-    async def fence(self, connection: Connection, outcome: Outcome) -> None:
+    async def fence(self, connection: RawConnection, outcome: Outcome) -> None:
         """Store the outcome, as the last statement of the transaction; a dry run never does.
 
         Raises FencedOutError when the lease is lost, which rolls everything back.

@@ -12,9 +12,9 @@ from services.ingest.load.duplicates import DuplicateLines, refuse_duplicates
 from services.ingest.load.outside import Outside
 from services.ingest.load.report import RejectReport
 from services.ingest.plan.columns import ColumnPlan
-from services.ingest.read.ahead import ahead
 from services.ingest.read.frame import Frame
 from services.ingest.read.source import ReadAgainError, Source
+from shared.store.copying import ahead
 from shared.values.dates import DateFormat
 
 Item = TypeVar("Item")

@@ -2,7 +2,7 @@
 
 from services.ingest.load.modes import Loaded
 from services.ingest.load.readings import Readings, Seen
-from services.ingest.read.ahead import ahead
+from shared.store.copying import ahead
 
 
 async def rehearse(readings: Readings) -> Loaded:

@@ -5,12 +5,11 @@ Nothing here writes to the users' tables; `target` does, out of what is staged h
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-import asyncpg
-
 from services.ingest.load.duplicates import DuplicateLines, FileKey, decided
 from services.ingest.plan.columns import ColumnPlan
 from shared.contracts.records import DATA_SCHEMA, TableContract
 from shared.store.copying import while_connected
+from shared.store.engine import RawConnection
 from shared.store.identifiers import quoted
 
 LINE_COLUMN = "_line"
@@ -24,7 +23,7 @@ class Staging:
 
     def __init__(
         self,
-        connection: "asyncpg.Connection[asyncpg.Record]",
+        connection: RawConnection,
         contract: TableContract,
         columns: Sequence[str],
     ) -> None:

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Sequence
 import asyncpg
 
 from services.ingest.errors import TableBusyError, TableChangedError
-from services.ingest.load.outside import Connection
 from services.ingest.load.staging import LINE_COLUMN, ROWS
 from shared.contracts.records import (
     DATA_SCHEMA,
@@ -19,6 +18,7 @@ from shared.contracts.records import (
     TableContract,
 )
 from shared.store.copying import while_connected
+from shared.store.engine import RawConnection
 from shared.store.identifiers import quoted
 from shared.values.names import formatted
 
@@ -28,7 +28,7 @@ LOCK_TIMEOUT_S = 30
 class Target:
     """One table inside one transaction of one connection."""
 
-    def __init__(self, connection: Connection, contract: TableContract) -> None:
+    def __init__(self, connection: RawConnection, contract: TableContract) -> None:
         self.connection = connection
         self.contract = contract
         self._name = f"{quoted(DATA_SCHEMA)}.{quoted(contract.table)}"

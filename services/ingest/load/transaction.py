@@ -13,10 +13,11 @@ from services.ingest.errors import (
     TableChangedError,
     ValueNotStoredError,
 )
-from services.ingest.load.outside import Connection, Outside
+from services.ingest.load.outside import Outside
 from services.ingest.load.target import Target
 from shared.contracts.records import TableContract
 from shared.errors import StorageFullError
+from shared.store.engine import RawConnection
 
 DEADLOCK_TRIES = 5
 
@@ -68,7 +69,7 @@ class Transaction:
                     await transaction.commit()
         return outcome
 
-    async def _announce(self, connection: Connection) -> None:
+    async def _announce(self, connection: RawConnection) -> None:
         row = await connection.fetchrow(
             "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
         )
@@ -78,7 +79,7 @@ class Transaction:
 
 @asynccontextmanager
 async def _transaction(
-    connection: Connection,
+    connection: RawConnection,
 ) -> AsyncIterator[asyncpg.transaction.Transaction]:
     """A transaction that its user ends; rolled back on the way out of an error."""
     transaction = connection.transaction()

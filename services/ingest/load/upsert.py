@@ -12,8 +12,8 @@ from services.ingest.load.ids import IdBlocks
 from services.ingest.load.modes import Load, Loaded, unexplained
 from services.ingest.load.readings import Seen
 from services.ingest.load.staging import Staging, key_of
-from services.ingest.read.ahead import ahead
 from shared.contracts.records import ID_COLUMN, TableContract
+from shared.store.copying import ahead
 
 
 def refuse_key(options: ImportOptions, contract: TableContract) -> None:

@@ -9,6 +9,7 @@ from services.ingest.read.decompress import decompressor
 from services.ingest.read.head import Head
 from services.ingest.read.limits import Limits
 from services.ingest.read.source import StoredBytes
+from shared.store.copying import gathered
 
 FEED_BYTES = 1 << 20
 
@@ -65,7 +66,7 @@ class StoredText:
         size = bytes_read = 0
         enough = min(FEED_BYTES, self.limits.block_bytes)
         proven = self.encoding.proven
-        async for chunk in _gathered(self.stored, enough):
+        async for chunk in gathered(_bytes(self.stored), enough):
             bytes_read += len(chunk)
             async for part in _decompressed(codec.feed(chunk), self.compression):
                 proven = proven or self._prove(part)
@@ -107,15 +108,6 @@ def _transcode(transcoder: Transcoder, parts: list[bytes]) -> bytes:
     return transcoder.feed(b"".join(parts))
 
 
-async def _gathered(stored: StoredBytes, size: int) -> AsyncIterator[bytes]:
-    """The stored chunks in pieces of about `size` bytes, so that few threads are called."""
-    parts: list[bytes] = []
-    gathered = 0
+async def _bytes(stored: StoredBytes) -> AsyncIterator[bytes]:
     async for chunk in stored.chunks():
-        parts.append(bytes(chunk))
-        gathered += len(chunk)
-        if gathered >= size:
-            yield b"".join(parts)
-            parts, gathered = [], 0
-    if parts:
-        yield b"".join(parts)
+        yield bytes(chunk)

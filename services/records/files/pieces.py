@@ -9,21 +9,6 @@ PIECE_BYTES = 256 * 1024
 GZIP_LEVEL = 1
 
 
-async def joined(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The same bytes in pieces that are worth sending."""
-    waiting: list[bytes] = []
-    size = 0
-    async for piece in pieces:
-        waiting.append(piece)
-        size += len(piece)
-        if size >= PIECE_BYTES:
-            yield b"".join(waiting)
-            waiting.clear()
-            size = 0
-    if waiting:
-        yield b"".join(waiting)
-
-
 async def json_array(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Lines of JSON as one array; pieces may end anywhere in a line."""
     yield b"["

@@ -10,9 +10,9 @@ from services.records.domain import Table
 from services.records.errors import StaleTableError
 from services.records.repository.driver import reading
 from shared.errors import UnavailableError
+from shared.store.copying import copy_out
 from shared.store.engine import RawConnection, RawPool
 
-PIECES_WAITING = 8
 ACQUIRE_TIMEOUT_S = 10.0
 
 
@@ -56,23 +56,7 @@ async def copied(
     A few pieces wait for their reader, then COPY does. Closing the iterator cancels the statement
     at the server.
     """
-    pieces: asyncio.Queue[bytes | Exception | None] = asyncio.Queue(PIECES_WAITING)
-
-    async def copy() -> None:
-        failure = None
-        try:
-            with reading(table):
-                await connection.copy_from_query(query, *values, output=pieces.put, **options)
-        except Exception as exc:  # noqa: BLE001 - carried over to the reader, who raises it
-            failure = exc
-        await pieces.put(failure)
-
-    task = asyncio.create_task(copy())
-    try:
-        while (piece := await pieces.get()) is not None:
-            if isinstance(piece, Exception):
-                raise piece
-            yield piece
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
+    with reading(table):
+        async with copy_out(connection, query, *values, **options) as pieces:
+            async for piece in pieces:
+                yield piece

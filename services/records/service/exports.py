@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.records.domain import Column, Level, Table
 from services.records.files.parquet import parquet
-from services.records.files.pieces import gzipped, joined, json_array
+from services.records.files.pieces import PIECE_BYTES, gzipped, json_array
 from services.records.query import parameters, statement
 from services.records.query.export import ExportFormat, rows_of
 from services.records.query.parameters import Pairs
@@ -19,6 +19,7 @@ from services.records.service.known_tables import KnownTables
 from services.records.tables import BOOKS
 from shared.contracts.auth import Caller
 from shared.errors import InvalidInputError
+from shared.store.copying import gathered
 from shared.store.engine import RawPool
 from shared.store.transaction import transaction
 
@@ -144,7 +145,7 @@ def plan_of(table: Table, pairs: Pairs, *, gzip: bool) -> ExportPlan:
 
 
 def _formed(copied: AsyncIterator[bytes], plan: ExportPlan) -> AsyncIterator[bytes]:
-    pieces = joined(copied)
+    pieces = gathered(copied, PIECE_BYTES)
     if plan.format is ExportFormat.JSON:
         pieces = json_array(pieces)
     elif plan.format is ExportFormat.PARQUET:

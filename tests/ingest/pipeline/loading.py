@@ -12,7 +12,7 @@ import asyncpg
 
 from services.ingest.domain import ImportId, ImportOptions, Outcome, Progress, Reject
 from services.ingest.load.load import load_source
-from services.ingest.load.outside import Connection, Outside, Pool
+from services.ingest.load.outside import Outside
 from services.ingest.read.formats import opened
 from services.ingest.read.limits import Limits
 from shared.contracts.records import (
@@ -24,6 +24,7 @@ from shared.contracts.records import (
     TableOid,
     UniqueKey,
 )
+from shared.store.engine import RawConnection, RawPool
 from shared.values.names import formatted, of_formatted
 from shared.values.types import ColumnType, TypeName
 from tests.support.databases import Database
@@ -194,7 +195,7 @@ class LoadedTable(Outside):
     import_id: ImportId = IMPORT_ID
 
     @property
-    def pool(self) -> Pool:
+    def pool(self) -> RawPool:
         return self.loader.pool
 
     @property
@@ -218,7 +219,7 @@ class LoadedTable(Outside):
     def note_progress(self, progress: Progress) -> None:
         self.loader.progress.append(progress)
 
-    async def fence(self, connection: Connection, outcome: Outcome) -> None:
+    async def fence(self, connection: RawConnection, outcome: Outcome) -> None:
         assert connection.is_in_transaction()
         self.loader.fenced.append(outcome)
         if self.loader.at_fence is not None:

@@ -9,8 +9,9 @@ import pytest
 
 from deploy.local import postgresql
 from shared.store.away import is_away
-from shared.store.copying import while_connected
+from shared.store.copying import ahead, copy_out, gathered, while_connected
 from shared.store.engine import database_pool
+from tests.support.waiting import until
 
 PIECE = b"x" * 65_535 + b"\n"
 PATIENCE_S = 30
@@ -57,3 +58,111 @@ async def test_what_ends_by_itself_is_left_alone(cluster: postgresql.Cluster) ->
         async with while_connected(connection):
             raise TimeoutError("of its own")
     await connection.close()
+
+
+async def rest_of(pieces: AsyncIterator[bytes]) -> bytes:
+    return b"".join([piece async for piece in pieces])
+
+
+async def test_a_copy_out_comes_in_pieces_and_its_error_in_their_place(
+    cluster: postgresql.Cluster,
+) -> None:
+    connection = await asyncpg.connect(cluster.url())
+    numbers = "SELECT n FROM generate_series(1, $1) AS n"
+    async with copy_out(connection, numbers, 100_000, format="csv") as pieces:
+        copied = await rest_of(pieces)
+    assert copied == b"".join(b"%d\n" % n for n in range(1, 100_001))
+    broken = "SELECT 1 / (n - 50000) FROM generate_series(1, 60000) AS n"
+    async with copy_out(connection, broken, format="csv") as pieces:
+        assert await anext(pieces)
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            await rest_of(pieces)
+    assert await connection.fetchval("SELECT 1") == 1
+    await connection.close()
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_a_copy_out_that_is_left_ends_at_the_server(
+    cluster: postgresql.Cluster, turns: int
+) -> None:
+    """At whatever moment: the connection, its transaction and its snapshot go on."""
+    connection = await asyncpg.connect(cluster.url())
+    endless = "SELECT repeat('x', 1000), generate_series(1, 1000000000)"
+    async with connection.transaction():
+        await connection.execute("SAVEPOINT copied")
+        async with copy_out(connection, endless, format="csv") as pieces:
+            assert await anext(pieces)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        await connection.execute("ROLLBACK TO copied")
+        assert await connection.fetchval("SELECT 1") == 1
+    await connection.close()
+
+
+async def test_a_server_that_falls_silent_in_a_copy_out_is_noticed(
+    cluster: postgresql.Cluster,
+) -> None:
+    connection = await asyncpg.connect(cluster.url())
+    with pytest.raises(TimeoutError):
+        async with copy_out(connection, "SELECT pg_sleep(60)", silent_s=0.05) as pieces:
+            await anext(pieces)
+    assert await connection.fetchval("SELECT 1") == 1
+    await connection.close()
+
+
+class Numbers:
+    """Counts to `end`, then raises."""
+
+    def __init__(self, end: int) -> None:
+        self.given = 0
+        self.closed = False
+        self._end = end
+
+    def __aiter__(self) -> "Numbers":
+        return self
+
+    async def __anext__(self) -> int:
+        if self.given == self._end:
+            raise ZeroDivisionError
+        self.given += 1
+        return self.given
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+async def test_what_runs_ahead_goes_so_far_and_no_farther() -> None:
+    numbers = Numbers(10)
+    async with ahead(numbers, depth=3) as counted:
+        assert await anext(counted) == 1
+        await until("it is ahead", lambda: numbers.given >= 5)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert numbers.given == 5  # one taken, three in the queue, one waits for its place
+    assert numbers.closed
+
+
+async def test_an_error_of_what_runs_ahead_comes_in_its_place() -> None:
+    numbers = Numbers(2)
+    async with ahead(numbers) as counted:
+        assert [await anext(counted), await anext(counted)] == [1, 2]
+        with pytest.raises(ZeroDivisionError):
+            await anext(counted)
+    assert numbers.closed
+
+
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        ([], []),
+        ([b"ab"], [b"ab"]),
+        ([b"ab", b"c", b"", b"d"], [b"abc", b"d"]),
+        ([b"abcdef", b"gh", b"i"], [b"abcdef", b"ghi"]),
+    ],
+)
+async def test_small_pieces_are_gathered(pieces: list[bytes], expected: list[bytes]) -> None:
+    async def given() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            yield piece
+
+    assert [piece async for piece in gathered(given(), 3)] == expected

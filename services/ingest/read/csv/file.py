@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from services.ingest.domain import FileFormat, FormatFound, ImportOptions
 from services.ingest.plan.columns import ColumnPlan
 from services.ingest.plan.source_columns import SourceColumn, Ways
-from services.ingest.read.ahead import ahead
 from services.ingest.read.charset import EncodingFound, Transcoder
 from services.ingest.read.csv.blocks import BlockCutter
 from services.ingest.read.csv.dialect import dialect_of, split_header, swapped
@@ -17,6 +16,7 @@ from services.ingest.read.frame import Frame
 from services.ingest.read.head import Head
 from services.ingest.read.source import ReadAgainError, StoredBytes
 from services.ingest.read.stored import OtherEncodingError, Piece, StoredText
+from shared.store.copying import ahead
 
 WAYS = Ways(reports=True)
 

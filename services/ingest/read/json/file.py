@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from services.ingest.domain import FileFormat, FormatFound, ImportOptions
 from services.ingest.plan.columns import ColumnPlan
 from services.ingest.plan.source_columns import SourceColumn, Ways
-from services.ingest.read.ahead import ahead
 from services.ingest.read.charset import EncodingFound
 from services.ingest.read.frame import Frame
 from services.ingest.read.head import Head
 from services.ingest.read.json.frames import JsonReader, LateColumnError, head_columns
 from services.ingest.read.source import ReadAgainError, StoredBytes
 from services.ingest.read.stored import OtherEncodingError, Piece, StoredText
+from shared.store.copying import ahead
 
 WAYS = Ways(open_ended=True, reports=True)
 _ARRAY = re.compile(rb"\s*\[\s*(?:\{\s*[\"}]|\])")

@@ -4,13 +4,11 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
-import asyncpg
 import polars as pl
 
 from services.ingest.connections.domain import QueryWanted, TableWanted, Wanted
-from services.ingest.connections.errors import NO_ANSWER, NO_GRANT, NO_TABLE
+from services.ingest.connections.errors import NO_GRANT, NO_TABLE
 from services.ingest.connections.postgresql.session import FAILURES, translated
 from services.ingest.domain import ImportId
 from services.ingest.plan.columns import ColumnPlan
@@ -23,13 +21,11 @@ from services.ingest.read.limits import Limits
 from services.ingest.read.postgresql.types import column_type, copied_as
 from services.ingest.read.source import DirectCopy
 from shared.contracts.records import IMPORT_COLUMN
+from shared.store.copying import copy_out, gathered
+from shared.store.engine import RawConnection
 from shared.store.identifiers import quoted
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-
 CASE_BLIND = Ways(case_blind=True)
-PIECES_AHEAD = 16
-"""How many pieces of an answer wait for us before the source's socket is left unread."""
 ROW_COLUMN = "_row"
 """Added to a lone column: COPY writes its NULL as an empty line, which is no record."""
 
@@ -56,7 +52,7 @@ ORDER BY a.attnum
 class PostgresqlRows:
     """A table or query in a session's one snapshot; it can be read again and again."""
 
-    session: Connection
+    session: RawConnection
     columns: tuple[SourceColumn, ...]
     answer_s: float
     _from: str
@@ -67,7 +63,7 @@ class PostgresqlRows:
 
     @classmethod
     async def opened(
-        cls, session: Connection, wanted: Wanted, *, answer_s: float
+        cls, session: RawConnection, wanted: Wanted, *, answer_s: float
     ) -> "PostgresqlRows":
         """Find the table, or have the query checked; raises SourceUnusableError."""
         with translated():
@@ -86,7 +82,7 @@ class PostgresqlRows:
         reader, cutter = CsvReader(names, Dialect()), BlockCutter(Dialect(), Limits())
         rows = read_bytes = 0
         async with self._copied(selected, "csv") as pieces:
-            async for text, final in _gathered(pieces, Limits().block_bytes):
+            async for text, final in _blocks(pieces, Limits().block_bytes):
                 block = await asyncio.to_thread(cutter.feed, text, final=final)
                 frame = await asyncio.to_thread(_read, reader, block, plan.names)
                 read_bytes += len(text)
@@ -122,61 +118,29 @@ class PostgresqlRows:
         self, selected: Sequence[str], form: str
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """COPY out as an iterator of pieces; leaving it ends the COPY, and the snapshot stays."""
-        queue: asyncio.Queue[bytes | None] = asyncio.Queue(PIECES_AHEAD)
         query = f"SELECT {', '.join(selected)} FROM {self._from}"  # noqa: S608 - quoted above
-
-        async def fill() -> None:
-            await self.session.copy_from_query(query, output=queue.put, format=form)
-            await queue.put(None)
-
-        async def drain() -> AsyncIterator[bytes]:
-            while (piece := await _next(queue, task, self.answer_s)) is not None:
-                yield piece
-
         with translated():
             # A COPY that is broken off would end the transaction, and its snapshot with it.
             await self.session.execute("SAVEPOINT rows")
-        task = asyncio.create_task(fill())
         try:
-            yield drain()
+            async with copy_out(self.session, query, silent_s=self.answer_s, format=form) as pieces:
+                yield _translated(pieces)
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
             with suppress(*FAILURES):
                 await self.session.execute("ROLLBACK TO SAVEPOINT rows")
 
 
-async def _next(
-    queue: "asyncio.Queue[bytes | None]", task: "asyncio.Task[None]", answer_s: float
-) -> bytes | None:
-    if queue.empty():
-        getting = asyncio.ensure_future(queue.get())
-        try:
-            await asyncio.wait(
-                (getting, task), timeout=answer_s, return_when=asyncio.FIRST_COMPLETED
-            )
-            if getting.done():
-                return getting.result()
-        finally:
-            getting.cancel()
-        if not task.done():
-            raise NO_ANSWER.error()
-        with translated():
-            task.result()
-    return queue.get_nowait()
+async def _translated(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    with translated():
+        async for piece in pieces:
+            yield piece
 
 
-async def _gathered(pieces: AsyncIterator[bytes], size: int) -> AsyncIterator[tuple[bytes, bool]]:
-    """Pieces of about `size` bytes, the last one marked (it may be empty)."""
-    parts: list[bytes] = []
-    gathered = 0
-    async for piece in pieces:
-        parts.append(piece)
-        gathered += len(piece)
-        if gathered >= size:
-            yield b"".join(parts), False
-            parts, gathered = [], 0
-    yield b"".join(parts), True
+async def _blocks(pieces: AsyncIterator[bytes], size: int) -> AsyncIterator[tuple[bytes, bool]]:
+    """Pieces of about `size` bytes, and an empty one that is marked as the last."""
+    async for text in gathered(pieces, size):
+        yield text, False
+    yield b"", True
 
 
 def _read(reader: CsvReader, block: Block, columns: Sequence[str]) -> Frame:
@@ -185,7 +149,7 @@ def _read(reader: CsvReader, block: Block, columns: Sequence[str]) -> Frame:
 
 
 async def _table(
-    cls: type[PostgresqlRows], session: Connection, wanted: TableWanted, answer_s: float
+    cls: type[PostgresqlRows], session: RawConnection, wanted: TableWanted, answer_s: float
 ) -> PostgresqlRows:
     names = _spellings(wanted.name, exact=wanted.exact)
     schemas = None if wanted.schema is None else _spellings(wanted.schema, exact=False)
@@ -208,7 +172,7 @@ async def _table(
 
 
 async def _query(
-    cls: type[PostgresqlRows], session: Connection, wanted: QueryWanted, answer_s: float
+    cls: type[PostgresqlRows], session: RawConnection, wanted: QueryWanted, answer_s: float
 ) -> PostgresqlRows:
     # Prepared alone first, so that anything but one statement is refused before it is put in
     # brackets.
