@@ -15,9 +15,9 @@ import oracledb
 from services.ingest.connections.domain import (
     Login,
     SourceKind,
+    SourceTable,
     SourceTarget,
     SourceTimeouts,
-    TableWanted,
 )
 from services.ingest.connections.guard import guard_of
 from services.ingest.connections.oracle.session import oracle_session
@@ -152,7 +152,7 @@ async def imported_s(login: Login, target: Database) -> float:
     async with loader(target) as ready:
         began = time.perf_counter()
         async with oracle_session(login, guard=GUARD, timeouts=SourceTimeouts()) as session:
-            source = await OracleRows.opened(session, TableWanted(None, "people"))
+            source = await OracleRows.opened(session, SourceTable(None, "people"))
             outcome = await load_source(source, ready.outside("people"), ImportOptions())
         took = time.perf_counter() - began
     assert outcome.rows.loaded == ROWS, outcome

@@ -9,9 +9,9 @@ from bench.import_shape import ROWS, TYPES, fresh
 from services.ingest.connections.domain import (
     Login,
     SourceKind,
+    SourceTable,
     SourceTarget,
     SourceTimeouts,
-    TableWanted,
 )
 from services.ingest.connections.guard import guard_of
 from services.ingest.connections.postgresql.session import postgresql_session
@@ -80,7 +80,7 @@ async def imported_s(source: Database, target: Database) -> tuple[float, Outcome
         async with postgresql_session(
             login, guard=GUARD, timeouts=SourceTimeouts(), own_identity=None
         ) as session:
-            opened = await PostgresqlRows.opened(session, TableWanted(None, TABLE), answer_s=60)
+            opened = await PostgresqlRows.opened(session, SourceTable(None, TABLE), answer_s=60)
             outcome = await load_source(opened, ready.outside(TABLE), ImportOptions())
         took = time.perf_counter() - began
     assert outcome.rows.loaded == ROWS, outcome

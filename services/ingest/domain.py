@@ -327,6 +327,28 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which imports of those that the caller may see."""
+
+    state: State | None = None
+    table: str | None = None
+    before: int | None = None
+    """Only ids below this one: where the page before ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFigures:
+    """What an operator watches."""
+
+    by_state: Mapping[State, int]
+    oldest_queued_s: float
+    rows_per_s: float
+    """Over all that run now."""
+    intents: int
+    """Mails and edges that wait to be delivered."""
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """A run that one worker has; every write of this attempt names the lease."""
 

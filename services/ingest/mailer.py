@@ -48,7 +48,7 @@ class Mailer:
             message_id=f"<import-{notice.import_id}-{notice.lease}@{host}>",
         )
 
-    async def tell(self, notice: MailNotice) -> None:
+    async def send(self, notice: MailNotice) -> None:
         """Send the mail; raises MailServerDownError while it may work later.
 
         A recipient who is refused for good is given up, and logged.
@@ -79,7 +79,7 @@ def facts(notice: MailNotice) -> list[tuple[str, str]]:
     if notice.rows_updated:
         loaded += f" ({notice.rows_inserted} new, {notice.rows_updated} updated)"
     result = notice.state.value + (" (dry run: nothing was changed)" if notice.dry_run else "")
-    told = [
+    lines = [
         ("Import", f"{notice.import_id}"),
         ("File", notice.file_name),
         ("Table", notice.table),
@@ -88,4 +88,4 @@ def facts(notice: MailNotice) -> list[tuple[str, str]]:
         ("Would load" if notice.dry_run else "Loaded", loaded),
         ("Refused", f"{notice.rows_rejected}"),
     ]
-    return [(label, value) for label, value in told if value is not None]
+    return [(label, value) for label, value in lines if value is not None]

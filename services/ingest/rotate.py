@@ -13,12 +13,12 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.ingest.connections import repository
-from services.ingest.connections.crypto import Keyring, source_row
-from services.ingest.connections.domain import Sealed
+from services.ingest.connections.domain import Sealed, SourceId, source_row
 from services.ingest.runs import reads
 from services.ingest.runs.reads import read_row
 from services.ingest.settings import IngestSettings
 from shared.process.logging import configure_logging
+from shared.security.sealing import Keyring
 from shared.store.engine import database_engine
 
 log = structlog.get_logger()
@@ -35,7 +35,7 @@ class Rotated:
 async def rotate(engine: AsyncEngine, keyring: Keyring) -> Rotated:
     """Reseal what another key than the first sealed, in one transaction.
 
-    Raises UnreadablePasswordError, and changes nothing, when a password cannot be opened.
+    Raises SealBrokenError, and changes nothing, when a password cannot be opened.
     """
     async with engine.begin() as connection:
         return await _rotate(connection, keyring)
@@ -45,7 +45,7 @@ async def _rotate(connection: AsyncConnection, keyring: Keyring) -> Rotated:
     moved = total = 0
     for sealed in await repository.sealed(connection):
         total += 1
-        if resealed := _resealed(sealed, keyring, row=source_row(sealed.id)):
+        if resealed := _resealed(sealed, keyring, row=source_row(SourceId(sealed.id))):
             await repository.reseal(connection, resealed)
             moved += 1
     for sealed in await reads.sealed(connection):
@@ -69,9 +69,9 @@ async def _main() -> None:
     )
     if settings.source_keys is None:
         raise SystemExit("SOURCE_KEYS is not set: there is nothing to rotate to")
-    keyring = Keyring(settings.source_keys.get_secret_value())
+    keyring = Keyring(settings.source_keys.get_secret_value(), setting="SOURCE_KEYS")
     async with database_engine(
-        settings.database_url.get_secret_value(), application_name="tabularium-ingest-rotate"
+        settings.database_url.get_secret_value(), application_name="tabularium-ingest:rotate"
     ) as engine:
         rotated = await rotate(engine, keyring)
     log.info("source_passwords_rotated", moved=rotated.moved, total=rotated.total)

@@ -15,6 +15,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import ObjectStore, from_url
 
+from services.ingest.domain import ImportId
 from services.ingest.errors import ObjectMissingError, StorageAwayError
 from shared.errors import StorageFullError
 
@@ -34,6 +35,21 @@ class StoredObject:
     path: str
     size_bytes: int
     modified_at: datetime
+
+
+def rejects_prefix(import_id: ImportId) -> str:
+    """Where the rejects of an import are."""
+    return f"{REJECTS}{import_id}/"
+
+
+def rejects_file(import_id: ImportId, *, lease: int, reject_pass: int) -> str:
+    """Where the attempt with this lease writes the rejects of one of its passes."""
+    return f"{rejects_prefix(import_id)}{lease}-{reject_pass}.csv"
+
+
+def lease_of(rejects_path: str) -> int:
+    """The lease of the attempt that wrote a rejects file."""
+    return int(rejects_path.rpartition("/")[2].partition("-")[0])
 
 
 @contextmanager
@@ -82,8 +98,8 @@ class Storage:
     async def chunks(self, path: str) -> AsyncIterator[bytes]:
         """An object's bytes in order; raises ObjectMissingError."""
         with _translated():
-            found = await obstore.get_async(self._store, path)
-            async for chunk in found.stream(min_chunk_size=READ_BYTES):
+            item = await obstore.get_async(self._store, path)
+            async for chunk in item.stream(min_chunk_size=READ_BYTES):
                 yield bytes(chunk)
 
     async def size_bytes(self, path: str) -> int:
@@ -104,11 +120,11 @@ class Storage:
         """Every object below a prefix, and on a local folder what a killed process left there."""
         with _translated():
             async for batch in obstore.list(self._store, prefix=prefix):
-                for found in batch:
+                for item in batch:
                     yield StoredObject(
-                        path=found["path"],
-                        size_bytes=found["size"],
-                        modified_at=found["last_modified"],
+                        path=item["path"],
+                        size_bytes=item["size"],
+                        modified_at=item["last_modified"],
                     )
         for part in self._abandoned(prefix):
             yield part

@@ -158,19 +158,6 @@ reads = Table(
 
 Index(None, reads.c.source_id)
 
-answers = Table(
-    "answers",
-    metadata,
-    # What a POST with an `Idempotency-Key` was answered; uploads keep theirs on the import's row.
-    Column("subject", Text, nullable=False),
-    Column("request_key", Text, nullable=False),
-    Column("fingerprint", Text, nullable=False),
-    Column("status", Integer, nullable=False),
-    Column("body", JSONB, nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    PrimaryKeyConstraint("subject", "request_key"),
-)
-
 outbox = outbox_table(metadata)
 idempotency = idempotency_table(metadata)
 

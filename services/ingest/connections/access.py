@@ -9,13 +9,13 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.connections import repository
-from services.ingest.connections.crypto import Keyring
 from services.ingest.connections.domain import Login, SourceTimeouts
 from services.ingest.connections.errors import NO_ANSWER, SourcesNotSetUpError
 from services.ingest.connections.guard import guard_of
 from services.ingest.connections.kinds import KINDS, Terms
 from services.ingest.settings import ConnectionSettings
 from shared.contracts.catalog import ScannedTable
+from shared.security.sealing import Keyring
 
 TRIAL_S = 9.5
 """For the whole trial before a submission is answered, look-up of the host and columns included."""
@@ -70,7 +70,7 @@ def source_access(settings: ConnectionSettings, engine: AsyncEngine) -> SourceAc
             timeouts=SourceTimeouts(answer_s=settings.source_answer_s),
             own_identity=own_identity,
         ),
-        _keyring=None if keys is None else Keyring(keys.get_secret_value()),
+        _keyring=None if keys is None else Keyring(keys.get_secret_value(), setting="SOURCE_KEYS"),
     )
 
 

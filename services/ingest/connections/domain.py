@@ -8,6 +8,11 @@ from typing import NewType
 SourceId = NewType("SourceId", int)
 
 
+def source_row(source_id: SourceId) -> str:
+    """What a saved connection's password is sealed with: the row that holds it."""
+    return f"ingest.sources:{source_id}"
+
+
 class SourceKind(StrEnum):
     """The database systems that can be read."""
 
@@ -53,7 +58,7 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
-class TableWanted:
+class SourceTable:
     """A table or view, as the user names it; `schema` None is the source's own idea.
 
     `exact`: the parts were quoted, so that their case counts.
@@ -65,13 +70,13 @@ class TableWanted:
 
 
 @dataclass(frozen=True, slots=True)
-class QueryWanted:
+class SourceQuery:
     """A query in the source's own dialect."""
 
     sql: str
 
 
-Wanted = TableWanted | QueryWanted
+Selection = SourceTable | SourceQuery
 
 
 @dataclass(frozen=True, slots=True)

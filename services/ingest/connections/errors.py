@@ -121,7 +121,6 @@ ORACLE_REASONS: dict[str, Reason] = {
     "ORA-00600": LOST,
 }
 
-SYNTAX_ERROR = "42601"
 POSTGRESQL_REASONS: dict[str, Reason] = {
     "28P01": WRONG_LOG_IN,
     "28000": Reason("user", "not_let_in", "the server does not let this user in from here"),

@@ -171,6 +171,6 @@ async def _resolved(name: HostName, port: int, resolve: Resolve) -> Sequence[str
 
 
 async def _system_resolve(name: HostName, port: int) -> Sequence[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    entries = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
     # A scope id behind `%` belongs to link-local addresses, which are refused without it too.
-    return [str(entry[4][0]).partition("%")[0] for entry in found]
+    return [str(entry[4][0]).partition("%")[0] for entry in entries]

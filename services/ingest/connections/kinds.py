@@ -10,8 +10,9 @@ from services.ingest.connections.guard import Guard
 from services.ingest.connections.oracle.scan import scan_oracle
 from services.ingest.connections.oracle.session import OracleSession, oracle_session
 from services.ingest.connections.postgresql.scan import scan_postgresql
-from services.ingest.connections.postgresql.session import Connection, postgresql_session
+from services.ingest.connections.postgresql.session import postgresql_session
 from shared.contracts.catalog import ScannedTable
+from shared.store.engine import RawConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class DatabaseKind:
 
 
 @asynccontextmanager
-async def _postgresql(login: Login, terms: Terms) -> AsyncIterator[Connection]:
+async def _postgresql(login: Login, terms: Terms) -> AsyncIterator[RawConnection]:
     async with postgresql_session(
         login,
         guard=terms.guard,
@@ -44,7 +45,7 @@ async def _postgresql(login: Login, terms: Terms) -> AsyncIterator[Connection]:
         yield connection
 
 
-async def _postgresql_version(connection: Connection) -> str:
+async def _postgresql_version(connection: RawConnection) -> str:
     version: str = await connection.fetchval("SHOW server_version")
     return f"PostgreSQL {version.split(maxsplit=1)[0]}"
 

@@ -7,13 +7,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.connections import repository
 from services.ingest.connections.access import SourceAccess, trial
-from services.ingest.connections.crypto import UnreadablePasswordError, source_row
-from services.ingest.connections.domain import Login, SavedConnection, Trial
+from services.ingest.connections.domain import Login, SavedConnection, Trial, source_row
 from services.ingest.connections.errors import SourceUnusableError
 from services.ingest.connections.guard import host_name
+from services.ingest.tables import BOOKS
 from shared.contracts.auth import Caller
 from shared.errors import NotFoundError
-from shared.store.audit import record_event
+from shared.http.paging import Slice, cut
+from shared.security.sealing import SealBrokenError
+from shared.store.transaction import transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,53 +32,50 @@ class SavedConnections:
         """
         host_name(login.target.host)
         keyring = self.access.keyring
-        async with self.engine.begin() as connection:
-            source_id = await repository.next_id(connection)
+        async with transaction(self.engine, BOOKS) as tx:
+            source_id = await repository.next_id(tx.connection)
             saved = await repository.save(
-                connection,
+                tx.connection,
                 source_id,
                 name=name,
                 owner=owner,
                 target=login.target,
                 sealed_password=keyring.seal(login.password, row=source_row(source_id)),
             )
-            await record_event(
-                connection,
-                subject=owner.sub,
-                action="source.create",
-                object_=f"source:{saved.id}",
-                detail={"name": name, "target": login.target.label},
+            await tx.record(
+                owner, "source.create", f"source:{saved.id}", name=name, target=login.target.label
             )
+            await tx.seal()
         return saved
 
-    async def page(self, viewer: Caller, *, after: int, limit: int) -> list[SavedConnection]:
+    async def page(self, viewer: Caller, *, after: int, limit: int) -> Slice[SavedConnection]:
         """Connections that the caller may see, from behind the id `after`."""
         async with self.engine.connect() as connection:
-            return await repository.page(connection, viewer=viewer, after=after, limit=limit)
+            rows = await repository.page(connection, viewer=viewer, after=after, limit=limit + 1)
+        return cut(rows, limit=limit, key=lambda saved: (str(saved.id),))
 
     async def remove(self, viewer: Caller, source_id: int) -> None:
         """Delete a connection and its password; raises NotFoundError."""
-        async with self.engine.begin() as connection:
-            name = await repository.remove(connection, source_id, viewer=viewer)
+        async with transaction(self.engine, BOOKS) as tx:
+            name = await repository.remove(tx.connection, source_id, viewer=viewer)
             if name is None:
                 raise _no_source(source_id)
-            await record_event(
-                connection,
-                subject=viewer.sub,
-                action="source.delete",
-                object_=f"source:{source_id}",
-                detail={"name": name},
-            )
+            await tx.record(viewer, "source.delete", f"source:{source_id}", name=name)
 
-    async def login(self, viewer: Caller, source_id: int) -> Login:
-        """The log-in of a saved connection; raises NotFoundError, SourceUnusableError."""
+    async def look(self, viewer: Caller, source_id: int) -> SavedConnection:
+        """The connection; raises NotFoundError when the caller may not see it."""
         async with self.engine.connect() as connection:
             saved = await repository.one(connection, source_id, viewer=viewer)
         if saved is None:
             raise _no_source(source_id)
+        return saved
+
+    async def login(self, viewer: Caller, source_id: int) -> Login:
+        """The log-in of a saved connection; raises NotFoundError, SourceUnusableError."""
+        saved = await self.look(viewer, source_id)
         try:
             password = self.access.keyring.open(saved.sealed_password, row=source_row(saved.id))
-        except UnreadablePasswordError as exc:
+        except SealBrokenError as exc:
             raise SourceUnusableError.of(
                 "source_id", "password_unreadable", "the password cannot be opened; save it again"
             ) from exc

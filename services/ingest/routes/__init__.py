@@ -1,1 +1,5 @@
-"""HTTP in, HTTP out: imports, the calls of the older systems, saved connections, what peers ask."""
+"""HTTP in and out: the resource face, the verb face, and what our own services ask."""
+
+from services.ingest.routes import connections, imports, internal, verbs
+
+routers = (verbs.router, imports.router, connections.router, internal.router)

@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
 
 import structlog
 from fastapi.sse import ServerSentEvent
 
 from services.ingest.domain import Run
-from services.ingest.routes.schemas import ImportAnswer
+from services.ingest.routes.schemas import import_answer
 from shared.store.away import is_away
 
 POLL_S = 0.4
@@ -25,7 +24,7 @@ async def progress_events(
     was missed in between is not sent again. A database that goes away for a moment is waited
     for. Ends without `done` when the server stops.
     """
-    told = -1 if after is None else after
+    sent = -1 if after is None else after
     while not stopping.is_set():
         try:
             run = await look()
@@ -35,12 +34,12 @@ async def progress_events(
             log.warning("events_wait_for_database", error=type(exc).__name__)
             await _pause(stopping)
             continue
-        if run.revision > told or run.state.is_final:
-            told = run.revision
+        if run.revision > sent or run.state.is_final:
+            sent = run.revision
             yield ServerSentEvent(
                 event="done" if run.state.is_final else "progress",
                 id=str(run.revision),
-                data=ImportAnswer.of_run(run, now=datetime.now(UTC)),
+                data=import_answer(run),
             )
         if run.state.is_final:
             return

@@ -1,8 +1,9 @@
 """Wire models of the import service: what callers send as form fields, and what they get back."""
 
 import json
-from datetime import datetime
-from typing import Annotated, Literal
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -10,17 +11,14 @@ from pydantic import (
     EmailStr,
     Field,
     PositiveInt,
-    TypeAdapter,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from services.ingest.domain import (
     FileFormat,
-    FormatFound,
     ImportKind,
     ImportOptions,
-    InferredColumn,
     Mode,
     OnError,
     Run,
@@ -31,8 +29,14 @@ from shared.contracts.catalog import LARGEST_BIGINT
 from shared.contracts.ingest import ImportSummary
 from shared.contracts.problem import ProblemDocument
 
-MAPPING = TypeAdapter(dict[str, str | None])
-WORDS = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";", "pipe": "|"}
+DELIMITER_NAMES = {
+    "tab": "\t",
+    "\\t": "\t",
+    "space": " ",
+    "comma": ",",
+    "semicolon": ";",
+    "pipe": "|",
+}
 
 
 def _comma_separated(value: object) -> object:
@@ -51,18 +55,20 @@ def _json(value: object) -> object:
 
 
 def _one_character(value: str) -> str:
-    value = WORDS.get(value, value)
+    value = DELIMITER_NAMES.get(value, value)
     if len(value) != 1 or value in "\r\n\0":
         raise PydanticCustomError("one_character", "send one character, or `tab`")
     return value
 
 
 OneCharacter = Annotated[str, AfterValidator(_one_character)]
+Name = Annotated[StorableText, Field(min_length=1, max_length=200)]
 Names = Annotated[tuple[StorableText, ...], BeforeValidator(_comma_separated)]
+Mapping = dict[StorableText, StorableText | None]
 
 
-class OptionsForm(RequestModel):
-    """The options of an import, as form fields give them: all of them text."""
+class RowOptions(RequestModel):
+    """What becomes of the rows, wherever they come from: in forms and in JSON bodies alike."""
 
     mode: Annotated[
         Mode, Field(description="Add rows, update those of the same `key`, or replace all.")
@@ -77,8 +83,40 @@ class OptionsForm(RequestModel):
     ] = None
     dry_run: Annotated[bool, Field(description="Do all of it, tell, and keep nothing.")] = False
     create_table: Annotated[
-        bool, Field(description="Make the table first, with types found in the file.")
+        bool, Field(description="Make the table first, with types found in the rows.")
     ] = False
+    mapping: Annotated[Mapping, Field(description="Column to table column; null drops it.")] = (
+        Field(default_factory=dict)
+    )
+    email: Annotated[EmailStr | None, Field(description="Who is mailed at the end.")] = None
+    etl_name: Annotated[
+        Name | None, Field(description="The name in the catalog; by default the source's own.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _upsert_has_a_key(self) -> Self:
+        if (self.mode is Mode.UPSERT) != bool(self.key):
+            raise PydanticCustomError(
+                "key_and_mode", "`key` names the columns of `mode=upsert`; send both or neither"
+            )
+        return self
+
+    def options(self) -> ImportOptions:
+        """The options; who is mailed and what the catalog names is no part of them."""
+        return ImportOptions(
+            mode=self.mode,
+            key=tuple(name.strip() for name in self.key),
+            on_error=self.on_error,
+            max_errors=self.max_errors,
+            dry_run=self.dry_run,
+            create_table=self.create_table,
+            mapping=self.mapping,
+        )
+
+
+class OptionsForm(RowOptions):
+    """The options of a file, as form fields give them: all of them text."""
+
     format: FileFormat = FileFormat.AUTO
     delimiter: Annotated[
         OneCharacter | None, Field(description="Between CSV fields; `tab` for a tab.")
@@ -101,33 +139,18 @@ class OptionsForm(RequestModel):
         StorableText | None, Field(description="Of an archive: the name of the file in it.")
     ] = None
     mapping: Annotated[
-        dict[StorableText, StorableText | None],
+        Mapping,
         BeforeValidator(_json),
         Field(description='File column to table column, null drops it: `{"Full name": "name"}`.'),
     ] = Field(default_factory=dict)
-    email: Annotated[EmailStr | None, Field(description="Who is mailed at the end.")] = None
     etl_name: Annotated[
-        StorableText | None,
-        Field(max_length=200, description="The name in the catalog; by default the file's."),
+        Name | None, Field(description="The name in the catalog; by default the file's.")
     ] = None
 
-    @model_validator(mode="after")
-    def _upsert_has_a_key(self) -> "OptionsForm":
-        if (self.mode is Mode.UPSERT) != bool(self.key):
-            raise PydanticCustomError(
-                "key_and_mode", "`key` names the columns of `mode=upsert`; send both or neither"
-            )
-        return self
-
     def options(self) -> ImportOptions:
-        """The options without who is told and what the catalog names."""
-        return ImportOptions(
-            mode=self.mode,
-            key=tuple(name.strip() for name in self.key),
-            on_error=self.on_error,
-            max_errors=self.max_errors,
-            dry_run=self.dry_run,
-            create_table=self.create_table,
+        """As of any rows, and how the file is read."""
+        return replace(
+            super().options(),
             format=self.format,
             delimiter=self.delimiter,
             quote=self.quote,
@@ -136,7 +159,6 @@ class OptionsForm(RequestModel):
             date_format=self.date_format,
             sheet=self.sheet,
             member=self.member,
-            mapping=self.mapping,
         )
 
 
@@ -240,37 +262,26 @@ class ImportAnswer(AnswerModel):
     finished_at: datetime | None
     links: Links
 
-    @classmethod
-    def of_run(cls, run: Run, *, now: datetime) -> "ImportAnswer":
-        """A run as its caller sees it."""
-        path = f"/api/imports/{run.id}"
-        return cls(
-            id=run.id,
-            kind=run.kind,
-            table=run.table,
-            mode=run.options.mode,
-            state=run.state,
-            attempt=run.attempt,
-            dry_run=run.options.dry_run,
-            rows=Rows.model_validate(run.rows, from_attributes=True),
-            bytes=Bytes(read=run.bytes_read, total=run.bytes_total),
-            format=_format(run.format),
-            inferred=[_inferred(column) for column in run.inferred],
-            rows_per_s=run.rows_per_s(now),
-            eta_s=run.eta_s(now),
-            error=run.error,
-            etl_name=run.feeding_etl,
-            submitted_by=run.caller.label,
-            created_at=run.created_at,
-            started_at=run.started_at,
-            finished_at=run.finished_at,
-            links=Links(
-                self=path,
-                events=f"{path}/events",
-                errors=f"{path}/errors",
-                rejects=f"{path}/rejects",
-            ),
-        )
+
+def import_answer(run: Run) -> ImportAnswer:
+    """A run as its caller sees it now."""
+    now, path = datetime.now(UTC), f"/api/imports/{run.id}"
+    return ImportAnswer.of(
+        run,
+        mode=run.options.mode,
+        dry_run=run.options.dry_run,
+        bytes=Bytes(read=run.bytes_read, total=run.bytes_total),
+        rows_per_s=run.rows_per_s(now),
+        eta_s=run.eta_s(now),
+        etl_name=run.feeding_etl,
+        submitted_by=run.caller.label,
+        links=Links(
+            self=path,
+            events=f"{path}/events",
+            errors=f"{path}/errors",
+            rejects=f"{path}/rejects",
+        ),
+    )
 
 
 class RejectAnswer(AnswerModel):
@@ -288,24 +299,11 @@ Limit = Annotated[PositiveInt, Field(le=1000)]
 
 def summary_of(run: Run) -> ImportSummary:
     """A run in short, for our peers."""
-    return ImportSummary(
-        id=run.id,
-        state=run.state.value,
-        kind=run.kind.value,
-        table=run.table,
+    return ImportSummary.of(
+        run,
         etl_name=run.feeding_etl,
         rows_read=run.rows.read,
         rows_loaded=run.rows.loaded,
         rows_rejected=run.rows.rejected,
-        created_at=run.created_at,
-        finished_at=run.finished_at,
         submitted_by=run.caller.label,
     )
-
-
-def _format(found: FormatFound | None) -> Format | None:
-    return None if found is None else Format.model_validate(found, from_attributes=True)
-
-
-def _inferred(column: InferredColumn) -> Inferred:
-    return Inferred.model_validate(column, from_attributes=True)

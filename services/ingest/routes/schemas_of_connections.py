@@ -16,28 +16,77 @@ from pydantic_core import PydanticCustomError
 
 from services.ingest.connections.domain import (
     Login,
-    QueryWanted,
     SavedConnection,
+    Selection,
     SourceId,
     SourceKind,
+    SourceQuery,
+    SourceTable,
     SourceTarget,
-    TableWanted,
-    Wanted,
 )
-from services.ingest.domain import ImportKind, ImportOptions, ImportRequest, Mode, OnError
-from services.ingest.routes.schemas import Names
+from services.ingest.domain import ImportKind, ImportRequest
+from services.ingest.routes.schemas import Name, RowOptions
 from shared.contracts.base import (
     AnswerModel,
+    Id,
     RequestModel,
     StorableSecret,
     StorableText,
 )
-from shared.contracts.catalog import LARGEST_BIGINT
+
+POSTGRESQL_EXAMPLE = {
+    "kind": "postgresql",
+    "host": "db.example.com",
+    "port": 5432,
+    "database": "crm",
+    "user": "reader",
+    "password": "secret",
+}
+ORACLE_EXAMPLE = {
+    "kind": "oracle",
+    "host": "ora.example.com",
+    "port": 1521,
+    "service_name": "FREEPDB1",
+    "user": "reader",
+    "password": "secret",
+}
+IMPORT_EXAMPLES = {
+    "postgresql": {
+        "summary": "A table of a PostgreSQL database, into a table made for it",
+        "value": {
+            "source": POSTGRESQL_EXAMPLE,
+            "table": "public.customers",
+            "into": "Customer",
+            "create_table": True,
+        },
+    },
+    "oracle": {
+        "summary": "A query on an Oracle database",
+        "value": {
+            "source": ORACLE_EXAMPLE,
+            "query": "SELECT id, name FROM hr.people WHERE active = 1",
+            "into": "People",
+            "mapping": {"ID": None},
+        },
+    },
+    "saved": {
+        "summary": "A table of a saved source",
+        "value": {
+            "source_id": 7,
+            "table": "sales.orders",
+            "into": "orders",
+            "mode": "upsert",
+            "key": ["number"],
+        },
+    },
+}
+SAVED_EXAMPLES = {
+    "postgresql": {"value": {"name": "crm", **POSTGRESQL_EXAMPLE}},
+    "oracle": {"value": {"name": "people", **ORACLE_EXAMPLE}},
+}
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Word = Annotated[StorableText, Field(min_length=1, max_length=255)]
-Name = Annotated[StorableText, Field(min_length=1, max_length=200)]
-SourceNumber = Annotated[int, Field(ge=1, le=LARGEST_BIGINT)]
 
 
 Password = Annotated[StorableSecret, Field(max_length=1024)]
@@ -136,16 +185,16 @@ class SourceAnswer(AnswerModel):
     owner: str
     created_at: datetime
 
-    @classmethod
-    def of_source(cls, saved: SavedConnection) -> Self:
-        """A saved source as its owner sees it."""
-        return cls.of(
-            saved.target,
-            id=saved.id,
-            name=saved.name,
-            owner=saved.owner_label,
-            created_at=saved.created_at,
-        )
+
+def source_answer(saved: SavedConnection) -> SourceAnswer:
+    """A saved connection as its owner sees it."""
+    return SourceAnswer.of(
+        saved.target,
+        id=saved.id,
+        name=saved.name,
+        owner=saved.owner_label,
+        created_at=saved.created_at,
+    )
 
 
 class SourceTested(AnswerModel):
@@ -157,11 +206,11 @@ class SourceTested(AnswerModel):
     duration_ms: float
 
 
-class DatabaseImport(RequestModel):
+class DatabaseImport(RowOptions):
     """`POST /api/imports/database`: rows of a table or query of another database."""
 
     source: SourceGiven | None = None
-    source_id: SourceNumber | None = None
+    source_id: Id | None = None
     table: Annotated[
         StorableText | None, Field(description="`schema.name`; quote a part to keep its case.")
     ] = None
@@ -170,15 +219,6 @@ class DatabaseImport(RequestModel):
         Field(min_length=1, max_length=100_000, description="In the source's dialect."),
     ] = None
     into: Annotated[StorableText, Field(min_length=1)]
-    mode: Mode = Mode.APPEND
-    key: Names = ()
-    on_error: OnError = OnError.SKIP
-    max_errors: Annotated[int, Field(ge=0, le=LARGEST_BIGINT)] | None = None
-    dry_run: bool = False
-    create_table: bool = False
-    mapping: dict[StorableText, StorableText | None] = Field(default_factory=dict)
-    email: EmailStr | None = None
-    etl_name: Name | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -188,20 +228,16 @@ class DatabaseImport(RequestModel):
             raise PydanticCustomError("table_or_query", "send either `table` or `query`")
         if self.table is not None and not _TABLE.fullmatch(self.table):
             raise PydanticCustomError("table_name", "name the table as `name` or `schema.name`")
-        if (self.mode is Mode.UPSERT) != bool(self.key):
-            raise PydanticCustomError(
-                "key_and_mode", "`key` names the columns of `mode=upsert`; send both or neither"
-            )
         return self
 
-    def wanted(self) -> Wanted:
+    def selection(self) -> Selection:
         """What is to be read."""
         if self.query is not None:
-            return QueryWanted(self.query)
+            return SourceQuery(self.query)
         assert self.table is not None
-        return table_wanted(self.table)
+        return source_table(self.table)
 
-    def given(self) -> Login | SourceId:
+    def connection(self) -> Login | SourceId:
         """The log-in, or the saved connection that has it."""
         if self.source is not None:
             return self.source.login()
@@ -216,18 +252,6 @@ class DatabaseImport(RequestModel):
             table=self.into,
             etl_name=self.etl_name,
             email=self.email,
-        )
-
-    def options(self) -> ImportOptions:
-        """What is to be done with the rows."""
-        return ImportOptions(
-            mode=self.mode,
-            key=tuple(name.strip() for name in self.key),
-            on_error=self.on_error,
-            max_errors=self.max_errors,
-            dry_run=self.dry_run,
-            create_table=self.create_table,
-            mapping=self.mapping,
         )
 
 
@@ -294,8 +318,8 @@ class CatalogDatabase(RequestModel):
         """The log-in that it is; for Oracle `dbname` is the service name."""
         kind = SourceKind(self.db_type)
         host, port, name = self.host, self.port or kind.default_port, self.dbname
-        if self.dsn is not None and (found := _DSN.fullmatch(self.dsn)):
-            host, port, name = found[1], int(found[2]), found[3]
+        if self.dsn is not None and (match := _DSN.fullmatch(self.dsn)):
+            host, port, name = match[1], int(match[2]), match[3]
         assert host is not None
         oracle = kind is SourceKind.ORACLE
         target = SourceTarget(
@@ -309,15 +333,15 @@ class CatalogDatabase(RequestModel):
         return Login(target, self.password.get_secret_value())
 
 
-def table_wanted(text: str) -> TableWanted:
+def source_table(text: str) -> SourceTable:
     """A table's name taken apart: `name`, `schema.name`, either part quoted to keep its case."""
-    found = _TABLE.fullmatch(text)
-    if found is None:
+    match = _TABLE.fullmatch(text)
+    if match is None:
         raise ValueError("no name of a table")
-    quoted_schema, plain_schema, quoted_name, plain_name = found.groups()
+    quoted_schema, plain_schema, quoted_name, plain_name = match.groups()
     schema = quoted_schema.replace('""', '"') if quoted_schema else plain_schema
     name = quoted_name.replace('""', '"') if quoted_name else plain_name
-    return TableWanted(
+    return SourceTable(
         schema=schema.strip() if schema and not quoted_schema else schema,
         name=name if quoted_name else name.strip(),
         exact=bool(quoted_name),

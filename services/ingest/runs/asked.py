@@ -1,14 +1,9 @@
 """Imports as callers see and steer them. Who may see one is decided here: submitter and admins."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
 from sqlalchemy import (
     ColumnElement,
     and_,
     func,
-    insert,
     or_,
     select,
     text,
@@ -19,10 +14,18 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest.domain import OPTIONS, ImportKind, Run, State, Submission
+from services.ingest.domain import (
+    OPTIONS,
+    ImportKind,
+    QueueFigures,
+    Run,
+    RunFilter,
+    State,
+    Submission,
+)
 from services.ingest.errors import AlreadyQueuedError, BeingCommittedError
 from services.ingest.runs.row import COLUMNS, run_of
-from services.ingest.tables import answers, imports
+from services.ingest.tables import imports
 from shared.contracts.auth import Caller
 from shared.process.request_id import current_request_id
 
@@ -36,28 +39,6 @@ TERMINATE = text(
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
     " WHERE usename = current_user AND application_name = :name"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class RunFilter:
-    """Which imports of those that the caller may see."""
-
-    state: State | None = None
-    table: str | None = None
-    before: int | None = None
-    """Only ids below this one: where the page before ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class QueueFigures:
-    """What an operator watches."""
-
-    by_state: Mapping[State, int]
-    oldest_queued_s: float
-    rows_per_s: float
-    """Over all that run now."""
-    intents: int
-    """Mails and edges that wait to be delivered."""
 
 
 async def queue(connection: AsyncConnection, submission: Submission) -> Run | None:
@@ -118,16 +99,16 @@ async def one(connection: AsyncConnection, import_id: int, *, viewer: Caller) ->
 
 
 async def page(
-    connection: AsyncConnection, wanted: RunFilter, *, viewer: Caller, limit: int
+    connection: AsyncConnection, which: RunFilter, *, viewer: Caller, limit: int
 ) -> list[Run]:
     """Imports that this caller may see, newest first."""
     conditions = [_seen_by(viewer)]
-    if wanted.state is not None:
-        conditions.append(imports.c.state == wanted.state.value)
-    if wanted.table is not None:
-        conditions.append(imports.c.table_name == wanted.table)
-    if wanted.before is not None:
-        conditions.append(imports.c.id < wanted.before)
+    if which.state is not None:
+        conditions.append(imports.c.state == which.state.value)
+    if which.table is not None:
+        conditions.append(imports.c.table_name == which.table)
+    if which.before is not None:
+        conditions.append(imports.c.id < which.before)
     statement = select(*RUN).where(*conditions).order_by(imports.c.id.desc()).limit(limit)
     return [run_of(row) for row in (await connection.execute(statement)).mappings()]
 
@@ -245,48 +226,6 @@ async def figures(connection: AsyncConnection) -> QueueFigures:
         rows_per_s=float(now["rows_per_s"]),
         intents=int(now["intents"]),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class KeptAnswer:
-    """What a POST with an `Idempotency-Key` was answered."""
-
-    fingerprint: str
-    status: int
-    body: Mapping[str, Any]
-
-
-async def kept_answer(connection: AsyncConnection, caller: Caller, key: str) -> KeptAnswer | None:
-    """The answer kept for this caller's key, if it is not older than 24 hours."""
-    statement = select(answers.c.fingerprint, answers.c.status, answers.c.body).where(
-        answers.c.subject == caller.sub,
-        answers.c.request_key == key,
-        answers.c.created_at > func.now() - REQUEST_KEY_TTL,
-    )
-    row = (await connection.execute(statement)).one_or_none()
-    if row is None:
-        return None
-    return KeptAnswer(fingerprint=row.fingerprint, status=row.status, body=row.body)
-
-
-async def keep_answer(
-    connection: AsyncConnection, caller: Caller, key: str, answer: KeptAnswer
-) -> None:
-    """Keep an answer for 24 hours; an expired one of the same key gives way."""
-    values = {
-        "fingerprint": answer.fingerprint,
-        "status": answer.status,
-        "body": dict(answer.body),
-    }
-    statement = insert(answers).values(subject=caller.sub, request_key=key, **values)
-    await connection.execute(
-        answers.delete().where(
-            answers.c.subject == caller.sub,
-            answers.c.request_key == key,
-            answers.c.created_at <= func.now() - REQUEST_KEY_TTL,
-        )
-    )
-    await connection.execute(statement)
 
 
 def _seen_by(viewer: Caller) -> ColumnElement[bool]:

@@ -71,22 +71,20 @@ def load_name(import_id: ImportId) -> str:
     return f"tabularium-ingest:import:{import_id}"
 
 
-def success(run: Run, outcome: Outcome, *, rejects_path: str | None) -> Ending:
+def succeeded(run: Run, outcome: Outcome, *, rejects_path: str | None) -> Ending:
     """The load did all it should."""
     return _ending(
         run,
         State.SUCCEEDED,
         rows=outcome.rows,
         bytes_read=outcome.bytes_read,
-        found=outcome.format,
+        format_=outcome.format,
         inferred=outcome.inferred,
         rejects_path=rejects_path,
     )
 
 
-def failure(
-    run: Run, error: ProblemDocument, *, seen: Progress, rejects_path: str | None
-) -> Ending:
+def failed(run: Run, error: ProblemDocument, *, seen: Progress, rejects_path: str | None) -> Ending:
     """The load cannot succeed; nothing was loaded. `seen` is how far it came."""
     return _ending(
         run,
@@ -104,7 +102,7 @@ def _ending(
     *,
     rows: RowCounts,
     bytes_read: int,
-    found: FormatFound | None = None,
+    format_: FormatFound | None = None,
     inferred: tuple[InferredColumn, ...] = (),
     error: ProblemDocument | None = None,
     rejects_path: str | None,
@@ -120,7 +118,7 @@ def _ending(
         state=state,
         rows=rows,
         bytes_read=bytes_read,
-        format=found,
+        format=format_,
         inferred=inferred,
         error=error,
         rejects_path=rejects_path,

@@ -1,11 +1,11 @@
-"""What retention and tidying need to know, and what they forget."""
+"""What retention needs to know of runs, and what it deletes; each function is one statement."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, LiteralString
 
 from services.ingest.domain import ImportId, State
-from services.ingest.runs.worked import Pool
+from shared.store.engine import RawPool
 
 BATCH = 1000
 
@@ -42,9 +42,6 @@ DELETE FROM ingest.imports WHERE id IN (
       AND upload_path IS NULL AND rejects_path IS NULL
     ORDER BY id LIMIT $2)"""
 
-DELETE_ANSWERS: Final[LiteralString] = """
-DELETE FROM ingest.answers WHERE created_at < now() - interval '24 hours'"""
-
 # Rejects of a run that is not over yet are known by their folder.
 KNOWN: Final[LiteralString] = """
 SELECT path FROM unnest($1::text[]) AS given (path)
@@ -71,46 +68,45 @@ class KeptObject:
     path: str
 
 
-class KeepingRepository:
-    """Each method is one statement in autocommit."""
+async def state_of(pool: RawPool, import_id: ImportId) -> KeptState | None:
+    """What is kept for a run; None when there is no such run."""
+    row = await pool.fetchrow(STATE, import_id)
+    if row is None:
+        return None
+    return KeptState(State(row["state"]), row["upload_path"], row["rejects_path"])
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
 
-    async def state_of(self, import_id: ImportId) -> KeptState | None:
-        """What is kept for a run; None when there is no such run."""
-        row = await self._pool.fetchrow(STATE, import_id)
-        if row is None:
-            return None
-        return KeptState(State(row["state"]), row["upload_path"], row["rejects_path"])
+async def forget_upload(pool: RawPool, import_id: ImportId) -> None:
+    """The upload is deleted."""
+    await pool.execute(FORGET_UPLOAD, import_id)
 
-    async def forget_upload(self, import_id: ImportId) -> None:
-        """The upload is deleted."""
-        await self._pool.execute(FORGET_UPLOAD, import_id)
 
-    async def uploads_to_forget(self, *, days: int) -> list[KeptObject]:
-        """Uploads of successes, and of other ends older than `days`; at most 1,000."""
-        return _objects(await self._pool.fetch(UPLOADS, days, BATCH))
+async def uploads_to_forget(pool: RawPool, *, days: int) -> list[KeptObject]:
+    """Uploads of successes, and of other ends older than `days`; at most 1,000."""
+    return _objects(await pool.fetch(UPLOADS, days, BATCH))
 
-    async def rejects_to_forget(self, *, days: int) -> list[KeptObject]:
-        """Rejects files of ends older than `days`; at most 1,000."""
-        return _objects(await self._pool.fetch(REJECTS, days, BATCH))
 
-    async def forget_rejects(self, import_id: ImportId) -> None:
-        """The rejects file is deleted, and so are the rejects kept for the JSON view."""
-        await self._pool.execute(FORGET_REJECTS, import_id)
+async def rejects_to_forget(pool: RawPool, *, days: int) -> list[KeptObject]:
+    """Rejects files of ends older than `days`; at most 1,000."""
+    return _objects(await pool.fetch(REJECTS, days, BATCH))
 
-    async def delete_old(self, *, days: int) -> int:
-        """Delete finished runs older than `days`, at most 1,000; and answers kept for 24 h."""
-        await self._pool.execute(DELETE_ANSWERS)
-        done: str = await self._pool.execute(DELETE_OLD, days, BATCH)
-        return int(done.rsplit(maxsplit=1)[-1])
 
-    async def known_paths(self, paths: Sequence[str]) -> set[str]:
-        """Those of the paths that some run still needs."""
-        if not paths:
-            return set()
-        return {row["path"] for row in await self._pool.fetch(KNOWN, list(paths))}
+async def forget_rejects(pool: RawPool, import_id: ImportId) -> None:
+    """The rejects file is deleted, and so are the rejects kept for the JSON view."""
+    await pool.execute(FORGET_REJECTS, import_id)
+
+
+async def delete_old(pool: RawPool, *, days: int) -> int:
+    """Delete finished runs older than `days`, at most 1,000; returns how many."""
+    done: str = await pool.execute(DELETE_OLD, days, BATCH)
+    return int(done.rsplit(maxsplit=1)[-1])
+
+
+async def known_paths(pool: RawPool, paths: Sequence[str]) -> set[str]:
+    """Those of the paths that some run still needs."""
+    if not paths:
+        return set()
+    return {row["path"] for row in await pool.fetch(KNOWN, list(paths))}
 
 
 def _objects(rows: Sequence[object]) -> list[KeptObject]:

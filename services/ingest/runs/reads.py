@@ -6,17 +6,17 @@ from pydantic import TypeAdapter
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest.connections.domain import Sealed, SourceId, SourceTarget, Wanted
+from services.ingest.connections.domain import Sealed, Selection, SourceId, SourceTarget
 from services.ingest.domain import ImportId, State
 from services.ingest.tables import imports, reads
 
 TARGET = TypeAdapter(SourceTarget)
-WANTED: TypeAdapter[Wanted] = TypeAdapter(Wanted)
+SELECTION: TypeAdapter[Selection] = TypeAdapter(Selection)
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseRead:
-    """What an import reads; `wanted` None is a scan of the whole database.
+    """What an import reads; `selection` None is a scan of the whole database.
 
     With a `source_id` target and password are the saved connection's, as it is when the import
     runs; without one they stand here, the password sealed until the import succeeds.
@@ -25,7 +25,7 @@ class DatabaseRead:
     source_id: SourceId | None
     target: SourceTarget
     sealed_password: bytes | None
-    wanted: Wanted | None
+    selection: Selection | None
 
 
 def read_row(import_id: int) -> str:
@@ -41,7 +41,9 @@ async def keep(connection: AsyncConnection, import_id: ImportId, read: DatabaseR
             source_id=read.source_id,
             target=TARGET.dump_python(read.target, mode="json"),
             sealed_password=read.sealed_password,
-            wanted=None if read.wanted is None else WANTED.dump_python(read.wanted, mode="json"),
+            wanted=None
+            if read.selection is None
+            else SELECTION.dump_python(read.selection, mode="json"),
         )
     )
 
@@ -58,7 +60,7 @@ async def one(connection: AsyncConnection, import_id: ImportId) -> DatabaseRead 
         source_id=row.source_id,
         target=TARGET.validate_python(row.target),
         sealed_password=row.sealed_password,
-        wanted=None if row.wanted is None else WANTED.validate_python(row.wanted),
+        selection=None if row.wanted is None else SELECTION.validate_python(row.wanted),
     )
 
 

@@ -7,10 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest.domain import KeptReject, Reject, Run
-from services.ingest.runs.worked import Pool
 from services.ingest.tables import rejects
-
-KEPT_PER_RUN = 1000
+from shared.store.engine import RawPool
+from shared.values.texts import scrubbed
 
 # Only the attempt that holds the lease may add: one that was stopped writes nothing later on.
 KEEP: Final[LiteralString] = """
@@ -31,36 +30,32 @@ DELETE FROM ingest.rejects
 WHERE import_id = $1 AND (lease < $2 OR (lease = $2 AND pass < $3))"""
 
 
-class RejectRepository:
-    """Writes the rejects of one attempt, each call one statement in autocommit."""
+async def keep(
+    pool: RawPool, run: Run, kept: Sequence[Reject], *, reject_pass: int, first_ordinal: int
+) -> None:
+    """Keep rejects of a pass, numbered on from `first_ordinal`."""
+    await pool.execute(
+        KEEP,
+        run.id,
+        run.lease,
+        reject_pass,
+        list(range(first_ordinal, first_ordinal + len(kept))),
+        [reject.line for reject in kept],
+        [None if reject.column is None else scrubbed(reject.column) for reject in kept],
+        [reject.code.value for reject in kept],
+        [reject.message for reject in kept],
+        [reject.value for reject in kept],
+    )
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
 
-    async def keep(
-        self, run: Run, found: Sequence[Reject], *, reject_pass: int, first_ordinal: int
-    ) -> None:
-        """Keep rejects of a pass, numbered on from `first_ordinal`."""
-        await self._pool.execute(
-            KEEP,
-            run.id,
-            run.lease,
-            reject_pass,
-            list(range(first_ordinal, first_ordinal + len(found))),
-            [reject.line for reject in found],
-            [_storable(reject.column) for reject in found],
-            [reject.code.value for reject in found],
-            [_storable(reject.message) for reject in found],
-            [_storable(reject.value) for reject in found],
-        )
+async def restart(pool: RawPool, run: Run, *, reject_pass: int) -> None:
+    """Begin a new pass: what was kept before it is not shown any more."""
+    await pool.execute(RESTART, run.id, run.lease, reject_pass)
 
-    async def restart(self, run: Run, *, reject_pass: int) -> None:
-        """Begin a new pass: what was kept before it is not shown any more."""
-        await self._pool.execute(RESTART, run.id, run.lease, reject_pass)
 
-    async def forget_before(self, run: Run, *, reject_pass: int) -> None:
-        """Delete what earlier attempts and passes kept."""
-        await self._pool.execute(FORGET, run.id, run.lease, reject_pass)
+async def forget_before(pool: RawPool, run: Run, *, reject_pass: int) -> None:
+    """Delete what earlier attempts and passes kept."""
+    await pool.execute(FORGET, run.id, run.lease, reject_pass)
 
 
 async def page(
@@ -86,10 +81,3 @@ async def page(
         .limit(limit)
     )
     return [KeptReject(*row) for row in await connection.execute(statement)]
-
-
-def _storable(text: str | None) -> str | None:
-    # PostgreSQL's text holds neither NUL nor lone surrogates.
-    if text is None:
-        return None
-    return text.replace("\0", "\N{SYMBOL FOR NULL}").encode(errors="replace").decode()

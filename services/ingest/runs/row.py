@@ -1,7 +1,7 @@
 """A row of `ingest.imports` turned into a Run, and a Run's parts into JSON columns."""
 
 import json
-from typing import Any, Protocol
+from typing import Any, Final, LiteralString, Protocol
 
 from pydantic import TypeAdapter
 
@@ -21,7 +21,7 @@ from shared.contracts.problem import ProblemDocument
 FORMAT = TypeAdapter(FormatFound)
 INFERRED = TypeAdapter(tuple[InferredColumn, ...])
 
-COLUMNS = (
+COLUMNS: Final = (
     "id", "kind", "state", "table_name", "options", "etl_name", "email", "file_name", "caller",
     "request_id", "idempotency_key", "upload_path", "attempt", "lease", "made_table_oid",
     "last_error", "revision", "rows_read", "rows_loaded", "rows_rejected", "rows_inserted",
@@ -29,6 +29,9 @@ COLUMNS = (
     "rejects_path", "created_at", "started_at", "finished_at",
 )  # fmt: skip
 """What a Run is made of."""
+
+SELECTED: Final[LiteralString] = ", ".join(f"i.{name}" for name in COLUMNS)
+"""The same as SQL, of `ingest.imports i`."""
 
 
 class Row(Protocol):
@@ -79,9 +82,9 @@ def run_of(row: Row) -> Run:
     )
 
 
-def format_json(found: FormatFound | None) -> str | None:
+def format_json(format_: FormatFound | None) -> str | None:
     """The column `format`."""
-    return None if found is None else FORMAT.dump_json(found).decode()
+    return None if format_ is None else FORMAT.dump_json(format_).decode()
 
 
 def inferred_json(columns: tuple[InferredColumn, ...]) -> str:

@@ -7,24 +7,13 @@ backend is on the row for the sweeper. Every write names the lease, and 0 rows m
 
 import json
 from datetime import datetime
-from typing import Final, LiteralString, TypeAlias
-
-import asyncpg
+from typing import Final, LiteralString
 
 from services.ingest.domain import Claim, Ending, ImportId, Progress, Run
 from services.ingest.errors import FencedOutError
-from services.ingest.runs.row import format_json, inferred_json, run_of
+from services.ingest.runs.row import SELECTED, format_json, inferred_json, run_of
+from shared.store.engine import RawConnection, RawPool
 from shared.store.identifiers import quoted
-
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-
-RUN_COLUMNS: Final[LiteralString] = """
-    i.id, i.kind, i.state, i.table_name, i.options, i.etl_name, i.email, i.file_name, i.caller,
-    i.request_id, i.idempotency_key, i.upload_path, i.attempt, i.lease, i.made_table_oid,
-    i.last_error, i.revision, i.rows_read, i.rows_loaded, i.rows_rejected, i.rows_inserted,
-    i.rows_updated, i.bytes_read, i.bytes_total, i.format, i.inferred, i.error, i.reject_pass,
-    i.rejects_path, i.created_at, i.started_at, i.finished_at"""
 
 # The submitter with the fewest running imports comes first; among equals, the one who was
 # served longest ago. So one person's 500 imports do not hold up another's one.
@@ -51,7 +40,7 @@ UPDATE ingest.imports i SET
     rows_read = 0, rows_loaded = 0, rows_rejected = 0, rows_inserted = 0, rows_updated = 0,
     bytes_read = 0, reject_pass = 1, rejects_path = NULL, revision = i.revision + 1
 FROM picked WHERE i.id = picked.id
-RETURNING {RUN_COLUMNS}, picked.attempt >= $1 AS exhausted"""  # noqa: S608 - literals only
+RETURNING {SELECTED}, picked.attempt >= $1 AS exhausted"""  # noqa: S608 - literals only
 
 # A beat that had to wait for the row tells when it was sent: its worker may be stopped by now.
 BEAT: Final[LiteralString] = """
@@ -83,12 +72,12 @@ WITH ended AS (
     RETURNING id, submitted_by_sub, request_id, table_name
 ), intents AS (
     INSERT INTO ingest.outbox (kind, payload)
-    SELECT wanted.kind, wanted.payload::jsonb
-    FROM ended, unnest($14::text[], $15::text[]) AS wanted (kind, payload)
+    SELECT intent.kind, intent.payload::jsonb
+    FROM ended, unnest($14::text[], $15::text[]) AS intent (kind, payload)
 ), forgotten AS (
     UPDATE ingest.reads SET sealed_password = NULL FROM ended
     WHERE reads.import_id = ended.id AND $3 = 'succeeded'
-), told AS (
+), recorded AS (
     INSERT INTO audit.events (subject, action, object, result, request_id, detail)
     SELECT submitted_by_sub, 'import.finish', 'import:' || id, $3, request_id,
         jsonb_build_object('table', table_name, 'loaded', $5::bigint, 'rejected', $6::bigint)
@@ -98,7 +87,7 @@ SELECT true FROM ended"""
 
 GIVE_BACK: Final[LiteralString] = """
 UPDATE ingest.imports SET state = 'queued', lease = lease + 1, revision = revision + 1,
-    attempt = attempt - CASE WHEN $5 THEN 1 ELSE 0 END,
+    attempt = attempt - CASE WHEN $5 THEN 0 ELSE 1 END,
     not_before = clock_timestamp() + make_interval(secs => $3), last_error = $4,
     backend_pid = NULL, backend_start = NULL
 WHERE id = $1 AND lease = $2 AND state = 'running' RETURNING true"""
@@ -133,95 +122,96 @@ SELECT EXISTS (SELECT 1 FROM ingest.imports
                WHERE state = 'queued' AND not_before <= clock_timestamp())"""
 
 
-class JobRepository:
-    """Runs as workers see them; each method is one statement."""
+async def claim(pool: RawPool, *, max_attempts: int) -> Claim | None:
+    """Take the next queued run, the least-served submitter's first; None if none is due."""
+    row = await pool.fetchrow(CLAIM, max_attempts)
+    return None if row is None else Claim(run=run_of(row), exhausted=row["exhausted"])
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
 
-    async def claim(self, *, max_attempts: int) -> Claim | None:
-        """Take the next queued run, the least-served submitter's first; None if none is due."""
-        row = await self._pool.fetchrow(CLAIM, max_attempts)
-        return None if row is None else Claim(run=run_of(row), exhausted=row["exhausted"])
-
-    async def beat(self, run: Run, progress: Progress) -> bool:
-        """Say that the run is alive and how far it is; False when the lease is lost."""
-        return bool(
-            await self._pool.fetchval(
-                BEAT,
-                run.id,
-                run.lease,
-                progress.rows_read,
-                progress.rows_rejected,
-                progress.bytes_read,
-                progress.bytes_total,
-            )
-        )
-
-    async def is_held(self, run: Run) -> bool:
-        """Whether this attempt still has the run."""
-        return bool(await self._pool.fetchval(HELD, run.id, run.lease))
-
-    async def note_backend(self, run: Run, *, pid: int, started_at: datetime) -> None:
-        """Keep which connection loads, for the sweeper; raises FencedOutError."""
-        if not await self._pool.fetchval(BACKEND, run.id, run.lease, pid, started_at):
-            raise FencedOutError
-
-    async def note_made_table(self, run: Run, *, oid: int) -> bool:
-        """Keep which table was made for the run; False when the lease is lost."""
-        return bool(await self._pool.fetchval(MADE_TABLE, run.id, run.lease, oid))
-
-    async def end(
-        self, run: Run, ending: Ending, *, connection: "Connection | None" = None
-    ) -> None:
-        """Make a final state true, in the load's transaction when one is given.
-
-        Raises FencedOutError when the lease is lost; nothing is written then.
-        """
-        ended = await (connection or self._pool).fetchval(
-            END,
+async def beat(pool: RawPool, run: Run, progress: Progress) -> bool:
+    """Say that the run is alive and how far it is; False when the lease is lost."""
+    return bool(
+        await pool.fetchval(
+            BEAT,
             run.id,
             run.lease,
-            ending.state.value,
-            ending.rows.read,
-            ending.rows.loaded,
-            ending.rows.rejected,
-            ending.rows.inserted,
-            ending.rows.updated,
-            ending.bytes_read,
-            format_json(ending.format),
-            inferred_json(ending.inferred),
-            None if ending.error is None else ending.error.model_dump_json(exclude_none=True),
-            ending.rejects_path,
-            [intent.kind for intent in ending.intents],
-            [json.dumps(dict(intent.fields)) for intent in ending.intents],
+            progress.rows_read,
+            progress.rows_rejected,
+            progress.bytes_read,
+            progress.bytes_total,
         )
-        if not ended:
-            raise FencedOutError
+    )
 
-    async def give_back(
-        self, run: Run, *, delay_s: float, reason: str | None, uncounted: bool = False
-    ) -> None:
-        """Queue the run again; `uncounted` does not use up an attempt. Raises FencedOutError."""
-        if not await self._pool.fetchval(GIVE_BACK, run.id, run.lease, delay_s, reason, uncounted):
-            raise FencedOutError
 
-    async def take_over_silent(self, *, silent_s: float) -> list[ImportId]:
-        """Queue every run again whose heart stopped, and end what its attempts left connected.
+async def is_held(pool: RawPool, run: Run) -> bool:
+    """Whether this attempt still has the run."""
+    return bool(await pool.fetchval(HELD, run.id, run.lease))
 
-        A silent run whose row is locked (stopped between fence and COMMIT) only has its backend
-        ended; the next round takes it, or finds it committed.
-        """
-        await self._pool.fetchval(TERMINATE_SILENT, silent_s)
-        rows = await self._pool.fetch(TAKE, silent_s)
-        return [ImportId(row["id"]) for row in rows]
 
-    async def is_empty_table(self, table: str) -> bool:
-        """Whether a table in `data` has no rows."""
-        name = quoted(table)
-        statement = f"SELECT NOT EXISTS (SELECT 1 FROM data.{name})"  # noqa: S608 - quoted above
-        return bool(await self._pool.fetchval(statement))
+async def note_backend(pool: RawPool, run: Run, *, pid: int, started_at: datetime) -> None:
+    """Keep which connection loads, for the sweeper; raises FencedOutError."""
+    if not await pool.fetchval(BACKEND, run.id, run.lease, pid, started_at):
+        raise FencedOutError
 
-    async def is_any_due(self) -> bool:
-        """Whether a queued run waits to be claimed."""
-        return bool(await self._pool.fetchval(DUE))
+
+async def note_made_table(pool: RawPool, run: Run, *, oid: int) -> bool:
+    """Keep which table was made for the run; False when the lease is lost."""
+    return bool(await pool.fetchval(MADE_TABLE, run.id, run.lease, oid))
+
+
+async def end(executor: "RawPool | RawConnection", run: Run, ending: Ending) -> None:
+    """Make a final state true; on the load's connection, as the last statement of its transaction.
+
+    Raises FencedOutError when the lease is lost; nothing is written then.
+    """
+    ended = await executor.fetchval(
+        END,
+        run.id,
+        run.lease,
+        ending.state.value,
+        ending.rows.read,
+        ending.rows.loaded,
+        ending.rows.rejected,
+        ending.rows.inserted,
+        ending.rows.updated,
+        ending.bytes_read,
+        format_json(ending.format),
+        inferred_json(ending.inferred),
+        None if ending.error is None else ending.error.model_dump_json(exclude_none=True),
+        ending.rejects_path,
+        [intent.kind for intent in ending.intents],
+        [json.dumps(dict(intent.fields)) for intent in ending.intents],
+    )
+    if not ended:
+        raise FencedOutError
+
+
+async def give_back(
+    pool: RawPool, run: Run, *, delay_s: float, reason: str | None, counted: bool = True
+) -> None:
+    """Queue the run again, the attempt used up if `counted`. Raises FencedOutError."""
+    if not await pool.fetchval(GIVE_BACK, run.id, run.lease, delay_s, reason, counted):
+        raise FencedOutError
+
+
+async def take_over_silent(pool: RawPool, *, silent_s: float) -> list[ImportId]:
+    """Queue every run again whose heart stopped, and end what its attempts left connected.
+
+    A silent run whose row is locked (stopped between fence and COMMIT) only has its backend
+    ended; the next round takes it, or finds it committed.
+    """
+    await pool.fetchval(TERMINATE_SILENT, silent_s)
+    rows = await pool.fetch(TAKE, silent_s)
+    return [ImportId(row["id"]) for row in rows]
+
+
+async def is_empty_table(pool: RawPool, table: str) -> bool:
+    """Whether a table in `data` has no rows."""
+    name = quoted(table)
+    statement = f"SELECT NOT EXISTS (SELECT 1 FROM data.{name})"  # noqa: S608 - quoted above
+    return bool(await pool.fetchval(statement))
+
+
+async def is_any_due(pool: RawPool) -> bool:
+    """Whether a queued run waits to be claimed."""
+    return bool(await pool.fetchval(DUE))

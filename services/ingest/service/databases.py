@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest.connections.access import SourceAccess, trial
-from services.ingest.connections.domain import Login, SourceId, Wanted
+from services.ingest.connections.domain import Login, Selection, SourceId
 from services.ingest.connections.saved import SavedConnections
 from services.ingest.domain import ImportId, ImportRequest, Run, Submission
 from services.ingest.plan.columns import check_columns
 from services.ingest.read.database import opened
 from services.ingest.runs import reads
-from services.ingest.runs.reads import TARGET, WANTED, DatabaseRead, read_row
+from services.ingest.runs.reads import SELECTION, TARGET, DatabaseRead, read_row
 from services.ingest.service.intake import Check, Intake
 from shared.contracts.auth import Caller
 from shared.contracts.records import TableContract
@@ -26,13 +26,7 @@ class DatabaseImports:
     access: SourceAccess
 
     async def submit(
-        self,
-        caller: Caller,
-        request: ImportRequest,
-        source: Login | SourceId,
-        wanted: Wanted,
-        *,
-        request_key: str | None,
+        self, caller: Caller, request: ImportRequest, source: Login | SourceId, selection: Selection
     ) -> Run:
         """Queue the import of a table or query, or return the same one queued or running.
 
@@ -43,23 +37,21 @@ class DatabaseImports:
         login = source if isinstance(source, Login) else await self.saved.login(caller, source)
 
         async def check(contract: TableContract | None) -> None:
-            async with trial(), opened(self.access, login, wanted) as rows:
+            async with trial(), opened(self.access, login, selection) as rows:
                 check_columns(rows, contract, request.options)
 
         return await self._queue(
-            caller, request, login, check, request_key, wanted=wanted, saved_id=saved_id
+            caller, request, login, check, selection=selection, saved_id=saved_id
         )
 
-    async def submit_scan(
-        self, caller: Caller, request: ImportRequest, login: Login, *, request_key: str | None
-    ) -> Run:
+    async def submit_scan(self, caller: Caller, request: ImportRequest, login: Login) -> Run:
         """Queue the scan of a database for the catalog; raises as `submit`."""
 
         async def check(_contract: TableContract | None) -> None:
             async with trial():
                 await self.access.greet(login)
 
-        return await self._queue(caller, request, login, check, request_key)
+        return await self._queue(caller, request, login, check)
 
     async def _queue(
         self,
@@ -67,9 +59,8 @@ class DatabaseImports:
         request: ImportRequest,
         login: Login,
         check: Check,
-        request_key: str | None,
         *,
-        wanted: Wanted | None = None,
+        selection: Selection | None = None,
         saved_id: SourceId | None = None,
     ) -> Run:
         keyring = self.access.keyring
@@ -80,7 +71,7 @@ class DatabaseImports:
                 source_id=saved_id,
                 target=login.target,
                 sealed_password=sealed if saved_id is None else None,
-                wanted=wanted,
+                selection=selection,
             )
             await reads.keep(connection, import_id, read)
 
@@ -88,9 +79,7 @@ class DatabaseImports:
             request = replace(request, etl_name=login.target.label)
         evidence = [
             TARGET.dump_python(login.target, mode="json"),
-            None if wanted is None else WANTED.dump_python(wanted, mode="json"),
+            None if selection is None else SELECTION.dump_python(selection, mode="json"),
         ]
-        submission = Submission.of(
-            request, caller=caller, evidence=evidence, request_key=request_key
-        )
+        submission = Submission.of(request, caller=caller, evidence=evidence)
         return await self.intake.queue(submission, check=check, also=keep)

@@ -1,54 +1,141 @@
-"""How each kind of import is loaded; a new kind is one more entry."""
+"""How each kind of import is loaded; a new kind is one more entry of `Loads.by_kind`."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
+from typing import IO
 
-from services.ingest.domain import ImportKind, Outcome
-from services.ingest.errors import ObjectMissingError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.ingest.connections import repository
+from services.ingest.connections.access import SourceAccess
+from services.ingest.connections.domain import Login, Selection, source_row
+from services.ingest.domain import ImportKind, Outcome, Progress, RowCounts, Run
+from services.ingest.errors import ObjectMissingError, PasswordGoneError
 from services.ingest.load.into_catalog import load_into_catalog
 from services.ingest.load.load import load_source
-from services.ingest.read.formats import opened
+from services.ingest.read.database import opened as opened_database
+from services.ingest.read.formats import opened as opened_file
 from services.ingest.read.source import Source
+from services.ingest.runs import reads
+from services.ingest.runs.reads import read_row
 from services.ingest.storage import StoredFile
 from services.ingest.work.attempt import Attempt
+from shared.security.sealing import SealBrokenError
 
 Load = Callable[[Attempt], Awaitable[Outcome]]
 """Does the work of one attempt. It makes its own success true through the attempt's fence, in
 the transaction of its rows; a dry run only returns its outcome."""
 
+SCAN_IN_MEMORY_BYTES = 8 << 20
+PIECE_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Loads:
+    """The load of every kind of import."""
+
+    engine: AsyncEngine
+    access: SourceAccess
+
+    def by_kind(self) -> Mapping[ImportKind, Load]:
+        """What `Runner` runs."""
+        return {
+            ImportKind.FILE: load_table_file,
+            ImportKind.CATALOG_FILE: load_triples_file,
+            ImportKind.DATABASE: self.load_rows,
+            ImportKind.CATALOG_DATABASE: self.load_scan,
+        }
+
+    async def load_rows(self, attempt: Attempt) -> Outcome:
+        """A table or query into a table, out of one snapshot.
+
+        Raises SourceAwayError when the source was lost: nothing is loaded then, and the run is
+        tried again.
+        """
+        selection, login = await self._read(attempt.run)
+        if selection is None:
+            raise ValueError("an import of rows reads a table or a query")
+        async with opened_database(self.access, login, selection) as source:
+            return await load_source(source, attempt, attempt.run.options)
+
+    async def load_scan(self, attempt: Attempt) -> Outcome:
+        """Every table of a database into the catalog, under its ETL: all of them, or none."""
+        run = attempt.run
+        _selection, login = await self._read(run)
+        # Gathered before the catalog hears of it: a source that is lost half-way adds nothing.
+        with tempfile.SpooledTemporaryFile(SCAN_IN_MEMORY_BYTES) as lines:
+            tables = 0
+            async with self.access.scan(login) as scanned:
+                async for table in scanned:
+                    lines.write(table.model_dump_json().encode() + b"\n")
+                    tables += 1
+                    attempt.note_progress(Progress(tables, 0, lines.tell(), None))
+            size_bytes = lines.tell()
+            answer = await attempt.catalog.scan(
+                run.id, etl=run.etl_name or login.target.label, lines=_pieces(lines)
+            )
+        outcome = Outcome(
+            rows=RowCounts(
+                read=tables,
+                loaded=tables,
+                inserted=answer.inserted,
+                updated=tables - answer.inserted,
+            ),
+            bytes_read=size_bytes,
+            format=None,
+        )
+        async with attempt.pool.acquire() as connection:
+            await attempt.fence(connection, outcome)
+        return outcome
+
+    async def _read(self, run: Run) -> tuple[Selection | None, Login]:
+        """What to read, and the log-in: the run's own, or the saved connection's as it is now."""
+        async with self.engine.connect() as connection:
+            read = await reads.one(connection, run.id)
+            saved = None
+            if read is not None and read.source_id is not None:
+                saved = await repository.kept(connection, read.source_id)
+        if read is None:
+            raise ValueError("an import from a database says what it reads")
+        if saved is not None:
+            target, sealed, row = saved.target, saved.sealed_password, source_row(saved.id)
+        elif read.sealed_password is not None:
+            target, sealed, row = read.target, read.sealed_password, read_row(run.id)
+        else:
+            raise PasswordGoneError("the password of the source is no longer kept: submit it again")
+        try:
+            password = self.access.keyring.open(sealed, row=row)
+        except SealBrokenError as exc:
+            raise PasswordGoneError(f"{exc}: submit it again") from exc
+        return read.selection, Login(target, password)
+
 
 async def load_table_file(attempt: Attempt) -> Outcome:
     """An uploaded file into a table."""
-    return await load_source(await _source(attempt), attempt, attempt.run.options)
+    return await load_source(await _file(attempt), attempt, attempt.run.options)
 
 
-async def load_catalog_triples(attempt: Attempt) -> Outcome:
+async def load_triples_file(attempt: Attempt) -> Outcome:
     """An uploaded file into the catalog."""
     run = attempt.run
     return await load_into_catalog(
-        await _source(attempt),
-        attempt,
-        run.options,
-        merge=partial(attempt.catalog.merge, run.id),
+        await _file(attempt), attempt, run.options, merge=partial(attempt.catalog.merge, run.id)
     )
 
 
-async def _source(attempt: Attempt) -> Source:
-    run = attempt.run
-    return await opened(
-        await upload_of(attempt), file_name=run.file_name or "upload", options=run.options
-    )
-
-
-async def upload_of(attempt: Attempt) -> StoredFile:
-    """The run's upload; raises ObjectMissingError when it is no longer kept."""
-    path = attempt.run.upload_path
-    if path is None:
+async def _file(attempt: Attempt) -> Source:
+    """The run's upload, opened; raises ObjectMissingError when it is no longer kept."""
+    run, storage = attempt.run, attempt.storage
+    if run.upload_path is None:
         raise ObjectMissingError("the file is no longer in storage")
-    return StoredFile(attempt.storage, path, size_bytes=await attempt.storage.size_bytes(path))
+    size_bytes = await storage.size_bytes(run.upload_path)
+    stored = StoredFile(storage, run.upload_path, size_bytes)
+    return await opened_file(stored, file_name=run.file_name or "upload", options=run.options)
 
 
-LOADS: Mapping[ImportKind, Load] = {
-    ImportKind.FILE: load_table_file,
-    ImportKind.CATALOG_FILE: load_catalog_triples,
-}
+async def _pieces(lines: IO[bytes]) -> AsyncIterator[bytes]:
+    lines.seek(0)
+    while piece := lines.read(PIECE_BYTES):
+        yield piece

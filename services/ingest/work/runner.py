@@ -1,57 +1,48 @@
-"""One attempt at one import: claimed, loaded, ended; or given back, or found to be another's."""
+"""One run after the other: claimed, worked on, ended; or given back, or found to be another's."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-import asyncpg
 import stamina
 import structlog
 
 from services.ingest.clients import CatalogClient, RecordsClient
-from services.ingest.connections.errors import SourceAwayError
 from services.ingest.domain import Claim, ImportKind, Outcome, Progress, Run
-from services.ingest.errors import AttemptsExhaustedError, FencedOutError
-from services.ingest.runs import endings
-from services.ingest.runs.rejects import RejectRepository
-from services.ingest.runs.worked import JobRepository
+from services.ingest.errors import FencedOutError
+from services.ingest.runs import endings, worked
 from services.ingest.settings import IngestSettings
 from services.ingest.storage import Storage
 from services.ingest.work.attempt import Attempt, StoredRejects, load_pool
-from services.ingest.work.tidy import Upkeep
-from shared.errors import ProblemError, StorageFullError, UnavailableError
+from services.ingest.work.fates import Fail, GiveBack, NotOurs, Retries, exhausted, fate_of
+from services.ingest.work.loads import Load
+from services.ingest.work.tidy import Tidy
+from shared.errors import ProblemError
 from shared.process.request_id import current_request_id
-from shared.store.away import AWAY, is_away
-
-Load = Callable[[Attempt], Awaitable[Outcome]]
-"""Does the work of one kind of import; it makes its own final state true unless it is dry."""
+from shared.store.away import is_away
+from shared.store.engine import RawPool
 
 log = structlog.get_logger()
-
-LONGEST_DELAY_S = 60.0
-LONGEST_WAIT = timedelta(days=1)
-DATABASE_AWAY: tuple[type[Exception], ...] = (*AWAY, OSError, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """Runs imports, one after the other, until none is due."""
+    """Runs imports."""
 
-    jobs: JobRepository
-    kept_rejects: RejectRepository
+    pool: RawPool
     storage: Storage
     records: RecordsClient
     catalog: CatalogClient
-    upkeep: Upkeep
+    tidy: Tidy
     loads: Mapping[ImportKind, Load]
     settings: IngestSettings
 
     async def run_next(self) -> bool:
         """Claim the next import that is due and work on it; False when there is none."""
-        claim = await self.jobs.claim(max_attempts=self.settings.max_attempts)
+        claim = await worked.claim(self.pool, max_attempts=self.settings.max_attempts)
         if claim is None:
             return False
         run = claim.run
@@ -70,13 +61,13 @@ class Runner:
         try:
             async with self._attempt(run) as attempt:
                 if claim.exhausted:
-                    await self._fail(attempt, _exhausted(run.attempt, run.last_error))
+                    await self._fail(attempt, exhausted(run.attempt, run.last_error))
                 else:
                     await self._load(attempt)
         except FencedOutError:
             log.warning("import_fenced_out")
         log.info("import_left", duration_s=round(time.monotonic() - started, 3))
-        await self.upkeep.tidy(run)
+        await self.tidy.after(run)
 
     @asynccontextmanager
     async def _attempt(self, run: Run) -> AsyncIterator[Attempt]:
@@ -84,13 +75,13 @@ class Runner:
         async with load_pool(url, run) as pool:
             yield Attempt(
                 run=run,
-                rejects=StoredRejects(run, storage=self.storage, kept=self.kept_rejects),
+                rejects=StoredRejects(run, storage=self.storage, pool=self.pool),
                 seen=Progress(0, 0, 0, run.bytes_total),
-                jobs=self.jobs,
+                bookkeeping=self.pool,
+                pool=pool,
                 records=self.records,
                 catalog=self.catalog,
                 storage=self.storage,
-                pool=pool,
             )
 
     async def _load(self, attempt: Attempt) -> None:
@@ -98,24 +89,16 @@ class Runner:
             outcome = await self._while_watched(attempt)
             if attempt.run.options.dry_run:
                 path = await attempt.rejects.finish()
-                ending = endings.success(attempt.run, outcome, rejects_path=path)
-                await self._insist(lambda: self.jobs.end(attempt.run, ending))
+                ending = endings.succeeded(attempt.run, outcome, rejects_path=path)
+                await self._until_saved(lambda: worked.end(self.pool, attempt.run, ending))
             log.info("import_succeeded", loaded=outcome.rows.loaded, rejected=outcome.rows.rejected)
-        except FencedOutError:
+        except asyncio.CancelledError as exc:
+            # The worker stops: the import goes on elsewhere, if it is ours to give back.
+            with suppress(FencedOutError):
+                await asyncio.shield(self._meet(attempt, exc))
             raise
-        except UnavailableError as exc:
-            await self._when_the_peer_is_back(attempt, exc)
-        except (StorageFullError, SourceAwayError) as exc:
-            await self._later(attempt, exc, reason=exc.detail)
-        except ProblemError as exc:
-            await self._fail(attempt, exc)
-        except asyncio.CancelledError:
-            # The worker stops: the import goes on elsewhere, and this attempt does not count.
-            await asyncio.shield(self._give_back(attempt.run))
-            raise
-        except Exception as exc:  # an edge: whatever broke this attempt, the import is tried again
-            log.warning("attempt_broke", exc_info=exc)
-            await self._later(attempt, exc, reason=_plain(exc))
+        except Exception as exc:  # noqa: BLE001 - an edge: whatever broke this attempt, `fate_of` decides
+            await self._meet(attempt, exc)
 
     async def _while_watched(self, attempt: Attempt) -> Outcome:
         """Load beside a heartbeat; a lost lease cancels the load and raises FencedOutError."""
@@ -130,50 +113,57 @@ class Runner:
         return outcome
 
     async def _watch(self, attempt: Attempt) -> None:
-        beat_at, told = time.monotonic(), attempt.seen
+        beat_at, sent = time.monotonic(), attempt.seen
         while True:
             await asyncio.sleep(self.settings.progress_s)
             seen, now = attempt.seen, time.monotonic()
             try:
-                if seen != told or now - beat_at >= self.settings.heartbeat_s:
-                    held = await self.jobs.beat(attempt.run, seen)
-                    beat_at, told = now, seen
+                if seen != sent or now - beat_at >= self.settings.heartbeat_s:
+                    held = await worked.beat(self.pool, attempt.run, seen)
+                    beat_at, sent = now, seen
                 else:
-                    held = await self.jobs.is_held(attempt.run)
-            except DATABASE_AWAY as exc:
+                    held = await worked.is_held(self.pool, attempt.run)
+            except Exception as exc:
+                if not is_away(exc):
+                    raise
                 # The load's own connection decides whether the import can go on.
                 log.warning("heartbeat_missed", error=type(exc).__name__)
                 continue
             if not held:
                 raise FencedOutError
 
-    async def _fail(self, attempt: Attempt, error: ProblemError) -> None:
+    async def _meet(self, attempt: Attempt, error: BaseException) -> None:
+        """Write what becomes of the run; raises FencedOutError when it is another's."""
+        run = attempt.run
+        retries = Retries(self.settings.max_attempts, base_s=self.settings.retry_base_s)
+        match fate_of(error, run, retries, now=datetime.now(UTC)):
+            case NotOurs():
+                raise FencedOutError
+            case Fail() as fate:
+                await self._fail(attempt, fate)
+            case GiveBack() as fate:
+                log.warning(
+                    _event_of(fate, error),
+                    delay_s=fate.delay_s,
+                    reason=fate.reason,
+                    exc_info=None if isinstance(error, ProblemError) else error,
+                )
+                await self._until_saved(
+                    lambda: worked.give_back(
+                        self.pool,
+                        run,
+                        delay_s=fate.delay_s,
+                        reason=fate.reason,
+                        counted=fate.counted,
+                    )
+                )
+
+    async def _fail(self, attempt: Attempt, fate: Fail) -> None:
         path = await self._rejects_if_possible(attempt)
-        document = error.document(request_id=attempt.run.request_id)
-        ending = endings.failure(attempt.run, document, seen=attempt.seen, rejects_path=path)
-        await self._insist(lambda: self.jobs.end(attempt.run, ending))
-        log.warning("import_failed", code=error.code)
-
-    async def _when_the_peer_is_back(self, attempt: Attempt, error: UnavailableError) -> None:
-        """A peer that is away is no fault of the import: attempts do not count for a day."""
-        run = attempt.run
-        if datetime.now(UTC) - run.created_at > LONGEST_WAIT:
-            await self._later(attempt, error, reason=error.detail)
-            return
-        delay_s = self.settings.retry_base_s * 2
-        log.warning("import_waits_for_peer", delay_s=delay_s, reason=error.detail)
-        await self._insist(
-            lambda: self.jobs.give_back(run, delay_s=delay_s, reason=error.detail, uncounted=True)
-        )
-
-    async def _later(self, attempt: Attempt, error: Exception, *, reason: str) -> None:
-        run = attempt.run
-        if run.attempt >= self.settings.max_attempts:
-            await self._fail(attempt, _exhausted(run.attempt, reason))
-            return
-        delay_s = min(self.settings.retry_base_s * 2 ** (run.attempt - 1), LONGEST_DELAY_S)
-        log.warning("import_put_off", delay_s=delay_s, error=type(error).__name__)
-        await self._insist(lambda: self.jobs.give_back(run, delay_s=delay_s, reason=reason))
+        document = fate.error.document(request_id=attempt.run.request_id)
+        ending = endings.failed(attempt.run, document, seen=attempt.seen, rejects_path=path)
+        await self._until_saved(lambda: worked.end(self.pool, attempt.run, ending))
+        log.warning("import_failed", code=fate.error.code)
 
     async def _rejects_if_possible(self, attempt: Attempt) -> str | None:
         # What keeps the rejects from storage must not keep the failure from its row.
@@ -183,35 +173,19 @@ class Runner:
             log.warning("rejects_lost", code=exc.code)
             return None
 
-    async def _insist(self, step: Callable[[], Awaitable[None]]) -> None:
+    async def _until_saved(self, step: Callable[[], Awaitable[None]]) -> None:
         """Take a step although the database may be away for a moment.
 
         After `silent_s` it raises the database's error: the sweeper has the run by then.
         """
         async for trial in stamina.retry_context(
-            on=DATABASE_AWAY, attempts=None, timeout=self.settings.silent_s, wait_max=2
+            on=is_away, attempts=None, timeout=self.settings.silent_s, wait_max=2
         ):
             with trial:
                 await step()
 
-    async def _give_back(self, run: Run) -> None:
-        try:
-            await self.jobs.give_back(
-                run, delay_s=0, reason="the worker was stopped", uncounted=True
-            )
-        except FencedOutError:
-            log.info("import_not_ours_any_more")
 
-
-def _exhausted(attempts: int, reason: str | None) -> AttemptsExhaustedError:
-    why = reason or "no reason is known"
-    return AttemptsExhaustedError(f"given up after {attempts} attempts; the last one: {why}")
-
-
-def _plain(error: Exception) -> str:
-    """Why an attempt broke, in words that hold no data of the file."""
-    if is_away(error) or isinstance(error, OSError):
-        return f"the database or the storage went away ({type(error).__name__})"
-    if isinstance(error, asyncpg.PostgresError):
-        return f"PostgreSQL refused: {error.args[0] if error.args else type(error).__name__}"
-    return f"an unexpected {type(error).__name__}; the worker's log has more"
+def _event_of(fate: GiveBack, error: BaseException) -> str:
+    if fate.counted:
+        return "import_put_off"
+    return "import_waits_for_peer" if isinstance(error, ProblemError) else "import_given_back"

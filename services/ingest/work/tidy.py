@@ -1,16 +1,23 @@
-"""Keeping the house: silent runs taken over, what is no longer wanted removed from storage."""
+"""The retention rules applied: what no longer is kept goes, from storage and from the tables."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ingest.domain import ImportId, Run, State
-from services.ingest.runs.kept import KeepingRepository
-from services.ingest.runs.worked import JobRepository
+from services.ingest.domain import Run, State
+from services.ingest.runs import kept, reads
 from services.ingest.settings import IngestSettings
-from services.ingest.storage import REJECTS, UPLOADS, Storage, StoredObject
-from services.ingest.work.attempt import lease_of, rejects_prefix
+from services.ingest.storage import (
+    REJECTS,
+    UPLOADS,
+    Storage,
+    StoredObject,
+    lease_of,
+    rejects_prefix,
+)
+from shared.store.engine import RawPool
 
 log = structlog.get_logger()
 
@@ -18,64 +25,59 @@ BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Upkeep:
+class Tidy:
     """What no single import does for itself."""
 
-    jobs: JobRepository
-    keeping: KeepingRepository
+    pool: RawPool
+    engine: AsyncEngine
     storage: Storage
     settings: IngestSettings
 
-    async def take_over(self) -> list[ImportId]:
-        """Queue again what was lost with its worker."""
-        taken = await self.jobs.take_over_silent(silent_s=self.settings.silent_s)
-        for import_id in taken:
-            log.warning("import_taken_over", import_id=import_id)
-        return taken
-
-    async def tidy(self, run: Run) -> None:
-        """Remove what an attempt left: the upload after a success, rejects that nobody names."""
-        now = await self.keeping.state_of(run.id)
+    async def after(self, run: Run) -> None:
+        """Remove what an attempt left: the upload after a success, rejects that no row names."""
+        now = await kept.state_of(self.pool, run.id)
         if now is None:
             return
         if now.state is State.SUCCEEDED and now.upload_path is not None:
             await self.storage.delete(now.upload_path)
-            await self.keeping.forget_upload(run.id)
-        async for found in self.storage.objects(rejects_prefix(run.id)):
+            await kept.forget_upload(self.pool, run.id)
+        async for rejects in self.storage.objects(rejects_prefix(run.id)):
             # A newer attempt may be writing its own by now.
-            if found.path != now.rejects_path and lease_of(found.path) <= run.lease:
-                await self.storage.delete_abandoned(found.path)
+            if rejects.path != now.rejects_path and lease_of(rejects.path) <= run.lease:
+                await self.storage.delete_abandoned(rejects.path)
 
-    async def keep_house(self) -> None:
-        """Apply the retention rules, and remove what no import knows."""
+    async def apply_retention(self) -> None:
+        """Delete what its time is over for, and what no import knows."""
         settings = self.settings
-        for upload in await self.keeping.uploads_to_forget(days=settings.upload_retention_days):
+        async with self.engine.begin() as connection:
+            await reads.forget_passwords(connection, days=settings.source_password_retention_days)
+        for upload in await kept.uploads_to_forget(self.pool, days=settings.upload_retention_days):
             await self.storage.delete(upload.path)
-            await self.keeping.forget_upload(upload.import_id)
-        for kept in await self.keeping.rejects_to_forget(days=settings.rejects_retention_days):
-            await self.storage.delete(kept.path)
-            await self.keeping.forget_rejects(kept.import_id)
-        removed = await self.keeping.delete_old(days=settings.run_retention_days)
+            await kept.forget_upload(self.pool, upload.import_id)
+        for file in await kept.rejects_to_forget(self.pool, days=settings.rejects_retention_days):
+            await self.storage.delete(file.path)
+            await kept.forget_rejects(self.pool, file.import_id)
+        removed = await kept.delete_old(self.pool, days=settings.run_retention_days)
         orphans = await self._remove_orphans()
         if removed or orphans:
-            log.info("house_kept", runs=removed, orphans=orphans)
+            log.info("retention_applied", runs=removed, orphans=orphans)
 
     async def _remove_orphans(self) -> int:
         removed = 0
         for prefix in (UPLOADS, REJECTS):
             batch: list[StoredObject] = []
-            async for found in self.storage.objects(prefix):
-                batch.append(found)
+            async for item in self.storage.objects(prefix):
+                batch.append(item)
                 if len(batch) == BATCH:
                     removed += await self._remove_unknown(batch)
                     batch = []
             removed += await self._remove_unknown(batch)
         return removed
 
-    async def _remove_unknown(self, found: list[StoredObject]) -> int:
+    async def _remove_unknown(self, batch: list[StoredObject]) -> int:
         newest = datetime.now(UTC) - timedelta(seconds=self.settings.orphan_grace_s)
-        old = [item.path for item in found if item.modified_at < newest]
-        known = await self.keeping.known_paths(old)
+        old = [item.path for item in batch if item.modified_at < newest]
+        known = await kept.known_paths(self.pool, old)
         unknown = [path for path in old if path not in known]
         for path in unknown:
             await self.storage.delete_abandoned(path)

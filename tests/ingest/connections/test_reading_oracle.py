@@ -17,10 +17,10 @@ import pytest
 import pytest_asyncio
 
 from services.ingest.connections.domain import (
-    QueryWanted,
+    Selection,
+    SourceQuery,
+    SourceTable,
     SourceTimeouts,
-    TableWanted,
-    Wanted,
 )
 from services.ingest.connections.errors import SourceAwayError, SourceUnusableError
 from services.ingest.connections.guard import guard_of
@@ -59,13 +59,13 @@ async def session_of(place: OraclePlace, *, answer_s: float = 20) -> AsyncIterat
         yield session
 
 
-async def read(place: OraclePlace, wanted: Wanted) -> pl.DataFrame:
+async def read(place: OraclePlace, wanted: Selection) -> pl.DataFrame:
     async with session_of(place) as session:
         source = await OracleRows.opened(session, wanted)
         return pl.concat([frame.cells async for frame in source.frames(plan_to_infer(source))])
 
 
-async def loaded(place: OraclePlace, load: Loader, wanted: Wanted) -> Outcome:
+async def loaded(place: OraclePlace, load: Loader, wanted: Selection) -> Outcome:
     """Load into a table made for the source's columns, as `create_table` would."""
     async with session_of(place) as session:
         source = await OracleRows.opened(session, wanted)
@@ -137,7 +137,7 @@ async def test_every_type_lands_as_it_was(
     nulls = tuple(None for _ in given)
     columns = {name: type_ for name, (type_, *_) in given.items()}
     name = await place.put(columns, [tuple(value for _, value, _, _ in given.values()), nulls])
-    outcome = await loaded(place, load, TableWanted(None, name))
+    outcome = await loaded(place, load, SourceTable(None, name))
     assert (outcome.rows.loaded, load.rejects.reasons) == (2, [])
     contract = await load.contract("t")
     assert {str(column.name): column.type.spelled() for column in contract.columns} == {
@@ -155,7 +155,7 @@ async def test_many_rows_come_in_order_and_counted(place: OraclePlace) -> None:
     rows = [(number, f"name {number}") for number in range(2 * FRAME_ROWS + 500)]
     name = await place.put({"A": types.number_(9), "B": types.varchar2(20)}, list(rows))
     async with session_of(place) as session:
-        source = await OracleRows.opened(session, TableWanted(None, name))
+        source = await OracleRows.opened(session, SourceTable(None, name))
         frames = [frame async for frame in source.frames(plan_to_infer(source))]
     assert pl.concat([frame.cells for frame in frames]).rows() == rows
     lines = pl.concat([frame.lines for frame in frames])
@@ -167,14 +167,14 @@ async def test_names_are_found_as_oracle_folds_them_or_as_they_are(place: Oracle
     name = await place.put({"A": types.number_(9)}, [(1,)])
     user = place.login.target.user
     for wanted in (
-        TableWanted(None, name.lower()),
-        TableWanted(user.lower(), name.lower()),
-        TableWanted(user.upper(), name),
-        TableWanted(user, name, exact=True),
+        SourceTable(None, name.lower()),
+        SourceTable(user.lower(), name.lower()),
+        SourceTable(user.upper(), name),
+        SourceTable(user, name, exact=True),
     ):
         assert (await read(place, wanted)).rows() == [(1,)]
     with pytest.raises(SourceUnusableError) as caught:
-        await read(place, TableWanted(None, name.lower(), exact=True))
+        await read(place, SourceTable(None, name.lower(), exact=True))
     assert caught.value.errors[0].code == "no_such_table"
 
 
@@ -185,13 +185,13 @@ async def test_a_query_is_read_like_a_table(place: OraclePlace) -> None:
         f"SELECT a FROM {name} WHERE a >= 2;",
         f"SELECT a FROM {name} WHERE a >= 2 -- the later ones",
     ):
-        assert (await read(place, QueryWanted(sql))).rows() == [(2,), (3,)]
+        assert (await read(place, SourceQuery(sql))).rows() == [(2,), (3,)]
 
 
 @pytest.mark.parametrize("sql", ["SELECT 1 FROM dual; SELECT 2 FROM dual", "DROP TABLE x", "SELEC"])
 async def test_what_is_no_single_query_is_refused(place: OraclePlace, sql: str) -> None:
     with pytest.raises(SourceUnusableError):
-        await read(place, QueryWanted(sql))
+        await read(place, SourceQuery(sql))
 
 
 async def test_all_readings_see_one_snapshot_even_after_one_was_broken_off(
@@ -200,7 +200,7 @@ async def test_all_readings_see_one_snapshot_even_after_one_was_broken_off(
     rows: list[tuple[int]] = [(number,) for number in range(2 * FRAME_ROWS)]
     name = await place.put({"A": types.number_(9)}, list(rows))
     async with session_of(place) as session:
-        source = await OracleRows.opened(session, TableWanted(None, name))
+        source = await OracleRows.opened(session, SourceTable(None, name))
         first = aiter(source.frames(plan_to_infer(source)))
         await anext(first)
         await first.aclose()  # type: ignore[attr-defined]
@@ -211,7 +211,7 @@ async def test_all_readings_see_one_snapshot_even_after_one_was_broken_off(
 
 async def test_u0000_is_taken_out_of_text(place: OraclePlace) -> None:
     name = await place.put({"A": types.varchar2(10)}, [("a\0b",)])
-    assert (await read(place, TableWanted(None, name))).rows() == [("ab",)]
+    assert (await read(place, SourceTable(None, name))).rows() == [("ab",)]
 
 
 async def test_values_meet_the_types_of_a_table_that_is_there(
@@ -234,7 +234,7 @@ async def test_values_meet_the_types_of_a_table_that_is_there(
     )
     await load.make_table("t", made)
     async with session_of(place) as session:
-        source = await OracleRows.opened(session, TableWanted(None, name))
+        source = await OracleRows.opened(session, SourceTable(None, name))
         await load_source(source, load.outside("t"), ImportOptions())
     assert await load.rows("t", '"N", "DAY", "FLAG", "RAW", "AT", "CLOCK"') == [
         (1, midnight.date(), True, "\\x01", NOON, noon.replace(tzinfo=dt.UTC)),
@@ -247,7 +247,7 @@ async def test_values_meet_the_types_of_a_table_that_is_there(
 async def test_the_snapshot_is_the_servers(place: TestServerPlace) -> None:
     name = await place.put({"A": types.number_(9)}, [(1,)])
     async with session_of(place) as session:
-        source = await OracleRows.opened(session, TableWanted(None, name))
+        source = await OracleRows.opened(session, SourceTable(None, name))
         place.server.database.tables.clear()
         assert [frame.cells.height async for frame in source.frames(plan_to_infer(source))] == [1]
 
@@ -260,11 +260,11 @@ async def test_a_lost_connection_and_an_expired_snapshot_are_a_source_away(
     faults = place.server.faults
     faults.error_after_rows = (30_000, OracleError(1555, "snapshot too old"))
     with pytest.raises(SourceAwayError, match="as they were at the start"):
-        await read(place, TableWanted(None, name))
+        await read(place, SourceTable(None, name))
     faults.error_after_rows = None
     faults.drop_after_rows = 30_000
     with pytest.raises(SourceAwayError, match="connection to the source was lost"):
-        await read(place, TableWanted(None, name))
+        await read(place, SourceTable(None, name))
     faults.drop_after_rows = None
 
 
@@ -273,7 +273,7 @@ async def test_a_source_that_falls_silent_is_given_up(place: TestServerPlace) ->
     name = await place.put({"A": types.number_(9)}, [(1,)])
     place.server.faults.silent_at = "fetch"
     async with session_of(place, answer_s=0.3) as session:
-        source = await OracleRows.opened(session, TableWanted(None, name))
+        source = await OracleRows.opened(session, SourceTable(None, name))
         place.server.faults.silent_at = "execute"
         with pytest.raises(SourceAwayError, match="did not answer"):
             await anext(source.frames(plan_to_infer(source)))
@@ -285,4 +285,4 @@ async def test_a_column_that_cannot_be_read_is_named(place: TestServerPlace) -> 
     vector = types.OracleType("VECTOR", 127, types.varchar2(1).encode, size=10)
     name = await place.put({"A": types.number_(9), "EMB": vector}, [])
     with pytest.raises(SourceUnusableError, match="column EMB is of the type VECTOR"):
-        await read(place, TableWanted(None, name))
+        await read(place, SourceTable(None, name))

@@ -10,24 +10,25 @@ import pytest_asyncio
 
 from services.ingest.connections.domain import (
     Login,
-    QueryWanted,
+    Selection,
     SourceKind,
+    SourceQuery,
+    SourceTable,
     SourceTarget,
     SourceTimeouts,
-    TableWanted,
-    Wanted,
 )
 from services.ingest.connections.errors import SourceAwayError, SourceUnusableError
 from services.ingest.connections.guard import guard_of
-from services.ingest.connections.postgresql.session import Connection, postgresql_session
+from services.ingest.connections.postgresql.session import postgresql_session
 from services.ingest.plan.columns import ColumnPlan, PlannedColumn, plan_to_infer
 from services.ingest.read.frame import Frame
 from services.ingest.read.postgresql.frames import PostgresqlRows
+from shared.store.engine import RawConnection
 from tests.ingest.pipeline.loading import IMPORT_ID, a_type
 from tests.support.databases import OWNER, PASSWORD, Database, drop_database, make_database
 
 LOOPBACK = guard_of(networks="127.0.0.0/8", ports="")
-Owner = Connection
+Owner = RawConnection
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -46,7 +47,7 @@ async def owner(somewhere: Database) -> AsyncIterator[Owner]:
 
 
 @asynccontextmanager
-async def session_of(database: Database) -> AsyncIterator[Connection]:
+async def session_of(database: Database) -> AsyncIterator[RawConnection]:
     target = SourceTarget(
         kind=SourceKind.POSTGRESQL,
         host="127.0.0.1",
@@ -60,7 +61,7 @@ async def session_of(database: Database) -> AsyncIterator[Connection]:
         yield session
 
 
-async def opened(session: Connection, wanted: Wanted, answer_s: float = 10) -> PostgresqlRows:
+async def opened(session: RawConnection, wanted: Selection, answer_s: float = 10) -> PostgresqlRows:
     return await PostgresqlRows.opened(session, wanted, answer_s=answer_s)
 
 
@@ -97,7 +98,7 @@ async def test_every_type_comes_as_text_of_the_type_table(
         INSERT INTO types (x) VALUES ('');
     """)
     async with session_of(somewhere) as session:
-        source = await opened(session, TableWanted(None, "types"))
+        source = await opened(session, SourceTable(None, "types"))
         assert [column.type and column.type.spelled() for column in source.columns] == [
             "SMALLINT", "BIGINT", "NUMERIC(10,2)", "NUMERIC", "REAL", "DOUBLE PRECISION",
             "BOOLEAN", "DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "INTERVAL", "UUID", "JSON",
@@ -120,7 +121,7 @@ async def test_rows_are_counted_from_one_over_all_frames(somewhere: Database, ow
         " FROM generate_series(1, 200000) AS n"
     )
     async with session_of(somewhere) as session:
-        source = await opened(session, TableWanted("public", "many"))
+        source = await opened(session, SourceTable("public", "many"))
         frames = [frame async for frame in source.frames(whole(source))]
     assert len(frames) > 2
     lines = pl.concat([frame.lines for frame in frames])
@@ -132,7 +133,7 @@ async def test_rows_are_counted_from_one_over_all_frames(somewhere: Database, ow
 async def test_a_lone_column_keeps_its_nulls(somewhere: Database, owner: Owner) -> None:
     await owner.execute("CREATE TABLE lone (a text); INSERT INTO lone VALUES ('x'), (NULL), ('')")
     async with session_of(somewhere) as session:
-        cells = await cells_of(await opened(session, TableWanted(None, "lone")))
+        cells = await cells_of(await opened(session, SourceTable(None, "lone")))
     assert cells.to_dict(as_series=False) == {"a": ["x", None, ""]}
 
 
@@ -141,10 +142,10 @@ async def test_names_are_found_as_they_are_or_as_postgresql_folds_them(
 ) -> None:
     await owner.execute('CREATE TABLE folded (a int); CREATE TABLE "Exact" (b int)')
     async with session_of(somewhere) as session:
-        assert names(await opened(session, TableWanted("PUBLIC", "Folded"))) == ["a"]
-        assert names(await opened(session, TableWanted(None, "Exact"))) == ["b"]
+        assert names(await opened(session, SourceTable("PUBLIC", "Folded"))) == ["a"]
+        assert names(await opened(session, SourceTable(None, "Exact"))) == ["b"]
         with pytest.raises(SourceUnusableError) as caught:
-            await opened(session, TableWanted(None, "Folded", exact=True))
+            await opened(session, SourceTable(None, "Folded", exact=True))
     assert caught.value.errors[0].code == "no_such_table"
 
 
@@ -154,14 +155,14 @@ async def test_a_table_without_a_grant_is_told_as_such(somewhere: Database, owne
     await superuser.close()
     async with session_of(somewhere) as session:
         with pytest.raises(SourceUnusableError) as caught:
-            await opened(session, TableWanted(None, "secret"))
+            await opened(session, SourceTable(None, "secret"))
     assert caught.value.errors[0].code == "no_grant"
 
 
 async def test_a_query_may_end_as_queries_do(somewhere: Database) -> None:
     async with session_of(somewhere) as session:
         for sql in ("SELECT 1 AS a", "SELECT 1 AS a;", "SELECT 1 AS a -- done", "VALUES (1)"):
-            source = await opened(session, QueryWanted(sql))
+            source = await opened(session, SourceQuery(sql))
             assert (await cells_of(source)).rows() == [("1",)]
 
 
@@ -181,7 +182,7 @@ async def test_a_query_may_end_as_queries_do(somewhere: Database) -> None:
 async def test_what_is_no_single_query_is_refused(somewhere: Database, sql: str) -> None:
     async with session_of(somewhere) as session:
         with pytest.raises(SourceUnusableError):
-            await opened(session, QueryWanted(sql))
+            await opened(session, SourceQuery(sql))
 
 
 async def test_a_query_cannot_write(somewhere: Database, owner: Owner) -> None:
@@ -191,7 +192,7 @@ async def test_a_query_cannot_write(somewhere: Database, owner: Owner) -> None:
         " 'INSERT INTO written VALUES (1) RETURNING a'"
     )
     async with session_of(somewhere) as session:
-        source = await opened(session, QueryWanted("SELECT scribble()"))
+        source = await opened(session, SourceQuery("SELECT scribble()"))
         with pytest.raises(SourceUnusableError, match="read-only"):
             await cells_of(source)
     assert await owner.fetchval("SELECT count(*) FROM written") == 0
@@ -202,7 +203,7 @@ async def test_all_readings_see_one_snapshot_even_after_one_was_broken_off(
 ) -> None:
     await owner.execute("CREATE TABLE moving AS SELECT n FROM generate_series(1, 300000) AS n")
     async with session_of(somewhere) as session:
-        source = await opened(session, TableWanted(None, "moving"))
+        source = await opened(session, SourceTable(None, "moving"))
         first = aiter(source.frames(whole(source)))
         await anext(first)
         await first.aclose()  # type: ignore[attr-defined]
@@ -214,7 +215,7 @@ async def test_all_readings_see_one_snapshot_even_after_one_was_broken_off(
 async def test_an_error_half_way_comes_with_its_reason(somewhere: Database) -> None:
     async with session_of(somewhere) as session:
         source = await opened(
-            session, QueryWanted("SELECT 1 / (100000 - n) AS q FROM generate_series(1, 100000) n")
+            session, SourceQuery("SELECT 1 / (100000 - n) AS q FROM generate_series(1, 100000) n")
         )
         with pytest.raises(SourceUnusableError, match="division by zero"):
             await cells_of(source)
@@ -225,7 +226,7 @@ async def test_a_lost_connection_is_a_source_that_is_away(
 ) -> None:
     async with session_of(somewhere) as session:
         source = await opened(
-            session, QueryWanted("SELECT n, repeat('x', 1000) FROM generate_series(1, 1000000) n")
+            session, SourceQuery("SELECT n, repeat('x', 1000) FROM generate_series(1, 1000000) n")
         )
         frames = source.frames(whole(source))
         await anext(frames)
@@ -236,7 +237,7 @@ async def test_a_lost_connection_is_a_source_that_is_away(
 
 async def test_a_source_that_falls_silent_is_given_up(somewhere: Database) -> None:
     async with session_of(somewhere) as session:
-        source = await opened(session, QueryWanted("SELECT pg_sleep(60)::text AS s"), answer_s=0.2)
+        source = await opened(session, SourceQuery("SELECT pg_sleep(60)::text AS s"), answer_s=0.2)
         with pytest.raises(SourceAwayError, match="did not answer"):
             await cells_of(source)
 
@@ -253,7 +254,7 @@ async def test_same_and_wider_types_pass_through_and_others_do_not(
         "CREATE TABLE passes (i int, v varchar(5), n numeric(6,2), r real, j json, t timestamptz)"
     )
     async with session_of(somewhere) as session:
-        source = await opened(session, TableWanted(None, "passes"))
+        source = await opened(session, SourceTable(None, "passes"))
         for types in (
             {"i": "INTEGER", "v": "VARCHAR(5)", "n": "NUMERIC(6,2)", "t": "TIMESTAMPTZ"},
             {"i": "BIGINT", "v": "VARCHAR(9)", "n": "NUMERIC", "r": "DOUBLE PRECISION"},

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from services.ingest.connections.crypto import Keyring, UnreadablePasswordError
 from services.ingest.rotate import Rotated, rotate
 from shared.contracts.auth import Role, Scope
+from shared.security.sealing import Keyring, SealBrokenError
 from shared.store.engine import database_engine
 from tests.ingest.connections.driving import KEY, Elsewhere
 from tests.ingest.driving import ANN
@@ -55,7 +55,12 @@ async def test_a_source_is_kept_without_its_password_showing(elsewhere: Elsewher
     row = await elsewhere.ingest.owner.fetchrow("SELECT * FROM ingest.sources")
     assert row is not None
     assert PASSWORD.encode() not in row["sealed_password"]
-    assert Keyring(KEY).open(row["sealed_password"], row=f"ingest.sources:{row['id']}") == PASSWORD
+    assert (
+        Keyring(KEY, setting="SOURCE_KEYS").open(
+            row["sealed_password"], row=f"ingest.sources:{row['id']}"
+        )
+        == PASSWORD
+    )
 
 
 async def test_a_name_is_taken_once_per_owner(elsewhere: Elsewhere) -> None:
@@ -154,10 +159,14 @@ async def test_the_key_can_be_changed_while_everything_runs(elsewhere: Elsewhere
     new = base64.urlsafe_b64encode(b"n" * 32).decode()
     url = elsewhere.ingest.database.url("ingest")
     async with database_engine(url, application_name="test") as engine:
-        with pytest.raises(UnreadablePasswordError):
-            await rotate(engine, Keyring(new))
-        assert await rotate(engine, Keyring(f"{new},{KEY}")) == Rotated(moved=2, total=2)
-        assert await rotate(engine, Keyring(f"{new},{KEY}")) == Rotated(moved=0, total=2)
+        with pytest.raises(SealBrokenError):
+            await rotate(engine, Keyring(new, setting="SOURCE_KEYS"))
+        assert await rotate(engine, Keyring(f"{new},{KEY}", setting="SOURCE_KEYS")) == Rotated(
+            moved=2, total=2
+        )
+        assert await rotate(engine, Keyring(f"{new},{KEY}", setting="SOURCE_KEYS")) == Rotated(
+            moved=0, total=2
+        )
     used = await elsewhere.submit(
         source=elsewhere.postgresql, table="brief", into="people", etl_name="with the old key"
     )

@@ -9,7 +9,7 @@ HUGE = (2**63, 10**19, 10**400)
 
 
 def fields_of(answer_body: dict[str, object]) -> list[str]:
-    errors = answer_body["errors"]
+    errors = answer_body.get("errors", [])
     assert isinstance(errors, list)
     return [error["field"] for error in errors]
 

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from services.ingest.connections.postgresql.session import Connection, translated
+from services.ingest.connections.postgresql.session import translated
 from shared.contracts.catalog import NAME_LIMIT, ScannedColumn, ScannedTable
+from shared.store.engine import RawConnection
 
 TABLES_AT_ONCE = 500
 
@@ -27,7 +28,7 @@ ORDER BY t.table_schema, t.table_name
 
 
 async def scan_postgresql(
-    connection: Connection, *, answer_s: float
+    connection: RawConnection, *, answer_s: float
 ) -> AsyncIterator[ScannedTable]:
     """Base tables in order; raises SourceUnusableError, SourceAwayError."""
     with translated():

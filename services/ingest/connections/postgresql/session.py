@@ -4,16 +4,14 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any, TypeAlias
+from typing import Any
 
 import asyncpg
 
 from services.ingest.connections.domain import Login, SourceTimeouts
 from services.ingest.connections.errors import NO_TLS, OwnDatabaseError, postgresql_reason
 from services.ingest.connections.guard import CheckedAddress, Guard
-from shared.store.engine import scrub_environment
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+from shared.store.engine import RawConnection, scrub_environment
 
 FAILURES: tuple[type[Exception], ...] = (
     asyncpg.PostgresError,
@@ -51,7 +49,7 @@ async def postgresql_session(
     timeouts: SourceTimeouts,
     own_identity: str | None,
     trusted: str | None = None,
-) -> AsyncIterator[Connection]:
+) -> AsyncIterator[RawConnection]:
     """A session in a REPEATABLE READ, READ ONLY transaction, closed at the end.
 
     `own_identity` is what IDENTITY says of our own database; `trusted` is a PEM file of
@@ -85,12 +83,12 @@ def translated() -> Iterator[None]:
         raise postgresql_reason(exc).error() from exc
 
 
-async def identity_of(connection: Connection) -> str:
+async def identity_of(connection: RawConnection) -> str:
     """IDENTITY of the database that a connection is to."""
     return str(await connection.fetchval(IDENTITY))
 
 
-async def _connected(login: Login, checked: CheckedAddress, trusted: str | None) -> Connection:
+async def _connected(login: Login, checked: CheckedAddress, trusted: str | None) -> RawConnection:
     target = login.target
     # Every argument is given, so that no PG* variable, service file or pgpass file is asked.
     scrub_environment()
@@ -100,7 +98,7 @@ async def _connected(login: Login, checked: CheckedAddress, trusted: str | None)
         "user": target.user,
         "password": login.password,
         "database": target.database,
-        "server_settings": {"application_name": "tabularium import"},
+        "server_settings": {"application_name": "tabularium-ingest:source"},
         "statement_cache_size": 0,
     }
     if target.tls is False:
@@ -116,8 +114,8 @@ async def _connected(login: Login, checked: CheckedAddress, trusted: str | None)
     return await _asyncpg(options, tls=False)
 
 
-async def _asyncpg(options: dict[str, Any], *, tls: ssl.SSLContext | bool) -> Connection:
-    connection: Connection = await asyncpg.connect(**options, ssl=tls)
+async def _asyncpg(options: dict[str, Any], *, tls: ssl.SSLContext | bool) -> RawConnection:
+    connection: RawConnection = await asyncpg.connect(**options, ssl=tls)
     return connection
 
 
@@ -134,7 +132,7 @@ def _context(checked: CheckedAddress, *, verified: bool, trusted: str | None) ->
     return context
 
 
-async def _begin(connection: Connection, own_identity: str | None) -> None:
+async def _begin(connection: RawConnection, own_identity: str | None) -> None:
     if own_identity is not None and await _is(connection, own_identity):
         raise OwnDatabaseError.of(
             "database", "own_database", "this is Tabularium's own database; use its API instead"
@@ -148,7 +146,7 @@ async def _begin(connection: Connection, own_identity: str | None) -> None:
     )
 
 
-async def _is(connection: Connection, own_identity: str) -> bool:
+async def _is(connection: RawConnection, own_identity: str) -> bool:
     try:
         return await identity_of(connection) == own_identity
     except (asyncpg.UndefinedFunctionError, asyncpg.InsufficientPrivilegeError):

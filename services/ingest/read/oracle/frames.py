@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, cast
 import oracledb
 import polars as pl
 
-from services.ingest.connections.domain import QueryWanted, TableWanted, Wanted
+from services.ingest.connections.domain import Selection, SourceQuery, SourceTable
 from services.ingest.connections.errors import NO_TABLE, SourceUnusableError
 from services.ingest.connections.oracle.session import OracleSession
 from services.ingest.plan.columns import ColumnPlan
@@ -43,7 +43,7 @@ class OracleRows:
     size_bytes: None = field(default=None, init=False)
 
     @classmethod
-    async def opened(cls, session: OracleSession, wanted: Wanted) -> "OracleRows":
+    async def opened(cls, session: OracleSession, wanted: Selection) -> "OracleRows":
         """Have the columns described, without a row; raises SourceUnusableError."""
         failure: SourceUnusableError | None = None
         for source in _candidates(wanted):
@@ -200,8 +200,8 @@ def _describe(
     return describe
 
 
-def _candidates(wanted: Wanted) -> list[str]:
-    if isinstance(wanted, QueryWanted):
+def _candidates(wanted: Selection) -> list[str]:
+    if isinstance(wanted, SourceQuery):
         # On lines of its own, because the query may end with a comment.
         return [f"(\n{wanted.sql.strip().removesuffix(';')}\n)"]
     return [
@@ -210,7 +210,7 @@ def _candidates(wanted: Wanted) -> list[str]:
     ]
 
 
-def _spellings(wanted: TableWanted) -> list[tuple[str | None, str]]:
+def _spellings(wanted: SourceTable) -> list[tuple[str | None, str]]:
     """As Oracle folds what is not quoted, then as it is."""
     schema = wanted.schema
     if wanted.exact:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from services.ingest.connections.domain import QueryWanted, TableWanted, Wanted
+from services.ingest.connections.domain import Selection, SourceQuery, SourceTable
 from services.ingest.connections.errors import NO_GRANT, NO_TABLE
 from services.ingest.connections.postgresql.session import FAILURES, translated
 from services.ingest.domain import ImportId
@@ -63,12 +63,12 @@ class PostgresqlRows:
 
     @classmethod
     async def opened(
-        cls, session: RawConnection, wanted: Wanted, *, answer_s: float
+        cls, session: RawConnection, wanted: Selection, *, answer_s: float
     ) -> "PostgresqlRows":
         """Find the table, or have the query checked; raises SourceUnusableError."""
         with translated():
             async with asyncio.timeout(answer_s):
-                if isinstance(wanted, QueryWanted):
+                if isinstance(wanted, SourceQuery):
                     return await _query(cls, session, wanted, answer_s)
                 return await _table(cls, session, wanted, answer_s)
 
@@ -149,7 +149,7 @@ def _read(reader: CsvReader, block: Block, columns: Sequence[str]) -> Frame:
 
 
 async def _table(
-    cls: type[PostgresqlRows], session: RawConnection, wanted: TableWanted, answer_s: float
+    cls: type[PostgresqlRows], session: RawConnection, wanted: SourceTable, answer_s: float
 ) -> PostgresqlRows:
     names = _spellings(wanted.name, exact=wanted.exact)
     schemas = None if wanted.schema is None else _spellings(wanted.schema, exact=False)
@@ -172,7 +172,7 @@ async def _table(
 
 
 async def _query(
-    cls: type[PostgresqlRows], session: RawConnection, wanted: QueryWanted, answer_s: float
+    cls: type[PostgresqlRows], session: RawConnection, wanted: SourceQuery, answer_s: float
 ) -> PostgresqlRows:
     # Prepared alone first, so that anything but one statement is refused before it is put in
     # brackets.

@@ -4,7 +4,7 @@ import os
 import time
 from datetime import timedelta
 
-from services.ingest.worker import worker_state
+from services.ingest.process import opened_worker
 from tests.ingest.driving import Ingest
 from tests.support.issuer import peer
 from tests.support.waiting import until
@@ -12,10 +12,10 @@ from tests.support.waiting import until
 CSV = b"name,age\nAnn,30\nBob,old\n"
 
 
-async def keep_house(ingest: Ingest, **others: float) -> None:
+async def apply_retention(ingest: Ingest, **others: float) -> None:
     settings = ingest.settings.model_copy(update=others)
-    async with worker_state(settings) as state:
-        await state.upkeep.keep_house()
+    async with opened_worker(settings) as worker:
+        await worker.tidy.apply_retention()
 
 
 async def age(ingest: Ingest, import_id: int, *, days: int) -> None:
@@ -32,10 +32,10 @@ async def test_a_failed_imports_file_is_kept_a_week(ingest: Ingest) -> None:
         assert failed["state"] == "failed"
     row = await ingest.row(failed)
     await age(ingest, failed["id"], days=6)
-    await keep_house(ingest)
+    await apply_retention(ingest)
     assert row["upload_path"] in ingest.stored()
     await age(ingest, failed["id"], days=2)
-    await keep_house(ingest)
+    await apply_retention(ingest)
     assert row["upload_path"] not in ingest.stored()
     gone = await ingest.post(f"/api/imports/{failed['id']}/retry")
     assert (gone.status_code, gone.json()["code"]) == (409, "upload_gone")
@@ -45,15 +45,15 @@ async def test_rejects_are_kept_a_month_and_runs_three(ingest: Ingest) -> None:
     async with ingest.working():
         done = await ingest.finished(await ingest.submit(CSV))
     await age(ingest, done["id"], days=29)
-    await keep_house(ingest)
+    await apply_retention(ingest)
     assert (await ingest.get(done["links"]["rejects"])).text.count("\n") == 2
     await age(ingest, done["id"], days=2)
-    await keep_house(ingest)
+    await apply_retention(ingest)
     assert ingest.stored() == []
     assert (await ingest.get(done["links"]["errors"])).json()["items"] == []
     assert (await ingest.look(done))["state"] == "succeeded"
     await age(ingest, done["id"], days=60)
-    await keep_house(ingest)
+    await apply_retention(ingest)
     assert (await ingest.get(done["links"]["self"])).status_code == 404
     assert await ingest.count() == 1
 
@@ -69,7 +69,7 @@ async def test_orphans_go_and_what_is_known_stays(ingest: Ingest) -> None:
         os.utime(path, (old, old))
     os.utime(ingest.storage / known, (old, old))
     (ingest.storage / "uploads/fresh").write_bytes(b"x")
-    await keep_house(ingest)
+    await apply_retention(ingest)
     assert ingest.stored() == sorted([known, "uploads/fresh", f"rejects/{queued['id']}/1-1.csv#1"])
     async with ingest.working():
         await ingest.finished(queued)

@@ -1,0 +1,178 @@
+"""What one API process and one worker process hold, opened and closed in order."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import httpx2
+from arq.connections import ArqRedis
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.ingest.clients import CatalogClient, RecordsClient
+from services.ingest.connections.access import SourceAccess, source_access
+from services.ingest.connections.saved import SavedConnections
+from services.ingest.mailer import Mailer
+from services.ingest.service.control import ImportControl
+from services.ingest.service.databases import DatabaseImports
+from services.ingest.service.intake import Intake
+from services.ingest.settings import IngestSettings, WorkerSettings
+from services.ingest.storage import Storage
+from services.ingest.wake_ups import WakeUps, arq_redis
+from services.ingest.work.deliver import Deliveries
+from services.ingest.work.loads import Loads
+from services.ingest.work.measure import measure
+from services.ingest.work.runner import Runner
+from services.ingest.work.slots import WorkerSlots, worker_slots
+from services.ingest.work.tidy import Tidy
+from shared.http.peers import PeerClient, TokenSource, http_client
+from shared.process.duties import Duty, on_duty
+from shared.process.stopping import stop_event
+from shared.security.tokens import JwksOverHttp, Verifier
+from shared.store.engine import RawPool, database_engine, database_pool
+
+ABANDONED_TRANSACTION = "15s"
+"""A process that is stopped between two statements must not hold a run's row for ever."""
+MEASURE_EVERY_S = 5.0
+REDIS_RETRIES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class IngestProcess:
+    """Made once when the API starts, the same for every request."""
+
+    settings: IngestSettings
+    verifier: Verifier
+    engine: AsyncEngine
+    redis: ArqRedis
+    storage: Storage
+    intake: Intake
+    databases: DatabaseImports
+    saved: SavedConnections
+    control: ImportControl
+    stopping: asyncio.Event
+    """Set when the process is to stop; open streams end then."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerProcess:
+    """Made once when a worker starts."""
+
+    settings: WorkerSettings
+    engine: AsyncEngine
+    pool: RawPool
+    redis: ArqRedis
+    slots: WorkerSlots
+    tidy: Tidy
+    deliveries: Deliveries
+    due: asyncio.Event
+    """Set after each import: there may be something to deliver."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What both kinds of process begin with."""
+
+    http: httpx2.AsyncClient
+    engine: AsyncEngine
+    redis: ArqRedis
+    storage: Storage
+    records: RecordsClient
+    catalog: CatalogClient
+    access: SourceAccess
+
+
+@asynccontextmanager
+async def opened(settings: IngestSettings) -> AsyncIterator[IngestProcess]:
+    """An API's process; needs PostgreSQL and storage, and does without Redis."""
+    async with _shared(settings, redis_retries=1) as shared, stop_event() as stopping:
+        wake = WakeUps(shared.redis).send
+        intake = Intake(
+            engine=shared.engine,
+            storage=shared.storage,
+            records=shared.records,
+            wake=wake,
+            upload_limit_bytes=settings.upload_limit_bytes,
+        )
+        saved = SavedConnections(engine=shared.engine, access=shared.access)
+        gauges = Duty("measure", lambda: measure(shared.engine), every_s=MEASURE_EVERY_S)
+        async with on_duty(gauges):
+            yield IngestProcess(
+                settings=settings,
+                verifier=Verifier(JwksOverHttp(shared.http, settings), settings),
+                engine=shared.engine,
+                redis=shared.redis,
+                storage=shared.storage,
+                intake=intake,
+                databases=DatabaseImports(intake=intake, saved=saved, access=shared.access),
+                saved=saved,
+                control=ImportControl(engine=shared.engine, storage=shared.storage, wake=wake),
+                stopping=stopping,
+            )
+
+
+@asynccontextmanager
+async def opened_worker(settings: WorkerSettings) -> AsyncIterator[WorkerProcess]:
+    """A worker's process; at the end the imports that run are given back."""
+    async with AsyncExitStack() as stack:
+        shared = await stack.enter_async_context(_shared(settings, redis_retries=REDIS_RETRIES))
+        pool = await stack.enter_async_context(
+            database_pool(
+                settings.database_url.get_secret_value(),
+                application_name="tabularium-ingest:worker",
+                size=settings.worker_concurrency * 2 + 4,
+            )
+        )
+        due = asyncio.Event()
+        tidy = Tidy(pool=pool, engine=shared.engine, storage=shared.storage, settings=settings)
+        runner = Runner(
+            pool=pool,
+            storage=shared.storage,
+            records=shared.records,
+            catalog=shared.catalog,
+            tidy=tidy,
+            loads=Loads(engine=shared.engine, access=shared.access).by_kind(),
+            settings=settings,
+        )
+        slots = await stack.enter_async_context(
+            worker_slots(runner.run_next, places=settings.worker_concurrency, after_each=due.set)
+        )
+        yield WorkerProcess(
+            settings=settings,
+            engine=shared.engine,
+            pool=pool,
+            redis=shared.redis,
+            slots=slots,
+            tidy=tidy,
+            deliveries=Deliveries(
+                pool=pool,
+                mailer=Mailer(settings, public_url=settings.public_url),
+                catalog=shared.catalog,
+                records=shared.records,
+            ),
+            due=due,
+        )
+
+
+@asynccontextmanager
+async def _shared(settings: IngestSettings, *, redis_retries: int) -> AsyncIterator[_Shared]:
+    async with (
+        http_client() as http,
+        database_engine(
+            settings.database_url.get_secret_value(),
+            application_name="tabularium-ingest:engine",
+            pool_size=settings.database_pool_size,
+            server_settings={"idle_in_transaction_session_timeout": ABANDONED_TRANSACTION},
+        ) as engine,
+        arq_redis(settings.redis_url.get_secret_value(), retries=redis_retries) as redis,
+    ):
+        tokens = TokenSource(http, settings)
+        yield _Shared(
+            http=http,
+            engine=engine,
+            redis=redis,
+            storage=Storage(settings.storage_url),
+            records=RecordsClient(PeerClient(http, tokens, base_url=settings.records_url)),
+            catalog=CatalogClient(PeerClient(http, tokens, base_url=settings.catalog_url)),
+            access=source_access(settings, engine),
+        )

@@ -1,0 +1,25 @@
+"""What our own services ask of imports."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from services.ingest.dependencies import Peer, Process
+from services.ingest.routes.schemas import summary_of
+from shared.contracts.base import StorableText
+from shared.contracts.ingest import ImportSummaries
+
+router = APIRouter(prefix="/internal", include_in_schema=False)
+
+
+@router.get("/imports")
+async def internal_imports(
+    process: Process,
+    _peer: Peer,
+    table: StorableText | None = None,
+    etl: StorableText | None = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 10,
+) -> ImportSummaries:
+    """The newest imports into a table, or by an ETL."""
+    runs = await process.control.feeding(table=table, etl=etl, limit=limit)
+    return ImportSummaries(items=tuple(summary_of(run) for run in runs))
