@@ -85,6 +85,12 @@ async def test_a_poison_file_is_given_up_after_five_attempts(scene: Scene) -> No
     import_ = await scene.ingest.submit(people(), email="ann@example.com")
     for attempt in range(1, 6):
         async with scene.held_in_copy(), scene.worker(silent_s=1) as worker:
+            # The backend of the worker that was killed before may still be waiting.
+            await scene.ingest.until(
+                "SELECT state = 'running' AND attempt >= $2 FROM ingest.imports WHERE id = $1",
+                import_["id"],
+                attempt,
+            )
             await scene.stands_in_copy()
             assert (await scene.ingest.row(import_))["attempt"] == attempt
             await worker.killed()
