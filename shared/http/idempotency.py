@@ -33,6 +33,7 @@ from shared.store.idempotency import (
     current_claim,
     keep,
     kept_answer,
+    lose,
 )
 
 KEYED = "tabularium.keyed"
@@ -167,7 +168,9 @@ class KeyedRequest:
                 if await keep(self._engine, self.claim, kept):
                     return own
             # The first request may be what stands in the way of this one.
-            return await kept_answer(self._engine, self.claim) or own
+            if first := await kept_answer(self._engine, self.claim):
+                return first
+            await lose(self._engine, self.claim)
         except ProblemError as exc:
             return _rendered(exc)
         except Exception as exc:
@@ -175,7 +178,18 @@ class KeyedRequest:
                 raise
             # What was done is done: a repetition will find the key, if not its answer.
             log.warning("answer_not_kept", error=type(exc).__name__)
-            return own
+        return own
+
+    async def failed(self) -> None:
+        """Free the key, unless the work was committed; then nobody need wait for its answer."""
+        if self.claim is None or self._engine is None:
+            return
+        try:
+            await lose(self._engine, self.claim)
+        except Exception as exc:
+            if not is_away(exc):
+                raise
+            log.warning("answer_not_lost", error=type(exc).__name__)
 
 
 class Idempotency:
@@ -199,6 +213,9 @@ class Idempotency:
         reset = current_claim.set(None)
         try:
             await self._app(scope, receive, _Held(keyed, scope, receive, send).send)
+        except Exception:
+            await keyed.failed()
+            raise
         finally:
             current_claim.reset(reset)
 

@@ -31,6 +31,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    update,
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.dialects.postgresql.dml import Insert
@@ -44,6 +45,8 @@ KEY_LIMIT = 255
 KEPT = text("interval '24 hours'")
 ANSWERED_WITHIN = text("interval '10 seconds'")
 """From the beginning of a transaction to its answer; after that its process has died."""
+LOST = 0
+"""In place of a status: the request did its work and then failed to answer."""
 WAIT_S = 10.0
 POLL_S = 0.05
 PURGE_EVERY_S = 3600.0
@@ -145,12 +148,12 @@ async def kept_answer(engine: AsyncEngine, claim: Claim) -> Answer | None:
             )
         if row.status is not None and row.body is not None:
             return Answer(row.status, row.headers, row.body)
-        if row.status is not None:
+        if row.status is not None and row.status != LOST:
             raise AnswerLostError(
                 "the first request with this key was carried out, and its answer held a secret,"
                 " which is given once"
             )
-        if row.is_over:
+        if row.status == LOST or row.is_over:
             raise AnswerLostError(
                 "the first request with this key was carried out, but its answer was lost;"
                 " look at the result before you send it again under a new key"
@@ -182,6 +185,22 @@ async def keep(engine: AsyncEngine, claim: Claim, answer: Answer) -> bool:
     kept = _mine(claim, **values).returning(claim.table.c.key)
     async with engine.begin() as connection:
         return (await connection.execute(kept)).first() is not None
+
+
+async def lose(engine: AsyncEngine, claim: Claim) -> None:
+    """Let nobody wait for the answer to what the claim has committed; nothing if it has not."""
+    table = claim.table
+    async with engine.begin() as connection:
+        await connection.execute(
+            update(table)
+            .where(
+                table.c.caller == claim.caller,
+                table.c.key == claim.key,
+                table.c.claim == claim.token,
+                table.c.status.is_(None),
+            )
+            .values(status=LOST)
+        )
 
 
 async def purge(engine: AsyncEngine, table: Table) -> None:
