@@ -75,9 +75,13 @@ class InvalidInputError(ProblemError):
     @classmethod
     def of(cls, field: str, code: str, message: str) -> "InvalidInputError":
         """The common case: one field, one reason."""
-        return cls(
-            f"{field}: {message}", errors=[FieldError(field=field, code=code, message=message)]
-        )
+        return cls.of_fields([FieldError(field=field, code=code, message=message)])
+
+    @classmethod
+    def of_fields(cls, errors: Sequence[FieldError]) -> "InvalidInputError":
+        """Several fields; the first three stand in the detail, too."""
+        detail = "; ".join(f"{error.field}: {error.message}" for error in errors[:3])
+        return cls(detail, errors=errors)
 
 
 class UnauthenticatedError(ProblemError):

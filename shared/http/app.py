@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar, overload
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.routing import APIRoute
 from sqlalchemy import Table
 
@@ -18,7 +18,6 @@ from shared.http.context import RequestContext
 from shared.http.health import Probe, health_router
 from shared.http.idempotency import HasEngine, Idempotency, MayHave, document_keys
 from shared.http.problems import PROBLEM_RESPONSES, add_problem_handlers
-from shared.http.texts import texts_checked
 from shared.process.duties import Duty, on_duty
 from shared.process.logging import configure_logging
 from shared.process.settings import ProcessSettings
@@ -116,7 +115,6 @@ def build_app(
     for router in routers:
         app.include_router(
             router,
-            dependencies=[Depends(texts_checked)],
             responses=PROBLEM_RESPONSES,
             max_body_size=body_limit_bytes,
         )

@@ -8,8 +8,10 @@ import structlog
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.errors import ProblemError
 from shared.http.health import request_seconds
-from shared.http.problems import too_large, unexpected
+from shared.http.problems import refused, too_large, unexpected
+from shared.http.texts import check_texts
 from shared.process.logging import RequestLog
 from shared.process.request_id import HEADER, accepted_or_new, current_request_id
 from shared.process.settings import ProcessSettings
@@ -69,12 +71,17 @@ class RequestContext:
             await send(message)
 
         try:
+            check_texts(scope)
             await self._app(scope, receive, send_with_id)
         except Exception as exc:  # the edge of the process: every failure becomes an answer
             if status:
                 log.exception("answer_broken_off", path=_route(scope))
                 raise
-            answer = unexpected(exc, request_id)
+            answer = (
+                refused(scope, exc)
+                if isinstance(exc, ProblemError)
+                else unexpected(exc, request_id)
+            )
             await answer(scope, receive, send_with_id)
         finally:
             self._record(scope, status, time.perf_counter() - started)

@@ -60,12 +60,18 @@ def problem_response(
     )
 
 
+def refused(scope: Scope, error: ProblemError) -> JSONResponse:
+    """A failure as the answer to its request, its code noted for the log."""
+    scope["tabularium.problem"] = error.code
+    document = error.document(request_id=current_request_id.get())
+    return problem_response(document, headers=error.headers)
+
+
 def too_large(scope: Scope) -> JSONResponse:
     """The answer to a body over the limit that FastAPI has set for the request's route."""
     limit_bytes = scope.get(MAX_BODY_SIZE_SCOPE_KEY)
-    error = TooLargeError(f"a body has at most {limit_bytes} bytes here", limit_bytes=limit_bytes)
-    scope["tabularium.problem"] = error.code
-    return problem_response(error.document(request_id=current_request_id.get()))
+    detail = f"a body has at most {limit_bytes} bytes here"
+    return refused(scope, TooLargeError(detail, limit_bytes=limit_bytes))
 
 
 def unexpected(exc: Exception, request_id: str) -> JSONResponse:
@@ -96,8 +102,7 @@ def unexpected(exc: Exception, request_id: str) -> JSONResponse:
 
 async def _problem(request: Request, exc: Exception) -> JSONResponse:
     assert isinstance(exc, ProblemError)
-    request.scope["tabularium.problem"] = exc.code
-    return problem_response(exc.document(request_id=current_request_id.get()), headers=exc.headers)
+    return refused(request.scope, exc)
 
 
 async def _http_exception(request: Request, exc: Exception) -> JSONResponse:
@@ -127,25 +132,15 @@ async def _http_exception(request: Request, exc: Exception) -> JSONResponse:
 def _unreadable_json(scope: Scope, cause: ValueError | RecursionError) -> JSONResponse:
     # FastAPI answers 400 where json raises anything but JSONDecodeError.
     reason = "it is nested too deeply" if isinstance(cause, RecursionError) else str(cause)
-    error = InvalidInputError.of("body", "json_invalid", f"this is no JSON: {reason}")
-    scope["tabularium.problem"] = error.code
-    return problem_response(error.document(request_id=current_request_id.get()))
+    return refused(
+        scope, InvalidInputError.of("body", "json_invalid", f"this is no JSON: {reason}")
+    )
 
 
 async def _validation(request: Request, exc: Exception) -> JSONResponse:
     assert isinstance(exc, RequestValidationError)
-    request.scope["tabularium.problem"] = "invalid_input"
     errors = [_field_error(error, body=exc.body) for error in exc.errors()]
-    return problem_response(
-        problem_document(
-            status=422,
-            code="invalid_input",
-            title="The input does not fit",
-            detail="; ".join(f"{error.field}: {error.message}" for error in errors[:3]),
-            request_id=current_request_id.get(),
-            errors=errors,
-        )
-    )
+    return refused(request.scope, InvalidInputError.of_fields(errors))
 
 
 def _field_error(error: Mapping[str, Any], *, body: object) -> FieldError:

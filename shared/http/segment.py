@@ -12,8 +12,8 @@ class Segment(StringConvertor):
     """
 
     def convert(self, value: str) -> str:
-        """Decode; bytes that are no UTF-8 become lone surrogates, which `check_texts` refuses."""
-        return unquote(value, errors="surrogateescape")
+        """Decode; bytes that are no UTF-8 do not come so far, `check_texts` has refused them."""
+        return unquote(value)
 
 
 class Digits(IntegerConvertor):

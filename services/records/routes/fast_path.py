@@ -24,7 +24,6 @@ from services.records.settings import BODY_LIMIT_BYTES, RecordsSettings
 from shared.contracts.auth import Caller, Scope
 from shared.http.caller import authenticated
 from shared.http.context import RequestContext, take_raw_path
-from shared.http.texts import check_texts
 from shared.store.idempotency import HEADER
 
 PATH = "/api/tables/{table:segment}/records"
@@ -67,7 +66,6 @@ class FastRoute(Route):
         """Call the endpoint; what it raises becomes what the app's handlers make of it."""
         request = Request(scope, receive)
         try:
-            check_texts(request)
             response = await self.endpoint(request)
         except Exception as exc:
             handlers = scope["app"].exception_handlers
