@@ -12,12 +12,10 @@ from pydantic import (
     model_validator,
 )
 
-from shared.contracts import base
-from shared.contracts.base import AnswerModel, Id, RequestModel, StorableText
+from shared.contracts.base import LARGEST_BIGINT, AnswerModel, Id, RequestModel, StorableText
 
 NAME_LIMIT = 500
 """Characters of a name in the catalog: four bytes each still fit into an index of PostgreSQL."""
-LARGEST_BIGINT = base.LARGEST_BIGINT
 
 
 def not_blank(name: str) -> str:

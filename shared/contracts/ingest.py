@@ -1,11 +1,11 @@
 """What other services see of imports: summaries, and the names of the sessions that load."""
 
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, LiteralString
 
 from shared.contracts.base import AnswerModel
 
-LOAD_NAME: Final = "tabularium-ingest:import:"
+LOAD_NAME: Final[LiteralString] = "tabularium-ingest:import:"
 """How the application_name of a session begins that loads an import; its id follows."""
 
 

@@ -4,18 +4,18 @@ A service names what differs: its settings, what its process holds, routers, fur
 """
 
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, TypeVar, overload
+from typing import TypeVar
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from sqlalchemy import Table
 
 import shared.http.segment  # noqa: F401 - `{name:segment}` must be known before a route is made
 from shared import __version__
 from shared.http.context import RequestContext
-from shared.http.health import Probe, health_router
+from shared.http.health import health_router
 from shared.http.idempotency import HasEngine, Idempotency, MayHave, document_keys
 from shared.http.problems import PROBLEM_RESPONSES, add_problem_handlers
 from shared.process.duties import Duty, on_duty
@@ -29,13 +29,10 @@ MIB = 1024 * 1024
 STREAMED = 2**63 - 1
 """`max_body_size` of a route that reads its body as a stream and limits it itself."""
 
-
 Settings = TypeVar("Settings", bound=ProcessSettings)
 Process = TypeVar("Process", bound=HasEngine)
-Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Any]]]
 
 
-@overload
 def build_app(
     settings: Settings,
     *,
@@ -45,35 +42,6 @@ def build_app(
     routers: Sequence[APIRouter],
     probes: Mapping[str, Callable[[Process], Awaitable[object]]] = {},
     body_limit_bytes: int = MIB,
-    books: Bookkeeping | None = None,
-    may_have: MayHave | None = None,
-) -> FastAPI: ...
-
-
-@overload
-def build_app(
-    settings: ProcessSettings,
-    *,
-    service: str,
-    title: str,
-    routers: Sequence[APIRouter],
-    lifespan: Lifespan,
-    probes: Mapping[str, Probe],
-    books: Bookkeeping | None = None,
-    may_have: MayHave | None = None,
-) -> FastAPI: ...
-
-
-def build_app(
-    settings: Any,
-    *,
-    service: str,
-    title: str,
-    routers: Sequence[APIRouter],
-    opened: Callable[[Any], AbstractAsyncContextManager[Any]] | None = None,
-    lifespan: Lifespan | None = None,
-    probes: Mapping[str, Callable[[Any], Awaitable[object]]] = {},
-    body_limit_bytes: int | None = MIB,
     books: Bookkeeping | None = None,
     may_have: MayHave | None = None,
 ) -> FastAPI:
@@ -88,20 +56,15 @@ def build_app(
 
     `books` names the service's table of idempotency keys, which then hold on its POSTs; a first
     answer is given again unless `may_have` raises.
-
-    With `lifespan` in place of `opened`: it yields `{"state": …}`, probes take the request, and
-    bodies have no limit but the routers' own.
     """
     configure_logging(service=service, level=settings.log_level, log_format=settings.log_format)
-    if opened is None:
-        body_limit_bytes = None
-    else:
-        lifespan = _lifespan(functools.partial(opened, settings))
-        probes = _probes(probes)
     keys = None if books is None else books.idempotency
-    if keys is not None:
-        assert lifespan is not None
-        lifespan = _purging(lifespan, keys)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[Mapping[str, Process]]:
+        async with opened(settings) as process, on_duty(*_duties(process, keys)):
+            yield {"process": process}
+
     app = FastAPI(
         title=title,
         version=__version__,
@@ -113,12 +76,9 @@ def build_app(
         generate_unique_id_function=_operation_id,
     )
     for router in routers:
-        app.include_router(
-            router,
-            responses=PROBLEM_RESPONSES,
-            max_body_size=body_limit_bytes,
-        )
-    app.include_router(health_router(probes), max_body_size=body_limit_bytes)
+        app.include_router(router, responses=PROBLEM_RESPONSES, max_body_size=body_limit_bytes)
+    health = health_router({"postgresql": _probe_postgresql, **probes})
+    app.include_router(health, max_body_size=body_limit_bytes)
     add_problem_handlers(app)
     if keys is not None:
         document_keys(app)
@@ -127,38 +87,14 @@ def build_app(
     return app
 
 
-def _lifespan(opened: Callable[[], AbstractAsyncContextManager[Any]]) -> Lifespan:
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
-        async with opened() as process:
-            yield {"process": process, "state": process}
-
-    return lifespan
+def _duties(process: HasEngine, keys: Table | None) -> Iterator[Duty]:
+    if keys is not None:
+        step = functools.partial(purge, process.engine, keys)
+        yield Duty("idempotency", step, every_s=PURGE_EVERY_S)
 
 
-def _purging(lifespan: Lifespan, keys: Table) -> Lifespan:
-    @asynccontextmanager
-    async def purging(app: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
-        async with lifespan(app) as state:
-            step = functools.partial(purge, state["state"].engine, keys)
-            async with on_duty(Duty("idempotency", step, every_s=PURGE_EVERY_S)):
-                yield state
-
-    return purging
-
-
-def _probes(further: Mapping[str, Callable[[Any], Awaitable[object]]]) -> Mapping[str, Probe]:
-    async def postgresql(process: HasEngine) -> None:
-        await probe_engine(process.engine)
-
-    return {
-        name: functools.partial(_probe, probe)
-        for name, probe in {"postgresql": postgresql, **further}.items()
-    }
-
-
-async def _probe(probe: Callable[[Any], Awaitable[object]], request: Request) -> None:
-    await probe(request.state.process)
+async def _probe_postgresql(process: HasEngine) -> None:
+    await probe_engine(process.engine)
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -1,7 +1,7 @@
 """The dependency by which a route says which scope it wants.
 
-`Annotated[Caller, Security(authenticated, scopes=["tables:read"])]`; the state that the service's
-lifespan yields as `state` must have a `verifier`.
+`Annotated[Caller, Security(authenticated, scopes=["tables:read"])]`; the service's process must
+hold a `verifier`.
 """
 
 from typing import Annotated, Protocol
@@ -36,7 +36,7 @@ password_flow = OAuth2PasswordBearer(
 
 
 class HasVerifier(Protocol):
-    """What a service's state offers to this module."""
+    """What this module needs of a service's process."""
 
     @property
     def verifier(self) -> Verifier:
@@ -56,8 +56,8 @@ async def authenticated(
     """
     if token is None:
         raise UnauthenticatedError("send an access token: `Authorization: Bearer …`")
-    state: HasVerifier = request.state.state
-    caller = await state.verifier.verify(token)
+    process: HasVerifier = request.state.process
+    caller = await process.verifier.verify(token)
     structlog.contextvars.bind_contextvars(subject=caller.sub)
     request.scope["tabularium.subject"] = caller.sub
     missing = [scope for scope in security_scopes.scopes if Scope(scope) not in caller.scopes]

@@ -1,8 +1,9 @@
 """`/healthz`, `/readyz` and `/metrics`, the same for every process."""
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 from fastapi import APIRouter, Request, Response
@@ -12,8 +13,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
 from shared import __version__
 from shared.contracts.base import AnswerModel
 
-Probe = Callable[[Request], Awaitable[object]]
-"""Raises unless a dependency answers."""
+Probe = Callable[[Any], Awaitable[object]]
+"""Is given what the process holds; raises unless a dependency answers."""
 
 PROBE_TIMEOUT_S = 2.0
 
@@ -71,7 +72,8 @@ def health_router(probes: Mapping[str, Probe]) -> APIRouter:
 
     @router.get("/readyz")
     async def readyz(request: Request) -> JSONResponse:
-        bound = {name: _bind(probe, request) for name, probe in probes.items()}
+        process = request.state.process
+        bound = {name: functools.partial(probe, process) for name, probe in probes.items()}
         readiness = await run_probes(bound)
         return JSONResponse(
             readiness.model_dump(), status_code=200 if readiness.status == "ok" else 503
@@ -82,7 +84,3 @@ def health_router(probes: Mapping[str, Probe]) -> APIRouter:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return router
-
-
-def _bind(probe: Probe, request: Request) -> Callable[[], Awaitable[object]]:
-    return lambda: probe(request)

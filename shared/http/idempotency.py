@@ -139,7 +139,7 @@ class KeyedRequest:
         endpoint = request.scope["route"].endpoint
         if self.claim is not None or endpoint in _not_idempotent:
             return
-        process: HasEngine = request.state.state
+        process: HasEngine = request.state.process
         key = checked_key(self._key).encode()
         claim = Claim(
             self._table,

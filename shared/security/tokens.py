@@ -53,15 +53,9 @@ class KeySource(Protocol):
 class JwksOverHttp:
     """Reads the JWKS that auth publishes."""
 
-    def __init__(
-        self,
-        http: httpx2.AsyncClient,
-        settings: ProcessSettings | None = None,
-        *,
-        url: str | None = None,
-    ) -> None:
+    def __init__(self, http: httpx2.AsyncClient, settings: ProcessSettings) -> None:
         self._http = http
-        self._url = url or f"{_given(settings).auth_url.rstrip('/')}{JWKS_PATH}"
+        self._url = settings.auth_url.rstrip("/") + JWKS_PATH
 
     async def jwks(self) -> Mapping[str, Any]:
         """The JWKS; raises UnavailableError when auth does not answer with one in 3 s."""
@@ -76,22 +70,10 @@ class JwksOverHttp:
 class Verifier:
     """Turns an access token into a Caller; goes on with the keys it has while auth is down."""
 
-    def __init__(
-        self,
-        keys: KeySource | httpx2.AsyncClient,
-        settings: ProcessSettings | None = None,
-        *,
-        jwks_url: str | None = None,
-        issuer: str | None = None,
-        audience: str | None = None,
-    ) -> None:
-        self._source: KeySource = (
-            JwksOverHttp(keys, settings, url=jwks_url)
-            if isinstance(keys, httpx2.AsyncClient)
-            else keys
-        )
-        self._issuer = issuer or _given(settings).token_issuer
-        self._audience = audience or _given(settings).token_audience
+    def __init__(self, keys: KeySource, settings: ProcessSettings) -> None:
+        self._source = keys
+        self._issuer = settings.token_issuer
+        self._audience = settings.token_audience
         self._keys: dict[str, Mapping[str, Any]] = {}
         self._fetched_at = float("-inf")
         self._tried_at = float("-inf")
@@ -174,12 +156,6 @@ class Verifier:
         if not isinstance(claims["iat"], int) or claims["iat"] > time.time() + LEEWAY_S:
             raise UnauthenticatedError("the access token is from the future")
         return claims
-
-
-def _given(settings: ProcessSettings | None) -> ProcessSettings:
-    if settings is None:
-        raise TypeError("name the settings, or the URL, issuer and audience")
-    return settings
 
 
 def _caller(claims: Mapping[str, Any]) -> Caller:

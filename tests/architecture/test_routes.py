@@ -1,7 +1,7 @@
 """What holds for every route of every service, also for those that peers alone call."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from annotated_types import Ge, Gt, Le, Lt
@@ -9,9 +9,19 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import ParamTypes
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
-from shared.contracts.base import LARGEST_BIGINT
+from shared.contracts.base import LARGEST_BIGINT, SentModel
+from shared.http.app import MIB, STREAMED
 from tests.architecture.apps import SERVICES, app_of
 
+STREAMING = {
+    "/api/imports",
+    "/api/upload-csv",
+    "/api/data/file",
+    "/internal/catalog/merge",
+    "/internal/catalog/scan",
+}
+"""They read their body as it comes, and count it themselves."""
+LARGEST_BODY_BYTES = 64 * MIB
 NOT_FOUND = "/api/tables/{table:segment}/records/{id:int}"
 """Of a record that no table can have, records says 404, as of any that is not there."""
 
@@ -20,6 +30,18 @@ def routes_of(service: str) -> Iterator[RouteContext]:
     for route in iter_route_contexts(app_of(service).routes):
         if isinstance(route.original_route, APIRoute):
             yield route
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_body_has_a_limit(service: str) -> None:
+    for route in routes_of(service):
+        limit_bytes = route.max_body_size
+        where = f"{route.methods} {route.path}"
+        if limit_bytes == STREAMED:
+            assert route.path in STREAMING, where
+        else:
+            assert limit_bytes is not None, where
+            assert limit_bytes <= LARGEST_BODY_BYTES, where
 
 
 def bounds_of(field_info: Any) -> tuple[int | None, int | None]:
@@ -54,3 +76,14 @@ def test_no_whole_number_leaves_bigint(service: str) -> None:
             assert 0 <= least <= most <= LARGEST_BIGINT, where
             if f"{{{field.alias}:int}}" in (route.path or ""):
                 assert (least, most) == (1, LARGEST_BIGINT), where
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_body_refuses_text_that_cannot_be_kept(service: str) -> None:
+    for route in routes_of(service):
+        body = route.body_field
+        if body is None:
+            continue
+        kind = body.field_info.annotation
+        for model in get_args(kind) or (kind,):
+            assert issubclass(model, SentModel), f"{route.methods} {route.path}: {model}"

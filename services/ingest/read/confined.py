@@ -14,7 +14,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from shared.process.tasks import end
+from shared.process.stopping import end
 
 MESSAGE_LIMIT_BYTES = 256 << 20
 STDERR_KEPT_BYTES = 4_096

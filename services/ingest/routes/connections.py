@@ -15,8 +15,7 @@ from services.ingest.routes.schemas_of_connections import (
     SourceToSave,
     source_answer,
 )
-from shared.contracts.base import Id, Page
-from shared.contracts.catalog import LARGEST_BIGINT
+from shared.contracts.base import LARGEST_BIGINT, Id, Page
 from shared.http.paging import page
 
 router = APIRouter(tags=["sources"])

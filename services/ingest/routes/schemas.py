@@ -24,8 +24,7 @@ from services.ingest.domain import (
     Run,
     State,
 )
-from shared.contracts.base import AnswerModel, RequestModel, StorableText
-from shared.contracts.catalog import LARGEST_BIGINT
+from shared.contracts.base import LARGEST_BIGINT, AnswerModel, RequestModel, StorableText
 from shared.contracts.ingest import ImportSummary
 from shared.contracts.problem import ProblemDocument
 

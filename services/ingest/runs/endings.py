@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict
 from services.ingest.domain import (
     Ending,
     FormatFound,
-    ImportId,
     ImportKind,
     InferredColumn,
     Intent,
@@ -64,11 +63,6 @@ class MadeTable(BaseModel):
     import_id: int
     table: str
     oid: int
-
-
-def load_name(import_id: ImportId) -> str:
-    """The application_name of a load's connections; records reads it when DDL meets a lock."""
-    return f"tabularium-ingest:import:{import_id}"
 
 
 def succeeded(run: Run, outcome: Outcome, *, rejects_path: str | None) -> Ending:

@@ -12,6 +12,7 @@ from typing import Final, LiteralString
 from services.ingest.domain import Claim, Ending, ImportId, Progress, Run
 from services.ingest.errors import FencedOutError
 from services.ingest.runs.row import SELECTED, format_json, inferred_json, run_of
+from shared.contracts.ingest import LOAD_NAME
 from shared.store.engine import RawConnection, RawPool
 from shared.store.identifiers import quoted
 
@@ -100,7 +101,7 @@ WHERE i.state = 'running' AND i.heartbeat_at < clock_timestamp() - make_interval
   AND a.usename = current_user"""
 
 # Taken rows are ours until this commits, so every connection of that name is an old attempt's.
-TAKE: Final[LiteralString] = """
+TAKE: Final[LiteralString] = f"""
 WITH silent AS (
     SELECT id FROM ingest.imports
     WHERE state = 'running' AND heartbeat_at < clock_timestamp() - make_interval(secs => $1)
@@ -114,8 +115,8 @@ WITH silent AS (
 SELECT taken.id, (
     SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity a
     WHERE a.usename = current_user
-      AND a.application_name = 'tabularium-ingest:import:' || taken.id
-) AS terminated FROM taken ORDER BY taken.id"""
+      AND a.application_name = '{LOAD_NAME}' || taken.id
+) AS terminated FROM taken ORDER BY taken.id"""  # noqa: S608 - a name of ours
 
 DUE: Final[LiteralString] = """
 SELECT EXISTS (SELECT 1 FROM ingest.imports

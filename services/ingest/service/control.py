@@ -8,10 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.ingest.domain import ImportId, KeptReject, Run, RunFilter
 from services.ingest.errors import StateForbidsError, UploadGoneError
 from services.ingest.runs import asked, rejects
-from services.ingest.runs.endings import drop_made_table, load_name
+from services.ingest.runs.endings import drop_made_table
 from services.ingest.storage import Storage
 from services.ingest.tables import BOOKS
 from shared.contracts.auth import Caller
+from shared.contracts.ingest import load_name
 from shared.errors import NotFoundError
 from shared.http.paging import Slice, cut
 from shared.store.transaction import transaction

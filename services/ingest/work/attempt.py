@@ -15,8 +15,9 @@ from services.ingest.domain import ImportId, Outcome, Progress, Reject, Run
 from services.ingest.errors import FencedOutError
 from services.ingest.runs import rejects as kept_rejects
 from services.ingest.runs import worked
-from services.ingest.runs.endings import load_name, succeeded
+from services.ingest.runs.endings import succeeded
 from services.ingest.storage import ObjectWriter, Storage, rejects_file
+from shared.contracts.ingest import load_name
 from shared.contracts.records import NewColumn, TableContract
 from shared.errors import NotFoundError
 from shared.http.peers import PeerProblemError
