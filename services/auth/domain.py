@@ -147,12 +147,6 @@ class SigningKey:
     signs_from: dt.datetime | None
     signs_until: dt.datetime | None
 
-    def signs_at(self, moment: dt.datetime) -> bool:
-        """Whether this is the key that signs at a moment."""
-        if self.signs_from is None or moment < self.signs_from:
-            return False
-        return self.signs_until is None or moment < self.signs_until
-
 
 @dataclass(frozen=True, slots=True)
 class Rotation:

@@ -133,7 +133,7 @@ async def kept_answer(engine: AsyncEngine, claim: Claim) -> Answer | None:
     """The answer that another request with this key was given; None where none did the work.
 
     Waits up to 10 s for the answer to work that is committed already. Raises KeyReusedError for
-    another fingerprint, InProgressError after waiting, AnswerLostError.
+    another fingerprint, AnswerLostError.
     """
     loop = asyncio.get_running_loop()
     until = loop.time() + WAIT_S
@@ -153,13 +153,12 @@ async def kept_answer(engine: AsyncEngine, claim: Claim) -> Answer | None:
                 "the first request with this key was carried out, and its answer held a secret,"
                 " which is given once"
             )
-        if row.status == LOST or row.is_over:
+        # By our clock too: the database's may have been set back.
+        if row.status == LOST or row.is_over or loop.time() > until:
             raise AnswerLostError(
                 "the first request with this key was carried out, but its answer was lost;"
                 " look at the result before you send it again under a new key"
             )
-        if loop.time() > until:
-            raise InProgressError
         # Another process may be about to keep its answer: its row is all that we can watch.
         await asyncio.sleep(POLL_S)
     return None

@@ -23,6 +23,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    or_,
     select,
     text,
     update,
@@ -119,9 +120,14 @@ async def deliver_forever(
 async def _claim(
     engine: AsyncEngine, outbox: Table, *, kinds: list[str]
 ) -> list[tuple[int, str, Mapping[str, Any], int]]:
+    # Later than any retry can be: the database's clock was set back, and nobody waits for that.
+    latest = func.now() + text(f"interval '{LONGEST_RETRY_S} s'")
     due = (
         select(outbox.c.id)
-        .where(outbox.c.next_attempt_at <= func.now(), outbox.c.kind.in_(kinds))
+        .where(
+            or_(outbox.c.next_attempt_at <= func.now(), outbox.c.next_attempt_at > latest),
+            outbox.c.kind.in_(kinds),
+        )
         .order_by(outbox.c.id)
         .limit(BATCH)
         .with_for_update(skip_locked=True)

@@ -67,7 +67,7 @@ async def test_of_200_parallel_guesses_at_a_password_few_get_through(auth: Auth)
     compared = len(await auth.events(subject=user["sub"], action="auth.sign_in"))
     assert 5 <= compared == statuses[401] <= 5 + 4
     # While the wait lasts, not even the right password is looked at.
-    await auth.sql("UPDATE auth.attempts SET blocked_until = now() + interval '1 h'")
+    await auth.sql("UPDATE auth.attempts SET blocked_until = now() + interval '50 s'")
     refused = await auth.post(
         "/api/token", {"username": user["username"], "password": PASSWORD}, headers=guesser
     )
@@ -181,6 +181,34 @@ async def test_the_wait_doubles_up_to_its_longest(module_database: Database) -> 
             for _ in range(3):
                 assert await limits.take_attempt(connection, "k", back_off) is None
             assert await limits.take_attempt(connection, "k", back_off) == 10
+
+
+async def test_a_clock_that_was_set_back_holds_nobody_up(module_database: Database) -> None:
+    back_off = BackOff(free=0, first_s=10, longest_s=60, forget_after_s=3600)
+    async with (
+        database_engine(module_database.url("auth"), application_name="test") as engine,
+        engine.begin() as connection,
+    ):
+        assert await limits.take_attempt(connection, "back", back_off) is None
+        assert await limits.take_attempt(connection, "back", back_off) is None
+        assert await limits.take_attempt(connection, "back", back_off) is not None
+        for _ in range(2):
+            assert await limits.take_request(connection, "back", limit=2, window_s=60) is None
+        assert await limits.take_request(connection, "back", limit=2, window_s=60) is not None
+        # What was set a minute ago lies an hour ahead.
+        await connection.exec_driver_sql(
+            "UPDATE auth.attempts SET last_at = last_at + interval '1 h',"
+            " blocked_until = blocked_until + interval '1 h' WHERE key = 'back'"
+        )
+        await connection.exec_driver_sql(
+            "UPDATE auth.request_limits SET arrives_at = arrives_at + interval '1 h'"
+            " WHERE key = 'back'"
+        )
+        assert await limits.take_attempt(connection, "back", back_off) is None
+        assert await limits.take_attempt(connection, "back", back_off) is not None
+        for _ in range(2):
+            assert await limits.take_request(connection, "back", limit=2, window_s=60) is None
+        assert await limits.take_request(connection, "back", limit=2, window_s=60) is not None
 
 
 async def test_too_many_sign_ins_at_once_are_told_to_come_back(

@@ -134,6 +134,22 @@ async def test_a_retired_private_key_is_destroyed_before_the_public_one(own: Aut
     assert await own.sql(private, current) is None
 
 
+async def test_a_clock_that_was_set_back_stops_no_signing(own: Auth) -> None:
+    current, following = await published(own)
+    await let_time_pass(own, "-1 hour")
+    assert await signing_kid(own) == current
+    rotation = await rotate(own)
+    assert rotation["kid"] == following
+    assert await signing_kid(own) == current  # until every verifier can know the next one
+    await let_time_pass(own, "11 minutes")
+    assert await signing_kid(own) == following
+    await own.sql("UPDATE auth.signing_keys SET private_key = NULL WHERE kid = $1", current)
+    await let_time_pass(own, "-1 hour")
+    # The turn of a key that is retired lies ahead again; the one after it signs.
+    assert await signing_kid(own) == following
+    assert (await rotate(own))["kid"] == rotation["next_kid"]
+
+
 async def test_the_command_turns_and_replaces(own: Auth) -> None:
     current, following = await published(own)
     settings = auth_settings(own.database, own.mailbox)

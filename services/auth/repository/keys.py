@@ -80,8 +80,12 @@ async def hand_over(
     connection: AsyncConnection, *, old: Kid, new: Kid, moment: dt.datetime
 ) -> None:
     """Let the new key sign from a moment on, and the old one until then."""
+    # Turns follow one another, also after the database's clock was set back.
+    began = func.least(signing_keys.c.signs_from, moment)
     await connection.execute(
-        update(signing_keys).where(signing_keys.c.kid == old).values(signs_until=moment)
+        update(signing_keys)
+        .where(signing_keys.c.kid == old)
+        .values(signs_from=began, signs_until=moment)
     )
     await connection.execute(
         update(signing_keys).where(signing_keys.c.kid == new).values(signs_from=moment)

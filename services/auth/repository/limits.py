@@ -8,6 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.auth.domain import BackOff
 
+# A time farther ahead than any of these statements sets one was set before the database's clock
+# was set back; it holds nobody up.
+
 # A try is counted before its password is looked at: parallel tries cannot all slip through.
 TAKE_ATTEMPT = text("""
     INSERT INTO auth.attempts AS a (key, failures, last_at, blocked_until)
@@ -21,6 +24,7 @@ TAKE_ATTEMPT = text("""
                OR a.last_at < clock_timestamp() - make_interval(secs => :forget_after_s) THEN 0
              ELSE least(:longest_s, :first_s * power(2, least(a.failures + 1 - :free, 30))) END)
     WHERE a.blocked_until <= clock_timestamp()
+       OR a.blocked_until > clock_timestamp() + make_interval(secs => :longest_s)
     RETURNING failures
 """)
 BLOCKED_FOR_S = text("""
@@ -37,9 +41,12 @@ TAKE_REQUEST = text("""
     INSERT INTO auth.request_limits AS r (key, arrives_at)
     VALUES (:key, clock_timestamp() + make_interval(secs => :every_s))
     ON CONFLICT (key) DO UPDATE SET
-      arrives_at = greatest(r.arrives_at, clock_timestamp()) + make_interval(secs => :every_s)
-    WHERE greatest(r.arrives_at, clock_timestamp())
-          + make_interval(secs => :every_s - :window_s) <= clock_timestamp()
+      arrives_at = make_interval(secs => :every_s) + CASE
+        WHEN r.arrives_at BETWEEN clock_timestamp()
+             AND clock_timestamp() + make_interval(secs => :window_s)
+        THEN r.arrives_at ELSE clock_timestamp() END
+    WHERE r.arrives_at + make_interval(secs => :every_s - :window_s) <= clock_timestamp()
+       OR r.arrives_at > clock_timestamp() + make_interval(secs => :window_s)
     RETURNING arrives_at
 """)
 REQUEST_WAIT_S = text("""

@@ -46,12 +46,9 @@ class KeyRing:
         """The key that signs now."""
         await self._read()
         moment = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=self._ahead_s)
-        current = next(key for key in self._keys if key.signs_at(moment))
+        current, sealed = self._signing(moment)
         if current.kid not in self._open:
-            assert current.sealed_private_key is not None
-            self._open[current.kid] = tokens.open_key(
-                current.sealed_private_key, kid=current.kid, secret=self.secret
-            )
+            self._open[current.kid] = tokens.open_key(sealed, kid=current.kid, secret=self.secret)
         return self._open[current.kid]
 
     async def jwks(self) -> dict[str, list[dict[str, Any]]]:
@@ -94,15 +91,15 @@ class KeyRing:
             moment = await repository.now(tx.connection)
             current, following = (await repository.public(tx.connection))[-2:]
             assert current.signs_from is not None
-            if current.signs_from > moment:
+            # Farther ahead than any rotation: the clock was set back since.
+            latest = moment + dt.timedelta(seconds=PUBLISH_AHEAD_S)
+            if moment < current.signs_from <= latest:
                 return Rotation(current.kid, current.signs_from, next_kid=following.kid)
-            signs_from = max(moment, following.usable_from)
+            signs_from = max(moment, min(following.usable_from, latest))
             await repository.hand_over(
                 tx.connection, old=current.kid, new=following.kid, moment=signs_from
             )
-            next_kid = await self._publish(
-                tx.connection, usable_from=moment + dt.timedelta(seconds=PUBLISH_AHEAD_S)
-            )
+            next_kid = await self._publish(tx.connection, usable_from=latest)
             await repository.forget_retired(tx.connection)
             await tx.record(
                 actor,
@@ -130,6 +127,16 @@ class KeyRing:
             await tx.record(actor, "auth.replace_keys", f"key:{current.kid}", dropped=dropped)
         assert current.signs_from is not None
         return Rotation(current.kid, current.signs_from, next_kid=following.kid)
+
+    def _signing(self, moment: dt.datetime) -> tuple[SigningKey, bytes]:
+        # The first whose turn is not over. When the database's clock was set back, its turn may lie
+        # ahead and earlier keys be retired: every verifier knows it all the same.
+        return next(
+            (key, key.sealed_private_key)
+            for key in self._keys
+            if key.sealed_private_key is not None
+            and (key.signs_until is None or moment < key.signs_until)
+        )
 
     async def _read(self) -> None:
         async with self._reading:
