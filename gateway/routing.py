@@ -51,6 +51,8 @@ RULES = (
     Rule("/api/data/file", Service.INGEST, takes_files=True),
     Rule("/api/data/database", Service.INGEST),
     Rule("/api/imports", Service.INGEST, below=True, takes_files=True),
+    Rule("/api/uploads", Service.INGEST, below=True, takes_files=True),
+    Rule("/api/previews", Service.INGEST, takes_files=True),
     Rule("/api/sources", Service.INGEST, below=True),
 )
 

@@ -16,6 +16,7 @@ from services.ingest.mailer import Mailer
 from services.ingest.service.control import ImportControl
 from services.ingest.service.databases import DatabaseImports
 from services.ingest.service.intake import Intake
+from services.ingest.service.uploads import Uploads
 from services.ingest.settings import IngestSettings, WorkerSettings
 from services.ingest.storage import Storage
 from services.ingest.wake_ups import WakeUps, arq_redis
@@ -50,6 +51,7 @@ class IngestProcess:
     databases: DatabaseImports
     saved: SavedConnections
     control: ImportControl
+    uploads: Uploads
     stopping: asyncio.Event
     """Set when the process is to stop; open streams end then."""
 
@@ -87,11 +89,17 @@ async def opened(settings: IngestSettings) -> AsyncIterator[IngestProcess]:
     """An API's process; needs PostgreSQL and storage, and does without Redis."""
     async with _shared(settings, redis_retries=1) as shared, stop_event() as stopping:
         wake = WakeUps(shared.redis).send
+        uploads = Uploads(
+            engine=shared.engine,
+            storage=shared.storage,
+            limit_bytes=settings.upload_limit_bytes,
+        )
         intake = Intake(
             engine=shared.engine,
             storage=shared.storage,
             records=shared.records,
             wake=wake,
+            uploads=uploads,
             upload_limit_bytes=settings.upload_limit_bytes,
         )
         saved = SavedConnections(engine=shared.engine, access=shared.access)
@@ -107,6 +115,7 @@ async def opened(settings: IngestSettings) -> AsyncIterator[IngestProcess]:
                 databases=DatabaseImports(intake=intake, saved=saved, access=shared.access),
                 saved=saved,
                 control=ImportControl(engine=shared.engine, storage=shared.storage, wake=wake),
+                uploads=uploads,
                 stopping=stopping,
             )
 

@@ -102,10 +102,23 @@ class Storage:
             async for chunk in item.stream(min_chunk_size=READ_BYTES):
                 yield bytes(chunk)
 
+    async def head(self, path: str, size_bytes: int) -> bytes:
+        """The first bytes of an object, or all of a shorter one; raises ObjectMissingError."""
+        with _translated():
+            size_bytes = min(size_bytes, int((await obstore.head_async(self._store, path))["size"]))
+            if not size_bytes:
+                return b""
+            return bytes(await obstore.get_range_async(self._store, path, start=0, end=size_bytes))
+
     async def size_bytes(self, path: str) -> int:
         """An object's size; raises ObjectMissingError."""
         with _translated():
             return int((await obstore.head_async(self._store, path))["size"])
+
+    async def copy(self, source: str, target: str) -> None:
+        """Copy an object within the storage; raises ObjectMissingError."""
+        with _translated():
+            await obstore.copy_async(self._store, source, target)
 
     def local_path(self, path: str) -> Path | None:
         """An object as a file on this machine; None where storage is elsewhere."""

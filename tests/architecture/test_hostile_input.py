@@ -87,7 +87,8 @@ def test_what_is_no_text_is_refused_by_name(stack: RunningStack, admin: httpx2.C
                 unreadable = parameter["in"] == "query" and "%00" not in value
                 expected = 400 if unreadable else 422
                 assert answer.status_code == expected, f"{where}: {answer.status_code}"
-                assert name in [error["field"] for error in answer.json()["errors"]], where
+                if operation.method != "HEAD":  # whose answers have no body
+                    assert name in [error["field"] for error in answer.json()["errors"]], where
                 tried += 1
     assert tried > 150
 

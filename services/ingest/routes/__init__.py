@@ -1,5 +1,5 @@
 """HTTP in and out: the resource face, the verb face, and what our own services ask."""
 
-from services.ingest.routes import connections, imports, internal, verbs
+from services.ingest.routes import connections, imports, internal, uploads, verbs
 
-routers = (verbs.router, imports.router, connections.router, internal.router)
+routers = (verbs.router, imports.router, uploads.router, connections.router, internal.router)

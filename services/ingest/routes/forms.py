@@ -1,5 +1,6 @@
 """Form fields of an upload: turned into requests, and described for OpenAPI."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -7,22 +8,36 @@ from pydantic import BaseModel, ValidationError
 
 from services.ingest.domain import FileFormat, ImportKind, ImportOptions, ImportRequest
 from services.ingest.routes.schemas import CatalogFileForm, ImportForm, UploadCsvForm
+from services.ingest.service.receive import IncomingBody
 from shared.contracts.problem import FieldError
-from shared.errors import InvalidInputError
+from shared.errors import InvalidInputError, TooLargeError
 
 Form = TypeVar("Form", bound=BaseModel)
+
+JSON_LIMIT_BYTES = 1 << 20
 
 
 def import_request(fields: Mapping[str, str]) -> ImportRequest:
     """Fields of `POST /api/imports`; raises InvalidInputError."""
-    form = _read(ImportForm, fields)
-    return ImportRequest(
-        kind=ImportKind.FILE,
-        options=form.options(),
-        table=form.table,
-        etl_name=form.etl_name,
-        email=form.email,
-    )
+    return _read(ImportForm, fields).request()
+
+
+async def json_of(body: IncomingBody, model: type[Form]) -> Form:
+    """A JSON body that a route reads itself; raises InvalidInputError, TooLargeError."""
+    content = b""
+    async for chunk in body.chunks:
+        content += chunk
+        if len(content) > JSON_LIMIT_BYTES:
+            raise TooLargeError(
+                f"a JSON body may have {JSON_LIMIT_BYTES} bytes", limit_bytes=JSON_LIMIT_BYTES
+            )
+    try:
+        given = json.loads(content)
+    except (ValueError, RecursionError) as exc:
+        raise InvalidInputError.of("body", "json_invalid", "this is no JSON") from exc
+    if not isinstance(given, dict):
+        raise InvalidInputError.of("body", "json_invalid", "send a JSON object")
+    return _validated(model, given)
 
 
 def upload_csv_request(fields: Mapping[str, str]) -> ImportRequest:
@@ -40,6 +55,50 @@ def catalog_file_request(fields: Mapping[str, str]) -> ImportRequest:
     """Fields of `POST /api/data/file/`; raises InvalidInputError."""
     form = _read(CatalogFileForm, fields)
     return ImportRequest(kind=ImportKind.CATALOG_FILE, email=form.email)
+
+
+def or_json(openapi: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """The same call, whose body may be JSON too."""
+    content = openapi["requestBody"]["content"]
+    return {
+        "requestBody": {
+            **openapi["requestBody"],
+            "content": {**content, "application/json": {"schema": _inlined(model)}},
+        }
+    }
+
+
+def _inlined(model: type[BaseModel]) -> dict[str, Any]:
+    """A model's schema without references; none of its models refers to itself."""
+    schema = model.model_json_schema()
+    definitions = schema.pop("$defs", {})
+
+    def resolved(value: Any) -> Any:
+        if isinstance(value, list):
+            return [resolved(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        if "$ref" in value:
+            target = definitions[value["$ref"].rpartition("/")[2]]
+            return resolved({**target, **{k: v for k, v in value.items() if k != "$ref"}})
+        return {key: resolved(each) for key, each in value.items()}
+
+    result: dict[str, Any] = resolved(schema)
+    return result
+
+
+def multipart_file(description: str) -> dict[str, Any]:
+    """The OpenAPI of a multipart body with nothing but a binary `file`."""
+    file = {"type": "string", "format": "binary", "description": description}
+    return {
+        "requestBody": {
+            "content": {
+                "multipart/form-data": {
+                    "schema": {"type": "object", "properties": {"file": file}, "required": ["file"]}
+                }
+            }
+        }
+    }
 
 
 def multipart(form: type[BaseModel], *, example: Mapping[str, str]) -> dict[str, Any]:
@@ -96,6 +155,10 @@ def _read(form: type[Form], fields: Mapping[str, str]) -> Form:
     # `null_values`, as in `NA,`, an empty one is meant; a field that is not known stays unknown.
     known = form.model_fields
     given = {name: text for name, text in fields.items() if text != "" or name not in known}
+    return _validated(form, given)
+
+
+def _validated(form: type[Form], given: Mapping[str, Any]) -> Form:
     try:
         return form.model_validate(given)
     except ValidationError as exc:

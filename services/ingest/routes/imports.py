@@ -12,12 +12,13 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from services.ingest.dependencies import Body, Importer, Process, RequestKey
 from services.ingest.domain import Run, RunFilter, State
 from services.ingest.routes.following import progress_events
-from services.ingest.routes.forms import import_request, multipart
+from services.ingest.routes.forms import import_request, json_of, multipart, or_json
 from services.ingest.routes.schemas import (
     ImportAnswer,
     ImportForm,
     Limit,
     RejectAnswer,
+    UploadImport,
     import_answer,
 )
 from services.ingest.routes.schemas_of_connections import IMPORT_EXAMPLES, DatabaseImport
@@ -44,18 +45,27 @@ def accepted(run: Run, response: Response) -> ImportAnswer:
     summary="Import a file into a table",
     status_code=202,
     max_body_size=STREAMED,
-    openapi_extra=multipart(ImportForm, example=EXAMPLE),
+    openapi_extra=or_json(multipart(ImportForm, example=EXAMPLE), UploadImport),
 )
 @not_idempotent("a multipart body differs each time; its import's row keeps the key")
 async def imports_create(
     process: Process, caller: Importer, body: Body, response: Response, request_key: RequestKey
 ) -> ImportAnswer:
-    """Take a CSV, JSON or NDJSON file (plain, gzip or zstd) and queue its import.
+    """Take a file (CSV, JSON, a workbook, Parquet, Arrow; compressed or in an archive).
 
-    The same bytes by the same caller into the same table with the same options, while one is
-    queued or running, is the same import.
+    `upload` names a file that was uploaded before, in place of `file`; such a body may be JSON,
+    with lists as arrays and `mapping` as an object. The same bytes by the same caller into the
+    same table with the same options, while one is queued or running, is the same import.
     """
-    run = await process.intake.submit_file(caller, body, import_request, request_key=request_key)
+    if body.media_type == "application/json":
+        given = await json_of(body, UploadImport)
+        run = await process.intake.submit_upload(
+            caller, given.upload_id(), given.request(), request_key=request_key
+        )
+    else:
+        run = await process.intake.submit_file(
+            caller, body, import_request, request_key=request_key
+        )
     return accepted(run, response)
 
 

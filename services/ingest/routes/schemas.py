@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
+from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -19,14 +20,17 @@ from services.ingest.domain import (
     FileFormat,
     ImportKind,
     ImportOptions,
+    ImportRequest,
     Mode,
     OnError,
     Run,
     State,
 )
+from services.ingest.uploads.domain import UploadId
 from shared.contracts.base import LARGEST_BIGINT, AnswerModel, RequestModel, StorableText
 from shared.contracts.ingest import ImportSummary
 from shared.contracts.problem import ProblemDocument
+from shared.errors import InvalidInputError
 
 DELIMITER_NAMES = {
     "tab": "\t",
@@ -167,6 +171,42 @@ class ImportForm(OptionsForm):
     table: Annotated[
         StorableText, Field(min_length=1, description="The table that takes the rows.")
     ]
+
+    def request(self) -> ImportRequest:
+        """The import that is asked for."""
+        return ImportRequest(
+            kind=ImportKind.FILE,
+            options=self.options(),
+            table=self.table,
+            etl_name=self.etl_name,
+            email=self.email,
+        )
+
+
+class UploadImport(ImportForm):
+    """`POST /api/imports` as JSON."""
+
+    upload: Annotated[
+        UUID | None, Field(description="The id of a file that was uploaded before.")
+    ] = None
+
+    def upload_id(self) -> UploadId:
+        """The upload; raises InvalidInputError where none is named."""
+        if self.upload is None:
+            raise InvalidInputError.of("file", "missing", "send a file, or name an `upload`")
+        return UploadId(self.upload)
+
+
+class UploadAnswer(AnswerModel):
+    """A file that is kept for a day after it was last used."""
+
+    id: UUID
+    file_name: str
+    size_bytes: int
+    received_bytes: int
+    sha256: str | None
+    """None while a part of it is missing."""
+    expires_at: datetime
 
 
 class UploadCsvForm(RequestModel):

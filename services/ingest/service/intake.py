@@ -14,6 +14,7 @@ from services.ingest.domain import (
     ImportRequest,
     Mode,
     Run,
+    StoredUpload,
     Submission,
 )
 from services.ingest.errors import AlreadyQueuedError, RequestKeyReusedError, TableExistsError
@@ -21,9 +22,16 @@ from services.ingest.plan.columns import Others
 from services.ingest.plan.contracts import CATALOG_CONTRACT
 from services.ingest.read.formats import check_upload
 from services.ingest.runs import asked
-from services.ingest.service.receive import IncomingBody, receive
+from services.ingest.service.receive import (
+    HEAD_BYTES,
+    IncomingBody,
+    UploadNamed,
+    receive_or_named,
+)
+from services.ingest.service.uploads import Uploads, upload_id_of
 from services.ingest.storage import Storage, StoredFile
 from services.ingest.tables import BOOKS
+from services.ingest.uploads.domain import UploadId
 from shared.contracts.auth import Caller
 from shared.contracts.records import TableContract
 from shared.errors import InvalidInputError, NotFoundError, ProblemError
@@ -50,6 +58,7 @@ class Intake:
     records: RecordsClient
     wake: Callable[[ImportId], Awaitable[None]]
     """Wakes a worker; must not fail when there is none."""
+    uploads: Uploads
     upload_limit_bytes: int
 
     async def submit_file(
@@ -62,40 +71,72 @@ class Intake:
     ) -> Run:
         """Store a file and queue its import, or return the same one that is queued or running.
 
-        Raises as `receive` and `queue`, and FileRefusedError; nothing is kept then.
+        A body may name an upload in place of a file. Raises as `receive`, `Uploads.copied` and
+        `queue`, and FileRefusedError; nothing is kept then.
         """
-        file = await receive(self.storage, body, limit_bytes=self.upload_limit_bytes)
-        upload = file.upload
-
+        file = await receive_or_named(self.storage, body, limit_bytes=self.upload_limit_bytes)
+        if isinstance(file, UploadNamed):
+            request = read_fields(file.fields)
+            return await self.submit_upload(
+                caller, upload_id_of(file.upload_id), request, request_key=request_key
+            )
+        stored, head = file.upload, file.head
         try:
             request = read_fields(file.fields)
+        except ProblemError:
+            await self.storage.delete(stored.path)
+            raise
+        return await self._submit(caller, request, stored, head, request_key=request_key)
 
-            async def check(contract: TableContract | None) -> None:
-                ignored = request.kind is ImportKind.CATALOG_FILE
-                await asyncio.to_thread(
-                    check_upload,
-                    StoredFile(self.storage, upload.path, upload.size_bytes),
-                    file.head,
-                    file_name=upload.file_name,
-                    options=request.options,
-                    contract=contract,
-                    others=Others.IGNORED if ignored else Others.REFUSED,
-                )
+    async def submit_upload(
+        self,
+        caller: Caller,
+        upload_id: UploadId,
+        request: ImportRequest,
+        *,
+        request_key: str | None,
+    ) -> Run:
+        """Queue the import of an upload, which stays as it is; raises as `submit_file`."""
+        stored = await self.uploads.copied(caller, upload_id)
+        head = await self.storage.head(stored.path, HEAD_BYTES)
+        return await self._submit(caller, request, stored, head, request_key=request_key)
 
-            submission = Submission.of(
-                request,
-                caller=caller,
-                evidence=[upload.sha256],
-                upload=upload,
-                request_key=request_key,
+    async def _submit(
+        self,
+        caller: Caller,
+        request: ImportRequest,
+        stored: StoredUpload,
+        head: bytes,
+        *,
+        request_key: str | None,
+    ) -> Run:
+        async def check(contract: TableContract | None) -> None:
+            ignored = request.kind is ImportKind.CATALOG_FILE
+            await asyncio.to_thread(
+                check_upload,
+                StoredFile(self.storage, stored.path, stored.size_bytes),
+                head,
+                file_name=stored.file_name,
+                options=request.options,
+                contract=contract,
+                others=Others.IGNORED if ignored else Others.REFUSED,
             )
+
+        submission = Submission.of(
+            request,
+            caller=caller,
+            evidence=[stored.sha256],
+            upload=stored,
+            request_key=request_key,
+        )
+        try:
             run = await self.queue(submission, check=check)
         except ProblemError:
             # Any other error may have come after the COMMIT; then tidying decides.
-            await self.storage.delete(upload.path)
+            await self.storage.delete(stored.path)
             raise
-        if run.upload_path != upload.path:
-            await self.storage.delete(upload.path)
+        if run.upload_path != stored.path:
+            await self.storage.delete(stored.path)
         return run
 
     async def queue(self, submission: Submission, *, check: Check, also: Also | None = None) -> Run:

@@ -114,8 +114,12 @@ class MultipartUpload:
         except FormParserError as exc:
             raise InvalidInputError(f"the multipart boundary does not fit: {exc}") from exc
 
-    async def read(self, *, file_field: str, limit_bytes: int, store: Store) -> Mapping[str, str]:
+    async def read(
+        self, *, file_field: str, limit_bytes: int, store: Store, instead: str | None = None
+    ) -> Mapping[str, str]:
         """Read the body to its end: the file into `store`, the other fields into the answer.
+
+        A body without a file has the field `instead`.
 
         Raises InvalidInputError for a body that is no multipart or a field that comes twice,
         UploadTooLargeError when the file grows over the limit, UploadCutShortError when the
@@ -141,7 +145,9 @@ class MultipartUpload:
                 fields[part.name] = await _text_of(part, _data_of(events))
         if not self._events.finished:
             raise UploadCutShortError("the body ended before its last boundary; send it again")
-        if not seen_file:
+        if seen_file and instead in fields:
+            raise InvalidInputError.of(file_field, "repeated", f"send it or `{instead}`, not both")
+        if not seen_file and instead not in fields:
             raise InvalidInputError.of(file_field, "missing", "send a file in this field")
         return fields
 
@@ -191,10 +197,10 @@ def _part_of(headers: Mapping[bytes, bytes]) -> _Part:
     _, options = parse_options_header(headers.get(b"content-disposition", b""))
     name = options.get(b"name", b"").decode(errors="replace")
     file_name = options.get(b"filename")
-    return _Part(name=name, file_name=None if file_name is None else _plain_name(file_name))
+    return _Part(name=name, file_name=None if file_name is None else plain_name(file_name))
 
 
-def _plain_name(sent: bytes) -> str:
+def plain_name(sent: bytes) -> str:
     """A file name to be shown; it is never used as a path."""
     text = sent.decode(errors="replace").replace("\\", "/")
     name = "".join(letter for letter in PurePosixPath(text).name if letter.isprintable())

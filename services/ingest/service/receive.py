@@ -27,6 +27,11 @@ class IncomingBody:
     content_length: int | None
     chunks: AsyncIterator[bytes]
 
+    @property
+    def media_type(self) -> str:
+        """The content type without its parameters, in lower case."""
+        return self.content_type.partition(";")[0].strip().lower()
+
 
 @dataclass(frozen=True, slots=True)
 class ReceivedFile:
@@ -38,12 +43,35 @@ class ReceivedFile:
     fields: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class UploadNamed:
+    """A body without a file: it names an upload."""
+
+    upload_id: str
+    fields: Mapping[str, str]
+
+
 async def receive(storage: Storage, body: IncomingBody, *, limit_bytes: int) -> ReceivedFile:
-    """Read a multipart body to its end and put its file into storage.
+    """As `receive_or_named`, where a file must come."""
+    file = await _received(storage, body, limit_bytes=limit_bytes, instead=None)
+    assert isinstance(file, ReceivedFile)
+    return file
+
+
+async def receive_or_named(
+    storage: Storage, body: IncomingBody, *, limit_bytes: int
+) -> ReceivedFile | UploadNamed:
+    """Read a multipart body to its end and put its file, if there is one, into storage.
 
     Raises UploadTooLargeError, UploadCutShortError, StorageFullError, InvalidInputError and
     WrongFileKindError; nothing is left in storage then.
     """
+    return await _received(storage, body, limit_bytes=limit_bytes, instead="upload")
+
+
+async def _received(
+    storage: Storage, body: IncomingBody, *, limit_bytes: int, instead: str | None
+) -> ReceivedFile | UploadNamed:
     if (body.content_length or 0) > limit_bytes + MULTIPART_OVERHEAD_BYTES:
         raise UploadTooLargeError(f"a file may have {limit_bytes} bytes")
     path = f"{UPLOADS}{uuid.uuid4().hex}"
@@ -55,12 +83,15 @@ async def receive(storage: Storage, body: IncomingBody, *, limit_bytes: int) -> 
 
     try:
         fields = await MultipartUpload(body.content_type, body.chunks).read(
-            file_field="file", limit_bytes=limit_bytes, store=store
+            file_field="file", limit_bytes=limit_bytes, store=store, instead=instead
         )
     except BaseException:
         # The file may be whole already, and what came after it not.
         await asyncio.shield(storage.delete(path))
         raise
+    if instead is not None and instead in fields:
+        others = {name: text for name, text in fields.items() if name != instead}
+        return UploadNamed(fields[instead], others)
     upload = StoredUpload(
         path=path,
         file_name=file.name,

@@ -17,6 +17,7 @@ from services.ingest.storage import (
     lease_of,
     rejects_prefix,
 )
+from services.ingest.uploads import repository
 from shared.store.engine import RawPool
 
 log = structlog.get_logger()
@@ -57,6 +58,10 @@ class Tidy:
         for file in await kept.rejects_to_forget(self.pool, days=settings.rejects_retention_days):
             await self.storage.delete(file.path)
             await kept.forget_rejects(self.pool, file.import_id)
+        async with self.engine.begin() as connection:
+            expired = await repository.remove_expired(connection, limit=BATCH)
+        for path in expired:
+            await self.storage.delete(path)
         removed = await kept.delete_old(self.pool, days=settings.run_retention_days)
         orphans = await self._remove_orphans()
         if removed or orphans:
@@ -78,6 +83,8 @@ class Tidy:
         newest = datetime.now(UTC) - timedelta(seconds=self.settings.orphan_grace_s)
         old = [item.path for item in batch if item.modified_at < newest]
         known = await kept.known_paths(self.pool, old)
+        async with self.engine.connect() as connection:
+            known |= await repository.known_paths(connection, old)
         unknown = [path for path in old if path not in known]
         for path in unknown:
             await self.storage.delete_abandoned(path)
