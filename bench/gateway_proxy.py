@@ -8,6 +8,7 @@ Needs nginx and wrk (Debian: `apt-get install nginx wrk`); says so and stops whe
 
 import contextlib
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -23,10 +24,11 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bench.gateway_upstream import GIGABYTE
+from bench.gateway_upstream import GIGABYTE, JWKS_VARIABLE
 from bench.results import Section, machine
 from deploy.local.processes import free_port
 from deploy.local.valkey import Valkey, find_server
+from tests.support.issuer import new_issuer, person
 from tests.support.stack import running_stack
 
 PAGE = "/api/tables/people/records?limit=25"
@@ -36,6 +38,7 @@ ROUNDS = 7
 PAGES_S = 2
 BLOCK = b"x" * (1 << 18)
 GRANIAN = importlib.util.find_spec("granian") is not None
+ISSUER = new_issuer()
 UNLIMITED = {
     "RATE_LIMIT_REQUESTS_PER_S": "1000000",
     "RATE_LIMIT_REQUESTS_BURST": "1000000000",
@@ -185,6 +188,7 @@ def in_front_of(application: str, *, factory: bool = False) -> Iterator[dict[str
             "REDIS_URL": valkey.url,
             **{f"{service}_URL": url for service in ("AUTH", "CATALOG", "RECORDS", "INGEST")},
             "LOG_FORMAT": "json",
+            JWKS_VARIABLE: json.dumps(ISSUER.jwks()),
             **UNLIMITED,
         }
         uvicorn = [sys.executable, "-m", "uvicorn", application, "--no-access-log"]
@@ -202,7 +206,12 @@ def in_front_of(application: str, *, factory: bool = False) -> Iterator[dict[str
             valkey.stop()
 
 
-def pages_per_s(port: int, *, token: str = "Bearer none") -> float:
+def bearer() -> str:
+    return ISSUER.bearer(person("bench@example.com"))["Authorization"]
+
+
+def pages_per_s(port: int, *, token: str = "") -> float:
+    token = token or bearer()
     command = ["wrk", "-t1", "-c16", f"-d{PAGES_S}s", "-H", f"Authorization: {token}"]
     command.append(f"http://127.0.0.1:{port}{PAGE}")
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -216,7 +225,8 @@ def pages_per_s(port: int, *, token: str = "Bearer none") -> float:
 def download_mib_per_s(port: int) -> float:
     with socket.create_connection(("127.0.0.1", port)) as client:
         started = time.perf_counter()
-        client.sendall(f"GET {EXPORT} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+        head = f"GET {EXPORT} HTTP/1.1\r\nHost: a\r\nAuthorization: {bearer()}\r\n"
+        client.sendall(f"{head}Connection: close\r\n\r\n".encode())
         buffer, received = bytearray(1 << 20), 0
         while count := client.recv_into(buffer):
             received += count
@@ -227,7 +237,8 @@ def download_mib_per_s(port: int) -> float:
 def upload_mib_per_s(port: int) -> float:
     with socket.create_connection(("127.0.0.1", port)) as client:
         started = time.perf_counter()
-        head = f"POST {UPLOAD} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+        head = f"POST {UPLOAD} HTTP/1.1\r\nHost: a\r\nAuthorization: {bearer()}\r\n"
+        head += "Connection: close\r\n"
         client.sendall(f"{head}Content-Length: {GIGABYTE}\r\n\r\n".encode())
         for _ in range(GIGABYTE // len(BLOCK)):
             client.sendall(BLOCK)

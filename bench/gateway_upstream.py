@@ -5,6 +5,7 @@ possible, so that what is measured is the proxy. `service` is built as our servi
 """
 
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ PAGE = json.dumps(
 SMALL = b'{"id":1,"name":"Ann"}'
 BLOCK = bytes(range(256)) * 1024
 GIGABYTE = 1024**3
+JWKS_PATH = "/.well-known/jwks.json"
+JWKS_VARIABLE = "BENCH_JWKS"
 NOWHERE = "postgresql://127.0.0.1:9/none"
 
 
@@ -53,6 +56,9 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "lifespan.shutdown.complete"})
         return
     path = scope["path"]
+    if path == JWKS_PATH:
+        await answer(send, keys())
+        return
     if path.endswith("/export"):
         await answer_headers(send, GIGABYTE, b"application/octet-stream")
         for number in range(GIGABYTE // len(BLOCK)):
@@ -81,6 +87,11 @@ async def answer_headers(send: Any, size_bytes: int, media_type: bytes) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": headers})
 
 
+def keys() -> bytes:
+    """The keys of the bench's tokens: the service stands for auth, too."""
+    return os.environ[JWKS_VARIABLE].encode()
+
+
 @dataclass(frozen=True)
 class Idle:
     """What its process holds: an engine that nobody asks for a connection."""
@@ -96,6 +107,10 @@ def service() -> FastAPI:
     async def records_list(table: str, limit: int = 25, cursor: str | None = None) -> Response:
         del table, limit, cursor
         return Response(PAGE, media_type="application/json")
+
+    @router.get(JWKS_PATH)
+    async def jwks() -> Response:
+        return Response(keys(), media_type="application/json")
 
     @asynccontextmanager
     async def opened(_settings: ProcessSettings) -> AsyncIterator[Idle]:

@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import resource
 import sys
 
 from pydantic import ValidationError
@@ -27,6 +28,7 @@ def main() -> int:
     gc.freeze()
     gc.set_threshold(10_000, 20, 100)
     _keep_freed_memory()
+    allow_all_files()
     server.run()
     return 0
 
@@ -43,6 +45,12 @@ def _keep_freed_memory() -> None:
         return
     mallopt(_M_MMAP_THRESHOLD, 4 * 1024 * 1024)
     mallopt(_M_TRIM_THRESHOLD, 64 * 1024 * 1024)
+
+
+def allow_all_files() -> None:
+    """Raise the limit of open files to what the system allows: each connection is one."""
+    _, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))
 
 
 if __name__ == "__main__":

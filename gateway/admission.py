@@ -1,73 +1,74 @@
 """Whether a request may go on: who sends it, and what the rate limits say."""
 
-import asyncio
-from dataclasses import replace
+from dataclasses import dataclass
 
-from starlette.types import Receive
-
-from gateway.bodies import read_whole, replayed
-from gateway.errors import ClientTooSlowError, SignInUnavailableError
+from gateway.errors import SignInUnavailableError
 from gateway.incoming import Incoming
 from gateway.limits import classify
 from gateway.metrics import rate_limited
 from gateway.process import GatewayState
 from gateway.rate_limit import LimitsDownError
 from gateway.reply import Reply
-from shared.contracts.auth import OTP_REQUEST_PATH, TOKEN_FORM_PATH
-from shared.errors import TooManyRequestsError, UnauthenticatedError, UnavailableError
+from shared.contracts.auth import Sub
+from shared.errors import (
+    ProblemError,
+    TooManyRequestsError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+from shared.http.addresses import household
 
 BEARER = "bearer "
-SIGN_IN_BODY_BYTES = 64 * 1024
-"""No sign-in needs a larger body."""
-LIMITED_BY_BODY = frozenset({TOKEN_FORM_PATH, OTP_REQUEST_PATH})
-"""Calls whose limits depend on their body."""
 
 
-async def subject_of(state: GatewayState, incoming: Incoming) -> str | None:
-    """The subject of a good access token, or None.
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends a request."""
 
-    A bad token is not the gateway's to refuse: the service does, and some calls need none.
-    """
+    address: str
+    """What counts as one client."""
+    subject: Sub | None
+    """Of a good access token."""
+    refusal: ProblemError | None
+    """What a call that needs an access token is answered where there is no good one."""
+
+    @property
+    def share(self) -> str:
+        """Whose share of what all have in common the request takes."""
+        return self.subject or self.address
+
+
+async def sender_of(state: GatewayState, incoming: Incoming) -> Sender:
+    """Who sends a request, by its access token and address."""
+    address = household(incoming.address)
     authorization = incoming.authorization
     if authorization is None or authorization[: len(BEARER)].lower() != BEARER:
-        return None
+        missing = UnauthenticatedError("send an access token: `Authorization: Bearer …`")
+        return Sender(address, None, missing)
     try:
         caller = await state.verifier.verify(authorization[len(BEARER) :].strip())
-    except (UnauthenticatedError, UnavailableError):
-        return None
-    return caller.sub
+    except (UnauthenticatedError, UnavailableError) as exc:
+        return Sender(address, None, exc)
+    if incoming.connection is not None:
+        incoming.connection.has_shown_a_token()
+    return Sender(address, caller.sub, None)
 
 
 async def admit(
-    state: GatewayState,
-    incoming: Incoming,
-    receive: Receive,
-    reply: Reply,
-    *,
-    subject: str | None,
-) -> tuple[Incoming, Receive]:
-    """Count the request; returns it and its `receive`, which still yields the whole body.
+    state: GatewayState, incoming: Incoming, sender: Sender, reply: Reply, *, body: bytes = b""
+) -> None:
+    """Count the request; `body` is that of the public calls.
 
     Raises TooManyRequestsError (429), and for sign-in SignInUnavailableError (503) while Redis
     is away; everything else goes on uncounted then.
     """
-    body = b""
-    if incoming.path in LIMITED_BY_BODY and incoming.has_body:
-        try:
-            async with asyncio.timeout(state.settings.idle_timeout_s):
-                body = await read_whole(receive, limit_bytes=SIGN_IN_BODY_BYTES)
-        except TimeoutError as exc:
-            raise ClientTooSlowError("no more of the body arrived; send it again") from exc
-        receive = replayed(body, receive)
-        # The reading has sent `100 Continue`.
-        incoming = replace(incoming, expects_continue=False)
-    classified = classify(state.settings, incoming, subject=subject, body=body)
+    classified = classify(state.settings, incoming, subject=sender.subject, body=body)
     try:
         verdict = await state.limiter.check(classified.limits)
     except LimitsDownError as exc:
         if classified.is_sign_in:
             raise SignInUnavailableError("sign-in is paused for a moment; try again") from exc
-        return incoming, receive
+        return
     reply.add_headers(verdict.headers())
     if not verdict.allowed:
         rate_limited.labels(verdict.limit.name).inc()
@@ -75,4 +76,3 @@ async def admit(
             f"the limit of this kind of call is reached; come back in {verdict.retry_after_s} s",
             headers={"Retry-After": str(verdict.retry_after_s)},
         )
-    return incoming, receive

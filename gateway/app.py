@@ -7,19 +7,23 @@ from contextlib import AsyncExitStack
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from gateway.admission import admit, subject_of
+from gateway.admission import admit, sender_of
+from gateway.bodies import PacedReceive
 from gateway.errors import ClientGoneError, MethodNotAllowedError
 from gateway.incoming import Incoming, read_head
 from gateway.journal import CLIENT_LEFT, QUIET_ROUTES, Entry, tell, tell_unread
 from gateway.metrics import requests_running
+from gateway.passage import Passage
 from gateway.process import GatewayState, gateway_state
-from gateway.proxy import Exchange, Stopping
+from gateway.proxy import Stopping
 from gateway.reply import Reply
 from gateway.routing import rule_for
 from gateway.settings import GatewaySettings
-from shared.errors import NotFoundError, ProblemError, TooLargeError
+from shared.contracts.auth import PUBLIC_PATHS
+from shared.errors import NotFoundError, ProblemError
 from shared.process.request_id import accepted_or_new, current_request_id
 from shared.process.settings import MailSettings
+from shared.security.tokens import KeySource
 
 OwnPath = Callable[[GatewayState, Incoming, Reply], Awaitable[None]]
 """Answers a GET (or HEAD) of one of the gateway's own paths."""
@@ -36,12 +40,21 @@ class Gateway:
         own_paths: Mapping[str, OwnPath],
         *,
         mail: MailSettings | None = None,
+        keys: KeySource | None = None,
     ) -> None:
         self.settings = settings
         self.stopping = Stopping()
         self._mail = mail
+        self._keys = keys
         self._own_paths = own_paths
         self._state: GatewayState | None = None
+
+    @property
+    def state(self) -> GatewayState:
+        """What its requests share, while it runs."""
+        if self._state is None:
+            raise RuntimeError("the server did not run the application's lifespan")
+        return self._state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the process's life."""
@@ -60,16 +73,16 @@ class Gateway:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         async with AsyncExitStack() as stack:
-            self._state = await stack.enter_async_context(gateway_state(self.settings, self._mail))
+            self._state = await stack.enter_async_context(
+                gateway_state(self.settings, self._mail, self._keys)
+            )
             await send({"type": "lifespan.startup.complete"})
             await receive()
             self.stopping.set()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        state = self._state
-        if state is None:
-            raise RuntimeError("the server did not run the application's lifespan")
+        state = self.state
         entry = Entry(method=scope["method"])
         requests_running.inc()
         try:
@@ -114,34 +127,28 @@ class Gateway:
         self, state: GatewayState, incoming: Incoming, receive: Receive, reply: Reply, entry: Entry
     ) -> None:
         own, entry.route = self._own_path(incoming.path)
-        rule = rule_for(incoming.path) if own is None else None
-        if rule is not None:
-            entry.route = state.documents.templates.match(incoming.path) or rule.path
-        if entry.route not in QUIET_ROUTES:
-            entry.subject = await subject_of(state, incoming)
-            incoming, receive = await admit(state, incoming, receive, reply, subject=entry.subject)
         if own is not None:
+            if entry.route not in QUIET_ROUTES:
+                sender = await sender_of(state, incoming)
+                entry.subject = sender.subject
+                await admit(state, incoming, sender, reply)
             if incoming.method not in ("GET", "HEAD"):
-                raise MethodNotAllowedError("this path only knows GET", headers={"Allow": "GET"})
+                allowed = {"Allow": "GET, HEAD"}
+                raise MethodNotAllowedError("this path only knows GET and HEAD", headers=allowed)
             await own(state, incoming, reply)
             return
+        sender = await sender_of(state, incoming)
+        entry.subject = sender.subject
+        rule = rule_for(incoming.path)
         if rule is None:
+            await admit(state, incoming, sender, reply)
             raise NotFoundError("there is nothing here; /docs lists every call")
-        limit_bytes = self.settings.body_limit_bytes
-        if not rule.takes_files and (incoming.length or 0) > limit_bytes:
-            raise TooLargeError(
-                f"the body of this call has at most {limit_bytes} bytes", limit_bytes=limit_bytes
-            )
-        exchange = Exchange(
-            state.session,
-            self.settings,
-            state.upstreams[rule.service],
-            incoming=incoming,
-            receive=receive,
-            reply=reply,
-            stopping=self.stopping,
-        )
-        await exchange.run()
+        entry.route = state.documents.templates.match(incoming.path) or rule.path
+        passage = Passage(state, incoming, PacedReceive(receive, self.settings), reply, sender)
+        if incoming.path in PUBLIC_PATHS:
+            await passage.of_public_call(rule, stopping=self.stopping)
+        else:
+            await passage.of_callers_only(rule, stopping=self.stopping)
 
     def _own_path(self, path: str) -> tuple[OwnPath | None, str]:
         own = self._own_paths.get(path)

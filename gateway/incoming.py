@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Protocol
 
 from starlette.types import Scope
 
@@ -54,6 +55,18 @@ _DROPPED = CONNECTION_HEADERS | CLAIMS | _OURS
 _HOST = re.compile(r"[A-Za-z0-9.\-_]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 
 
+CONNECTION = "tabularium.connection"
+"""In the scope: the connection by which the request came."""
+
+
+class Connection(Protocol):
+    """What the server wants to know of the requests on a connection."""
+
+    def has_shown_a_token(self) -> None:
+        """A request on it had a good access token."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Incoming:
     """One request's head; `headers` are those that are passed on, the gateway's own included."""
@@ -78,6 +91,8 @@ class Incoming:
     """The media type alone, in small letters."""
     if_none_match: str | None
     accepts_gzip: bool
+    connection: Connection | None = None
+    """None where the server is not ours, as in tests of this module."""
 
     @property
     def target(self) -> str:
@@ -120,6 +135,7 @@ def read_head(scope: Scope, *, trusted_proxies: Sequence[Network]) -> Incoming:
         content_type=known.get("content-type", "").partition(";")[0].strip().lower(),
         if_none_match=known.get("if-none-match"),
         accepts_gzip="gzip" in known.get("accept-encoding", ""),
+        connection=scope.get(CONNECTION),
     )
 
 
@@ -201,7 +217,7 @@ def _origin(scope: Scope, withheld: Withheld, trusted: Sequence[Network]) -> tup
     client = scope.get("client")
     peer = str(client[0]) if client else "0.0.0.0"  # noqa: S104 - no address known, none bound
     scheme = str(scope["scheme"])
-    if not trusted or not _is_trusted(peer, trusted):
+    if not trusted or not is_trusted(peer, trusted):
         return peer, scheme
     proto = _only(withheld, b"x-forwarded-proto")
     if proto in ("http", "https"):
@@ -212,7 +228,7 @@ def _origin(scope: Scope, withheld: Withheld, trusted: Sequence[Network]) -> tup
         if (candidate := _address(hop)) is None:
             break
         address = candidate
-        if not _is_trusted(candidate, trusted):
+        if not is_trusted(candidate, trusted):
             break
     return address, scheme
 
@@ -230,7 +246,8 @@ def _address(hop: str) -> str | None:
         return None
 
 
-def _is_trusted(address: str, trusted: Sequence[Network]) -> bool:
+def is_trusted(address: str, trusted: Sequence[Network]) -> bool:
+    """Whether an address is that of a trusted proxy."""
     try:
         parsed = ip_address(address)
     except ValueError:

@@ -9,6 +9,7 @@ from gateway.operations import healthz, metrics, openapi, readyz
 from gateway.settings import GatewaySettings
 from shared.process.logging import configure_logging
 from shared.process.settings import MailSettings
+from shared.security.tokens import KeySource
 
 OWN_PATHS: dict[str, OwnPath] = {
     "/healthz": healthz,
@@ -46,10 +47,12 @@ def gateway_from_environment() -> Gateway:
     return gateway_app(settings, mail=mail)
 
 
-def gateway_app(settings: GatewaySettings, *, mail: MailSettings | None = None) -> Gateway:
-    """The application by given settings."""
+def gateway_app(
+    settings: GatewaySettings, *, mail: MailSettings | None = None, keys: KeySource | None = None
+) -> Gateway:
+    """The application by given settings; the keys of access tokens are auth's unless given."""
     configure_logging(service="gateway", level=settings.log_level, log_format=settings.log_format)
-    return Gateway(settings, OWN_PATHS, mail=mail)
+    return Gateway(settings, OWN_PATHS, mail=mail, keys=keys)
 
 
 def around(app: Gateway) -> ASGIApp:

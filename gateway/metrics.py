@@ -16,6 +16,10 @@ rate_limits_down = Gauge(
     "tabularium_gateway_rate_limits_down",
     "1 while Redis is away and only sign-in is refused.",
 )
+connections_closed = Counter(
+    "tabularium_gateway_connections_closed_total",
+    "Connections that showed no access token, closed because their address had too many.",
+)
 requests_running = Gauge(
     "tabularium_gateway_requests_running",
     "Requests being passed on now.",

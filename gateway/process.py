@@ -8,6 +8,7 @@ import aiohttp
 from redis.asyncio import Redis
 
 from gateway.alerts.watch import ErrorWatch, error_watch
+from gateway.bodies import BodiesUnderWay
 from gateway.documents import Documents
 from gateway.proxy import Upstream, upstream_session
 from gateway.rate_limit import RateLimiter
@@ -15,7 +16,7 @@ from gateway.routing import Service
 from gateway.settings import GatewaySettings
 from shared.http.peers import http_client
 from shared.process.settings import MailSettings
-from shared.security.tokens import JwksOverHttp, Verifier
+from shared.security.tokens import JwksOverHttp, KeySource, Verifier
 from shared.store.redis import redis_client
 
 REDIS_TIMEOUT_S = 0.5
@@ -33,15 +34,19 @@ class GatewayState:
     redis: Redis
     limiter: RateLimiter
     verifier: Verifier
+    bodies: BodiesUnderWay
     watch: ErrorWatch | None
     """None when nobody is to be told of errors."""
 
 
 @asynccontextmanager
 async def gateway_state(
-    settings: GatewaySettings, mail: MailSettings | None = None
+    settings: GatewaySettings, mail: MailSettings | None = None, keys: KeySource | None = None
 ) -> AsyncIterator[GatewayState]:
-    """Open everything; closed in reverse order at the end. Without `mail` no error is mailed."""
+    """Open everything; closed in reverse order at the end.
+
+    Without `mail` no error is mailed; without `keys` those of access tokens are auth's.
+    """
     upstreams = {service: Upstream.at(service, settings.url_of(service)) for service in Service}
     async with (
         upstream_session(settings) as session,
@@ -61,6 +66,7 @@ async def gateway_state(
             documents=Documents(session, upstreams),
             redis=redis,
             limiter=RateLimiter(redis),
-            verifier=Verifier(JwksOverHttp(http, settings), settings),
+            verifier=Verifier(keys or JwksOverHttp(http, settings), settings),
+            bodies=BodiesUnderWay(limit=settings.bodies_per_subject),
             watch=watch,
         )

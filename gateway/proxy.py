@@ -21,7 +21,6 @@ from gateway.errors import (
     AnswerTimeoutError,
     BadAnswerError,
     ClientGoneError,
-    ClientTooSlowError,
     ServiceUnavailableError,
 )
 from gateway.incoming import CONNECTION_HEADERS, Incoming
@@ -136,11 +135,13 @@ class Exchange:
     """One request on its way through; made anew for each."""
 
     __slots__ = (
+        "_body",
         "_client_left",
         "_incoming",
         "_loop",
         "_phase",
         "_receive",
+        "_refusal",
         "_reply",
         "_session",
         "_settings",
@@ -162,6 +163,7 @@ class Exchange:
         *,
         incoming: Incoming,
         receive: Receive,
+        body: bytes | None,
         reply: Reply,
         stopping: Stopping,
     ) -> None:
@@ -170,6 +172,9 @@ class Exchange:
         self._upstream = upstream
         self._incoming = incoming
         self._receive = receive
+        self._body = body
+        """None: it still comes, through `receive`."""
+        self._refusal: ProblemError | None = None
         self._reply = reply
         self._stopping = stopping
         self._loop = asyncio.get_running_loop()
@@ -218,12 +223,13 @@ class Exchange:
         url = self._upstream.url(incoming.path, incoming.query)
         headers = CIMultiDict(incoming.headers)
         if incoming.has_body:
+            streams = self._body is None
             return await self._session.request(
                 incoming.method,
                 url,
                 headers=headers,
-                data=self._body(),
-                expect100=incoming.expects_continue,
+                data=self._pieces() if streams else self._body,
+                expect100=streams and incoming.expects_continue,
                 allow_redirects=False,
             )
         try:
@@ -240,11 +246,15 @@ class Exchange:
                 incoming.method, url, headers=headers, allow_redirects=False
             )
 
-    async def _body(self) -> AsyncIterator[bytes]:
+    async def _pieces(self) -> AsyncIterator[bytes]:
         more = True
         while more:
             self._enter(Phase.CLIENT_BODY)
-            message = await self._receive()
+            try:
+                message = await self._receive()
+            except ProblemError as exc:
+                self._refusal = exc
+                raise
             if message["type"] == "http.disconnect":
                 self._client_left = True
                 raise ClientGoneError
@@ -301,7 +311,9 @@ class Exchange:
             if self._phase is Phase.SERVICE_ANSWER
             else self._settings.idle_timeout_s
         )
-        if self._loop.time() - self._since > limit_s:
+        # How long the client's body may take is `receive`'s to know.
+        is_ours = self._phase is not Phase.CLIENT_BODY
+        if is_ours and self._loop.time() - self._since > limit_s:
             self._timed_out = self._phase
             self._cancel()
             return
@@ -312,8 +324,11 @@ class Exchange:
 
     async def _watch(self) -> None:
         """Wait for the client to leave; a read, or an answer on its way, is given up then."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+        try:
+            while (await self._receive())["type"] != "http.disconnect":
+                pass
+        except ProblemError:  # the rest of a body that was answered already came too slowly
+            return
         if self._reply.finished:
             return
         if self._reply.status or self._incoming.method in _READS:
@@ -328,8 +343,6 @@ class Exchange:
         if self._client_left:
             return ClientGoneError()
         upstream_failures.labels(self._upstream.service, "timeout").inc()
-        if self._timed_out is Phase.CLIENT_BODY:
-            return ClientTooSlowError("no more of the body arrived; send it again")
         if self._timed_out is Phase.CLIENT_TAKES:
             return ClientGoneError()
         return AnswerTimeoutError(f"{self._upstream.service} did not answer in time")
@@ -337,6 +350,8 @@ class Exchange:
     def _failure(self, exc: aiohttp.ClientError) -> Exception:
         if self._client_left:
             return ClientGoneError()
+        if self._refusal is not None:
+            return self._refusal
         name = self._upstream.service
         failure: ProblemError
         if isinstance(exc, (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError)):

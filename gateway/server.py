@@ -14,6 +14,8 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.app import Gateway
+from gateway.connections import Connections
+from gateway.incoming import CONNECTION
 from gateway.main import around
 from gateway.transport import JoiningTransport
 from shared.contracts.problem import PROBLEM_MEDIA_TYPE
@@ -23,8 +25,10 @@ from shared.process.request_id import HEADER, accepted_or_new
 HEADERS_LIMIT = 100
 BODY_WAITING_BYTES = 256 * 1024
 """How much of a body may wait for the application before no more is read: one read's worth."""
-LINGER_S = 2.0
-"""How long a refused connection is read and forgotten before it is closed."""
+LINGER_S = 30.0
+"""For how long, at most, a body is read and forgotten after its request was answered."""
+LINGER_IN_HEAD_S = 2.0
+"""The same for a head that was refused."""
 
 
 class HeadError(Exception):
@@ -53,6 +57,10 @@ def protocol_for(app: Gateway) -> type[HttpToolsProtocol]:
             "head_limit_bytes": app.settings.head_limit_bytes,
             "head_timeout_s": app.settings.head_timeout_s,
             "tell_unread": staticmethod(app.tell_unread),
+            "open_connections": Connections(
+                limit=app.settings.connections_per_address,
+                trusted_proxies=app.settings.trusted_proxies,
+            ),
         },
     )
 
@@ -64,6 +72,7 @@ class GuardedProtocol(HttpToolsProtocol):
     head_timeout_s = 15.0
     tell_unread: Callable[[int, str, str], None]
     """Given a status, the problem's code and the request id."""
+    open_connections: Connections
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -74,16 +83,21 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refusal = 400
         self._refused = False
         self._head_timer: asyncio.TimerHandle | None = None
+        self._counted_as: str | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock for the first head."""
-        joining = JoiningTransport(transport, self.loop)
-        super().connection_made(cast("asyncio.Transport", joining))
+        self._joining = JoiningTransport(transport, self.loop, linger_s=self._linger_s)
+        super().connection_made(cast("asyncio.Transport", self._joining))
+        if self.client is not None:
+            self._counted_as = self.open_connections.add(self, self.client[0])
         self._head_timer = self.loop.call_later(self.head_timeout_s, self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""
         self._stop_head_timer()
+        if self._counted_as is not None:
+            self.open_connections.remove(self, self._counted_as)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -105,11 +119,14 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A new request on this connection."""
+        if self._refused:
+            raise HeadError(400)  # behind the last request that is answered
         self._in_head = True
         self._head_started = True
         self._head_bytes = 0
         self._unread_bytes = 0
         super().on_message_begin()
+        cast("dict[str, Any]", self.scope)[CONNECTION] = self
 
     def on_url(self, url: bytes) -> None:
         """A part of the request's target."""
@@ -146,10 +163,26 @@ class GuardedProtocol(HttpToolsProtocol):
         cycle.message_event.set()
 
     def on_message_complete(self) -> None:
-        """The body is whole; what comes next is a head."""
+        """The body is whole; what comes next is a head, if it is not the end."""
         super().on_message_complete()
         self._in_head = True
         self._unread_bytes = 0
+        if self.transport.is_closing():
+            self._refused = True
+            self._joining.close_at_once()
+
+    def has_shown_a_token(self) -> None:
+        """A request on this connection had a good access token."""
+        if self._counted_as is not None:
+            self.open_connections.has_shown_a_token(self, self._counted_as)
+
+    def close_now(self) -> None:
+        """End the connection for a new one from the same address."""
+        self.transport.abort()
+
+    def _linger_s(self) -> float:
+        """How long a connection that is to be closed is still read: while a body comes."""
+        return 0.0 if self._in_head or self._refused else LINGER_S
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
         """Answer what the parser refused, and close."""
@@ -181,6 +214,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def _refuse(self, status: int) -> None:
         """Write a problem and close; where another answer is due or has begun, only close."""
         self._stop_head_timer()
+        if self._refused:
+            return
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
             if self._in_head or self.pipeline or cycle.response_started:
@@ -207,7 +242,7 @@ class GuardedProtocol(HttpToolsProtocol):
         # Closing with unread input would reset the connection, and the answer with it.
         self._refused = True
         self.transport.write_eof()
-        self.loop.call_later(LINGER_S, self.transport.close)
+        self.loop.call_later(LINGER_IN_HEAD_S, self._joining.close_at_once)
 
 
 def _with_encoded_target(head: bytes) -> bytes:

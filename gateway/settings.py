@@ -37,6 +37,15 @@ class GatewaySettings(ProcessSettings):
     """Request line and headers together."""
     body_limit_bytes: int = 64 * 1024**2
     """Of every call but those that take files; a service may take less."""
+    body_rate_bytes_per_s: int = Field(default=1024, ge=0)
+    """The least at which a body may come, on average, once `body_grace_s` was spent waiting."""
+    body_grace_s: float = 10
+    body_time_s: float = 6 * 3600
+    """The longest that one body may take."""
+    bodies_per_subject: int = Field(default=32, ge=1)
+    """Bodies that one subject may be sending at once; what arrives in one piece is not counted."""
+    connections_per_address: int = Field(default=2000, ge=1)
+    """At this number the oldest one that has shown no access token is closed for a new one."""
     upstream_connections: int = 200
     """To each service."""
 

@@ -5,6 +5,7 @@ a tenth of the gateway's whole work.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 SMALL_BYTES = 4096
@@ -16,11 +17,19 @@ BUFFER_BYTES = 512 * 1024
 class JoiningTransport:
     """Wraps a stream transport; a small first write waits until the end of the loop's turn."""
 
-    __slots__ = ("_loop", "_transport", "_waiting")
+    __slots__ = ("_closing", "_linger_s", "_loop", "_transport", "_waiting")
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        linger_s: Callable[[], float],
+    ) -> None:
         self._transport = transport
         self._loop = loop
+        self._linger_s = linger_s
+        self._closing = False
         self._waiting = b""
         transport.set_write_buffer_limits(high=BUFFER_BYTES)
 
@@ -40,9 +49,31 @@ class JoiningTransport:
             self._transport.write(chunk)
 
     def close(self) -> None:
-        """Close when all is written."""
+        """Close when all is written.
+
+        While the client still sends, closing would reset the connection, and take the answer from
+        a client that has not read it yet: so what it sends is still read for a while.
+        """
+        if self._closing:
+            return
+        self._closing = True
+        self._flush()
+        if linger_s := self._linger_s():
+            self._transport.write_eof()
+            self._transport.resume_reading()
+            self._loop.call_later(linger_s, self._transport.close)
+        else:
+            self._transport.close()
+
+    def close_at_once(self) -> None:
+        """Close without waiting for the client to have sent all."""
+        self._closing = True
         self._flush()
         self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Whether nothing more can be written."""
+        return self._closing or self._transport.is_closing()
 
     def write_eof(self) -> None:
         """End the sending side when all is written."""

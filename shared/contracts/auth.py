@@ -90,6 +90,13 @@ SIGN_IN_PATH = "/api/token"
 SIGN_IN_PATHS = frozenset({TOKEN_FORM_PATH, OTP_REQUEST_PATH, OTP_VERIFY_PATH, SIGN_IN_PATH})
 """The POST calls with which a caller proves who it is, without a slash at their end."""
 
+PUBLIC_PATHS = SIGN_IN_PATHS | {
+    "/api/token/refresh",
+    "/api/auth/revoke",
+    "/.well-known/jwks.json",
+}
+"""The calls that need no access token."""
+
 
 def email_in(body: bytes) -> str | None:
     """The address, in lower case, for which the body of `OTP_REQUEST_PATH` requests a code."""

@@ -10,14 +10,26 @@ import pytest_asyncio
 from deploy.local.processes import free_port
 from deploy.local.valkey import Valkey
 from gateway.settings import GatewaySettings
-from tests.gateway.peers import FakeService, RunningGateway, running_gateway, running_service
+from tests.gateway.peers import (
+    ISSUER,
+    FakeService,
+    RunningGateway,
+    running_gateway,
+    running_service,
+)
 from tests.support.issuer import Issuer
 
 SettingsMaker = Callable[..., GatewaySettings]
 
 
 @pytest.fixture
-def settings(valkey_server: Valkey, issuer: Issuer) -> SettingsMaker:
+def issuer() -> Issuer:
+    """Whose tokens the gateways take."""
+    return ISSUER
+
+
+@pytest.fixture
+def settings(valkey_server: Valkey) -> SettingsMaker:
     """Settings with every service at one URL; keys are overridden by keyword."""
 
     def make(url: str, **changes: Any) -> GatewaySettings:
@@ -50,5 +62,5 @@ async def gateway(service: FakeService, settings: SettingsMaker) -> AsyncIterato
 @pytest_asyncio.fixture
 async def http(gateway: RunningGateway) -> AsyncIterator[aiohttp.ClientSession]:
     """A client that follows no redirect and undoes no compression."""
-    async with aiohttp.ClientSession(base_url=gateway.url, auto_decompress=False) as session:
+    async with gateway.client(auto_decompress=False) as session:
         yield session

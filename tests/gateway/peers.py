@@ -2,12 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import aiohttp
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from deploy.local.processes import free_port
 from gateway.app import Gateway
@@ -15,6 +17,7 @@ from gateway.main import gateway_app
 from gateway.server import Server, server_for
 from gateway.settings import GatewaySettings
 from shared.process.settings import MailSettings
+from tests.support.issuer import new_issuer, person
 
 Answer = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -45,11 +48,15 @@ class FakeService:
         default_factory=lambda: {"openapi": "3.1.0", "info": {}, "paths": {}}
     )
     ready: bool = True
+    connections: int = 0
+    """How many the gateway has opened."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         path = scope["raw_path"].decode()
         if path == "/internal/openapi.json":
             await answer_json(send, self.document)
+        elif path == "/.well-known/jwks.json":
+            await answer_json(send, ISSUER.jwks())
         elif path == "/readyz":
             await answer_json(send, {}, status=200 if self.ready else 503)
         elif own := self.answers.get(path):
@@ -118,8 +125,15 @@ def problem(status: int, code: str) -> Answer:
 @asynccontextmanager
 async def running_service() -> AsyncIterator[FakeService]:
     service = FakeService()
+
+    class Counting(HttpToolsProtocol):
+        def connection_made(self, transport: Any) -> None:
+            service.connections += 1
+            super().connection_made(transport)
+
     config = uvicorn.Config(
         service,
+        http=Counting,
         port=(port := free_port()),
         log_config=None,
         lifespan="off",
@@ -148,6 +162,24 @@ async def running(server: uvicorn.Server) -> AsyncIterator[None]:
         await task
 
 
+ISSUER = new_issuer()
+"""Signs the tokens that every gateway of these tests takes."""
+
+
+class Keys:
+    """The issuer's keys, without a request to anybody."""
+
+    async def jwks(self) -> Mapping[str, Any]:
+        return ISSUER.jwks()
+
+
+def signed(request: bytes, caller: str = "ann@example.com") -> bytes:
+    """A raw request with an access token as its first header."""
+    bearer = f"Authorization: Bearer {ISSUER.token(person(caller))}\r\n".encode()
+    line, end, rest = request.partition(b"\r\n")
+    return line + end + bearer + rest if end else request
+
+
 @dataclass
 class RunningGateway:
     """A gateway on a real port."""
@@ -157,10 +189,15 @@ class RunningGateway:
     app: Gateway
     server: Server
 
+    def client(self, caller: str = "ann@example.com", **more: Any) -> aiohttp.ClientSession:
+        """A client that is signed in."""
+        headers = ISSUER.bearer(person(caller))
+        return aiohttp.ClientSession(base_url=self.url, headers=headers, **more)
+
     async def raw(self, request: bytes, *, then_eof: bool = False) -> bytes:
-        """Send bytes and read until the gateway closes the connection."""
+        """Send a signed-in request's bytes and read until the gateway closes the connection."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        writer.write(request)
+        writer.write(signed(request))
         if then_eof:
             writer.write_eof()
         try:
@@ -173,7 +210,7 @@ class RunningGateway:
 async def running_gateway(
     settings: GatewaySettings, *, mail: MailSettings | None = None
 ) -> AsyncIterator[RunningGateway]:
-    app = gateway_app(settings, mail=mail)
+    app = gateway_app(settings, mail=mail, keys=Keys())
     server = server_for(app, loop="none")
     async with running(server):
         url = f"http://127.0.0.1:{settings.port}"

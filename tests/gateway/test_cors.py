@@ -19,7 +19,7 @@ async def open_to_one(
     service: FakeService, settings: SettingsMaker
 ) -> AsyncIterator[aiohttp.ClientSession]:
     chosen = settings(service.url, cors_origins=f"{ORIGIN}, https://other.example")
-    async with running_gateway(chosen) as gateway, aiohttp.ClientSession(gateway.url) as http:
+    async with running_gateway(chosen) as gateway, gateway.client() as http:
         yield http
 
 

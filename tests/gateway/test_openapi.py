@@ -230,7 +230,7 @@ async def test_the_token_url_is_where_the_reader_reaches_the_gateway(
             "Oauth": {"type": "oauth2", "flows": {"password": flow}}
         }
         chosen = settings(service.url, public_url="https://tab.example", trusted_proxies="10.0.0.1")
-        async with running_gateway(chosen) as gateway, aiohttp.ClientSession(gateway.url) as http:
+        async with running_gateway(chosen) as gateway, gateway.client() as http:
 
             async def token_url(host: str) -> str:
                 async with http.get("/openapi.json", headers={"Host": host}) as answer:

@@ -30,7 +30,7 @@ async def test_readyz_names_redis(service: FakeService, settings: SettingsMaker)
     away = settings(service.url, redis_url=f"redis://127.0.0.1:{free_port()}/0")
     async with (
         running_gateway(away) as gateway,
-        aiohttp.ClientSession(gateway.url) as http,
+        gateway.client() as http,
         http.get("/readyz") as answer,
     ):
         assert answer.status == 503

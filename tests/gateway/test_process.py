@@ -13,7 +13,8 @@ import aiohttp
 
 from deploy.local.processes import free_port
 from deploy.local.valkey import Valkey
-from tests.gateway.peers import FakeService, open_events, part, start
+from tests.gateway.peers import ISSUER, FakeService, open_events, part, start
+from tests.support.issuer import person
 from tests.support.waiting import until
 
 
@@ -34,7 +35,8 @@ async def gateway_process(
         stdout=asyncio.subprocess.DEVNULL,
     )
     try:
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
+        headers = ISSUER.bearer(person("ann@example.com"))
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=headers) as http:
 
             async def is_alive() -> bool:
                 assert process.returncode is None

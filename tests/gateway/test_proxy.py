@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from gateway.bodies import WHOLE_BYTES
 from tests.gateway.peers import (
     FakeService,
     RunningGateway,
@@ -15,6 +16,7 @@ from tests.gateway.peers import (
     chunks_of,
     part,
     problem,
+    signed,
     start,
 )
 from tests.support.waiting import until_still
@@ -136,7 +138,7 @@ async def test_compressed_answers_stay_compressed(
 async def test_an_upload_streams_while_it_is_sent(
     service: FakeService, http: aiohttp.ClientSession
 ) -> None:
-    """The second part is only sent once the service has the first: nothing is collected."""
+    """Each part is sent once the service has the one before: beyond 1 MiB nothing is collected."""
     arrived: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def take(_scope: Any, receive: Any, send: Any) -> None:
@@ -148,7 +150,11 @@ async def test_an_upload_streams_while_it_is_sent(
     service.answers["/api/imports"] = take
 
     async def parts() -> Any:
-        for word in (b"one", b"two", b"three"):
+        yield b"x" * 2 * WHOLE_BYTES
+        size = 0
+        while size < 2 * WHOLE_BYTES:
+            size += len(await arrived.get())
+        for word in (b"two", b"three"):
             yield word
             assert await arrived.get() == word
 
@@ -200,7 +206,9 @@ async def test_a_download_waits_for_a_slow_reader(
 
     service.answers["/api/tables/x/export"] = give
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-    writer.write(b"GET /api/tables/x/export HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    writer.write(
+        signed(b"GET /api/tables/x/export HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    )
     await until_still("the download", lambda: sent)
     assert sent < blocks / 4
     answer = await reader.read()
@@ -241,7 +249,7 @@ async def test_the_service_sees_that_a_reader_left(
 
     service.answers["/api/imports/1/events"] = events
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-    writer.write(b"GET /api/imports/1/events HTTP/1.1\r\nHost: a\r\n\r\n")
+    writer.write(signed(b"GET /api/imports/1/events HTTP/1.1\r\nHost: a\r\n\r\n"))
     await reader.readuntil(b"id: 1\n\n")
     writer.close()
     await asyncio.wait_for(left.wait(), 10)
@@ -263,7 +271,8 @@ async def test_a_client_that_leaves_in_mid_upload_ends_the_upload(
 
     service.answers["/api/imports"] = take
     _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-    writer.write(b"POST /api/imports HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nhalf")
+    head = b"POST /api/imports HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n"
+    writer.write(signed(head + b"x" * 3_000_000))
     await begun.wait()
     writer.close()
     assert await asyncio.wait_for(ended, 10) == "broken off"
@@ -294,7 +303,8 @@ async def test_a_body_over_the_limit_is_refused_before_it_is_read(
     assert service.seen == []
     service.answers["/api/imports"] = problem(401, "unauthenticated")
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-    writer.write(b"POST /api/imports HTTP/1.1\r\nHost: a\r\n" + length + b"\r\nbegun")
+    head_ = b"POST /api/imports HTTP/1.1\r\nHost: a\r\n" + length + b"\r\n"
+    writer.write(signed(head_ + b"x" * 3_000_000))
     answer = await reader.readuntil(b"\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 401"), "an upload's limit is the service's own"
     writer.close()
@@ -313,10 +323,11 @@ async def test_100_continue_comes_from_the_service(
 
     service.answers["/api/imports"] = take
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-    writer.write(
+    head = (
         b"POST /api/imports HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
         b"Content-Length: 4\r\nConnection: close\r\n\r\n"
     )
+    writer.write(signed(head))
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(reader.read(1), 0.3)
     may_read.set()
@@ -333,9 +344,10 @@ async def test_a_refusal_instead_of_100_continue(
 ) -> None:
     service.answers["/api/imports"] = problem(401, "unauthenticated")
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-    writer.write(
+    head = (
         b"POST /api/imports HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
         b"Content-Length: 4\r\n\r\n"
     )
+    writer.write(signed(head))
     assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 401")
     writer.close()

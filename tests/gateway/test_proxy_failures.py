@@ -14,7 +14,7 @@ from tests.gateway.peers import FakeService, broken_service, running_gateway
 async def test_a_service_that_is_down_is_503(settings: SettingsMaker) -> None:
     async with (
         running_gateway(settings(f"http://127.0.0.1:{free_port()}")) as gateway,
-        aiohttp.ClientSession(gateway.url) as http,
+        gateway.client() as http,
         http.post("/api/imports", data=b"x") as answer,
     ):
         assert answer.status == 503
@@ -29,7 +29,7 @@ async def test_an_answer_that_cannot_be_read_is_502(settings: SettingsMaker, byt
     async with (
         broken_service(bytes_) as broken,
         running_gateway(settings(broken.url)) as gateway,
-        aiohttp.ClientSession(gateway.url) as http,
+        gateway.client() as http,
         http.post("/api/imports", data=b"x") as answer,
     ):
         assert answer.status == 502
@@ -48,7 +48,7 @@ async def test_no_answer_in_time_is_504(service: FakeService, settings: Settings
     service.answers["/api/tables"] = think
     async with (
         running_gateway(settings(service.url, answer_timeout_s=0.2)) as gateway,
-        aiohttp.ClientSession(gateway.url) as http,
+        gateway.client() as http,
         http.get("/api/tables") as answer,
     ):
         assert answer.status == 504
@@ -75,7 +75,7 @@ async def test_an_answer_broken_off_ends_as_one(settings: SettingsMaker, head: b
     async with (
         broken_service(b"HTTP/1.1 200 OK\r\n" + head) as broken,
         running_gateway(settings(broken.url)) as gateway,
-        aiohttp.ClientSession(gateway.url) as http,
+        gateway.client() as http,
         http.get("/api/tables") as answer,
     ):
         assert answer.status == 200
@@ -95,7 +95,7 @@ async def test_only_reads_are_sent_again_on_a_dead_connection(
     async with (
         broken_service(KEPT) as broken,
         running_gateway(settings(broken.url)) as gateway,
-        aiohttp.ClientSession(gateway.url) as http,
+        gateway.client() as http,
     ):
         async with http.get("/api/tables") as answer:
             assert answer.status == 200

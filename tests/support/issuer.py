@@ -88,15 +88,20 @@ def peer(service: str) -> Caller:
     return machine(service, Scope.INTERNAL)
 
 
-@asynccontextmanager
-async def running_issuer() -> AsyncIterator[Issuer]:
+def new_issuer() -> Issuer:
+    """An issuer with a key of its own, on no port."""
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
-    ).decode()
-    issuer = Issuer(pem=pem)
+    )
+    return Issuer(pem=pem.decode())
+
+
+@asynccontextmanager
+async def running_issuer() -> AsyncIterator[Issuer]:
+    issuer = new_issuer()
 
     async def keys(_request: web.Request) -> web.Response:
         return web.json_response(issuer.jwks())
