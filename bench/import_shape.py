@@ -16,8 +16,7 @@ import polars as pl
 
 from deploy.local import postgresql
 from services.ingest.domain import ImportOptions, Outcome
-from services.ingest.load.load import load_source
-from services.ingest.read.formats import opened
+from services.ingest.load.load import load_file
 from tests.ingest.pipeline.loading import Column, Loader, Rejects
 from tests.support.databases import Database, make_database, make_owner, migrate
 
@@ -174,8 +173,8 @@ async def imported(
     loader = Loader(pool=pool, owner=owner, rejects=OnDisk(path=report))
     began = time.perf_counter()
     options = options or ImportOptions()
-    source = await opened(StoredFile(path), file_name=path.name, options=options)
-    outcome = await load_source(source, loader.outside(table), options)
+    stored, outside = StoredFile(path), loader.outside(table)
+    outcome = await load_file(stored, outside, options, file_name=path.name)
     took = time.perf_counter() - began
     await pool.close()
     await owner.close()

@@ -55,6 +55,30 @@ class OnError(StrEnum):
     ABORT = "abort"
 
 
+class OnDuplicate(StrEnum):
+    """Which of several rows with one key of an upsert is loaded."""
+
+    REFUSE = "refuse"
+    """The first; the others are refused."""
+    FIRST = "first"
+    LAST = "last"
+
+
+class OnBlank(StrEnum):
+    """What an empty cell of an upsert does to the record's value."""
+
+    CLEAR = "clear"
+    KEEP = "keep"
+
+
+class OnNewColumn(StrEnum):
+    """What becomes of a column that the table has not."""
+
+    REFUSE = "refuse"
+    IGNORE = "ignore"
+    ADD = "add"
+
+
 class FileFormat(StrEnum):
     """What is in a file."""
 
@@ -83,6 +107,8 @@ class RejectCode(StrEnum):
     TOO_FEW_FIELDS = "too_few_fields"
     BAD_ENCODING = "bad_encoding"
     NUL_BYTE = "nul_byte"
+    STRAY_QUOTE = "stray_quote"
+    AMBIGUOUS_QUOTE = "ambiguous_quote"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +133,23 @@ class ImportOptions:
     """A file in an archive."""
     mapping: Mapping[str, str | None] = field(default_factory=dict)
     """File column → table column; None drops it."""
+    types: Mapping[str, str] = field(default_factory=dict)
+    """With `create_table`: column → type, as a field type is written."""
+    on_duplicate: OnDuplicate = OnDuplicate.REFUSE
+    on_blank: OnBlank = OnBlank.CLEAR
+    on_new_column: OnNewColumn = OnNewColumn.REFUSE
+    allow_empty: bool = False
+    header_line: str = "auto"
+    """`auto`, `none`, or the number of its line."""
+    footer_lines: int = 0
+    fill_short: bool = False
+    force_encoding: bool = False
+    escape: str = "none"
+    """`none` or `backslash`."""
+    comment: str | None = None
+    trim: str = "auto"
+    """`auto`, `all` or `none`."""
+    record_path: str | None = None
 
 
 OPTIONS = TypeAdapter(ImportOptions)
@@ -138,6 +181,21 @@ class FormatFound:
     member: str | None = None
     merged_cells: tuple[str, ...] = ()
     """The first merged ranges of a sheet, known once it was read to its end."""
+    header_line: int | None = None
+    """The line of the header; None where there is none."""
+    skipped: int = 0
+    """Lines before the header."""
+    blank_rows: int = 0
+    repeated_headers: int = 0
+    byte_order_marks: int = 0
+    """Marks before records, as in files that were joined."""
+    footer_lines: int = 0
+    escape: str | None = None
+    trim: str | None = None
+    record_path: str | None = None
+    null_values: tuple[str, ...] = ()
+    report: bool = False
+    """Whether it is a report of refused rows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,6 +165,27 @@ class UnknownEncodingError(FileRefusedError):
     title = "Unknown encoding"
 
 
+class DelimiterNeededError(FileRefusedError):
+    """More than one delimiter fits; the message shows the first rows in each reading."""
+
+    code = "delimiter_needed"
+    title = "Name the file's delimiter"
+
+
+class HeaderDoubtfulError(FileRefusedError):
+    """What should be the header looks like a row."""
+
+    code = "header_doubtful"
+    title = "The file may have no header"
+
+
+class EncodingContradictedError(FileRefusedError):
+    """The bytes are valid UTF-8, and not what the caller named."""
+
+    code = "encoding_contradicted"
+    title = "The file is in UTF-8"
+
+
 class DamagedFileError(FileRefusedError):
     """A compressed or structured file breaks off or is broken."""
 

@@ -79,11 +79,8 @@ def _ndjson(good: pl.DataFrame) -> bytes:
 def _ignored(plan: ColumnPlan) -> tuple[InferredColumn, ...]:
     """A note for each column that is no part of a catalog file."""
     because = f"a catalog file has {', '.join(CATALOG_COLUMNS)}; other columns are left out"
-    planned = plan.types()
     return tuple(
-        InferredColumn(column=name, type="ignored", because=because)
-        for name in plan.originals
-        if name not in planned
+        InferredColumn(column=name, type="ignored", because=because) for name in plan.ignored
     )
 
 

@@ -6,7 +6,14 @@ A follow-up of an import is one more file beside the modes, run by `Transaction`
 from collections.abc import Mapping
 from dataclasses import replace
 
-from services.ingest.domain import ImportOptions, InferredColumn, Mode, Outcome, RowCounts
+from services.ingest.domain import (
+    FormatFound,
+    ImportOptions,
+    InferredColumn,
+    Mode,
+    Outcome,
+    RowCounts,
+)
 from services.ingest.judge.infer import infer
 from services.ingest.load import append
 from services.ingest.load.modes import Load, Loaded, LoadMode
@@ -19,7 +26,9 @@ from services.ingest.load.upsert import refuse_key, upsert
 from services.ingest.plan.columns import plan_columns
 from services.ingest.plan.contracts import not_made
 from services.ingest.plan.new_table import NewTable, typed_columns
-from services.ingest.read.source import Source
+from services.ingest.read.formats import opened
+from services.ingest.read.limits import Limits
+from services.ingest.read.source import Source, StoredBytes
 from shared.contracts.records import TableContract
 
 MODES: Mapping[Mode, LoadMode] = {
@@ -29,7 +38,29 @@ MODES: Mapping[Mode, LoadMode] = {
 }
 
 
-async def load_source(source: Source, outside: Outside, options: ImportOptions) -> Outcome:
+async def load_file(
+    stored: StoredBytes,
+    outside: Outside,
+    options: ImportOptions,
+    *,
+    file_name: str,
+    limits: Limits | None = None,
+) -> Outcome:
+    """Load a stored file; raises as `load_source`."""
+    contract = None if options.create_table else await outside.contract()
+    source = await opened(
+        stored, file_name=file_name, options=options, contract=contract, limits=limits
+    )
+    return await load_source(source, outside, options, contract=contract)
+
+
+async def load_source(
+    source: Source,
+    outside: Outside,
+    options: ImportOptions,
+    *,
+    contract: TableContract | None = None,
+) -> Outcome:
     """Load every row of a source into its table; all of them, or none.
 
     Raises FileRefusedError when the source as a whole does not fit, ImportFailedError when its
@@ -37,7 +68,7 @@ async def load_source(source: Source, outside: Outside, options: ImportOptions) 
     PostgreSQL is away.
     """
     if not options.create_table:
-        return await _into(source, outside, options, await outside.contract())
+        return await _into(source, outside, options, contract or await outside.contract())
     source, table = await _new_table(source, options)
     options = replace(options, mapping=table.mapping)
     contract = (
@@ -99,6 +130,17 @@ def _outcome(readings: Readings, loaded: Loaded, inferred: tuple[InferredColumn,
             updated=loaded.updated,
         ),
         bytes_read=loaded.seen.bytes,
-        format=readings.source.format,
+        format=_format(readings, loaded),
         inferred=inferred,
+    )
+
+
+def _format(readings: Readings, loaded: Loaded) -> FormatFound | None:
+    """What the file turned out to be by its end."""
+    form, left_out = readings.source.format, loaded.seen.left_out
+    return form and replace(
+        form,
+        blank_rows=left_out.blank_rows,
+        repeated_headers=left_out.repeated_headers,
+        byte_order_marks=left_out.byte_order_marks,
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from services.ingest.domain import ImportOptions, OnError, Progress
@@ -12,7 +12,7 @@ from services.ingest.load.duplicates import DuplicateLines, refuse_duplicates
 from services.ingest.load.outside import Outside
 from services.ingest.load.report import RejectReport
 from services.ingest.plan.columns import ColumnPlan
-from services.ingest.read.frame import Frame
+from services.ingest.read.frame import Frame, LeftOut
 from services.ingest.read.source import ReadAgainError, Source
 from shared.store.copying import ahead
 from shared.values.dates import DateFormat
@@ -26,6 +26,7 @@ class Seen:
 
     rows: int = 0
     bytes: int = 0
+    left_out: LeftOut = field(default_factory=LeftOut)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Readings:
     async def _note(self, seen: Seen, frame: Frame, judged: Judged) -> None:
         seen.rows += frame.rows
         seen.bytes = frame.bytes_read
+        seen.left_out += frame.left_out
         await self.report.add(judged.bad, frame.refused)
         # Before anything is raised: a failed import says how many rows it saw and refused.
         self.outside.note_progress(

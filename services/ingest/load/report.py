@@ -5,26 +5,29 @@ columns, then `_line,_column,_code,_message,_raw`. A row stands in it once, with
 (joined by "; "), so that the corrected file does not bring the row twice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 from services.ingest.domain import Reject, RejectCode
 from services.ingest.judge.judging import BadRows, as_readable
 from services.ingest.load.outside import RejectStore
+from services.ingest.plan.names import REPORT_COLUMNS
 from services.ingest.read.frame import RefusedRow
 
 KEPT_FOR_JSON = 1_000
 VALUE_LIMIT = 200
-REPORT_COLUMNS = ("_line", "_column", "_code", "_message", "_raw")
+_OWN = tuple(f"\0{name}" for name in REPORT_COLUMNS)
+"""What the report's own columns are called here, where a source may have any other."""
 
 
 class RejectReport:
     """Writes one pass's refused rows, in the order in which they are found."""
 
-    def __init__(self, store: RejectStore, originals: Sequence[str]) -> None:
+    def __init__(self, store: RejectStore, originals: Mapping[str, str]) -> None:
         self._store = store
-        self._originals = tuple(originals)
+        self._headings = tuple(originals.values())
+        self._originals = list(originals)
         self._kept = 0
         self._begun = False
         self.rows = 0
@@ -41,7 +44,7 @@ class RejectReport:
         self.rows += bad.cells.height + len(refused)
         if not self._begun:
             self._begun = True
-            await self._store.write(_csv_line((*self._originals, *REPORT_COLUMNS)))
+            await self._store.write(_csv_line((*self._headings, *REPORT_COLUMNS)))
         await self._store.write(self._csv(bad, refused))
         if self._kept < KEPT_FOR_JSON:
             rejects = self._objects(bad, refused)[: KEPT_FOR_JSON - self._kept]
@@ -54,24 +57,21 @@ class RejectReport:
             .agg(pl.col("column", "code", "message").str.join("; "))
             .sort("row")
         )
+        nothing = pl.Series([None], dtype=pl.String).new_from_index(0, bad.cells.height)
         split = bad.cells.select(pl.col(self._originals).map_batches(as_readable)).with_columns(
-            bad.lines.alias("_line"),
-            joined["column"].alias("_column"),
-            joined["code"].alias("_code"),
-            joined["message"].alias("_message"),
-            pl.lit(None, dtype=pl.String).alias("_raw"),
+            column.alias(name)
+            for name, column in zip(
+                _OWN,
+                (bad.lines, joined["column"], joined["code"], joined["message"], nothing),
+                strict=True,
+            )
         )
         unsplit = pl.DataFrame(
-            {
-                "_line": [row.line for row in refused],
-                "_column": [row.column for row in refused],
-                "_code": [row.code.value for row in refused],
-                "_message": [row.message for row in refused],
-                "_raw": [row.raw for row in refused],
-            },
-            schema={name: split.schema[name] for name in REPORT_COLUMNS},
+            [(row.line, row.column, row.code.value, row.message, row.raw) for row in refused],
+            schema={name: split.schema[name] for name in _OWN},
+            orient="row",
         )
-        rows = pl.concat([split, unsplit], how="diagonal").sort("_line", maintain_order=True)
+        rows = pl.concat([split, unsplit], how="diagonal").sort(_OWN[0], maintain_order=True)
         return rows.write_csv(include_header=False, quote_style="necessary").encode()
 
     def _objects(self, bad: BadRows, refused: Sequence[RefusedRow]) -> list[Reject]:

@@ -1,17 +1,26 @@
 """Which column of a source goes into which column of the table; decided here, once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from services.ingest.domain import ImportOptions
+from services.ingest.domain import ImportOptions, OnNewColumn
 from services.ingest.errors import (
     IdColumnError,
     MissingColumnError,
     OptionError,
     UnknownColumnError,
 )
-from services.ingest.plan.names import check_names, is_left_out, listed, refuse_collisions
+from services.ingest.plan.names import (
+    by_name,
+    folded_name,
+    left_out,
+    listed,
+    refuse_collisions,
+    refuse_stray,
+    refuse_too_many,
+    refuse_unclear,
+)
 from services.ingest.plan.new_table import new_names
 from services.ingest.plan.source_columns import Columns
 from shared.contracts.records import ID_COLUMN, ColumnContract, TableContract
@@ -47,8 +56,10 @@ class ColumnPlan:
 
     columns: tuple[PlannedColumn, ...]
     names: tuple[str, ...]
-    originals: tuple[str, ...]
-    """Those of the names that the report of refused rows repeats."""
+    originals: Mapping[str, str]
+    """Those of the names that the report of refused rows repeats, and how they head it."""
+    ignored: tuple[str, ...] = ()
+    """Those that nobody mapped and that go nowhere, because the table has no such column."""
     late: frozenset[str] = frozenset()
     infers: bool = False
     """There is no table yet: any name may be late, and frames tell which cells are strings."""
@@ -66,7 +77,7 @@ class ColumnPlan:
 def plan_to_infer(source: Columns) -> ColumnPlan:
     """Every column as text, to find the types of a table that is not made yet."""
     names = tuple(column.name for column in source.columns)
-    return ColumnPlan(columns=(), names=names, originals=(), infers=True)
+    return ColumnPlan(columns=(), names=names, originals={}, infers=True)
 
 
 def plan_columns(
@@ -88,26 +99,29 @@ def plan_columns(
     names and the table's other columns, but for those with a default: these are `late`, because
     a column that is copied at all cannot keep its default.
     """
-    names = tuple(column.name for column in source.columns)
-    check_names(names)
-    if source.ways.case_blind:
-        options = replace(options, mapping=_mapping_in_any_case(names, contract, options))
+    columns = source.columns
+    refuse_too_many(columns)
+    options = replace(options, mapping=by_name(options.mapping, columns))
+    if options.on_new_column is not OnNewColumn.REFUSE:
+        others = Others.IGNORED
+    if others is Others.REFUSED:
+        refuse_unclear(columns, options.mapping)
+    names = tuple(column.name for column in columns)
     matching = _Matching(source, contract, options, others)
+    headings = {column.name: column.heading for column in columns}
     if not source.ways.open_ended:
-        return ColumnPlan(matching.planned(names), names, originals_of(names, source))
+        return matching.plan(names, originals_of(headings, source))
+    taken = {to for to in options.mapping.values() if to is not None}
     if names:
         present = {name: to for name, to in options.mapping.items() if name in names}
-        replace(matching, options=replace(options, mapping=present)).planned(names)
-    mapped = set(options.mapping.values())
-    free = [column for column in contract.columns if column.name not in mapped]
+        head = replace(matching, options=replace(options, mapping=present))
+        taken |= {column.target for column in head.planned(names)}
+    free = [column for column in contract.columns if column.name not in taken]
     without_default = [column.name for column in free if not column.has_default]
     names = tuple(dict.fromkeys([*names, *options.mapping, *without_default]))
-    return ColumnPlan(
-        columns=matching.planned(names),
-        names=names,
-        originals=originals_of(names, source),
-        late=frozenset({str(column.name) for column in free}.difference(names)),
-    )
+    originals = originals_of({name: name for name in names}, source)
+    late = frozenset({str(column.name) for column in free}.difference(names))
+    return replace(matching.plan(names, originals), late=late)
 
 
 def check_columns(
@@ -127,9 +141,10 @@ def check_columns(
         plan_columns(source, contract, options, others=others)
 
 
-def originals_of(names: Sequence[str], source: Columns) -> tuple[str, ...]:
-    """The columns that the report of refused rows repeats: all but its own."""
-    return tuple(name for name in names if not is_left_out(name, source.ways))
+def originals_of(headings: Mapping[str, str], source: Columns) -> dict[str, str]:
+    """The columns that the report of refused rows repeats, all but its own: name → heading."""
+    ignored = left_out(source)
+    return {name: heading for name, heading in headings.items() if name not in ignored}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +154,19 @@ class _Matching:
     options: ImportOptions
     others: Others
 
+    def plan(self, names: tuple[str, ...], originals: Mapping[str, str]) -> ColumnPlan:
+        columns = self.planned(names)
+        planned = {column.source for column in columns}
+        others = [name for name in originals if name not in (*planned, *self.options.mapping)]
+        return ColumnPlan(columns, names, originals, ignored=tuple(others))
+
     def planned(self, names: Sequence[str]) -> tuple[PlannedColumn, ...]:
         types: dict[str, ColumnContract] = {c.name: c for c in self.contract.columns}
         targets = self._targets(names)
         if self.others is Others.IGNORED:
             targets = {source: target for source, target in targets.items() if target in types}
+            if not targets:
+                raise UnknownColumnError("no column of the file goes into the table")
         self._refuse_unknown(targets, types)
         refuse_collisions(targets)
         self._refuse_own_id(targets)
@@ -162,20 +185,45 @@ class _Matching:
 
     def _targets(self, names: Sequence[str]) -> dict[str, str]:
         mapping = self.options.mapping
-        stray = [source for source in mapping if source not in names]
-        if stray:
-            raise OptionError.of(
-                "mapping", "invalid_option", f"the file has no column {listed(stray)}"
-            )
+        refuse_stray("mapping", mapping, names)
+        ignored = left_out(self.source)
+        free = [name for name in names if name not in mapping and name not in ignored]
+        matched = self._matched(free, {to for to in mapping.values() if to is not None})
         targets: dict[str, str] = {}
         for name in names:
-            default = None if is_left_out(name, self.source.ways) else name
+            default = None if name in ignored else matched.get(name, name)
             target = mapping.get(name, default)
             if target is not None:
                 targets[name] = target
         if not targets:
             raise UnknownColumnError("no column of the file goes into the table")
         return targets
+
+    def _matched(self, names: Sequence[str], taken: set[str]) -> dict[str, str]:
+        """Source name → column of the table: by name, in any case, folded.
+
+        What is not exactly the same is only taken where it is the one that fits a column that no
+        other has.
+        """
+        own = [ID_COLUMN, *(str(column.name) for column in self.contract.columns)]
+        matched = {name: name for name in names if name in own}
+        headings = {column.name: column.heading for column in self.source.columns}
+        places = {column.name: at for at, column in enumerate(self.source.columns, 1)}
+        spellings: list[Callable[[str], str]] = []
+        if self.source.ways.case_blind:
+            spellings.append(str.lower)
+        spellings.append(lambda name: folded_name(headings.get(name, name), places.get(name, 0)))
+        for spelling in spellings:
+            left = [name for name in names if name not in matched]
+            if not left:
+                break
+            free = [name for name in own if name not in (*matched.values(), *taken)]
+            targets = _by_spelling(free, str.lower if spelling is str.lower else str)
+            for spelled, sources in _by_spelling(left, spelling).items():
+                fitting = targets.get(spelled, [])
+                if len(sources) == 1 and len(fitting) == 1:
+                    matched[sources[0]] = fitting[0]
+        return matched
 
     def _refuse_unknown(self, targets: Mapping[str, str], types: Mapping[str, object]) -> None:
         unknown = [name for name, target in targets.items() if target not in (*types, ID_COLUMN)]
@@ -219,18 +267,8 @@ class _Matching:
             )
 
 
-def _mapping_in_any_case(
-    names: Sequence[str], contract: TableContract, options: ImportOptions
-) -> dict[str, str | None]:
-    """The mapping, and what differs from one column of the table in its case alone."""
-    own = [ID_COLUMN, *(str(column.name) for column in contract.columns)]
-    by_case: dict[str, list[str]] = {}
-    for name in own:
-        by_case.setdefault(name.lower(), []).append(name)
-    mapping = dict(options.mapping)
+def _by_spelling(names: Sequence[str], spelling: Callable[[str], str]) -> dict[str, list[str]]:
+    spelled: dict[str, list[str]] = {}
     for name in names:
-        near = by_case.get(name.lower(), [])
-        alone = sum(other.lower() == name.lower() for other in names) == 1
-        if name not in mapping and name not in own and len(near) == 1 and alone:
-            mapping[name] = near[0]
-    return mapping
+        spelled.setdefault(spelling(name), []).append(name)
+    return spelled

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from shared.contracts.catalog import NAME_LIMIT
 from shared.contracts.records import (
+    ID_COLUMN,
     ColumnContract,
     ColumnName,
     NewColumn,
@@ -32,6 +33,13 @@ CATALOG_CONTRACT = TableContract(
     unique_keys=(),
 )
 """The header and the cells that a catalog file must have, in the words of a table's contract."""
+
+
+def known_names(contract: TableContract | None) -> frozenset[str]:
+    """The names by which a table's columns are known; none for a table that is not made yet."""
+    if contract is None:
+        return frozenset()
+    return frozenset({ID_COLUMN, *(str(column.name) for column in contract.columns)})
 
 
 def not_made(columns: Sequence[NewColumn]) -> TableContract:

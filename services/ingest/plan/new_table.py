@@ -7,10 +7,12 @@ from services.ingest.domain import ImportOptions, InferredColumn
 from services.ingest.errors import TooManyColumnsError
 from services.ingest.plan.names import (
     COLUMN_LIMIT,
-    check_names,
+    by_name,
     folded_names,
-    is_left_out,
+    left_out,
     refuse_collisions,
+    refuse_stray,
+    refuse_too_many,
 )
 from services.ingest.plan.source_columns import Columns, SourceColumn
 from shared.contracts.records import NewColumn
@@ -62,31 +64,38 @@ class NewTable:
                 )
                 for column in columns
             ),
-            mapping={**options.mapping, **targets},
+            mapping={**by_name(options.mapping, source.columns), **targets},
         )
 
 
 def new_names(source: Columns, options: ImportOptions) -> dict[str, str]:
     """Source name → name in a new table; a name that the caller mapped is not folded.
 
-    Raises a HeaderError for names that are missing, doubled or too many, or that fold into one.
+    Raises TooManyColumnsError, DuplicateColumnError for two that are mapped to one name, and
+    OptionError for a mapped column that is not there.
     """
-    names = [column.name for column in source.columns]
-    check_names(names)
+    columns = source.columns
+    refuse_too_many(columns)
+    mapping = by_name(options.mapping, columns)
+    if not source.ways.open_ended:
+        refuse_stray("mapping", mapping, [column.name for column in columns])
+    ignored = left_out(source)
     kept = [
-        name
-        for name in names
-        if options.mapping.get(name, None if is_left_out(name, source.ways) else name) is not None
+        (at, column)
+        for at, column in enumerate(columns, 1)
+        if mapping.get(column.name, None if column.name in ignored else column.name) is not None
     ]
     if len(kept) + SYSTEM_COLUMNS > COLUMN_LIMIT:
         raise TooManyColumnsError(
             f"the file has {len(kept):,} columns; a table has room for"
             f" {COLUMN_LIMIT - SYSTEM_COLUMNS:,}"
         )
-    folded = folded_names([name for name in kept if not options.mapping.get(name)])
-    targets = {name: options.mapping.get(name) or folded[name] for name in kept}
-    refuse_collisions(targets, "be named")
-    return targets
+    chosen = {column.name: to for _, column in kept if (to := mapping.get(column.name))}
+    refuse_collisions(chosen, "be named")
+    folded = [(at, column) for at, column in kept if column.name not in chosen]
+    names = folded_names(folded, chosen.values())
+    targets = dict(zip((column.name for _, column in folded), names, strict=True)) | chosen
+    return {column.name: targets[column.name] for _, column in kept}
 
 
 def typed_columns(source: Columns, options: ImportOptions) -> tuple[TypedColumn, ...] | None:

@@ -10,14 +10,22 @@ from shared.values.types import ColumnType
 class SourceColumn:
     """A column of a file, table or query.
 
-    `type` is the one that a table made for it gets, and `spelled` how the source spells it; both
-    are None where the source holds text.
+    `name` is unique in its source; `label` is what its header says, where that is another thing:
+    empty for a nameless column, and the same for several of one name. `type` is the one that a
+    table made for it gets, and `spelled` how the source spells it; both are None where the
+    source holds text.
     """
 
     name: str
     type: ColumnType | None = None
     spelled: str | None = None
     nullable: bool = True
+    label: str | None = None
+
+    @property
+    def heading(self) -> str:
+        """What the header says."""
+        return self.name if self.label is None else self.label
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Which encoding a file is in: by its BOM, as strict UTF-8, or by a guess that is sure.
 
 Only multi-byte encodings are guessed: their bytes hang together, so that text read in the wrong
-one looks wrong. A guess between one-byte encodings would change letters without a word.
+one looks wrong. A guess between one-byte encodings would change letters silently.
 """
 
 import codecs
@@ -11,6 +11,7 @@ from charset_normalizer import from_bytes
 
 from services.ingest.errors import (
     DamagedFileError,
+    EncodingContradictedError,
     EncodingNeededError,
     UnknownEncodingError,
 )
@@ -52,7 +53,9 @@ def codec_name(encoding: str) -> str:
     """Python's name of an encoding; raises UnknownEncodingError."""
     try:
         found = codecs.lookup(encoding.strip())
-        found.incrementaldecoder().decode(b"a", final=True)
+        found.incrementaldecoder().decode(
+            b"a\0\0\0", final=True
+        )  # four bytes: a whole letter in any
     except (LookupError, ValueError, TypeError, AssertionError):
         found = None
     # `hex`, `rot13` and the like are codecs, but not of text; CPython itself asks it so.
@@ -75,23 +78,74 @@ class EncodingFound:
     proven: bool = True
 
 
-def encoding_of(head: bytes, named: str | None, *, complete: bool) -> EncodingFound:
+def encoding_of(
+    head: bytes, named: str | None, *, complete: bool, force: bool = False
+) -> EncodingFound:
     """The encoding of a file with this head.
 
-    `complete`: nothing follows, so a character cut off at the end is wrong. Raises
-    EncodingNeededError, UnknownEncodingError.
+    `complete`: nothing follows, so a character cut off at the end is wrong. `force`: the named
+    one holds whatever the bytes are. Raises EncodingNeededError, UnknownEncodingError,
+    EncodingContradictedError.
     """
     for bom, codec in _BOMS:
         if head.startswith(bom):
             return EncodingFound(codec, len(bom))
     if named is not None:
-        return EncodingFound(codec_name(named))
+        codec = codec_name(named)
+        sure = force or not _is_one_byte(codec)
+        if not sure:
+            refuse_contradiction(head, codec, complete=complete)
+        return EncodingFound(codec, proven=sure or not head.isascii())
     if (wide := _without_bom(head)) is not None:
         return EncodingFound(wide)
-    if head.isascii():
-        return EncodingFound("utf-8", proven=False)
-    if _decodes(head, "utf-8", complete=complete):
-        return EncodingFound("utf-8")
+    if is_utf8(head, complete=complete) or mostly_utf8(tally(head)):
+        return EncodingFound("utf-8", proven=not head.isascii())
+    return guessed(head, complete=complete)
+
+
+def refuse_contradiction(text: bytes, codec: str, *, complete: bool) -> None:
+    """Raise EncodingContradictedError where text named to be of one byte a letter is UTF-8."""
+    if text.isascii() or not is_utf8(text, complete=complete):
+        return
+    letters = [c for c in text.decode(errors="ignore") if not c.isascii() and c.isalpha()]
+    if letters:
+        wrong = letters[0].encode().decode(codec, errors="replace")
+        raise EncodingContradictedError.of(
+            "encoding",
+            EncodingContradictedError.code,
+            f"the file is in UTF-8: '{letters[0]}' would become '{wrong}' in {codec}. Leave"
+            " `encoding` out, or send `force_encoding=true` if that is meant",
+        )
+
+
+def _is_one_byte(codec: str) -> bool:
+    """Whether every byte is a character."""
+    try:
+        return len(bytes(range(32, 127)).decode(codec)) == 95 and not any(
+            len(bytes((byte, 65)).decode(codec, errors="replace")) < 2 for byte in range(128, 256)
+        )
+    except UnicodeError:
+        return False
+
+
+def tally(text: bytes) -> tuple[int, int]:
+    """How many lines that are not ASCII are UTF-8, and how many are not."""
+    lines = [line for line in text.split(b"\n") if not line.isascii()]
+    valid = sum(is_utf8(line, complete=True) for line in lines)
+    return valid, len(lines) - valid
+
+
+def mostly_utf8(lines: tuple[int, int]) -> bool:
+    """Whether it is UTF-8 with some lines that are not, which are refused then."""
+    valid, invalid = lines
+    return valid > invalid
+
+
+def guessed(head: bytes, *, complete: bool) -> EncodingFound:
+    """The one multi-byte encoding in which the text looks like text.
+
+    Raises EncodingNeededError.
+    """
     guess = _guess(head, complete=complete)
     if guess is None:
         raise _needed(head)
@@ -106,6 +160,11 @@ def _without_bom(head: bytes) -> str | None:
     if half < 8 or max(even, odd) < 0.4 * half or min(even, odd) > 0.05 * half:
         return None
     return "utf-16-be" if even > odd else "utf-16-le"
+
+
+def is_utf8(text: bytes, *, complete: bool) -> bool:
+    """Whether text is UTF-8; unless it is complete, a character may be cut off at its end."""
+    return _decodes(text, "utf-8", complete=complete)
 
 
 def _decodes(head: bytes, codec: str, *, complete: bool) -> bool:

@@ -13,6 +13,7 @@ from services.ingest.errors import (
     RecordTooLargeError,
 )
 from services.ingest.plan.columns import Others, check_columns
+from services.ingest.plan.contracts import known_names
 from services.ingest.read.archive.member import is_archive, is_zip, member_of
 from services.ingest.read.columnar.file import ARROW, PARQUET
 from services.ingest.read.csv.file import CSV
@@ -29,11 +30,24 @@ FORMATS: tuple[Format, ...] = (JSON, NDJSON, CSV)
 
 
 async def opened(
-    stored: StoredBytes, *, file_name: str, options: ImportOptions, limits: Limits | None = None
+    stored: StoredBytes,
+    *,
+    file_name: str,
+    options: ImportOptions,
+    contract: TableContract | None = None,
+    limits: Limits | None = None,
 ) -> Source:
-    """A stored file, or the member of a stored archive, as a source; raises FileRefusedError."""
-    limits = limits or Limits()
-    head = await read_head(stored, file_name=file_name, options=options, limits=limits)
+    """A stored file, or the member of a stored archive, as a source.
+
+    `contract` is the target's, if there is one. Raises FileRefusedError.
+    """
+    head = await read_head(
+        stored,
+        file_name=file_name,
+        options=options,
+        limits=limits or Limits(),
+        known=known_names(contract),
+    )
     whole = _whole_format_of(head, options)
     if whole is None and is_archive(head):
         if is_zip(head) and head.compression is not None:
@@ -56,7 +70,13 @@ async def _member(
 ) -> tuple[StoredBytes, Head]:
     """The file that an archive holds, and its head."""
     member = await member_of(archive, head, options)
-    inner = await read_head(member, file_name=member.name, options=options, limits=head.limits)
+    inner = await read_head(
+        member,
+        file_name=member.name,
+        options=options,
+        limits=head.limits,
+        known=head.known,
+    )
     if inner.compression is not None or (
         is_archive(inner) and _whole_format_of(inner, options) is None
     ):
@@ -93,6 +113,7 @@ def check_upload(
         file_name=file_name,
         options=options,
         limits=limits,
+        known=known_names(contract),
     )
     if is_archive(head) or _whole_format_of(head, options) is not None:
         if head.complete and is_zip(head) and not zipfile.is_zipfile(BytesIO(head.data)):

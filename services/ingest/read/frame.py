@@ -31,6 +31,22 @@ class CellFault:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What of a file is no row, counted."""
+
+    blank_rows: int = 0
+    repeated_headers: int = 0
+    byte_order_marks: int = 0
+
+    def __add__(self, other: "LeftOut") -> "LeftOut":
+        return LeftOut(
+            self.blank_rows + other.blank_rows,
+            self.repeated_headers + other.repeated_headers,
+            self.byte_order_marks + other.byte_order_marks,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """Some consecutive rows of a source.
 
@@ -49,6 +65,8 @@ class Frame:
     """JSON only: columns in which some cell was a string, and the first such row."""
     may_hold_nul: bool = True
     """Whether some cell may hold U+0000; False spares the search for it."""
+    left_out: LeftOut = LeftOut()
+    """What was left out since the frame before."""
     bytes_read: int = 0
     """Bytes of the stored source that were consumed up to the end of this frame."""
 

@@ -29,10 +29,13 @@ class Head:
     compression: str | None
     file_name: str
     encoding_option: str | None
+    force_encoding: bool
     limits: Limits
     archive: str | None = None
     """`zip` or `tar`, of a file that is the member `member` of one."""
     member: str | None = None
+    known: frozenset[str] = frozenset()
+    """Names that the target's columns have, or that it knows them by."""
 
     @classmethod
     def of(
@@ -43,6 +46,7 @@ class Head:
         file_name: str,
         options: ImportOptions,
         limits: Limits,
+        known: frozenset[str] = frozenset(),
     ) -> "Head":
         """The head of a file whose first bytes, as stored, are `data`; raises FileRefusedError."""
         compression = compression_of(data)
@@ -52,13 +56,24 @@ class Head:
                 raise NestedArchiveError(
                     f"inside the {compression} file is another compressed one: unpack it once"
                 )
-        return cls(data, complete, compression, file_name, options.encoding, limits)
+        return cls(
+            data=data,
+            complete=complete,
+            compression=compression,
+            file_name=file_name,
+            encoding_option=options.encoding,
+            force_encoding=options.force_encoding,
+            limits=limits,
+            known=known,
+        )
 
     @cached_property
     def encoding(self) -> EncodingFound:
         """The encoding of a text; raises FileRefusedError where this is none."""
         refuse_kind(self.data, as_text=True)
-        return encoding_of(self.data, self.encoding_option, complete=self.complete)
+        return encoding_of(
+            self.data, self.encoding_option, complete=self.complete, force=self.force_encoding
+        )
 
     @cached_property
     def text(self) -> bytes:
@@ -83,7 +98,12 @@ class Head:
 
 
 async def read_head(
-    stored: _Chunks, *, file_name: str, options: ImportOptions, limits: Limits
+    stored: _Chunks,
+    *,
+    file_name: str,
+    options: ImportOptions,
+    limits: Limits,
+    known: frozenset[str] = frozenset(),
 ) -> Head:
     """The head of a stored file, about a block of it; raises FileRefusedError."""
     parts: list[bytes] = []
@@ -95,7 +115,12 @@ async def read_head(
             complete = False
             break
     return Head.of(
-        b"".join(parts), complete=complete, file_name=file_name, options=options, limits=limits
+        b"".join(parts),
+        complete=complete,
+        file_name=file_name,
+        options=options,
+        limits=limits,
+        known=known,
     )
 
 

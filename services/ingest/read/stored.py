@@ -2,9 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from services.ingest.read.charset import EncodingFound, Transcoder, encoding_of
+from services.ingest.read.charset import (
+    EncodingFound,
+    Transcoder,
+    guessed,
+    is_utf8,
+    mostly_utf8,
+    refuse_contradiction,
+    tally,
+)
 from services.ingest.read.decompress import decompressor
 from services.ingest.read.head import Head
 from services.ingest.read.limits import Limits
@@ -12,6 +20,11 @@ from services.ingest.read.source import StoredBytes
 from shared.store.copying import gathered
 
 FEED_BYTES = 1 << 20
+HELD_BYTES = 4 << 20
+"""So much of what may be padding at the end of a file waits for what comes behind it."""
+_CONTROLS = b"\x1a\0"
+_PADDING = b"\x1a\0\r\n"
+_TAIL = (b"\x1a", b"\0", b"\x1a\n", b"\x1a\r\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +63,23 @@ class StoredText:
         return cls(stored, head.compression, head.encoding, head.limits, swapped, bare_cr)
 
     async def pieces(self) -> AsyncIterator[Piece]:
-        """The text from its start; raises OtherEncodingError, EncodingNeededError.
+        """The text from its start, without Ctrl-Z and NULs at its end.
+
+        Raises OtherEncodingError, EncodingNeededError.
+        """
+        held = b""
+        async for piece in self._pieces():
+            text = held + piece.text if held else piece.text
+            held = b""
+            if text.endswith(_TAIL):
+                kept = text.rstrip(_PADDING) if piece.final else text.rstrip(_CONTROLS)
+                text, held = kept, text[len(kept) :]
+            if len(held) > HELD_BYTES and not piece.final:
+                text, held = text + held, b""
+            yield replace(piece, text=text)
+
+    async def _pieces(self) -> AsyncIterator[Piece]:
+        """The text from its start.
 
         The first piece is small and the next ones grow to a block, so that what comes after has
         something to do soon.
@@ -69,7 +98,7 @@ class StoredText:
         async for chunk in gathered(_bytes(self.stored), enough):
             bytes_read += len(chunk)
             async for part in _decompressed(codec.feed(chunk), self.compression):
-                proven = proven or self._prove(part)
+                proven = proven or await self._prove(part)
                 parts.append(part)
                 size += len(part)
                 if size >= enough:
@@ -80,14 +109,34 @@ class StoredText:
         codec.finish()
         yield Piece(transcoder.feed(b"".join(parts), final=True), final=True, bytes_read=bytes_read)
 
-    def _prove(self, part: bytes) -> bool:
-        """Whether the first bytes that are not ASCII are UTF-8, as was taken for granted."""
+    async def _prove(self, part: bytes) -> bool:
+        """Whether the first bytes that are not ASCII are in the encoding taken for granted.
+
+        Raises OtherEncodingError, EncodingNeededError, EncodingContradictedError.
+        """
         if part.isascii():
             return False
-        encoding = encoding_of(part, None, complete=False)
-        if encoding.codec != self.encoding.codec:
-            raise OtherEncodingError(EncodingFound(encoding.codec))
+        if self.encoding.codec != "utf-8":
+            refuse_contradiction(part, self.encoding.codec, complete=False)
+            return True
+        if not is_utf8(part, complete=False) and not mostly_utf8(await self._tally()):
+            raise OtherEncodingError(guessed(part, complete=False))
         return True
+
+    async def _tally(self) -> tuple[int, int]:
+        """The lines of the whole file that are not ASCII: how many are UTF-8, how many not."""
+        codec = decompressor(self.compression, self.limits)
+        valid = invalid = 0
+        rest = b""
+        async for chunk in gathered(_bytes(self.stored), FEED_BYTES):
+            async for part in _decompressed(codec.feed(chunk), self.compression):
+                text = rest + part
+                end = text.rfind(b"\n") + 1
+                rest = text[end:] if len(text) - end < self.limits.record_bytes else b""
+                more = await asyncio.to_thread(tally, text[:end])
+                valid, invalid = valid + more[0], invalid + more[1]
+        more = tally(rest)
+        return valid + more[0], invalid + more[1]
 
 
 async def _decompressed(parts: Iterator[bytes], compression: str | None) -> AsyncIterator[bytes]:

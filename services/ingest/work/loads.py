@@ -14,10 +14,10 @@ from services.ingest.connections.domain import Login, Selection, source_row
 from services.ingest.domain import ImportKind, Outcome, Progress, RowCounts, Run
 from services.ingest.errors import ObjectMissingError, PasswordGoneError
 from services.ingest.load.into_catalog import load_into_catalog
-from services.ingest.load.load import load_source
+from services.ingest.load.load import load_file, load_source
+from services.ingest.plan.contracts import CATALOG_CONTRACT
 from services.ingest.read.database import opened as opened_database
 from services.ingest.read.formats import opened as opened_file
-from services.ingest.read.source import Source
 from services.ingest.runs import reads
 from services.ingest.runs.reads import read_row
 from services.ingest.storage import StoredFile
@@ -114,25 +114,32 @@ class Loads:
 
 async def load_table_file(attempt: Attempt) -> Outcome:
     """An uploaded file into a table."""
-    return await load_source(await _file(attempt), attempt, attempt.run.options)
+    run = attempt.run
+    return await load_file(
+        await _upload(attempt), attempt, run.options, file_name=run.file_name or "upload"
+    )
 
 
 async def load_triples_file(attempt: Attempt) -> Outcome:
     """An uploaded file into the catalog."""
     run = attempt.run
+    source = await opened_file(
+        await _upload(attempt),
+        file_name=run.file_name or "upload",
+        options=run.options,
+        contract=CATALOG_CONTRACT,
+    )
     return await load_into_catalog(
-        await _file(attempt), attempt, run.options, merge=partial(attempt.catalog.merge, run.id)
+        source, attempt, run.options, merge=partial(attempt.catalog.merge, run.id)
     )
 
 
-async def _file(attempt: Attempt) -> Source:
-    """The run's upload, opened; raises ObjectMissingError when it is no longer kept."""
+async def _upload(attempt: Attempt) -> StoredFile:
+    """The run's upload; raises ObjectMissingError when it is no longer kept."""
     run, storage = attempt.run, attempt.storage
     if run.upload_path is None:
         raise ObjectMissingError("the file is no longer in storage")
-    size_bytes = await storage.size_bytes(run.upload_path)
-    stored = StoredFile(storage, run.upload_path, size_bytes)
-    return await opened_file(stored, file_name=run.file_name or "upload", options=run.options)
+    return StoredFile(storage, run.upload_path, await storage.size_bytes(run.upload_path))
 
 
 async def _pieces(lines: IO[bytes]) -> AsyncIterator[bytes]:

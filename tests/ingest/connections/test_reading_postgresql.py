@@ -244,7 +244,7 @@ async def test_a_source_that_falls_silent_is_given_up(somewhere: Database) -> No
 
 def planned(**types: str) -> ColumnPlan:
     columns = [PlannedColumn(name, name, a_type(spelled)) for name, spelled in types.items()]
-    return ColumnPlan(tuple(columns), names=tuple(types), originals=tuple(types))
+    return ColumnPlan(tuple(columns), names=tuple(types), originals={})
 
 
 async def test_same_and_wider_types_pass_through_and_others_do_not(

@@ -11,9 +11,8 @@ from typing import Any
 import asyncpg
 
 from services.ingest.domain import ImportId, ImportOptions, Outcome, Progress, Reject
-from services.ingest.load.load import load_source
+from services.ingest.load.load import load_file
 from services.ingest.load.outside import Outside
-from services.ingest.read.formats import opened
 from services.ingest.read.limits import Limits
 from shared.contracts.records import (
     ColumnContract,
@@ -170,13 +169,13 @@ class Loader:
     ) -> Outcome:
         stored = data.encode() if isinstance(data, str) else data
         options = options or ImportOptions()
-        source = await opened(
+        return await load_file(
             StoredBytes(stored, self.chunk_bytes),
+            outside or self.outside(table),
+            options,
             file_name=file_name,
-            options=options,
             limits=limits,
         )
-        return await load_source(source, outside or self.outside(table), options)
 
     def outside(self, table: str) -> "LoadedTable":
         return LoadedTable(self, table)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.ingest.domain import ImportOptions
 from services.ingest.read.limits import Limits
 from tests.ingest.pipeline.loading import Column, Loader
 from tests.ingest.pipeline.plain_reading import Refused, canonical_json, read_cell
@@ -118,7 +119,8 @@ async def test_json_lands_as_the_type_table_says(
     await load.make_table(
         "t", [Column(f"c{at}", kind, nullable=null) for at, (kind, null) in enumerate(types)]
     )
-    await load.load("t", text, limits=Limits(block_bytes=block))
+    options = ImportOptions(mapping={"_head": None})
+    await load.load("t", text, options=options, limits=Limits(block_bytes=block))
     json_at = {at for at, (kind, _) in enumerate(types) if kind == "JSON"}
     landed = [
         [canonical_json(v) if at in json_at and v is not None else v for at, v in enumerate(row)]

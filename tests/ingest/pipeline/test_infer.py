@@ -1,5 +1,7 @@
 """`create_table`: the narrowest type that every cell fits, and why no narrower one."""
 
+from dataclasses import replace
+
 import pytest
 
 from services.ingest.domain import ImportOptions
@@ -55,11 +57,14 @@ async def test_the_last_row_decides_too(load: Loader) -> None:
     assert outcome.rows.loaded == 900_001
 
 
-async def test_names_are_folded_and_collisions_refused(load: Loader) -> None:
+async def test_names_are_folded_and_collisions_numbered(load: Loader) -> None:
     outcome = await load.load("t", "id,2020 Umsatz (€),größe\n1,2,3\n", options=CREATE)
     assert [column.column for column in outcome.inferred] == ["source_id", "c2020_Umsatz", "größe"]
+    outcome = await load.load("u", "a b,a-b,,a_b\n1,2,3,4\n", options=CREATE)
+    assert [column.column for column in outcome.inferred] == ["a_b", "a_b_2", "column_3", "a_b_3"]
+    mapping = {"a b": "x", "a-b": "x"}
     with pytest.raises(DuplicateColumnError):
-        await load.load("u", "a b,a-b\n1,2\n", options=CREATE)
+        await load.load("v", "a b,a-b\n1,2\n", options=replace(CREATE, mapping=mapping))
 
 
 async def test_null_values_and_bad_rows_do_not_count(load: Loader) -> None:

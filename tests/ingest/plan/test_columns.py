@@ -18,7 +18,7 @@ from services.ingest.errors import (
     UnknownColumnError,
 )
 from services.ingest.plan.columns import Others, plan_columns
-from services.ingest.plan.names import COLUMN_LIMIT
+from services.ingest.plan.names import COLUMN_LIMIT, named_columns
 from services.ingest.plan.source_columns import SourceColumn, Ways
 from shared.contracts.records import ColumnContract, ColumnName, TableContract, TableName, TableOid
 from shared.values.types import ColumnType, TypeName
@@ -33,7 +33,7 @@ class Header:
 
     @property
     def columns(self) -> tuple[SourceColumn, ...]:
-        return tuple(SourceColumn(name) for name in self.names)
+        return named_columns(self.names)
 
 
 def table(**columns: str) -> TableContract:
@@ -152,7 +152,10 @@ def test_columns_that_the_table_has_not_are_ignored_where_that_is_wanted() -> No
     source = Header(("a", "zz", "_line"))
     plan = plan_columns(source, table(a=""), ImportOptions(), others=Others.IGNORED)
     assert [column.source for column in plan.columns] == ["a"]
-    assert (plan.names, plan.originals) == (("a", "zz", "_line"), ("a", "zz"))
+    assert (plan.names, plan.originals) == (
+        ("a", "zz", "_line"),
+        {"a": "a", "zz": "zz", "_line": "_line"},
+    )
 
 
 def raised_by(source: Header, contract: TableContract, options: ImportOptions) -> FileRefusedError:

@@ -1,15 +1,17 @@
 """Bytes of delimited text cut into blocks at record ends, with the physical line of each block.
 
-What a block's bytes hold is told exactly: either every quote in it is regular (then a newline
-after an even number of quotes ends a record, and any parser reads it alike), or the irregular
-records were taken out and stand beside it.
+Either every quote in a block is regular (then a newline after an even number of quotes ends a
+record, and any parser reads it alike), or the irregular records stand beside it.
 """
 
+from codecs import BOM_UTF8
 from dataclasses import dataclass
+from typing import Protocol
 
 import polars as pl
 import pyarrow as pa
 
+from services.ingest.domain import RejectCode
 from services.ingest.read.csv.quoting import (
     LF,
     Cut,
@@ -23,13 +25,32 @@ RAW_LIMIT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
+class RecordFault:
+    """Why a record cannot be split."""
+
+    code: RejectCode
+    message: str
+
+
+UNCLOSED = RecordFault(
+    RejectCode.TOO_FEW_FIELDS, "a quote that opens on this line is not closed properly"
+)
+STRAY = RecordFault(
+    RejectCode.STRAY_QUOTE,
+    "text stands behind a closing quote: double the quotes within a field, or send `quote=none`"
+    " or `escape=backslash`",
+)
+
+
+@dataclass(frozen=True, slots=True)
 class IrregularRecord:
     """A record taken out of its block: split by the exact splitter, or not at all."""
 
     line: int
     fields: tuple[bytes | None, ...] | None
     raw: bytes
-    reason: str | None = None
+    fault: "RecordFault | None" = None
+    """Why it could not be split."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +69,16 @@ class Block:
 
     runs: tuple[Run, ...]
     irregular: tuple[IrregularRecord, ...] = ()
+    byte_order_marks: int = 0
+    """Marks that stood before records, as in files that were joined; they are left out."""
+
+
+class Cutter(Protocol):
+    """Cuts a stream of UTF-8 bytes; CPU-bound, so call it in a thread."""
+
+    def feed(self, data: bytes, *, final: bool = False) -> Block:
+        """The whole records in what was fed so far; `final`: the stream ends here."""
+        ...
 
 
 class BlockCutter:
@@ -75,24 +106,39 @@ class BlockCutter:
         tail, self._rest = data[end:], b""
         skipped: list[IrregularRecord] = []
         if self._skipping is not None:
-            found = text.find(LF)
-            if found < 0 and not final:
+            newline = text.find(LF)
+            if newline < 0 and not final:
                 return Block(())
-            text = text[found + 1 :] if found >= 0 else b""
+            text = text[newline + 1 :] if newline >= 0 else b""
             self._line += 1
             skipped.append(self._skipping)
             self._skipping = None
+        text, marks = self._without_marks(text)
         if final and text and not text.endswith(LF) and self._closed(text):
             text += LF
-        regular_end = self._regular_end(text)
+        regular_end = None if self._must_scan(text) else self._regular_end(text)
         stuck = regular_end == 0 and len(text) + len(tail) > self._limits.record_bytes
         if regular_end is None or stuck or (final and regular_end < len(text)):
             block = self._scan(text + tail, final=final)
-            return Block(block.runs, (*skipped, *block.irregular))
+            return Block(block.runs, (*skipped, *block.irregular), marks)
         runs: list[Run] = []
         self._close_run(runs, text[:regular_end])
         self._keep(text[regular_end:] + tail)
-        return Block(tuple(runs), tuple(skipped))
+        return Block(tuple(runs), tuple(skipped), marks)
+
+    def _without_marks(self, text: bytes) -> tuple[bytes, int]:
+        """The text without byte order marks before its records, and how many there were."""
+        if BOM_UTF8 not in text:
+            return text, 0
+        within = text.removeprefix(BOM_UTF8).replace(LF + BOM_UTF8, LF)
+        return within, (len(text) - len(within)) // len(BOM_UTF8)
+
+    def _must_scan(self, text: bytes) -> bool:
+        """Whether records may begin with a comment, or blanks stand around quotes."""
+        comment, quote = self._dialect.comment, self._dialect.quote
+        if comment is not None and (text.startswith(comment) or LF + comment in text):
+            return True
+        return self._dialect.trim and quote is not None and quote in text
 
     def _closed(self, text: bytes) -> bool:
         quote = self._dialect.quote
@@ -141,16 +187,24 @@ class BlockCutter:
 
     def _scan(self, text: bytes, *, final: bool) -> Block:
         """Record by record wherever there is a quote; in bulk where there is none."""
-        quote = self._dialect.quote or b""
         runs: list[Run] = []
         irregular: list[IrregularRecord] = []
         start = position = 0
         while position < len(text):
-            found = text.find(quote, position) if quote else -1
-            position = text.rfind(LF, position, found if found >= 0 else len(text)) + 1 or position
-            if found < 0:
+            special = self._next_special(text, position)
+            before = special if special >= 0 else len(text)
+            position = text.rfind(LF, position, before) + 1 or position
+            if special < 0:
                 break
-            end = self._splitter.is_regular(text, position)
+            if self._is_comment(text, position):
+                end = text.find(LF, position) + 1 or len(text) * final
+                if not end:
+                    break
+                self._close_run(runs, text[start:position])
+                self._line += 1
+                start = position = end
+                continue
+            end = self._splitter.regular_end(text, position)
             if end >= 0:
                 position = end
                 continue
@@ -158,11 +212,11 @@ class BlockCutter:
             if taken is None:
                 break
             self._close_run(runs, text[start:position])
-            fields, end, reason = taken
+            fields, end, fault = taken
             raw = text[position:end]
             if fields is None or raw.strip(b"\r\n"):
                 irregular.append(
-                    IrregularRecord(self._line, fields, raw.rstrip(b"\r\n")[:RAW_LIMIT], reason)
+                    IrregularRecord(self._line, fields, raw.rstrip(b"\r\n")[:RAW_LIMIT], fault)
                 )
             self._line += raw.count(LF)
             start = position = end
@@ -174,10 +228,25 @@ class BlockCutter:
             self._keep(rest)
         return Block(tuple(runs), tuple(irregular))
 
+    def _next_special(self, text: bytes, position: int) -> int:
+        """The next quote, or start of a comment, from the start of a record; -1 without any."""
+        quote, comment = self._dialect.quote, self._dialect.comment
+        places = [text.find(quote, position)] if quote is not None else []
+        if comment is not None:
+            if text.startswith(comment, position):
+                return position
+            newline = text.find(LF + comment, position)
+            places.append(newline + 1 if newline >= 0 else -1)
+        return min((place for place in places if place >= 0), default=-1)
+
+    def _is_comment(self, text: bytes, position: int) -> bool:
+        comment = self._dialect.comment
+        return comment is not None and text.startswith(comment, position)
+
     def _take_irregular(
         self, text: bytes, position: int, *, final: bool
-    ) -> tuple[tuple[bytes | None, ...] | None, int, str | None] | None:
-        """Fields, end and reason of the record at `position`; None when it needs more bytes."""
+    ) -> tuple[tuple[bytes | None, ...] | None, int, RecordFault | None] | None:
+        """Fields, end and fault of the record at `position`; None when it needs more bytes."""
         split = self._splitter.split(text, position, final=final)
         too_large = len(text) - position > self._limits.record_bytes
         if split is Cut.INCOMPLETE and not too_large:
@@ -187,7 +256,7 @@ class BlockCutter:
         end = text.find(LF, position) + 1
         if not end and not final:
             return None
-        return None, end or len(text), "a quote that opens on this line is not closed properly"
+        return None, end or len(text), STRAY if split is Cut.STRAY else UNCLOSED
 
     def _close_run(self, runs: list[Run], text: bytes) -> None:
         if text:
@@ -203,7 +272,10 @@ class BlockCutter:
             return
         size_mib = self._limits.record_bytes >> 20
         self._skipping = IrregularRecord(
-            self._line, None, rest[:RAW_LIMIT], f"the line is longer than {size_mib} MiB"
+            self._line,
+            None,
+            rest[:RAW_LIMIT],
+            RecordFault(RejectCode.TOO_LONG, f"the line is longer than {size_mib} MiB"),
         )
 
 

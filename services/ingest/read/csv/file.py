@@ -1,17 +1,25 @@
 """A delimited file as a source: its dialect and header by its head, its rows by blocks."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 from services.ingest.domain import FileFormat, FormatFound, ImportOptions
+from services.ingest.errors import RecordTooLargeError
 from services.ingest.plan.columns import ColumnPlan
+from services.ingest.plan.names import named_columns, report_columns
 from services.ingest.plan.source_columns import SourceColumn, Ways
-from services.ingest.read.charset import EncodingFound, Transcoder
-from services.ingest.read.csv.blocks import BlockCutter
-from services.ingest.read.csv.dialect import dialect_of, split_header, swapped
+from services.ingest.read.charset import EncodingFound, is_utf8
+from services.ingest.read.csv.blocks import BlockCutter, Cutter
+from services.ingest.read.csv.dialect import BACKSLASH, Reading, reading_of, swapped_of
+from services.ingest.read.csv.escaped import EscapedCutter
 from services.ingest.read.csv.frames import CsvReader
+from services.ingest.read.csv.header import refuse_doubtful
+from services.ingest.read.csv.layout import Layout
 from services.ingest.read.csv.quoting import Dialect
+from services.ingest.read.csv.sample import typed_fields
+from services.ingest.read.footer import without_last
 from services.ingest.read.frame import Frame
 from services.ingest.read.head import Head
 from services.ingest.read.source import ReadAgainError, StoredBytes
@@ -19,18 +27,20 @@ from services.ingest.read.stored import OtherEncodingError, Piece, StoredText
 from shared.store.copying import ahead
 
 WAYS = Ways(reports=True)
+_SEPARATOR_LINE = re.compile(rb'"?sep=([^\r\n"]{1,4})"?[^\S\n]*(?:\n|$)', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class CsvFile:
-    """A CSV file. `header_bytes` and `header_lines`: UTF-8 text up to its first row."""
+    """A CSV file. `skipped_bytes` and `skipped_lines`: UTF-8 text up to its first row."""
 
     text: StoredText
     format: FormatFound
     columns: tuple[SourceColumn, ...]
     dialect: Dialect
-    header_bytes: int
-    header_lines: int
+    layout: Layout
+    skipped_bytes: int
+    skipped_lines: int
     ways: Ways = WAYS
 
     @property
@@ -40,7 +50,12 @@ class CsvFile:
 
     async def frames(self, plan: ColumnPlan) -> AsyncIterator[Frame]:
         """The rows, block by block; raises FileRefusedError, ReadAgainError."""
-        blocks = _Blocks(self, plan)
+        del plan
+        async for frame in without_last(self._frames(), self.format.footer_lines):
+            yield frame
+
+    async def _frames(self) -> AsyncIterator[Frame]:
+        blocks = _Blocks(self)
         try:
             async with ahead(self.text.pieces()) as pieces:
                 async for piece in pieces:
@@ -59,10 +74,13 @@ class CsvFile:
 class _Blocks:
     """One reading of a file behind its header."""
 
-    def __init__(self, file: CsvFile, plan: ColumnPlan) -> None:
-        self._reader = CsvReader(plan.names, file.dialect)
-        self._cutter = BlockCutter(file.dialect, file.text.limits, first_line=file.header_lines + 1)
-        self._skip = file.header_bytes
+    def __init__(self, file: CsvFile) -> None:
+        self._reader = CsvReader(file.layout, file.dialect)
+        cutter = EscapedCutter if file.dialect.backslash else BlockCutter
+        self._cutter: Cutter = cutter(
+            file.dialect, file.text.limits, first_line=file.skipped_lines + 1
+        )
+        self._skip = file.skipped_bytes
 
     def read(self, piece: Piece) -> Frame:
         skipped = min(self._skip, len(piece.text))
@@ -81,33 +99,114 @@ class CsvFormat:
         return bool(head.text)
 
     def opened(self, stored: StoredBytes, head: Head, options: ImportOptions) -> CsvFile:
-        """By the named delimiter and quote, or those that split the head best.
+        """By the named dialect and header, or those that fit the head best.
 
-        Raises FileRefusedError.
+        A report of refused rows is read as what it is, whatever the options say of the file that
+        it came from. Raises FileRefusedError.
         """
+        if is_report(head.data):
+            if is_utf8(head.data, complete=head.complete):
+                head = replace(head, encoding_option=None)
+            options = _as_report(options)
         text = head.text
-        if (character := swapped(options)) is not None:
-            text = Transcoder("utf-8", swapped=character).feed(text, final=head.complete)
-        if not head.complete and b"\n" in text:
-            text = text[: text.rfind(b"\n") + 1]
+        if not head.complete:
+            end = text.rfind(b"\n") + 1
+            text = text[:end] if end else text
         bare_cr = b"\r" in text and b"\n" not in text
         if bare_cr:
             text = text.replace(b"\r", b"\n")
-        dialect = dialect_of(text, options)
-        header, end = split_header(text, dialect, complete=head.complete)
-        return CsvFile(
-            text=StoredText.of(stored, head, swapped=character, bare_cr=bare_cr),
-            format=head.format_found(
-                self.name,
-                encoding=head.encoding.codec,
-                delimiter=dialect.written,
-                quote=dialect.quote.decode() if dialect.quote else None,
-            ),
-            columns=tuple(SourceColumn(name.strip()) for name in header),
-            dialect=dialect,
-            header_bytes=end,
-            header_lines=text.count(b"\n", 0, end),
+        if not head.complete and b"\n" not in text:
+            raise RecordTooLargeError("the first line, which names the columns, never ends")
+        separator = _SEPARATOR_LINE.match(text)
+        reading = reading_of(
+            text,
+            options,
+            known=head.known,
+            start=separator.end() if separator else 0,
+            line=2 if separator else 1,
+            named=separator[1].decode(errors="replace") if separator else None,
         )
+        refuse_doubtful(reading.header, options, head.known)
+        return _file(stored, head, options, reading, bare_cr=bare_cr)
+
+
+def _file(
+    stored: StoredBytes, head: Head, options: ImportOptions, reading: Reading, *, bare_cr: bool
+) -> CsvFile:
+    dialect, header, records = reading.dialect, reading.header, reading.sample.records
+    record = header.record
+    columns = named_columns(header.texts if record else numbered_names(header.width))
+    names = tuple(column.name for column in columns)
+    first = records[header.at]
+    lines_of_header = 0 if record is None else record.raw.count(b"\n") + 1
+    return CsvFile(
+        text=StoredText.of(stored, head, swapped=swapped_of(dialect.written), bare_cr=bare_cr),
+        format=head.format_found(
+            FileFormat.CSV,
+            encoding=head.encoding.codec,
+            delimiter=dialect.written,
+            quote=dialect.quote.decode() if dialect.quote else None,
+            header_line=None if record is None else record.line,
+            skipped=first.line - 1,
+            footer_lines=options.footer_lines,
+            escape=BACKSLASH if dialect.backslash else None,
+            trim="all" if dialect.trim else "none",
+            null_values=options.null_values,
+            report=bool(report_columns(names)),
+        ),
+        columns=columns,
+        dialect=dialect,
+        layout=Layout(
+            names=names,
+            trailing=header.trailing,
+            fill_short=options.fill_short,
+            skip_blank=True,
+            header=record.raw if record else b"",
+            header_cells=_cells(reading),
+            quote_guessed=options.quote is None and dialect.quote is not None,
+            numeric=typed_fields(records[header.rows_from :], max(header.widths)),
+            report=bool(report_columns(names)),
+        ),
+        skipped_bytes=first.start if record is None else record.end,
+        skipped_lines=first.line - 1 + lines_of_header,
+    )
+
+
+def _cells(reading: Reading) -> tuple[str | None, ...]:
+    header = reading.header
+    fields = () if header.record is None else header.record.fields[: header.width]
+    return tuple(None if field is None else field.decode(errors="replace") for field in fields)
+
+
+def numbered_names(count: int) -> tuple[str, ...]:
+    """The names of columns that have none."""
+    return tuple(f"column_{at}" for at in range(1, count + 1))
+
+
+_REPORT = re.compile(
+    rb'_line"?(?P<between>.{1,4}?)"?_column"?(?P=between)"?_code"?(?P=between)"?_message'
+    rb'(?:"?(?P=between)"?_raw)?"?\s*$'
+)
+
+
+def is_report(data: bytes) -> bool:
+    """Whether the first line ends with the columns of our own report of refused rows."""
+    return _REPORT.search(data[:65_536].split(b"\n", 1)[0]) is not None
+
+
+def _as_report(options: ImportOptions) -> ImportOptions:
+    return replace(
+        options,
+        delimiter=None,
+        quote=None,
+        encoding=None,
+        header_line="auto",
+        footer_lines=0,
+        fill_short=False,
+        escape="none",
+        comment=None,
+        trim="auto",
+    )
 
 
 CSV = CsvFormat()

@@ -5,93 +5,145 @@ that are not (ragged, undecodable, blank) are found from the positions of delimi
 and quotes, and taken out; polars reads the rest.
 """
 
-import csv
-import io
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import polars as pl
 from polars.exceptions import PolarsError
 
 from services.ingest.domain import RejectCode
-from services.ingest.read.csv.blocks import (
-    RAW_LIMIT,
-    Block,
-    Run,
-    byte_series,
+from services.ingest.plan.names import REPORT_COLUMNS, report_columns
+from services.ingest.read.csv.blocks import RAW_LIMIT, Block, IrregularRecord, Run
+from services.ingest.read.csv.layout import Layout
+from services.ingest.read.csv.quoting import LF, SWAPPED, Dialect, Split, Splitter
+from services.ingest.read.csv.structure import (
+    ambiguous,
+    decodable,
+    fits_by_lines,
+    is_text,
+    joined,
+    physical_lines,
+    structure_of,
 )
-from services.ingest.read.csv.quoting import LF, SWAPPED, Dialect
-from services.ingest.read.frame import Frame, RefusedRow
+from services.ingest.read.frame import Frame, LeftOut, RefusedRow
 
 _LONE_CR = re.compile(rb"\r(?!\n)")
 _PRIVATE_CHARACTERS = [chr(code) for code in range(0xE000, 0xF900)]
-RAW_COLUMN = "_raw"
+_TRAILING = "\0trailing"
+"""The field behind the last delimiter of a record; no header has that name."""
+RAW_COLUMN = REPORT_COLUMNS[-1]
 """Where the report of refused rows keeps those that could not be split."""
 
 
-class CsvReader:
-    """Reads blocks into frames of `String` columns named by the header; use it in a thread."""
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    cells: pl.DataFrame
+    lines: pl.Series
+    refused: tuple[RefusedRow, ...] = ()
+    blank: int = 0
 
-    def __init__(self, header: Sequence[str], dialect: Dialect) -> None:
-        self._header = tuple(header)
+    def filter(self, kept: pl.Series) -> "_Rows":
+        return replace(self, cells=self.cells.filter(kept), lines=self.lines.filter(kept))
+
+    def refuse(self, rows: Sequence[RefusedRow]) -> "_Rows":
+        refused = sorted((*self.refused, *rows), key=lambda row: row.line)
+        return replace(self, refused=tuple(refused))
+
+
+class CsvReader:
+    """Reads blocks into frames of `String` columns named by the layout; use it in a thread."""
+
+    def __init__(self, layout: Layout, dialect: Dialect) -> None:
+        self._layout = layout
         self._dialect = dialect
-        self._schema = pl.Schema(dict.fromkeys(self._header, pl.String()))
+        names = (*layout.names, _TRAILING) if layout.trailing else layout.names
+        self._schema = pl.Schema(dict.fromkeys(names, pl.String()))
 
     def read(self, block: Block) -> Frame:
         """The frame of one block, rows in the order of their lines."""
         text = b"".join(run.text for run in block.runs)
-        cells, lines, refused = self._read_regular(text, block.runs)
+        rows = self._read_regular(text, block.runs)
+        if self._dialect.trim:
+            rows = replace(rows, cells=_trimmed(rows.cells, self._dialect.blanks.decode()))
         if block.irregular:
-            cells, lines, refused = self._with_irregular(block, cells, lines, refused)
+            rows = self._with_irregular(block.irregular, rows)
+        if self._layout.trailing:
+            rows = self._without_trailing(rows)
         if self._dialect.swapped is not None:
-            cells, refused = self._swapped_back(self._dialect.swapped, cells, refused)
-        if RAW_COLUMN in self._header:
-            cells, lines, refused = self._still_raw(cells, lines, refused)
-        may_hold_nul = b"\0" in text or any(b"\0" in record.raw for record in block.irregular)
-        return Frame(cells=cells, lines=lines, refused=tuple(refused), may_hold_nul=may_hold_nul)
+            rows = self._swapped_back(self._dialect.swapped, rows)
+        if self._layout.report and RAW_COLUMN in self._layout.names:
+            rows = self._still_raw(rows)
+        rows, headers = self._without_headers(text, rows)
+        if self._layout.skip_blank:
+            rows = _without_blank(rows)
+        return Frame(
+            cells=rows.cells,
+            lines=rows.lines,
+            refused=rows.refused,
+            may_hold_nul=b"\0" in text or any(b"\0" in record.raw for record in block.irregular),
+            left_out=LeftOut(rows.blank, headers, block.byte_order_marks),
+        )
 
-    def _still_raw(
-        self, cells: pl.DataFrame, lines: pl.Series, refused: list[RefusedRow]
-    ) -> tuple[pl.DataFrame, pl.Series, list[RefusedRow]]:
+    def _still_raw(self, rows: _Rows) -> _Rows:
         """Refuse rows of a report of ours that nobody has moved out of `_raw` into the columns.
 
         Their columns are all empty, so they would load as a row of nulls.
         """
-        own = [name for name in self._header if not name.startswith("_")]
-        raw = cells.select(
+        report = report_columns(self._layout.names)
+        own = [name for name in self._layout.names if name not in report]
+        raw = rows.cells.select(
             pl.col(RAW_COLUMN).is_not_null() & pl.all_horizontal(pl.col(own).is_null())
         ).to_series()
         if not raw.any():
-            return cells, lines, refused
+            return rows
         message = f"the row still stands in {RAW_COLUMN}: put its cells into their columns"
-        found = zip(lines.filter(raw), cells[RAW_COLUMN].filter(raw), strict=True)
-        refused = [
-            *refused,
-            *(RefusedRow(line, RejectCode.TOO_FEW_FIELDS, message, text) for line, text in found),
-        ]
-        refused.sort(key=lambda row: row.line)
-        return cells.filter(~raw), lines.filter(~raw), refused
+        texts = zip(rows.lines.filter(raw), rows.cells[RAW_COLUMN].filter(raw), strict=True)
+        return rows.filter(~raw).refuse(
+            [RefusedRow(line, RejectCode.TOO_FEW_FIELDS, message, text) for line, text in texts]
+        )
 
-    def _swapped_back(
-        self, written: str, cells: pl.DataFrame, refused: list[RefusedRow]
-    ) -> tuple[pl.DataFrame, list[RefusedRow]]:
+    def _swapped_back(self, written: str, rows: _Rows) -> _Rows:
         """The delimiter as it was written, in quoted cells and in what could not be split."""
         mark = SWAPPED.decode()
-        back = pl.all().str.replace_all(mark, written, literal=True)
-        return cells.select(back), [
-            replace(row, raw=row.raw.replace(mark, written)) for row in refused
-        ]
+        return replace(
+            rows,
+            cells=rows.cells.select(pl.all().str.replace_all(mark, written, literal=True)),
+            refused=tuple(replace(r, raw=r.raw.replace(mark, written)) for r in rows.refused),
+        )
 
-    def _read_regular(
-        self, text: bytes, runs: Sequence[Run]
-    ) -> tuple[pl.DataFrame, pl.Series, list[RefusedRow]]:
+    def _without_trailing(self, rows: _Rows) -> _Rows:
+        """The rows without the empty field behind their last delimiter."""
+        behind = rows.cells[_TRAILING].is_not_null()
+        if behind.any():
+            fault = self._wrong_width(self._layout.width)
+            delimiter = self._dialect.delimiter.decode()
+            bad = zip(rows.lines.filter(behind), rows.cells.filter(behind).rows(), strict=True)
+            refused = [
+                RefusedRow(line, *fault, raw=delimiter.join(cell or "" for cell in row))
+                for line, row in bad
+            ]
+            rows = rows.filter(~behind).refuse(refused)
+        return replace(rows, cells=rows.cells.drop(_TRAILING))
+
+    def _without_headers(self, text: bytes, rows: _Rows) -> tuple[_Rows, int]:
+        """The rows without those that repeat the header, and how many there were."""
+        header = self._layout.header
+        if not header or not (text.startswith(header) or LF + header in text):
+            return rows, 0
+        cells = zip(self._layout.names, self._layout.header_cells, strict=True)
+        again = rows.cells.select(
+            pl.all_horizontal(pl.col(name).eq_missing(pl.lit(cell)) for name, cell in cells)
+        ).to_series()
+        return rows.filter(~again), int(again.sum())
+
+    def _read_regular(self, text: bytes, runs: Sequence[Run]) -> _Rows:
         line_starts = physical_lines(runs)
         if not text:
-            return pl.DataFrame(schema=self._schema), line_starts, []
+            return _Rows(pl.DataFrame(schema=self._schema), line_starts)
         cells = self._read_plain(text)
         if cells is not None and cells.height == len(line_starts):
-            return cells, line_starts, []
+            return _Rows(cells, line_starts)
         return self._read_by_structure(text, line_starts, cells)
 
     def _read_plain(self, text: bytes) -> pl.DataFrame | None:
@@ -102,7 +154,7 @@ class CsvReader:
             return None
         # polars refuses long records, and fills short ones with nulls from the right: no null in
         # the last column, no short record.
-        if not cells.to_series(-1).null_count():
+        if self._layout.fill_short or not cells.to_series(-1).null_count():
             return cells
         delimiter = self._dialect.delimiter
         inside = 0
@@ -114,10 +166,10 @@ class CsvReader:
             )
             inside = int(counts.item() or 0)
         between = text.count(delimiter) - inside
-        if between != cells.height * (len(self._header) - 1):
+        if between != cells.height * (self._layout.width - 1):
             return None
         # A blank line of a file with one column looks like a null.
-        if len(self._header) == 1 and cells.to_series().null_count():
+        if self._layout.width == 1 and cells.to_series().null_count():
             return None
         return cells
 
@@ -142,144 +194,142 @@ class CsvReader:
 
     def _read_by_structure(
         self, text: bytes, line_starts: pl.Series, cells: pl.DataFrame | None
-    ) -> tuple[pl.DataFrame, pl.Series, list[RefusedRow]]:
+    ) -> _Rows:
         records = structure_of(text, self._dialect, line_starts)
-        if cells is not None and cells.height == records.height:
-            return cells, records["line"], []
+        doubtful = ambiguous(text, records, self._dialect, self._layout)
+        if cells is not None and cells.height == records.height and not doubtful.any():
+            return _Rows(cells, records["line"])
         readable = decodable(text, records)
         refused = [
             _undecodable(line, text[start:end])
-            for start, end, _, _, line in records.filter(~readable).rows()
+            for start, end, line in _spans(records.filter(~readable))
         ]
-        records = records.filter(readable & ~records["blank"])
-        right = pl.col("fields") == len(self._header)
-        refused += [
-            self._refused_for_width(line, fields, text[start:end])
-            for start, end, fields, _, line in records.filter(~right).rows()
-        ]
-        kept = records.filter(right)
-        refused.sort(key=lambda row: row.line)
-        plain = _joined(text, kept)
-        cells = pl.DataFrame(schema=self._schema)
-        if plain:
-            try:
-                cells = self._polars(plain)
-            except PolarsError:
-                cells = self._slowly(plain)
-            if cells.height != kept.height:
-                cells = self._slowly(plain)
-        return cells, kept["line"], refused
+        for start, end, line in _spans(records.filter(readable & doubtful)):
+            refused += _both_readings(line, text[start:end])
+        rest = records.filter(readable & ~records["blank"] & ~doubtful)
+        right = rest["fields"].is_between(self._layout.least_width, self._layout.width)
+        blank = int(records["blank"].sum())
+        for start, end, line, fields in _spans(rest.filter(~right), "fields"):
+            raw = text[start:end]
+            if self._is_blank(raw):
+                blank += 1
+            else:
+                refused.append(self._refused_for_width(line, raw, fields))
+        kept = rest.filter(right)
+        plain = joined(text, kept)
+        return _Rows(self._joined_cells(plain, kept.height), kept["line"], blank=blank).refuse(
+            refused
+        )
 
-    def _refused_for_width(self, line: int, fields: int, raw: bytes) -> RefusedRow:
-        many = fields > len(self._header)
-        return RefusedRow(
-            line=line,
-            code=RejectCode.TOO_MANY_FIELDS if many else RejectCode.TOO_FEW_FIELDS,
-            message=f"{fields} fields, but the header has {len(self._header)}",
-            raw=_readable(raw),
+    def _joined_cells(self, plain: bytes, height: int) -> pl.DataFrame:
+        if not plain:
+            return pl.DataFrame(schema=self._schema)
+        try:
+            cells = self._polars(plain)
+        except PolarsError:
+            return self._slowly(plain)
+        return cells if cells.height == height else self._slowly(plain)
+
+    def _is_blank(self, raw: bytes) -> bool:
+        return self._layout.skip_blank and not raw.strip(self._dialect.delimiter + b" \t\r\n")
+
+    def _refused_for_width(self, line: int, raw: bytes, fields: int) -> RefusedRow:
+        return RefusedRow(line, *self._wrong_width(fields), raw=_readable(raw))
+
+    def _wrong_width(self, fields: int) -> tuple[RejectCode, str]:
+        width = len(self._layout.names)
+        message = f"{fields} field{'s' * (fields != 1)}, but the header has {width}"
+        if fields > width:
+            return RejectCode.TOO_MANY_FIELDS, message
+        return (
+            RejectCode.TOO_FEW_FIELDS,
+            f"{message}; `fill_short=true` takes missing last ones for NULL",
         )
 
     def _slowly(self, plain: bytes) -> pl.DataFrame:
-        """Python's reader, for regular text that polars does not take."""
-        quote = self._dialect.quote
-        reader = csv.reader(
-            io.StringIO(plain.decode(), newline=""),
-            delimiter=self._dialect.delimiter.decode(),
-            quotechar=quote.decode() if quote else None,
-            quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
-        )
-        csv.field_size_limit(len(plain) + 1)
-        return pl.DataFrame(
-            [[cell or None for cell in row] for row in reader], schema=self._schema, orient="row"
-        )
-
-    def _with_irregular(
-        self, block: Block, cells: pl.DataFrame, lines: pl.Series, refused: list[RefusedRow]
-    ) -> tuple[pl.DataFrame, pl.Series, list[RefusedRow]]:
-        """Put the irregular records among the others, by their lines."""
+        """The cells of regular text that polars does not take."""
+        splitter, position = Splitter(self._dialect), 0
         rows: list[list[str | None]] = []
-        row_lines: list[int] = []
-        for record in block.irregular:
-            if record.fields is None:
-                reason = record.reason or "the row cannot be split"
-                raw = _readable(record.raw)
-                refused.append(RefusedRow(record.line, _code_of(reason), reason, raw))
-            elif not _is_text(record.fields):
+        while position < len(plain):
+            record = splitter.split(plain, position, final=True)
+            assert isinstance(record, Split)
+            rows.append(self._texts(record.fields))
+            position = record.end
+        return pl.DataFrame(rows, schema=self._schema, orient="row")
+
+    def _texts(self, fields: Sequence[bytes | None]) -> list[str | None]:
+        texts = [None if field is None else field.decode() for field in fields]
+        return texts + [None] * (len(self._schema) - len(texts))
+
+    def _with_irregular(self, records: Sequence[IrregularRecord], rows: _Rows) -> _Rows:
+        """Put the irregular records among the others, by their lines."""
+        cells: list[list[str | None]] = []
+        lines: list[int] = []
+        refused: list[RefusedRow] = []
+        blank = rows.blank
+        for record in records:
+            fields, fault = record.fields, record.fault
+            if not is_text(fields or (record.raw,)):
                 refused.append(_undecodable(record.line, record.raw))
-            elif len(record.fields) != len(self._header):
-                refused.append(self._refused_for_width(record.line, len(record.fields), record.raw))
+            elif fields is None:
+                assert fault is not None
+                raw = _readable(record.raw)
+                refused.append(RefusedRow(record.line, fault.code, fault.message, raw))
+            elif self._is_ambiguous(record):
+                refused += _both_readings(record.line, record.raw)
+            elif self._layout.least_width <= len(fields) <= self._layout.width:
+                cells.append(self._texts(fields))
+                lines.append(record.line)
+            elif self._is_blank(record.raw):
+                blank += 1
             else:
-                rows.append([None if cell is None else cell.decode() for cell in record.fields])
-                row_lines.append(record.line)
-        refused.sort(key=lambda row: row.line)
-        if rows:
-            more = pl.DataFrame(rows, schema=self._schema, orient="row")
-            lines = pl.concat([lines, pl.Series(row_lines, dtype=pl.Int64)])
-            order = lines.arg_sort()
-            cells, lines = pl.concat([cells, more])[order], lines.gather(order)
-        return cells, lines, refused
+                refused.append(self._refused_for_width(record.line, record.raw, len(fields)))
+        rows = replace(rows.refuse(refused), blank=blank)
+        if not cells:
+            return rows
+        all_lines = pl.concat([rows.lines, pl.Series(lines, dtype=pl.Int64)])
+        order = all_lines.arg_sort()
+        more = pl.DataFrame(cells, schema=self._schema, orient="row")
+        return replace(
+            rows, cells=pl.concat([rows.cells, more])[order], lines=all_lines.gather(order)
+        )
+
+    def _is_ambiguous(self, record: IrregularRecord) -> bool:
+        return (
+            self._layout.quote_guessed
+            and LF in record.raw
+            and len(record.raw) < RAW_LIMIT
+            and fits_by_lines(record.raw, self._dialect, self._layout)
+        )
 
 
-def _code_of(reason: str) -> RejectCode:
-    return RejectCode.TOO_LONG if "longer" in reason else RejectCode.TOO_FEW_FIELDS
+def _trimmed(cells: pl.DataFrame, blanks: str) -> pl.DataFrame:
+    """The cells without blanks around them; what is empty then is null."""
+    stripped = cells.select(pl.all().str.strip_chars(blanks))
+    return stripped.select(pl.when(pl.all() != "").then(pl.all()))
 
 
-def _is_text(fields: Sequence[bytes | None]) -> bool:
-    try:
-        for field in fields:
-            if field is not None:
-                field.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+def _without_blank(rows: _Rows) -> _Rows:
+    """The rows without those of nothing but empty cells."""
+    if not rows.cells.height or min(column.null_count() for column in rows.cells) == 0:
+        return rows
+    blank = rows.cells.select(pl.all_horizontal(pl.all().is_null())).to_series()
+    return replace(rows.filter(~blank), blank=rows.blank + int(blank.sum()))
 
 
-def physical_lines(runs: Sequence[Run]) -> pl.Series:
-    """The number of every physical line in the runs' joined text, `Int64`."""
-    parts = [pl.int_range(run.first_line, run.end_line, eager=True) for run in runs]
-    return pl.concat(parts) if parts else pl.Series([], dtype=pl.Int64)
+def _spans(records: pl.DataFrame, *more: str) -> list[tuple[int, ...]]:
+    return records.select("start", "end", "line", *more).rows()
 
 
-def structure_of(text: bytes, dialect: Dialect, line_starts: pl.Series) -> pl.DataFrame:
-    """The records of text whose quotes are all regular and which ends with a newline.
-
-    One row per record: `start`, `end` (without the newline), `fields`, `blank`, `line`.
-    """
-    codes = byte_series(text)
-    newlines = (codes == LF[0]).arg_true()
-    delimiters = (codes == dialect.delimiter[0]).arg_true()
-    index = pl.int_range(len(newlines), eager=True)
-    if dialect.quote is not None and dialect.quote in text:
-        quotes = (codes == dialect.quote[0]).arg_true()
-        outside = quotes.search_sorted(newlines) % 2 == 0
-        newlines, index = newlines.filter(outside), index.filter(outside)
-        delimiters = delimiters.filter(quotes.search_sorted(delimiters) % 2 == 0)
-    before = delimiters.search_sorted(newlines).cast(pl.Int64)
-    fields = before - before.shift(1, fill_value=0) + 1
-    ends = newlines.cast(pl.Int64)
-    starts = ends.shift(1, fill_value=-1) + 1
-    line_index = index.shift(1, fill_value=-1) + 1
-    length = ends - starts
-    blank = (length == 0) | ((length == 1) & (codes.gather(starts) == ord("\r")))
-    return pl.DataFrame(
-        {
-            "start": starts,
-            "end": ends,
-            "fields": fields,
-            "blank": blank,
-            "line": line_starts.gather(line_index),
-        }
+def _both_readings(line: int, raw: bytes) -> list[RefusedRow]:
+    message = (
+        "the line fits with its quote and without: send `quote=none` if quotes are text, or the"
+        " quote by name if they stand around fields"
     )
-
-
-def decodable(text: bytes, records: pl.DataFrame) -> pl.Series:
-    """For each record of `structure_of`, whether it is UTF-8."""
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        spans = records.select("start", "end").rows()
-        return pl.Series([_is_text((text[start:end],)) for start, end in spans], dtype=pl.Boolean)
-    return pl.repeat(value=True, n=records.height, dtype=pl.Boolean, eager=True)
+    return [
+        RefusedRow(line + at, RejectCode.AMBIGUOUS_QUOTE, message, _readable(part))
+        for at, part in enumerate(raw.rstrip(b"\r\n").split(LF))
+    ]
 
 
 def _undecodable(line: int, raw: bytes) -> RefusedRow:
@@ -296,15 +346,3 @@ def _undecodable(line: int, raw: bytes) -> RefusedRow:
 def _readable(raw: bytes) -> str:
     r"""Raw text for people: bytes that are no text stand as `\xNN`."""
     return raw[:RAW_LIMIT].rstrip(b"\r\n").decode(errors="backslashreplace")
-
-
-def _joined(text: bytes, kept: pl.DataFrame) -> bytes:
-    """The kept records' bytes, copied in as few slices as they allow."""
-    if not kept.height:
-        return b""
-    starts, stops = kept["start"], kept["end"] + 1
-    breaks = (starts.slice(1) != stops.head(kept.height - 1)).arg_true()
-    first = [0, *(breaks + 1).to_list()]
-    last = [*breaks.to_list(), kept.height - 1]
-    slices = zip(starts.gather(first).to_list(), stops.gather(last).to_list(), strict=True)
-    return b"".join(text[start:stop] for start, stop in slices)

@@ -55,7 +55,7 @@ class JsonReader:
 
     Cells that go into JSON columns keep their JSON spelling. A name that the plan calls late
     raises LateColumnError (if it infers, any name does); any other key that it does not know
-    makes its row refused, unless it begins with `_`.
+    makes its row refused.
     """
 
     kind: FileFormat
@@ -174,7 +174,7 @@ class JsonReader:
     def _foreign_key(self, shape: tuple[str, ...]) -> str | None:
         known = set(self.columns)
         for key in shape:
-            if key not in known and not key.startswith("_"):
+            if key not in known:
                 if self.plan.infers or key in self.plan.late:
                     raise LateColumnError(key)
                 return _printable(key)

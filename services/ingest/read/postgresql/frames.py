@@ -15,6 +15,7 @@ from services.ingest.plan.columns import ColumnPlan
 from services.ingest.plan.source_columns import SourceColumn, Ways
 from services.ingest.read.csv.blocks import Block, BlockCutter
 from services.ingest.read.csv.frames import CsvReader
+from services.ingest.read.csv.layout import Layout
 from services.ingest.read.csv.quoting import Dialect
 from services.ingest.read.frame import Frame
 from services.ingest.read.limits import Limits
@@ -79,7 +80,10 @@ class PostgresqlRows:
         if len(names) == 1:
             names.append(ROW_COLUMN)
             selected.append("1")
-        reader, cutter = CsvReader(names, Dialect()), BlockCutter(Dialect(), Limits())
+        reader, cutter = (
+            CsvReader(Layout(tuple(names)), Dialect()),
+            BlockCutter(Dialect(), Limits()),
+        )
         rows = read_bytes = 0
         async with self._copied(selected, "csv") as pieces:
             async for text, final in _blocks(pieces, Limits().block_bytes):

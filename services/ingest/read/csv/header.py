@@ -1,0 +1,144 @@
+"""Where the header of a delimited file stands, and what stands before and behind it."""
+
+from dataclasses import dataclass
+
+from services.ingest.domain import ImportOptions
+from services.ingest.errors import (
+    EmptyFileError,
+    HeaderDoubtfulError,
+    OptionError,
+    RecordTooLargeError,
+)
+from services.ingest.read.csv.sample import Record, Sample, is_number_or_date, typed_fields
+
+PREAMBLE_RECORDS = 50
+ROWS_SHARE = 0.8
+"""So many of the records behind a preamble and its header must be like the header."""
+NO_HEADER = "none"
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The record that names the columns, at the place `at` of the sample; None without one."""
+
+    record: Record | None
+    at: int
+    width: int
+    """How many columns there are."""
+    trailing: bool
+    """Records end with one more delimiter."""
+    fits: bool
+    """Whether most rows have as many fields as the header."""
+
+    @property
+    def rows_from(self) -> int:
+        """The place in the sample at which the rows begin."""
+        return self.at if self.record is None else self.at + 1
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """How many fields a record may have."""
+        return (self.width, self.width + 1) if self.trailing else (self.width,)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The names."""
+        return () if self.record is None else self.record.texts[: self.width]
+
+
+def header_of(sample: Sample, options: ImportOptions, *, known: frozenset[str]) -> Header:
+    """The header by its option, or the first record that is no preamble.
+
+    Raises EmptyFileError, RecordTooLargeError, OptionError.
+    """
+    records = sample.records
+    if not records:
+        raise EmptyFileError("the file is empty")
+    if options.header_line == NO_HEADER:
+        width = sample.width()
+        rows = [record for record in records if len(record.fields) == width]
+        trailing = width > 1 and all(record.fields[-1] is None for record in rows)
+        return Header(None, 0, width - trailing, trailing, fits=True)
+    at = _place(sample, options, known)
+    header = records[at]
+    if not header.fields:
+        raise RecordTooLargeError(
+            f"the header on line {header.line} opens a quote that is not closed properly"
+        )
+    width = sample.width(behind=at + 1) or len(header.fields)
+    rows = [record for record in records[at + 1 :] if len(record.fields) == width]
+    trailing = (
+        width > 1
+        and bool(rows)
+        and all(record.fields[-1] is None for record in rows)
+        and (len(header.fields) == width - 1 or header.fields[-1] is None)
+        and len(header.fields) in (width - 1, width)
+    )
+    columns = width - 1 if trailing else len(header.fields)
+    return Header(header, at, columns, trailing, fits=trailing or len(header.fields) == width)
+
+
+def refuse_doubtful(header: Header, options: ImportOptions, known: frozenset[str]) -> None:
+    """Raise HeaderDoubtfulError where most names are numbers or dates that nobody knows."""
+    names = [name for name in header.texts if name]
+    numbers = [name for name in names if is_number_or_date(name)]
+    if options.header_line != AUTO or known.issuperset(names):
+        return
+    if len(numbers) * 2 > len(header.texts):
+        shown = ", ".join(f"'{name}'" for name in header.texts[:10])
+        raise HeaderDoubtfulError.of(
+            "header_line",
+            HeaderDoubtfulError.code,
+            f"the first line ({shown}) looks like a row, not like names: send `header_line=none`"
+            " if there are none, or `header_line=1` if these are the names",
+        )
+
+
+def _place(sample: Sample, options: ImportOptions, known: frozenset[str]) -> int:
+    records = sample.records
+    if options.header_line != AUTO:
+        line = int(options.header_line)
+        for at, record in enumerate(records):
+            if record.line == line:
+                return at
+        raise OptionError.of(
+            "header_line", "invalid_option", f"there is no header on line {line} of the file"
+        )
+    first = next((at for at, record in enumerate(records) if record.filled), 0)
+    width = sample.width(behind=first + 1)
+    if width < 2 or not records[first].fields:
+        return first
+    for at, record in enumerate(records[: first + PREAMBLE_RECORDS]):
+        if len(record.fields) == width and record.filled == width:
+            return at if at > first and _is_header(sample, at, width, known) else first
+        if not _is_preamble(record, width):
+            return first
+    return first
+
+
+def _is_preamble(record: Record, width: int) -> bool:
+    """Whether a record cannot be a header: a line of text, or a title padded with delimiters."""
+    if len(record.fields) <= 1 or not record.filled:
+        return True
+    texts = record.texts
+    return width > 2 and bool(texts[0]) and record.filled <= width // 2
+
+
+def _is_header(sample: Sample, at: int, width: int, known: frozenset[str]) -> bool:
+    """Whether a record behind a preamble is one of names, beyond doubt."""
+    records, header = sample.records, sample.records[at]
+    rows = [record for record in records[at + 1 :] if len(record.fields) == width]
+    if len(rows) < ROWS_SHARE * len(records[at + 1 :]) or not rows:
+        return False
+    # In running text a blank follows a comma.
+    if any(field and field.startswith(b" ") for field in header.fields[1:]):
+        return False
+    if any(is_number_or_date(text) for text in header.texts):
+        return False
+    if known and known.issuperset(header.texts):
+        return True
+    before = records[:at]
+    titles = any(len(record.raw.split()) > 1 or b":" in record.raw for record in before)
+    gap = header.line - before[-1].line > 1 + before[-1].raw.count(b"\n")
+    return titles or gap or bool(typed_fields(rows, width))
