@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from gateway.metrics import rate_limits_down
+from shared.store.redis import REDIS_AWAY
 
 PAUSE_S = 1.0
 """How long Redis is left alone after it did not answer; requests do not wait for it meanwhile."""
@@ -205,7 +205,7 @@ class RateLimiter:
                 del self._waiting[:BATCH_LIMIT]
                 try:
                     answers = await self._answers(batch)
-                except (RedisError, OSError) as exc:
+                except REDIS_AWAY as exc:
                     self._pause(exc, [*batch, *self._waiting])
                     self._waiting.clear()
                     return

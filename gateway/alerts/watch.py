@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from gateway.alerts.domain import Counted, Example, Kind
 from gateway.alerts.ledger import Ledger
@@ -16,6 +15,7 @@ from gateway.metrics import alert_mails
 from shared.process import mail as mail_server
 from shared.process.duties import Duty, on_duty
 from shared.process.settings import MailSettings
+from shared.store.redis import REDIS_AWAY
 
 FLUSH_EVERY_S = 1.0
 RETRY_MAIL_S = 30.0
@@ -61,7 +61,7 @@ class ErrorWatch:
             while (waiting := await self._next()) is not None:
                 if not await self._send_waiting(waiting):
                     break
-        except (RedisError, OSError) as exc:
+        except REDIS_AWAY as exc:
             log.warning("alerts_wait_for_redis", error=type(exc).__name__)
             await self._tell_without_redis()
 

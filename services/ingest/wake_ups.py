@@ -9,15 +9,13 @@ import structlog
 from arq.connections import ArqRedis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import RedisError
 
 from services.ingest.domain import ImportId
-from shared.store.redis import REDIS_DOWN
+from shared.store.redis import REDIS_AWAY, REDIS_RETRIED
 
 QUEUE = "tabularium:imports"
 TASK = "run_imports"
 SOCKET_TIMEOUT_S = 2.0
-REDIS_AWAY: tuple[type[Exception], ...] = (RedisError, *REDIS_DOWN)
 
 log = structlog.get_logger()
 
@@ -44,7 +42,7 @@ async def arq_redis(url: str, *, retries: int) -> AsyncIterator[ArqRedis]:
         socket_timeout=SOCKET_TIMEOUT_S,
         socket_connect_timeout=SOCKET_TIMEOUT_S,
         retry=Retry(ExponentialBackoff(cap=1, base=0.05), retries=retries),
-        retry_on_error=[*REDIS_DOWN],
+        retry_on_error=[*REDIS_RETRIED],
     )
     redis.default_queue_name = QUEUE
     redis.job_serializer = serialised

@@ -13,12 +13,12 @@ import uvloop
 from services.ingest.process import WorkerProcess, opened_worker
 from services.ingest.settings import WorkerSettings
 from services.ingest.tables import outbox
-from services.ingest.wake_ups import REDIS_AWAY
 from services.ingest.work.listen import Listener
 from services.ingest.work.sweep import Sweeper
 from shared.process.duties import Duty, on_duty
 from shared.process.logging import configure_logging
 from shared.store.outbox import deliver_due
+from shared.store.redis import REDIS_AWAY
 
 log = structlog.get_logger()
 

@@ -25,11 +25,7 @@ AWAY: tuple[type[Exception], ...] = (
     TimeoutError,
     socket.gaierror,
 )
-"""What an asyncpg connection raises while PostgreSQL is away or full; trying again later helps.
-
-For `except` clauses around asyncpg. SQLAlchemy hides the driver's error inside its own, and some
-failures of the network have no class of their own: `is_away` knows both.
-"""
+"""What asyncpg raises, and what SQLAlchemy hides inside its own errors; trying later helps."""
 
 UNREACHABLE = frozenset(
     {errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}

@@ -5,7 +5,6 @@ attempt into the future and committing, so no transaction is open during the net
 process that dies in between leaves the intent to the next round. Handlers must be idempotent.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -30,8 +29,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-
-from shared.store.away import is_away
 
 Handler = Callable[[Mapping[str, Any]], Awaitable[None]]
 """Does what an intent says; any exception means: later again."""
@@ -91,30 +88,6 @@ async def deliver_due(engine: AsyncEngine, outbox: Table, handlers: Mapping[str,
                     await connection.execute(delete(outbox).where(outbox.c.id == intent_id))
                 delivered += 1
     return delivered
-
-
-async def deliver_forever(
-    engine: AsyncEngine,
-    outbox: Table,
-    handlers: Mapping[str, Handler],
-    *,
-    wake: asyncio.Event,
-    every_s: float = 2,
-) -> None:
-    """Deliver when woken and every few seconds; outlives a database that goes away."""
-    while True:
-        try:
-            await deliver_due(engine, outbox, handlers)
-        except Exception as exc:
-            if not is_away(exc):
-                raise
-            log.warning("outbox_waits_for_database", error=type(exc).__name__)
-        try:
-            async with asyncio.timeout(every_s):
-                await wake.wait()
-        except TimeoutError:
-            continue
-        wake.clear()
 
 
 async def _claim(

@@ -7,10 +7,14 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-REDIS_DOWN: tuple[type[Exception], ...] = (RedisConnectionError, RedisTimeoutError, OSError)
-"""What the driver raises while Redis is away."""
+REDIS_AWAY: tuple[type[Exception], ...] = (RedisError, OSError)
+"""What the driver raises while Redis is away, full, loading or read-only."""
+
+REDIS_RETRIED: tuple[type[Exception], ...] = (RedisConnectionError, RedisTimeoutError, OSError)
+"""What the driver itself tries again: nothing was answered."""
 
 
 @asynccontextmanager
@@ -21,7 +25,7 @@ async def redis_client(url: str, *, timeout_s: float = 2) -> AsyncIterator[Redis
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,
         retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), retries=1),
-        retry_on_error=[*REDIS_DOWN],
+        retry_on_error=[*REDIS_RETRIED],
     )
     try:
         yield client
