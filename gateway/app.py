@@ -25,6 +25,7 @@ from shared.process.request_id import accepted_or_new, current_request_id
 from shared.process.settings import MailSettings
 from shared.security.tokens import KeySource
 
+METRICS_PATH = "/metrics"
 OwnPath = Callable[[GatewayState, Incoming, Reply], Awaitable[None]]
 """Answers a GET (or HEAD) of one of the gateway's own paths."""
 
@@ -46,7 +47,11 @@ class Gateway:
         self.stopping = Stopping()
         self._mail = mail
         self._keys = keys
-        self._own_paths = own_paths
+        self._own_paths = {
+            path: own
+            for path, own in own_paths.items()
+            if path != METRICS_PATH or settings.metrics_port is None
+        }
         self._state: GatewayState | None = None
 
     @property

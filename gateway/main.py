@@ -3,7 +3,7 @@
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from gateway.app import Gateway, OwnPath
+from gateway.app import METRICS_PATH, Gateway, OwnPath
 from gateway.docs import DOCS_PATHS
 from gateway.operations import healthz, metrics, openapi, readyz
 from gateway.settings import GatewaySettings
@@ -14,7 +14,7 @@ from shared.security.tokens import KeySource
 OWN_PATHS: dict[str, OwnPath] = {
     "/healthz": healthz,
     "/readyz": readyz,
-    "/metrics": metrics,
+    METRICS_PATH: metrics,
     "/openapi.json": openapi,
     **DOCS_PATHS,
 }

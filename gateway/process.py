@@ -1,10 +1,12 @@
 """Where a gateway process's parts are put together."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
+from prometheus_client import start_http_server
 from redis.asyncio import Redis
 
 from gateway.alerts.watch import ErrorWatch, error_watch
@@ -40,6 +42,20 @@ class GatewayState:
 
 
 @asynccontextmanager
+async def metrics_served(settings: GatewaySettings) -> AsyncIterator[None]:
+    """`/metrics` on a port of its own, where the settings name one."""
+    if settings.metrics_port is None:
+        yield
+        return
+    server, _ = start_http_server(settings.metrics_port, addr=settings.host)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(server.shutdown)
+        server.server_close()
+
+
+@asynccontextmanager
 async def gateway_state(
     settings: GatewaySettings, mail: MailSettings | None = None, keys: KeySource | None = None
 ) -> AsyncIterator[GatewayState]:
@@ -52,6 +68,7 @@ async def gateway_state(
         upstream_session(settings) as session,
         redis_client(settings.redis_url.get_secret_value(), timeout_s=REDIS_TIMEOUT_S) as redis,
         http_client() as http,
+        metrics_served(settings),
         error_watch(
             redis,
             mail,

@@ -11,6 +11,9 @@ from shared.errors import ProblemError
 
 Headers = Iterable[tuple[bytes, bytes]]
 
+DEFAULTS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+"""Answers are a caller's own: no cache keeps them, and no browser takes them for a page."""
+
 
 class Reply:
     """Wraps ASGI's `send`; adds the request id and remembers how far the answer got."""
@@ -32,19 +35,12 @@ class Reply:
         self._extra.extend(headers)
 
     async def start(self, status: int, headers: Headers) -> None:
-        """Send the head."""
+        """Send the head; what it does not say of caching and sniffing is said for it."""
         self.status = status
-        await self._send(
-            {
-                "type": "http.response.start",
-                "status": status,
-                "headers": [
-                    *headers,
-                    (b"x-request-id", self.request_id.encode()),
-                    *self._extra,
-                ],
-            }
-        )
+        sent = [*headers, (b"x-request-id", self.request_id.encode()), *self._extra]
+        names = {name.lower() for name, _ in sent}
+        sent += [header for header in DEFAULTS if header[0] not in names]
+        await self._send({"type": "http.response.start", "status": status, "headers": sent})
 
     async def body(self, chunk: bytes, *, more: bool) -> None:
         """Send a part of the body; returns when the client takes more."""

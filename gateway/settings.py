@@ -17,6 +17,8 @@ class GatewaySettings(ProcessSettings):
 
     host: str = "127.0.0.1"
     port: int = 8000
+    metrics_port: int | None = None
+    """Where `/metrics` is, apart from everything else; by default on `port`."""
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
     """Addresses or networks whose `X-Forwarded-For` and `-Proto` are believed."""
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()

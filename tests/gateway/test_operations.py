@@ -51,3 +51,28 @@ async def test_metrics_speak_of_templates(
     assert 'route="/api/tables/{table}",service="gateway",status="200"' in text
     assert "OneOfMany" not in text
     assert "tabularium_gateway_requests_running" in text
+
+
+async def test_metrics_can_have_a_port_of_their_own(
+    service: FakeService, settings: SettingsMaker
+) -> None:
+    port = free_port()
+    async with running_gateway(settings(service.url, metrics_port=port)) as gateway:
+        async with gateway.client() as http, http.get("/metrics") as answer:
+            assert answer.status == 404
+        async with (
+            aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,
+            http.get("/metrics") as answer,
+        ):
+            assert "tabularium_gateway_requests_running" in await answer.text()
+
+
+async def test_answers_are_neither_kept_nor_sniffed(
+    service: FakeService, http: aiohttp.ClientSession
+) -> None:
+    for path in ("/api/tables", "/api/nothing", "/healthz"):
+        async with http.get(path) as answer:
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert answer.headers["Cache-Control"] == "no-store"
+    async with http.get("/openapi.json") as answer:
+        assert answer.headers["Cache-Control"] == "no-cache"
