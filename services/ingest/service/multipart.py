@@ -176,7 +176,9 @@ async def _limited(data: AsyncIterator[bytes], limit_bytes: int) -> AsyncIterato
     async for chunk in data:
         size_bytes += len(chunk)
         if size_bytes > limit_bytes:
-            raise UploadTooLargeError(f"a file may have {limit_bytes} bytes")
+            raise UploadTooLargeError(
+                f"a file may have {limit_bytes} bytes", limit_bytes=limit_bytes
+            )
         yield chunk
 
 

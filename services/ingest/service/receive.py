@@ -73,7 +73,7 @@ async def _received(
     storage: Storage, body: IncomingBody, *, limit_bytes: int, instead: str | None
 ) -> ReceivedFile | UploadNamed:
     if (body.content_length or 0) > limit_bytes + MULTIPART_OVERHEAD_BYTES:
-        raise UploadTooLargeError(f"a file may have {limit_bytes} bytes")
+        raise UploadTooLargeError(f"a file may have {limit_bytes} bytes", limit_bytes=limit_bytes)
     path = f"{UPLOADS}{uuid.uuid4().hex}"
     file = _FileOnItsWay()
 

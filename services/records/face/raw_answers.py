@@ -3,12 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from fastapi import Request, Response
 
 from services.records.domain import PageOfRecords, Record, Written
-from services.records.schemas import TableAnswer
 
 JSON = "application/json"
 
@@ -65,10 +64,3 @@ def conditional(response: Response, request: Request) -> Response:
     if response.headers["ETag"] not in tags and "*" not in tags:
         return response
     return Response(status_code=304, headers={"ETag": response.headers["ETag"]})
-
-
-def following_tables(items: Sequence[TableAnswer], limit: int, *, more: bool) -> str | None:
-    """The path of the next page of tables."""
-    if not more:
-        return None
-    return f"/api/tables?{urlencode({'limit': limit, 'cursor': items[-1].name})}"

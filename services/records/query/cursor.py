@@ -1,41 +1,29 @@
 """Keyset cursors: the sort values of a page's last row, with the order they belong to."""
 
 import base64
-import binascii
-import json
 
 from services.records.query.plan import SortKey
 from services.records.query.values import checked_text
 from shared.errors import InvalidInputError
+from shared.http.paging import Position, decoded
 
 
 def cursor_of(order: tuple[SortKey, ...], last: str) -> str:
-    """A cursor behind the row with these sort values, given as a JSON array of texts."""
+    """As `encoded`, of sort values that PostgreSQL has written as a JSON array of texts already."""
     # Names hold nothing that JSON would escape.
-    words = '","'.join([key.word for key in order])
-    return base64.urlsafe_b64encode(f'[["{words}"],{last}]'.encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(f'["{_words(order)}",{last}]'.encode()).decode().rstrip("=")
 
 
-def values_of(cursor: str, order: tuple[SortKey, ...]) -> tuple[str | None, ...]:
+def values_of(cursor: str, order: tuple[SortKey, ...]) -> Position:
     """The sort values in a cursor; raises InvalidInputError unless it belongs to this order."""
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        words, last = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError, TypeError, RecursionError) as exc:
-        raise _broken("it is damaged; follow `next` as it stands") from exc
-    if words != [key.word for key in order]:
-        raise _broken("it belongs to another order; leave it out, or keep `sort` as it was")
-    if not isinstance(last, list) or len(last) != len(order):
-        raise _broken("it is damaged; follow `next` as it stands")
-    for key, value in zip(order, last, strict=True):
-        if value is not None and not isinstance(value, str):
-            raise _broken("it is damaged; follow `next` as it stands")
-        if value is None and key.column.name == "id":
-            raise _broken("it is damaged; follow `next` as it stands")
+    position = decoded(cursor, parts=len(order), order=_words(order), nulls=True)
+    for key, value in zip(order, position, strict=True):
         if value is not None:
             checked_text(key.column, value, of="cursor")
-    return tuple(last)
+        elif key.column.name == "id":
+            raise InvalidInputError.of("cursor", "invalid_cursor", "no record is without an id")
+    return position
 
 
-def _broken(why: str) -> InvalidInputError:
-    return InvalidInputError.of("cursor", "invalid_cursor", why)
+def _words(order: tuple[SortKey, ...]) -> str:
+    return ",".join([key.word for key in order])

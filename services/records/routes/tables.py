@@ -17,8 +17,7 @@ from services.records.face.documents import document_of
 from services.records.schemas import NewTable, TableAnswer, TableChange
 from services.records.types.json_schema import columns_of, description_of, schema_of
 from shared.contracts.base import Page
-from shared.errors import InvalidInputError
-from shared.values.texts import is_storable
+from shared.http.paging import cut, decoded, page
 
 router = APIRouter(
     prefix="/api/tables",
@@ -47,15 +46,17 @@ async def tables_create(
 
 @router.get("", summary="Tables that you may see")
 async def tables_list(
-    service: Process, caller: TableReader, limit: Limit = 100, cursor: After = None
+    service: Process,
+    caller: TableReader,
+    request: Request,
+    limit: Limit = 100,
+    cursor: After = None,
 ) -> Page[TableAnswer]:
     """Tables that the caller owns or has a grant on (admins: all), by name."""
-    if cursor is not None and not is_storable(cursor):
-        raise InvalidInputError.of("cursor", "invalid_cursor", "follow `next` as it stands")
-    tables = await service.tables.page(caller, after=cursor, limit=limit + 1)
-    items = [table_answer(table, caller) for table in tables[:limit]]
-    more = len(tables) > limit
-    return Page(items=items, next=raw_answers.following_tables(items, limit, more=more))
+    (after,) = (None,) if cursor is None else decoded(cursor, parts=1)
+    tables = await service.tables.page(caller, after=after, limit=limit + 1)
+    found = cut(tables, limit=limit, key=lambda table: (table.name,))
+    return page(request, found, lambda table: table_answer(table, caller))
 
 
 @router.get("/{table:segment}", summary="One table")

@@ -75,6 +75,7 @@ async def test_an_unknown_length_over_the_limit_is_refused_on_the_way(limited: I
 
     answer = await sent(limited, chunks())
     assert (answer.status_code, answer.json()["code"]) == (413, "upload_too_large")
+    assert answer.json()["limit_bytes"] == LIMIT
     assert limited.stored() == []
 
 
