@@ -17,6 +17,8 @@ STREAMING = {
     "/api/imports",
     "/api/upload-csv",
     "/api/data/file",
+    "/api/uploads",
+    "/api/uploads/{id}",
     "/internal/catalog/merge",
     "/internal/catalog/scan",
 }
