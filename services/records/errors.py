@@ -73,6 +73,14 @@ class UniqueViolationError(ConflictError):
     title = "This value is there already"
 
 
+class WriterInTheWayError(ConflictError):
+    """Another writer was faster; the same again may well get through."""
+
+
+class RefusedValueError(InvalidInputError):
+    """A value that only PostgreSQL could refuse."""
+
+
 class RowsInTheWayError(ConflictError):
     """Some rows cannot follow a change of their table; up to ten are named."""
 

@@ -1,17 +1,18 @@
 """Records on their way in: each member has its column, and each value fits it.
 
-A value that fits but is written as PostgreSQL does not read it is respelled in its place among
-the members; `respelled` then gives the text to hand on.
+Every fault of a body is found before it is refused. A value that fits but is written as PostgreSQL
+does not read it is respelled in its place among the members; `respelled` then gives the text to
+hand on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from services.records.domain import Column, Sent, Table
 from services.records.errors import UnknownColumnError
 from services.records.types.values import Check, Respelled, check_for
 from shared.contracts.problem import FieldError
-from shared.contracts.records import ID_COLUMN, IMPORT_COLUMN, VERSION_COLUMN
+from shared.contracts.records import ID_COLUMN, IMPORT_COLUMN, LARGEST_CHOSEN_ID, VERSION_COLUMN
 from shared.errors import InvalidInputError
 from shared.values.numbers import Number, json_text
 from shared.values.texts import readable
@@ -23,25 +24,61 @@ FAULTS_SHOWN = 20
 ID_LIMIT = 2**63 - 1
 
 
-def checked_new(
-    table: Table, members: object, *, at: str = "", with_id: bool = False
-) -> tuple[Column, ...]:
+class Faults:
+    """What is wrong with a body, so far."""
+
+    def __init__(self) -> None:
+        self._errors: list[FieldError] = []
+
+    @property
+    def are_enough(self) -> bool:
+        """Whether no more of them would be shown."""
+        return len(self._errors) >= FAULTS_SHOWN
+
+    def add(self, field: str, code: str, message: str) -> None:
+        """One more."""
+        self._errors.append(FieldError(field=field, code=code, message=message))
+
+    def refuse(self) -> None:
+        """Raise InvalidInputError, or UnknownColumnError where nothing else is wrong."""
+        if not self._errors:
+            return
+        all_unknown = all(error.code == UnknownColumnError.code for error in self._errors)
+        kind = UnknownColumnError if all_unknown else InvalidInputError
+        raise kind(
+            "; ".join(f"{error.field}: {error.message}" for error in self._errors[:3]),
+            errors=self._errors[:FAULTS_SHOWN],
+        )
+
+
+def checked_new(table: Table, members: object) -> tuple[Column, ...]:
     """The columns that a new record names, in the table's order.
 
-    `at` goes before the names of fields (`[3].`). With `with_id` the record brings its own id.
     Raises InvalidInputError naming every field that does not fit, or that is missing.
     """
-    named = _named(table, members, at=at, with_id=with_id)
-    faults = _faults(named, members, at=at)
+    faults = Faults()
+    columns = columns_of_new(table, members, faults=faults)
+    faults.refuse()
+    return columns
+
+
+def columns_of_new(
+    table: Table, members: object, *, faults: Faults, at: str = "", with_id: bool = False
+) -> tuple[Column, ...]:
+    """The columns that a new record names, in the table's order; what is wrong goes to `faults`.
+
+    `at` goes before the names of fields (`[3].`). With `with_id` the record brings its own id.
+    """
+    named = _named(table, members, faults=faults, at=at, with_id=with_id)
+    _check_values(named, members, faults=faults, at=at)
     given = {column.name for column, _ in named}
-    faults += [
-        FieldError(field=f"{at}{column.name}", code="not_null", message="this column needs a value")
-        for column in table.columns
-        if not column.nullable and column.default is None and column.name not in given
-    ]
+    if not isinstance(members, dict):
+        return ()
+    for column in table.columns:
+        if not column.nullable and column.default is None and column.name not in given:
+            faults.add(f"{at}{column.name}", "not_null", "this column needs a value")
     if with_id and ID_COLUMN not in given:
-        faults.append(FieldError(field=f"{at}id", code="not_null", message="send the id"))
-    _refuse(faults)
+        faults.add(f"{at}id", "not_null", "send the id")
     return _in_order(named)
 
 
@@ -52,14 +89,29 @@ def checked_change(
 
     Raises InvalidInputError naming every field that does not fit.
     """
-    others = members
-    if isinstance(members, dict) and record_id is not None and ID_COLUMN in members:
-        if members[ID_COLUMN] != str(record_id) or not isinstance(members[ID_COLUMN], Number):
-            raise InvalidInputError.of("id", "id_is_fixed", "the id of a record never changes")
-        others = {name: value for name, value in members.items() if name != ID_COLUMN}
-    named = _named(table, others, at="", with_id=False)
-    _refuse(_faults(named, members, at=""))
-    return _in_order(named)
+    faults = Faults()
+    columns = _columns_of_change(table, members, record_id, faults)
+    faults.refuse()
+    return columns
+
+
+def checked_replacement(
+    table: Table, members: object, *, record_id: int
+) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
+    """The columns that a whole new record names, and those that it leaves to their defaults.
+
+    Raises InvalidInputError naming every field that does not fit, or that is missing.
+    """
+    faults = Faults()
+    columns = _columns_of_change(table, members, record_id, faults)
+    names = members if isinstance(members, dict) else {}
+    left = tuple(column for column in table.columns if column.name not in names)
+    if isinstance(members, dict):
+        for column in left:
+            if not column.nullable and column.default is None:
+                faults.add(column.name, "not_null", "this column needs a value")
+    faults.refuse()
+    return columns, left
 
 
 def respelled(sent: Sent) -> Sent:
@@ -69,20 +121,6 @@ def respelled(sent: Sent) -> Sent:
     if any(isinstance(value, Respelled) for value in values):
         return Sent(sent.value, json_text(sent.value))
     return sent
-
-
-def without_value(table: Table, given: Sequence[Column]) -> tuple[Column, ...]:
-    """The columns that a whole new record leaves to their defaults; raises InvalidInputError."""
-    names = {column.name for column in given}
-    left = tuple(column for column in table.columns if column.name not in names)
-    _refuse(
-        [
-            FieldError(field=column.name, code="not_null", message="this column needs a value")
-            for column in left
-            if not column.nullable and column.default is None
-        ]
-    )
-    return left
 
 
 def checked_elements(body: object) -> list[object]:
@@ -96,29 +134,42 @@ def checked_elements(body: object) -> list[object]:
     return body
 
 
+def _columns_of_change(
+    table: Table, members: object, record_id: int | None, faults: Faults
+) -> tuple[Column, ...]:
+    others = members
+    if isinstance(members, dict) and record_id is not None and ID_COLUMN in members:
+        if members[ID_COLUMN] != str(record_id) or not isinstance(members[ID_COLUMN], Number):
+            faults.add("id", "id_is_fixed", "the id of a record never changes")
+        others = {name: value for name, value in members.items() if name != ID_COLUMN}
+    named = _named(table, others, faults=faults, at="", with_id=False)
+    _check_values(named, members, faults=faults, at="")
+    return _in_order(named)
+
+
 @lru_cache(maxsize=4096)
 def _check(name: TypeName, length: int | None, precision: int | None, scale: int | None) -> Check:
     return check_for(ColumnType(name=name, length=length, precision=precision, scale=scale))
 
 
-def _named(table: Table, members: object, *, at: str, with_id: bool) -> list[tuple[Column, object]]:
-    if not isinstance(members, dict):
+def _named(
+    table: Table, members: object, *, faults: Faults, at: str, with_id: bool
+) -> list[tuple[Column, object]]:
+    if not isinstance(members, Mapping):
         field = at.rstrip(".") or "body"
-        raise InvalidInputError.of(field, "type_mismatch", "send an object of columns and values")
+        faults.add(field, "type_mismatch", "send an object of columns and values")
+        return []
     named = []
-    unknown = []
     for name, value in members.items():
         column = table.by_name.get(name)
         if column is None or name in HIDDEN_COLUMNS:
-            unknown.append(name)
+            message = f"the table {table.name!r} has no such column"
+            faults.add(f"{at}{readable(name)}", UnknownColumnError.code, message)
         elif name == ID_COLUMN and not with_id:
-            raise InvalidInputError.of(
-                f"{at}id", "id_is_given", "leave it out: every record gets its id from the table"
-            )
+            message = "leave it out: every record gets its id from the table"
+            faults.add(f"{at}id", "id_is_given", message)
         else:
             named.append((column, value))
-    if unknown:
-        raise _unknown(table, unknown, at=at)
     return named
 
 
@@ -127,49 +178,22 @@ def _in_order(named: Sequence[tuple[Column, object]]) -> tuple[Column, ...]:
     return tuple(sorted((column for column, _ in named), key=lambda column: column.attnum))
 
 
-def _unknown(table: Table, names: Sequence[str], *, at: str) -> UnknownColumnError:
-    message = f"the table {table.name!r} has no such column"
-    shown = [readable(name) for name in names[:FAULTS_SHOWN]]
-    return UnknownColumnError(
-        "; ".join(f"{at}{name}: {message}" for name in shown[:3]),
-        errors=[
-            FieldError(field=f"{at}{name}", code=UnknownColumnError.code, message=message)
-            for name in shown
-        ],
-    )
-
-
-def _faults(
-    named: Sequence[tuple[Column, object]], members: object, *, at: str
-) -> list[FieldError]:
-    """Why values do not fit; those that have to be respelled are, in `members`."""
-    assert isinstance(members, dict)
-    faults = []
+def _check_values(
+    named: Sequence[tuple[Column, object]], members: object, *, faults: Faults, at: str
+) -> None:
+    """Look at every value; those that have to be respelled are, in `members`."""
     for column, value in named:
         if value is None:
-            if not column.nullable or column.name == ID_COLUMN:
-                faults.append(
-                    FieldError(
-                        field=f"{at}{column.name}",
-                        code="not_null",
-                        message="send a value, not null",
-                    )
-                )
+            if not column.nullable:
+                faults.add(f"{at}{column.name}", "not_null", "send a value, not null")
             continue
         kind = column.type
         result = _check(kind.name, kind.length, kind.precision, kind.scale)(value)
         if isinstance(result, Respelled):
+            assert isinstance(members, dict)
             members[column.name] = result
         elif result is not None:
-            faults.append(
-                FieldError(field=f"{at}{column.name}", code=result.code, message=result.message)
-            )
-    return faults
-
-
-def _refuse(faults: Sequence[FieldError]) -> None:
-    if faults:
-        raise InvalidInputError(
-            "; ".join(f"{fault.field}: {fault.message}" for fault in faults[:3]),
-            errors=faults[:FAULTS_SHOWN],
-        )
+            faults.add(f"{at}{column.name}", result.code, result.message)
+        elif column.name == ID_COLUMN and not 0 <= int(str(value)) <= LARGEST_CHOSEN_ID:
+            message = f"an id that you choose is between 0 and {LARGEST_CHOSEN_ID}"
+            faults.add(f"{at}id", "out_of_range", message)

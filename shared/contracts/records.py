@@ -17,6 +17,8 @@ IDENTIFIER_LIMIT_BYTES = 63
 ID_COLUMN = "id"
 IMPORT_COLUMN = "_import"
 """The import a row came from; null for rows made by hand; hidden from answers unless asked for."""
+LARGEST_CHOSEN_ID = 2**62 - 1
+"""Of ids that callers or files bring: the sequence, moved past them, has as many left again."""
 VERSION_COLUMN = "_version"
 """1 for a new row, raised by every UPDATE of ours; hidden as `_import` is."""
 SYSTEM_COLUMNS = (ID_COLUMN, IMPORT_COLUMN, VERSION_COLUMN)

@@ -11,9 +11,16 @@ from typing import Any, Protocol
 import asyncpg
 
 from services.records.domain import Table
-from services.records.errors import StaleTableError, TooSlowError, UniqueViolationError
+from services.records.errors import (
+    RefusedValueError,
+    StaleTableError,
+    TooSlowError,
+    UniqueViolationError,
+    WriterInTheWayError,
+)
 from shared.contracts.problem import FieldError
-from shared.errors import ConflictError, InvalidInputError
+from shared.contracts.records import ID_COLUMN
+from shared.errors import InvalidInputError
 
 
 class Driver(Protocol):
@@ -68,22 +75,36 @@ def reading(table: Table) -> Iterator[None]:
 
 
 @contextmanager
-def writing(table: Table, *, at: str = "") -> Iterator[None]:
-    """As `reading`, and constraints; `at` goes before the names of fields (`[3].`)."""
+def writing(table: Table, *, draws_ids: bool = False) -> Iterator[None]:
+    """As `reading`, and constraints; `draws_ids` where new rows get their ids from the sequence.
+
+    Raises WriterInTheWayError for what another try may well get through.
+    """
     try:
         with reading(table):
             yield
     except asyncpg.UniqueViolationError as exc:
-        raise unique_violation(table, exc.constraint_name, at=at) from exc
+        violation = unique_violation(table, exc.constraint_name)
+        if draws_ids and columns_of(table, exc.constraint_name) == (ID_COLUMN,):
+            # Somebody chose this id while it was being drawn.
+            raise WriterInTheWayError(str(violation)) from exc
+        raise violation from exc
     except asyncpg.NotNullViolationError as exc:
-        field = f"{at}{exc.column_name}"
-        raise InvalidInputError.of(field, "not_null", "this column needs a value") from exc
+        raise InvalidInputError.of(
+            str(exc.column_name), "not_null", "this column needs a value"
+        ) from exc
     except asyncpg.ProgramLimitExceededError as exc:
         raise InvalidInputError.of(
-            f"{at}data", "too_long", f"PostgreSQL cannot hold this: {exc.args[0]}"
+            "data", "too_long", f"PostgreSQL cannot hold this: {exc.args[0]}"
         ) from exc
-    except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as exc:
-        raise ConflictError("another writer was faster with the same rows; try again") from exc
+    except (
+        asyncpg.DeadlockDetectedError,
+        asyncpg.SerializationError,
+        asyncpg.LockNotAvailableError,
+    ) as exc:
+        raise WriterInTheWayError(
+            "another writer was faster with the same rows; try again"
+        ) from exc
 
 
 def unique_violation(table: Table, constraint: str | None, *, at: str = "") -> UniqueViolationError:
@@ -104,9 +125,11 @@ def columns_of(table: Table, constraint: str | None) -> Sequence[str]:
     return next((each.columns for each in table.constraints if each.name == constraint), ())
 
 
-def _value(exc: asyncpg.DataError) -> InvalidInputError:
+def _value(exc: asyncpg.DataError) -> RefusedValueError:
     # Values are checked before they are sent; this is what only PostgreSQL can know.
     message = str(exc.args[0]) if exc.args else type(exc).__name__
-    return InvalidInputError.of(
-        exc.column_name or "data", "out_of_range", f"PostgreSQL refused a value: {message}"
+    field, message = exc.column_name or "data", f"PostgreSQL refused a value: {message}"
+    return RefusedValueError(
+        f"{field}: {message}",
+        errors=[FieldError(field=field, code="out_of_range", message=message)],
     )

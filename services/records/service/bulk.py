@@ -1,21 +1,21 @@
 """Writing many records: arrays, upserts, and changes of everything that a filter selects."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.records import incoming
 from services.records.domain import Column, Constraint, Level, Record, Sent, Table, Written
-from services.records.errors import UniqueViolationError
+from services.records.errors import RefusedValueError, UniqueViolationError
 from services.records.query import parameters
 from services.records.query.parameters import Pairs
-from services.records.repository import rows, writes
+from services.records.repository import arrays, rows, writes
+from services.records.repository.arrays import Batch, OnConflict
 from services.records.repository.driver import TransactionDriver, unique_violation
-from services.records.repository.writes import Batch, OnConflict
 from services.records.service.known_tables import KnownTables
+from services.records.service.tries import until_through
 from services.records.tables import BOOKS
 from shared.contracts.auth import Caller
 from shared.contracts.records import ID_COLUMN
@@ -82,7 +82,7 @@ class Bulk:
                 record_id = written[0].id
             else:
                 assert conflict.key is not None
-                record_id = await writes.id_by_key(self.pool, table, array, conflict.key)
+                record_id = await arrays.id_by_key(self.pool, table, array, conflict.key)
             record = await rows.one(self.pool, table, record_id, table.shown)
             if record is None:
                 raise UniqueViolationError("another writer took the record away; try again")
@@ -102,19 +102,23 @@ class Bulk:
             columns = incoming.checked_change(table, sent.value)
             if not columns:
                 raise InvalidInputError.of("body", "nothing_to_change", "name at least one column")
-            async with transaction(self.engine, BOOKS) as tx:
-                count = await writes.update_many(
-                    tx.raw, table, selection, incoming.respelled(sent), columns
-                )
-                await tx.record(
-                    caller,
-                    "records.update",
-                    table.name,
-                    count=count,
-                    columns=[column.name for column in columns],
-                    filters=[name for name, _ in pairs],
-                )
-            return count
+
+            async def write() -> int:
+                async with transaction(self.engine, BOOKS) as tx:
+                    count = await writes.update_many(
+                        tx.raw, table, selection, incoming.respelled(sent), columns
+                    )
+                    await tx.record(
+                        caller,
+                        "records.update",
+                        table.name,
+                        count=count,
+                        columns=[column.name for column in columns],
+                        filters=[name for name, _ in pairs],
+                    )
+                return count
+
+            return await until_through(write)
 
         return await self.tables.on(name, caller, Level.EDITOR, work)
 
@@ -124,11 +128,17 @@ class Bulk:
 
         async def work(table: Table) -> int:
             selection = parameters.restriction_of(table, pairs)
-            async with transaction(self.engine, BOOKS) as tx:
-                count = await writes.delete_many(tx.raw, table, selection)
-                filters = [name for name, _ in pairs]
-                await tx.record(caller, "records.delete", table.name, count=count, filters=filters)
-            return count
+            filters = [name for name, _ in pairs]
+
+            async def write() -> int:
+                async with transaction(self.engine, BOOKS) as tx:
+                    count = await writes.delete_many(tx.raw, table, selection)
+                    await tx.record(
+                        caller, "records.delete", table.name, count=count, filters=filters
+                    )
+                return count
+
+            return await until_through(write)
 
         return await self.tables.on(name, caller, Level.EDITOR, work)
 
@@ -142,7 +152,7 @@ class Bulk:
         *,
         single: bool = False,
     ) -> Sequence[Written]:
-        try:
+        async def write() -> Sequence[Written]:
             async with transaction(self.engine, BOOKS) as tx:
                 written = await _write_batches(tx.raw, table, sent, batches, conflict)
                 inserted = sum(each.inserted for each in written)
@@ -154,13 +164,20 @@ class Bulk:
                     updated=len(written) - inserted,
                 )
                 await tx.seal()
+            return written
+
+        if conflict.with_id and sent.value:
+            highest = max(_ids_of(sent.value))
+            await until_through(lambda: arrays.pass_ids(self.pool, table, highest))
+        try:
+            return await until_through(write)
         except UniqueViolationError as exc:
             if single:
                 raise
             raise await self._at_element(table, sent, exc) from exc
-        except asyncpg.CardinalityViolationError as exc:
-            raise await self._twice(table, sent, conflict) from exc
-        return written
+        except RefusedValueError as exc:
+            columns = {column for batch in batches for column in batch.columns}
+            raise await self._at_value(table, sent, columns, exc, single=single) from exc
 
     async def _at_element(
         self, table: Table, sent: Sent, violation: UniqueViolationError
@@ -169,7 +186,7 @@ class Bulk:
         names = [error.field for error in violation.errors if error.field in table.by_name]
         if not names:
             return violation
-        number = await writes.element_in_the_way(self.pool, table, sent, names)
+        number = await arrays.element_in_the_way(self.pool, table, sent, names)
         if number is None:
             return violation
         constraint = next(
@@ -177,13 +194,22 @@ class Bulk:
         )
         return unique_violation(table, constraint, at=f"[{number - 1}].")
 
-    async def _twice(self, table: Table, sent: Sent, conflict: Conflict) -> InvalidInputError:
-        assert conflict.key is not None
-        number = await writes.element_in_the_way(
-            self.pool, table, sent, conflict.key.columns, in_table=False
-        )
-        field = f"[{(number or 1) - 1}].{conflict.key.columns[0]}"
-        return InvalidInputError.of(field, "duplicate_key", "this key is in the array twice")
+    async def _at_value(
+        self,
+        table: Table,
+        sent: Sent,
+        columns: Iterable[Column],
+        refusal: RefusedValueError,
+        *,
+        single: bool,
+    ) -> InvalidInputError:
+        """The refusal with the value's place."""
+        place = await arrays.refused_value(self.pool, table, sent, list(columns))
+        if place is None:
+            return refusal
+        number, name = place
+        field = name if single else f"[{number - 1}].{name}"
+        return InvalidInputError.of(field, "out_of_range", refusal.errors[0].message)
 
 
 def conflict_of(table: Table, on_conflict: str | None, key: str | None) -> Conflict:
@@ -220,16 +246,22 @@ def batches_of(
     """
     columns_by_group: dict[frozenset[str], set[Column]] = {}
     numbers_by_group: dict[frozenset[str], list[int]] = {}
+    faults = incoming.Faults()
     for number, element in enumerate(elements, start=1):
         at = "" if single else f"[{number - 1}]."
-        columns = incoming.checked_new(table, element, at=at, with_id=conflict.with_id)
-        _require_key(conflict, columns, at)
+        columns = incoming.columns_of_new(
+            table, element, faults=faults, at=at, with_id=conflict.with_id
+        )
+        _check_key(conflict, element, at, faults)
+        if faults.are_enough:
+            break
         same_names = conflict.action is OnConflict.UPDATE
         group = frozenset(
             column.name for column in columns if same_names or column.default is not None
         )
         columns_by_group.setdefault(group, set()).update(columns)
         numbers_by_group.setdefault(group, []).append(number)
+    faults.refuse()
     return [
         Batch(
             columns=tuple(sorted(columns, key=lambda column: column.attnum)),
@@ -247,21 +279,41 @@ async def _write_batches(
     conflict: Conflict,
 ) -> Sequence[Written]:
     written: list[Written] = []
-    for batch in batches:
-        written += await writes.insert_batch(
-            driver, table, sent, batch, on_conflict=conflict.action, key=conflict.key
-        )
-    if conflict.with_id and any(each.inserted for each in written):
-        await writes.raise_sequence(driver, table)
+    if conflict.key is None:
+        for batch in batches:
+            written += await arrays.insert(driver, table, sent, batch)
+    else:
+        await _require_distinct(driver, table, sent, conflict.key)
+        if len(batches) > 1:
+            await arrays.lock_by_key(driver, table, sent, conflict.key)
+        for batch in batches:
+            written += await arrays.merge(
+                driver, table, sent, batch, on_conflict=conflict.action, key=conflict.key
+            )
     return sorted(written, key=lambda each: each.number)
 
 
-def _require_key(conflict: Conflict, columns: Sequence[Column], at: str) -> None:
-    if conflict.key is None:
+async def _require_distinct(
+    driver: TransactionDriver, table: Table, sent: Sent, key: Constraint
+) -> None:
+    assert isinstance(sent.value, list)
+    if len(sent.value) < 2:
         return
-    given = {column.name for column in columns}
+    number = await arrays.repeated_key(driver, table, sent, key.columns)
+    if number is not None:
+        field = f"[{number - 1}].{key.columns[0]}"
+        raise InvalidInputError.of(field, "duplicate_key", "this key is in the array twice")
+
+
+def _ids_of(elements: object) -> Iterable[int]:
+    assert isinstance(elements, list)
+    return (int(element[ID_COLUMN]) for element in elements)
+
+
+def _check_key(conflict: Conflict, element: object, at: str, faults: incoming.Faults) -> None:
+    # NULL is no key: it equals nothing, so the same again would be one record more each time.
+    if conflict.key is None or conflict.with_id or not isinstance(element, dict):
+        return
     for name in conflict.key.columns:
-        if name not in given:
-            raise InvalidInputError.of(
-                f"{at}{name}", "not_null", "this column is the key; send a value"
-            )
+        if element.get(name) is None:
+            faults.add(f"{at}{name}", "not_null", "this column is the key; send a value")

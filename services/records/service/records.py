@@ -15,6 +15,7 @@ from services.records.query.parameters import Pairs
 from services.records.repository import rows, writes
 from services.records.repository.driver import Driver
 from services.records.service.known_tables import KnownTables
+from services.records.service.tries import until_through
 from services.records.tables import BOOKS
 from shared.contracts.auth import Caller
 from shared.store.engine import RawPool
@@ -87,8 +88,9 @@ class Records:
 
         async def work(table: Table) -> Record:
             columns = incoming.checked_new(table, sent.value)
-            return await self._sealed(
-                lambda driver: writes.insert_one(driver, table, incoming.respelled(sent), columns)
+            body = incoming.respelled(sent)
+            return await until_through(
+                lambda: self._sealed(lambda driver: writes.insert_one(driver, table, body, columns))
             )
 
         return await self.tables.on(name, caller, Level.EDITOR, work)
@@ -124,8 +126,7 @@ class Records:
         """
 
         async def work(table: Table) -> Record:
-            columns = incoming.checked_change(table, sent.value, record_id=record_id)
-            reset = incoming.without_value(table, columns)
+            columns, reset = incoming.checked_replacement(table, sent.value, record_id=record_id)
             _require_possible(table, record_id)
             return await writes.update_one(
                 self.pool,
