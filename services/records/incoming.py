@@ -123,6 +123,11 @@ def respelled(sent: Sent) -> Sent:
     return sent
 
 
+def array_of(sent: Sent) -> Sent:
+    """An object as the only element of an array, its digits as they were sent."""
+    return Sent([sent.value], f"[{json_text(sent.value) if sent.member else sent.text}]")
+
+
 def checked_elements(body: object) -> list[object]:
     """The elements of an array of records; raises InvalidInputError when there are too many."""
     if not isinstance(body, list):

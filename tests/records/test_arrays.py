@@ -125,14 +125,22 @@ async def test_every_fault_of_a_body_is_named_at_once(service: Service) -> None:
 
 async def test_what_only_postgresql_refuses_is_named_too(service: Service) -> None:
     ann = service.ann
-    _, path = await stock(ann)
+    name, path = await stock(ann)
     good, bad = '{"sku": "a", "extra": {"n": 1}}', '{"sku": "b", "extra": {"n": 1e999999}}'
     answer = await ann("POST", path, content=f"[{good}, {bad}]")
     assert answer.status_code == 422, answer.text
     assert answer.json()["errors"][0]["field"] == "[1].extra", answer.text
     one = await ann("POST", f"{path}?on_conflict=update&key=sku", content=bad)
     assert one.json()["errors"][0]["field"] == "extra"
-    assert await by_id(ann, path) == {}
+    (record_id,) = await ann.insert(name, {"sku": "there"})
+    record = f"{path}/{record_id}"
+    for method, where in (("POST", path), ("PATCH", record), ("PUT", record)):
+        answer = await ann(method, where, content=bad)
+        assert answer.json()["errors"][0]["field"] == "extra", answer.text
+    body = f'{{"table_name": "{name}", "data": {bad}}}'
+    answer = await ann("POST", "/api/insert-record", content=body)
+    assert answer.json()["errors"][0]["field"] == "extra", answer.text
+    assert list(await by_id(ann, path)) == [record_id]
 
 
 async def test_crossing_upserts_all_go_through(service: Service) -> None:

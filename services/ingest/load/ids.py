@@ -32,22 +32,24 @@ class IdBlocks:
 
     async def advance_past(self, highest: int) -> None:
         """Make sure that the sequence never gives an id that the source brought itself."""
-        first = await self._reserve(1)
-        if first is not None and first < highest:
-            await self._reserve(highest - first)
+        await self._call("SELECT records.pass_ids($1::oid, $2::bigint)", highest)
 
     async def _reserve(self, size: int) -> int | None:
+        first = await self._call("SELECT records.reserve_ids($1::oid, $2::bigint)", size)
+        return None if first is None else int(first)
+
+    async def _call(self, function: str, number: int) -> int | None:
         try:
-            first = await self._pool.fetchval(
-                "SELECT records.reserve_ids($1::oid, $2::bigint)", self._oid, size
-            )
+            result: int | None = await self._pool.fetchval(function, self._oid, number)
         except (
             asyncpg.LockNotAvailableError,
             asyncpg.UndefinedFunctionError,
             asyncpg.InvalidSchemaNameError,
             asyncpg.InsufficientPrivilegeError,
             asyncpg.SequenceGeneratorLimitExceededError,
+            # A sequence that Citus distributes takes no ALTER.
+            asyncpg.InternalServerError,
         ) as error:
             _log.warning("ids_not_reserved", table_oid=self._oid, reason=str(error))
             return None
-        return None if first is None else int(first)
+        return result

@@ -76,7 +76,7 @@ class Bulk:
         async def work(table: Table) -> Record:
             conflict = conflict_of(table, on_conflict, key)
             batches = batches_of(table, [sent.value], conflict, single=True)
-            array = incoming.respelled(Sent([sent.value], f"[{sent.text}]"))
+            array = incoming.respelled(incoming.array_of(sent))
             written = await self._insert(caller, table, array, batches, conflict, single=True)
             if written:
                 record_id = written[0].id

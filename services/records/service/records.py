@@ -1,23 +1,24 @@
 """Records one at a time, and page by page."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.records import incoming
-from services.records.domain import Level, PageOfRecords, Record, Sent, Table
-from services.records.errors import RecordNotFoundError
+from services.records.domain import Column, Level, PageOfRecords, Record, Sent, Table
+from services.records.errors import RecordNotFoundError, RefusedValueError
 from services.records.incoming import ID_LIMIT
 from services.records.query import parameters, tags
 from services.records.query.cursor import cursor_of
 from services.records.query.parameters import Pairs
-from services.records.repository import rows, writes
+from services.records.repository import arrays, rows, writes
 from services.records.repository.driver import Driver
 from services.records.service.known_tables import KnownTables
 from services.records.service.tries import until_through
 from services.records.tables import BOOKS
 from shared.contracts.auth import Caller
+from shared.errors import InvalidInputError
 from shared.store.engine import RawPool
 from shared.store.idempotency import current_claim
 from shared.store.transaction import transaction
@@ -89,9 +90,14 @@ class Records:
         async def work(table: Table) -> Record:
             columns = incoming.checked_new(table, sent.value)
             body = incoming.respelled(sent)
-            return await until_through(
-                lambda: self._sealed(lambda driver: writes.insert_one(driver, table, body, columns))
-            )
+            try:
+                return await until_through(
+                    lambda: self._sealed(
+                        lambda driver: writes.insert_one(driver, table, body, columns)
+                    )
+                )
+            except RefusedValueError as exc:
+                raise await self._named(table, body, columns, exc) from exc
 
         return await self.tables.on(name, caller, Level.EDITOR, work)
 
@@ -106,14 +112,18 @@ class Records:
         async def work(table: Table) -> Record:
             columns = incoming.checked_change(table, sent.value, record_id=record_id)
             _require_possible(table, record_id)
-            return await writes.update_one(
-                self.pool,
-                table,
-                record_id,
-                incoming.respelled(sent),
-                columns,
-                allowed=tags.allowed(table, if_match),
-            )
+            body = incoming.respelled(sent)
+            try:
+                return await writes.update_one(
+                    self.pool,
+                    table,
+                    record_id,
+                    body,
+                    columns,
+                    allowed=tags.allowed(table, if_match),
+                )
+            except RefusedValueError as exc:
+                raise await self._named(table, body, columns, exc) from exc
 
         return await self.tables.on(name, caller, Level.EDITOR, work)
 
@@ -128,15 +138,19 @@ class Records:
         async def work(table: Table) -> Record:
             columns, reset = incoming.checked_replacement(table, sent.value, record_id=record_id)
             _require_possible(table, record_id)
-            return await writes.update_one(
-                self.pool,
-                table,
-                record_id,
-                incoming.respelled(sent),
-                columns,
-                reset=reset,
-                allowed=tags.allowed(table, if_match),
-            )
+            body = incoming.respelled(sent)
+            try:
+                return await writes.update_one(
+                    self.pool,
+                    table,
+                    record_id,
+                    body,
+                    columns,
+                    reset=reset,
+                    allowed=tags.allowed(table, if_match),
+                )
+            except RefusedValueError as exc:
+                raise await self._named(table, body, columns, exc) from exc
 
         return await self.tables.on(name, caller, Level.EDITOR, work)
 
@@ -151,6 +165,16 @@ class Records:
             await writes.delete_one(self.pool, table, record_id, allowed=allowed)
 
         await self.tables.on(name, caller, Level.EDITOR, work)
+
+    async def _named(
+        self, table: Table, sent: Sent, columns: Sequence[Column], refusal: RefusedValueError
+    ) -> InvalidInputError:
+        """The refusal with the column of the value, which PostgreSQL does not name."""
+        array = incoming.array_of(sent)
+        place = await arrays.refused_value(self.pool, table, array, columns)
+        if place is None:
+            return refusal
+        return InvalidInputError.of(place[1], "out_of_range", refusal.errors[0].message)
 
     async def _sealed(self, work: Callable[[Driver], Awaitable[Record]]) -> Record:
         # One statement is a transaction already; an idempotency key is sealed in the same one.
