@@ -129,7 +129,30 @@ NullValues = Annotated[
 ]
 DateFormat = Annotated[
     str | None,
-    typer.Option(help="How dates are written, such as %d.%m.%Y.", rich_help_panel=OF_FILE),
+    typer.Option(
+        help="How dates are written, such as %d.%m.%Y; several with | between them; or epoch_s,"
+        " epoch_ms.",
+        rich_help_panel=OF_FILE,
+    ),
+]
+CenturyFrom = Annotated[
+    int | None,
+    typer.Option(help="The first of the 100 years that %y means.", rich_help_panel=OF_FILE),
+]
+Decimal = Annotated[
+    str | None,
+    typer.Option(help="Before decimals: `.` or `,`.", rich_help_panel=OF_FILE),
+]
+Thousands = Annotated[
+    str | None,
+    typer.Option(help="Between groups of digits: one character.", rich_help_panel=OF_FILE),
+]
+Numbers = Annotated[
+    Literal["plain", "lenient"],
+    typer.Option(
+        help="lenient takes currency signs, groups of digits, negatives in parentheses, percent.",
+        rich_help_panel=OF_FILE,
+    ),
 ]
 Sheet = Annotated[
     str | None,

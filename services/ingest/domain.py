@@ -79,6 +79,14 @@ class OnNewColumn(StrEnum):
     ADD = "add"
 
 
+class Numbers(StrEnum):
+    """What may stand around the digits of a number."""
+
+    PLAIN = "plain"
+    LENIENT = "lenient"
+    """Currency signs, groups of digits, parentheses, a minus behind, percent."""
+
+
 class FileFormat(StrEnum):
     """What is in a file."""
 
@@ -127,6 +135,13 @@ class ImportOptions:
     encoding: str | None = None
     null_values: tuple[str, ...] = ()
     date_format: str | None = None
+    """One format, or several with `|` between them."""
+    century_from: int | None = None
+    """The first of the hundred years of two-digit years."""
+    decimal: str | None = None
+    """`.` or `,`; None leaves it to the file."""
+    thousands: str | None = None
+    numbers: Numbers = Numbers.PLAIN
     sheet: str | None = None
     """A sheet of a workbook, by its name or its number from 1."""
     member: str | None = None
@@ -196,6 +211,10 @@ class FormatFound:
     null_values: tuple[str, ...] = ()
     report: bool = False
     """Whether it is a report of refused rows."""
+    decimal: str | None = None
+    thousands: str | None = None
+    numbers: Numbers | None = None
+    date_formats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ class Cause(Enum):
     WHOLE_DIGITS = "more digits before the point than `limit`"
     FRACTION_DIGITS = "more digits after the point than `limit`"
     DAY = "no day of the calendar"
+    TWO_DAYS = "one day in one of the formats, and another day in another"
     CLOCK = "no time of the day"
     OFFSET = "an offset from UTC that no zone has"
     YEARS = "outside the years 1 to 9999 in UTC"
@@ -36,6 +37,7 @@ class Cause(Enum):
 _CODES = {
     Cause.SHAPE: FaultCode.TYPE_MISMATCH,
     Cause.ZONE: FaultCode.TYPE_MISMATCH,
+    Cause.TWO_DAYS: FaultCode.TYPE_MISMATCH,
     Cause.DEPTH: FaultCode.TYPE_MISMATCH,
     Cause.ESCAPES: FaultCode.TYPE_MISMATCH,
     Cause.LENGTH: FaultCode.TOO_LONG,

@@ -15,14 +15,17 @@ from enum import Enum
 from functools import partial
 from typing import NamedTuple, NoReturn, TypeAlias
 
-from shared.values.dates import DateFormat, day_of
+from shared.values.dates import DateFormat, DateMatch, day_of
 from shared.values.faults import Cause, Fault
 from shared.values.intervals import Interval, read_duration, read_words
+from shared.values.notation import TYPE_TABLE, Notation
+from shared.values.number_formats import NumberFormat
 from shared.values.numbers import Number, read_json
 from shared.values.texts import is_storable
 from shared.values.types import (
     FALSE_WORDS,
     INTEGER_BITS,
+    NUMBER_TYPES,
     NUMERIC_SCALE_LIMIT,
     NUMERIC_WHOLE_LIMIT,
     TRUE_WORDS,
@@ -59,8 +62,6 @@ Reader = Callable[[str], Value | Fault]
 Check = Callable[[object], Fault | None]
 
 
-ISO = DateFormat()
-
 _POWER_LIMIT = 10**9
 _OFFSET_LIMIT_HOURS = 15
 _SHAPE = Fault(Cause.SHAPE)
@@ -71,7 +72,13 @@ _FRACTION = r"(?:\.([0-9]{1,6})0*)?"
 _CLOCK = rf"([0-9]{{2}}):([0-9]{{2}})(?::([0-9]{{2}}){_FRACTION})?"
 _ZONE = r"(?: ?(Z|z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?|[+-]00:?00 UTC))?"
 _TIME = re.compile(_CLOCK, re.ASCII)
-_AFTER_DATE = re.compile(rf"(?:[Tt ]{_CLOCK}{_ZONE})?", re.ASCII)
+_AFTER_ISO = re.compile(rf"(?:[Tt ]{_CLOCK}(){_ZONE})?", re.ASCII)
+_AFTER_DATE = re.compile(
+    rf"(?:[Tt ,]+([0-9]{{1,2}}):([0-9]{{2}})(?::([0-9]{{2}}){_FRACTION})?"
+    rf"(?:[ \u00a0\u202f]?([AaPp])\.?[Mm]\.?)?{_ZONE})?",
+    re.ASCII,
+)
+"""Behind a date in a format of its own: an hour may have one digit, and AM or PM."""
 _BASIC = re.compile(
     rf"([0-9]{{4}})([0-9]{{2}})([0-9]{{2}})[Tt]([0-9]{{2}})([0-9]{{2}})(?:([0-9]{{2}}){_FRACTION})?{_ZONE}",
     re.ASCII,
@@ -84,10 +91,22 @@ _BYTEA = re.compile(r"\\x(?:[0-9a-fA-F]{2})*", re.ASCII)
 _FLOAT_WORDS = {"nan": math.nan, "infinity": math.inf, "-infinity": -math.inf}
 
 
-def reader_of(  # noqa: C901, PLR0911 - one case per type is the clearest
-    kind: ColumnType, *, dates: DateFormat = ISO
-) -> Reader:
+def reader_of(kind: ColumnType, notation: Notation = TYPE_TABLE) -> Reader:
     """The reader of one column: `read` without looking its type up for every cell."""
+    reader = _reader_of(kind, notation.dates)
+    if kind.name in NUMBER_TYPES and not notation.numbers.is_plain:
+        return partial(_written_otherwise, numbers=notation.numbers, reader=reader)
+    return reader
+
+
+def _written_otherwise(text: str, *, numbers: NumberFormat, reader: Reader) -> Value | Fault:
+    plain = numbers.plain(text)
+    return _SHAPE if plain is None else reader(plain)
+
+
+def _reader_of(  # noqa: C901, PLR0911 - one case per type is the clearest
+    kind: ColumnType, dates: DateFormat
+) -> Reader:
     match kind.name:
         case TypeName.TEXT | TypeName.VARCHAR | TypeName.CHAR:
             return partial(_text, length=kind.length)
@@ -119,9 +138,9 @@ def reader_of(  # noqa: C901, PLR0911 - one case per type is the clearest
             return _bytea
 
 
-def read(kind: ColumnType, text: str, *, dates: DateFormat = ISO) -> Value | Fault:
+def read(kind: ColumnType, text: str, notation: Notation = TYPE_TABLE) -> Value | Fault:
     """The value that a text is, or why it is none."""
-    return reader_of(kind, dates=dates)(text)
+    return reader_of(kind, notation)(text)
 
 
 def check_of(kind: ColumnType) -> Check:
@@ -244,18 +263,27 @@ def _boolean(text: str) -> bool | Fault:
 def _date(text: str, *, dates: DateFormat) -> date | Fault:
     match = dates.match(text)
     if match is None:
-        return _SHAPE
+        instant = dates.instant(text)
+        return _SHAPE if instant is None or instant.time() != time() else instant.date()
     if match.end != len(text):
-        after = _AFTER_DATE.fullmatch(text, match.end)
-        if after is None or not _is_midnight(*after.groups()):
+        # A time behind it says nothing where it is the beginning of the very day.
+        parts = _parts_behind(text, match)
+        clock = None if parts is None else _clock(*parts[:5])
+        if parts is None or clock != time() or (parts[5] and _offset(parts[5]) != UTC):
             return _SHAPE
+    return _checked(match)
+
+
+def _checked(match: DateMatch) -> date | Fault:
+    if match.other is not None:
+        return Fault(Cause.TWO_DAYS)
     return Fault(Cause.DAY) if match.day is None else match.day
 
 
-def _is_midnight(*parts: str | None) -> bool:
-    """Whether a time is the beginning of the very day before it: then it says nothing."""
-    *clock, zone = parts
-    return not any(map(int, filter(None, clock))) and (not zone or _offset(zone) == UTC)
+def _parts_behind(text: str, match: DateMatch) -> tuple[str | None, ...] | None:
+    """Hour, minute, second, fraction, A or P, and zone behind a date; None for anything else."""
+    behind = (_AFTER_ISO if match.iso else _AFTER_DATE).fullmatch(text, match.end)
+    return None if behind is None else behind.groups()
 
 
 def _time(text: str) -> time | Fault:
@@ -263,9 +291,22 @@ def _time(text: str) -> time | Fault:
     return _SHAPE if match is None else _clock(*match.groups())
 
 
-def _clock(hour: str, minute: str, second: str | None, fraction: str | None) -> time | Fault:
+def _clock(
+    hour: str | None,
+    minute: str | None,
+    second: str | None = None,
+    fraction: str | None = None,
+    half: str | None = None,
+) -> time | Fault:
+    """The time of a day; midnight where none was written."""
+    hours = int(hour or 0)
+    if half:
+        if not 1 <= hours <= 12:
+            return Fault(Cause.CLOCK)
+        hours = hours % 12 + (12 if half in "Pp" else 0)
+    microseconds = int((fraction or "").ljust(6, "0"))
     try:
-        return time(int(hour), int(minute), int(second or 0), int((fraction or "").ljust(6, "0")))
+        return time(hours, int(minute or 0), int(second or 0), microseconds)
     except ValueError:
         return Fault(Cause.CLOCK)
 
@@ -275,21 +316,23 @@ def _timestamp(  # noqa: PLR0911 - one per cause
 ) -> datetime | Infinity | Fault:
     match = dates.match(text)
     if match is not None:
-        day = match.day
-        after = _AFTER_DATE.fullmatch(text, match.end)
-        parts = None if after is None else after.groups()
+        day, parts = _checked(match), _parts_behind(text, match)
     else:
         basic = _BASIC.fullmatch(text)
-        day = None if basic is None else day_of(*map(int, basic.groups()[:3]))
-        parts = None if basic is None else basic.groups()[3:]
+        if basic is None:
+            counted = dates.instant(text)
+            return _INFINITIES.get(text.lower(), _SHAPE) if counted is None else counted
+        year, month, of_month, *clock_parts, zone = basic.groups()
+        day = _checked(DateMatch(day_of(int(year), int(month), int(of_month)), 8))
+        parts = (*clock_parts, None, zone)
     if parts is None:
-        return _INFINITIES.get(text.lower(), _SHAPE)
+        return _SHAPE
     *clock_parts, zone = parts
     if zone and not zoned:
         return Fault(Cause.ZONE)
-    if day is None:
-        return Fault(Cause.DAY)
-    clock = _clock(*clock_parts) if clock_parts[0] else time()
+    if isinstance(day, Fault):
+        return day
+    clock = _clock(*clock_parts)
     if isinstance(clock, Fault):
         return clock
     offset = _offset(zone) if zone else UTC
@@ -303,7 +346,7 @@ def _timestamp(  # noqa: PLR0911 - one per cause
 
 
 def _offset(zone: str) -> timezone | None:
-    zone = zone.removesuffix("UTC").rstrip()
+    zone = zone.strip().removesuffix("UTC").rstrip()
     if zone in ("", "Z", "z"):
         return UTC
     hours, minutes = int(zone[1:3]), int(zone[3:].lstrip(":") or 0)

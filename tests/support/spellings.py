@@ -1,5 +1,7 @@
 """Texts at the edges of the type table: of every type, and of none."""
 
+from collections.abc import Sequence
+
 from hypothesis import strategies as st
 
 ALPHABET = "0123456789-+:.,TtZz PDHMSYWUC eE_{}\\xnN%/"
@@ -49,12 +51,12 @@ SPELLINGS = (
 """Each type is tried with all of them."""
 
 
-def mutations() -> st.SearchStrategy[str]:
+def mutations(texts: Sequence[str] = SPELLINGS) -> st.SearchStrategy[str]:
     """A spelling, or one with a few characters left out, put in or exchanged."""
 
     @st.composite
     def mutated(draw: st.DrawFn) -> str:
-        text = draw(st.sampled_from(SPELLINGS))
+        text = draw(st.sampled_from(texts))
         for _ in range(draw(st.sampled_from([0, 0, 1, 1, 2]))):
             at = draw(st.integers(0, len(text)))
             end = at + draw(st.sampled_from([0, 1]))

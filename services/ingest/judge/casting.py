@@ -5,19 +5,22 @@ before those polars casts that would take more (`2024- 1- 1` is a date to them, 
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import polars as pl
 
 from services.ingest.domain import RejectCode
 from services.ingest.judge.exact import WHITE_SPACE, CellError, CellReader, CellValue
 from services.ingest.judge.numerics import plain_numeric_binary
+from services.ingest.judge.rewriting import iso_texts, plain_numbers
 from services.ingest.plan.dtypes import dtype_of
-from shared.values.dates import DateFormat
+from shared.values.dates import DateFormat, Epoch
+from shared.values.notation import TYPE_TABLE, Notation
 from shared.values.types import (
     FALSE_WORDS,
     FLOAT_TYPES,
     INTEGER_TYPES,
+    NUMBER_TYPES,
     TEXT_TYPES,
     TIMESTAMP_TYPES,
     TRUE_WORDS,
@@ -71,7 +74,7 @@ class TextRules:
     """How the cells of one text column are read."""
 
     type: ColumnType
-    dates: DateFormat = field(default_factory=DateFormat)
+    notation: Notation = TYPE_TABLE
     null_values: tuple[str, ...] = ()
 
     @property
@@ -85,7 +88,15 @@ def fast_cast(series: pl.Series, rules: TextRules) -> pl.Expr:
     column = pl.col(series.name)
     if rules.null_values:
         column = pl.when(_is_none_of(column, rules.null_values)).then(column)
-    return _cast(column, rules, _first(series))
+    return _cast(_in_digits(column, rules), rules, _first(series))
+
+
+def _in_digits(column: pl.Expr, rules: TextRules) -> pl.Expr:
+    """Numbers of another notation in the type table's own; every other column as it is."""
+    numbers = rules.notation.numbers
+    if rules.type.name not in NUMBER_TYPES or numbers.is_plain:
+        return column
+    return plain_numbers(column, numbers)
 
 
 def _is_none_of(column: pl.Expr, words: tuple[str, ...]) -> pl.Expr:
@@ -119,7 +130,7 @@ def finish(series: pl.Series, cast: pl.Series, rules: TextRules) -> tuple[pl.Ser
 def _read_singly(
     cast: pl.Series, open_rows: pl.Series, left: pl.Series, rules: TextRules
 ) -> tuple[pl.Series, list[Fault]]:
-    reader = CellReader(rules.type, rules.dates)
+    reader = CellReader(rules.type, rules.notation)
     known: dict[str, CellValue | CellError] = {}
     rows: list[int] = []
     values: list[CellValue] = []
@@ -170,7 +181,7 @@ def _cast(  # noqa: C901, PLR0911 - one case per type is the clearest
             false = pl.when(column.is_in(_FALSE)).then(pl.lit(value=False))
             return pl.when(column.is_in(_TRUE)).then(pl.lit(value=True)).otherwise(false)
         case TypeName.DATE:
-            return _date(column, rules.dates)
+            return _date(column, rules.notation.dates)
         case TypeName.TIMESTAMP | TypeName.TIMESTAMPTZ:
             return _timestamp(column, rules, like)
         case TypeName.TIME:
@@ -208,25 +219,16 @@ def _numeric(column: pl.Expr, column_type: ColumnType, dtype: pl.DataType) -> pl
 
 
 def _date(column: pl.Expr, dates: DateFormat) -> pl.Expr:
-    if dates.pattern is not None:
-        shaped = column.str.contains(f"^{dates.shape}$")
-        day = column.str.to_date(dates.strptime, strict=False, cache=False)
-        # %y has a pivot of its own, and names of months their own spelling: one by one.
-        plain = not {"%y", "%b", "%B"} & _directives(dates)
-        return pl.when(shaped & pl.lit(plain) & (day >= pl.date(1, 1, 1))).then(day)
+    if dates.patterns:
+        column = iso_texts(column, dates, timed=False)
     day = column.str.to_date("%Y-%m-%d", strict=False, cache=False)
     return pl.when(column.str.contains(f"^{_DAY}$")).then(day)
 
 
-def _directives(dates: DateFormat) -> set[str]:
-    spelled = dates.strptime or ""
-    return {spelled[at : at + 2] for at, char in enumerate(spelled) if char == "%"}
-
-
 def _timestamp(column: pl.Expr, rules: TextRules, like: str) -> pl.Expr:
     """Cells written like the first one: polars is seven times as fast on a fixed format."""
-    if rules.dates.pattern is not None:
-        return pl.repeat(None, pl.len(), dtype=pl.Datetime("us"))
+    if rules.notation.dates.formats is not None:
+        return _written_timestamp(column, rules)
     separator, seconds, fraction, zone = _timestamp_parts(like, rules.type)
     written = f"%Y-%m-%d{separator}%H:%M{':%S' if seconds else ''}"
     shape = f"^{_DAY}{separator}{_MINUTES}{':[0-5][0-9]' if seconds else ''}"
@@ -242,6 +244,20 @@ def _timestamp(column: pl.Expr, rules: TextRules, like: str) -> pl.Expr:
         taken &= instant.dt.year().is_between(2, 9998)
         instant = instant + east if "-" in zone else instant - east
     return pl.when(taken).then(instant)
+
+
+def _written_timestamp(column: pl.Expr, rules: TextRules) -> pl.Expr:
+    """Timestamps in formats of their own; dates and numbers together are read singly."""
+    dates, zoned = rules.notation.dates, rules.type.name is TypeName.TIMESTAMPTZ
+    if dates.epoch is None:
+        return _any_timestamp(iso_texts(column, dates, timed=True), zoned=zoned)
+    if dates.patterns:
+        return pl.repeat(None, pl.len(), dtype=pl.Datetime("us"))
+    count = column.cast(pl.Int64, strict=False) * dates.epoch.microseconds
+    # So few digits that the instant lies between the years 1 and 9999.
+    digits = 10 if dates.epoch is Epoch.SECONDS else 13
+    fits = column.str.contains(f"^(?:[0-9]{{1,{digits + 1}}}|-[0-9]{{1,{digits}}})$")
+    return pl.when(fits).then(count.cast(pl.Datetime("us")))
 
 
 def _timestamp_parts(like: str, column_type: ColumnType) -> tuple[str, bool, int, str]:
@@ -260,30 +276,30 @@ def _timestamp_parts(like: str, column_type: ColumnType) -> tuple[str, bool, int
 
 
 def _second_try(left: pl.Series, rules: TextRules) -> pl.Series:
-    """The same casts on trimmed cells, and the rarer forms of times."""
-    if rules.type.name is TypeName.DATE:
+    """The same casts on trimmed cells, and the rarer spellings."""
+    kind, dtype = rules.type.name, dtype_of(rules.type)
+    ways = rules.notation.dates.formats
+    if kind is TypeName.DATE:
         left = left.str.replace(_MIDNIGHT, "")
-    elif rules.type.name in TIMESTAMP_TYPES and rules.dates.pattern is None:
+    elif kind in TIMESTAMP_TYPES and ways is None:
         for basic, extended in _BASIC:
             left = left.str.replace(basic, extended)
-    frame = left.alias("cell").to_frame()
-    cast = _cast(pl.col("cell"), rules, _first(left))
-    if rules.type.name in TIMESTAMP_TYPES and rules.dates.pattern is None:
-        zoned = rules.type.name is TypeName.TIMESTAMPTZ
-        cast = pl.coalesce(cast, _any_timestamp(pl.col("cell"), zoned=zoned))
-    elif rules.type.name is TypeName.UUID:
-        digits = pl.col("cell").str.replace_all("[{}-]", "").str.decode("hex", strict=False)
-        cast = pl.when(pl.col("cell").str.contains(_ANY_UUID)).then(digits)
-    elif rules.type.name in INTEGER_TYPES:
-        whole = pl.col("cell").str.replace(r"\.0+$", "")
-        cast = whole.cast(dtype_of(rules.type), strict=False)
-    elif rules.type.name in FLOAT_TYPES:
-        cast = _float(pl.col("cell"), dtype_of(rules.type), long_zeros=True)
-    elif rules.type.name is TypeName.TIME:
-        minutes = pl.when(pl.col("cell").str.contains(f"^{_MINUTES}$"))
-        clock = (pl.col("cell") + ":00").str.to_time("%H:%M:%S", strict=False, cache=False)
+    column = _in_digits(pl.col("cell"), rules)
+    cast = _cast(column, rules, _first(left))
+    if kind in TIMESTAMP_TYPES and ways is None:
+        cast = pl.coalesce(cast, _any_timestamp(column, zoned=kind is TypeName.TIMESTAMPTZ))
+    elif kind is TypeName.UUID:
+        digits = column.str.replace_all("[{}-]", "").str.decode("hex", strict=False)
+        cast = pl.when(column.str.contains(_ANY_UUID)).then(digits)
+    elif kind in INTEGER_TYPES:
+        cast = column.str.replace(r"\.0+$", "").cast(dtype, strict=False)
+    elif kind in FLOAT_TYPES:
+        cast = _float(column, dtype, long_zeros=True)
+    elif kind is TypeName.TIME:
+        minutes = pl.when(column.str.contains(f"^{_MINUTES}$"))
+        clock = (column + ":00").str.to_time("%H:%M:%S", strict=False, cache=False)
         cast = pl.coalesce(cast, minutes.then(clock))
-    return frame.select(cast.alias("cell")).to_series()
+    return left.alias("cell").to_frame().select(cast.alias("cell")).to_series()
 
 
 def _any_timestamp(column: pl.Expr, *, zoned: bool) -> pl.Expr:

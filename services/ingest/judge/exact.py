@@ -12,12 +12,13 @@ from decimal import Decimal
 from functools import cached_property
 
 from services.ingest.domain import RejectCode
+from services.ingest.judge.hints import hint
 from services.ingest.judge.numerics import numeric_binary
 from services.ingest.plan.dtypes import EARLIEST_US, LATEST_US
-from shared.values.dates import DateFormat
 from shared.values.faults import Cause, Fault
 from shared.values.grammar import Digits, Infinity, Reader, reader_of
 from shared.values.intervals import Interval
+from shared.values.notation import TYPE_TABLE, Notation
 from shared.values.types import INTEGER_BITS, ColumnType, TypeName
 
 WHITE_SPACE = (
@@ -47,11 +48,11 @@ class CellReader:
     """Reads text cells of one column type."""
 
     type: ColumnType
-    dates: DateFormat
+    notation: Notation = TYPE_TABLE
 
     @cached_property
     def _read(self) -> Reader:
-        return reader_of(self.type, dates=self.dates)
+        return reader_of(self.type, self.notation)
 
     def read(self, text: str) -> CellValue:
         """The value of a cell that is neither empty nor one of the null values.
@@ -76,7 +77,8 @@ class CellReader:
 
     def _words(self, fault: Fault, text: str) -> str:
         if fault.cause is Cause.SHAPE:
-            return f"is not {_SHAPES[self.type.name].format(dates=self.dates.spelled)}"
+            shape = _SHAPES[self.type.name].format(dates=self.notation.dates.spelled)
+            return f"is not {shape}{hint(self.type.name, text)}"
         return _SENTENCES[fault.cause](self.type, fault.limit, text)
 
 
@@ -121,6 +123,7 @@ _SENTENCES: dict[Cause, Callable[[ColumnType, int | None, str], str]] = {
     Cause.WHOLE_DIGITS: lambda _, limit, __: f"has more than {limit} digits before the point",
     Cause.FRACTION_DIGITS: lambda _, limit, __: f"has more than {limit} digits after the point",
     Cause.DAY: lambda *_: "is no day of the calendar",
+    Cause.TWO_DAYS: lambda *_: "is two days by two of the formats in `date_format`: name the one",
     Cause.CLOCK: lambda *_: "is no time of the day",
     Cause.OFFSET: lambda *_: "has a time zone that does not exist",
     Cause.YEARS: lambda *_: "is outside the years 1 to 9999 in UTC",

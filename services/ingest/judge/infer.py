@@ -16,13 +16,14 @@ import polars as pl
 from services.ingest.domain import ImportOptions
 from services.ingest.judge.casting import TextRules, fast_cast, finish
 from services.ingest.judge.exact import WHITE_SPACE, shown
+from services.ingest.judge.notations import notation_of
 from services.ingest.plan.columns import plan_to_infer
 from services.ingest.plan.new_table import TypedColumn, new_names
 from services.ingest.read.frame import Frame
 from services.ingest.read.json.frames import NESTED
 from services.ingest.read.source import Source
 from shared.store.copying import ahead
-from shared.values.dates import DateFormat
+from shared.values.notation import Notation
 from shared.values.types import ColumnType, TypeName
 
 SAMPLED_CELLS = 200
@@ -103,17 +104,16 @@ class _Column:
         return replace(first, reason="is no number, date, time, UUID or truth value")
 
 
-async def infer(
-    source: Source, options: ImportOptions, dates: DateFormat
-) -> tuple[TypedColumn, ...]:
+async def infer(source: Source, options: ImportOptions) -> tuple[TypedColumn, ...]:
     """The types of the columns that a new table gets, out of the whole source.
 
     Raises as `new_names`, FileRefusedError, ReadAgainError.
     """
     columns = [_Column(name) for name in new_names(source, options)]
+    notation = notation_of(options)
     async with ahead(source.frames(plan_to_infer(source))) as frames:
         async for frame in frames:
-            await asyncio.to_thread(_narrow, columns, frame, options, dates)
+            await asyncio.to_thread(_narrow, columns, frame, options, notation)
     decided = [(column.name, *column.decide()) for column in columns]
     return tuple(
         TypedColumn(name, ColumnType(name=kind), because) for name, kind, because in decided
@@ -121,7 +121,7 @@ async def infer(
 
 
 def _narrow(
-    columns: Sequence[_Column], frame: Frame, options: ImportOptions, dates: DateFormat
+    columns: Sequence[_Column], frame: Frame, options: ImportOptions, notation: Notation
 ) -> None:
     nested = {
         fault.column: fault.row for fault in reversed(frame.faults) if fault.message == NESTED
@@ -144,7 +144,7 @@ def _narrow(
         _rule_out_strings(column, frame)
         for part in (slice(0, SAMPLED_CELLS), slice(SAMPLED_CELLS, None)):
             for kind in tuple(column.alive):
-                against = _against(kind, cells[part], lines[part], dates)
+                against = _against(kind, cells[part], lines[part], notation)
                 if against is not None:
                     column.rule_out(kind, against)
 
@@ -161,7 +161,7 @@ def _rule_out_strings(column: _Column, frame: Frame) -> None:
 
 
 def _against(
-    kind: TypeName, cells: pl.Series, lines: pl.Series, dates: DateFormat
+    kind: TypeName, cells: pl.Series, lines: pl.Series, notation: Notation
 ) -> Against | None:
     """The first cell that does not fit a type, or None."""
     first: list[tuple[int, str]] = []
@@ -177,7 +177,7 @@ def _against(
             if matters:
                 rows = trimmed.str.contains(shape).arg_true().head(1).to_list()
                 first += [(row, reason) for row in rows]
-    rules = TextRules(ColumnType(name=kind), dates)
+    rules = TextRules(ColumnType(name=kind), notation)
     cast = cells.to_frame().select(fast_cast(cells, rules)).to_series()
     _, faults = finish(cells, cast, rules)
     if faults:

@@ -1,6 +1,6 @@
 """Frames judged by the table's columns: typed rows that fit, and reasons for those that do not."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -14,7 +14,7 @@ from services.ingest.judge.casting import (
 from services.ingest.plan.columns import PlannedColumn
 from services.ingest.plan.dtypes import dtype_of
 from services.ingest.read.frame import Frame
-from shared.values.dates import DateFormat
+from shared.values.notation import TYPE_TABLE, Notation
 
 FAULT_SCHEMA = pl.Schema(
     {
@@ -33,7 +33,7 @@ class CellRules:
 
     columns: tuple[PlannedColumn, ...]
     null_values: tuple[str, ...] = ()
-    dates: DateFormat = field(default_factory=DateFormat)
+    notation: Notation = TYPE_TABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _divided(frame: Frame, typed: pl.DataFrame, faults: list[pl.DataFrame]) -> J
 
 
 def _text_rules(column: PlannedColumn, rules: CellRules) -> TextRules:
-    return TextRules(column.type, rules.dates, rules.null_values)
+    return TextRules(column.type, rules.notation, rules.null_values)
 
 
 def _as_text(series: pl.Series, column: PlannedColumn) -> pl.Series | None:

@@ -15,10 +15,11 @@ from services.ingest.domain import (
     RowCounts,
 )
 from services.ingest.judge.infer import infer
+from services.ingest.judge.notations import told
 from services.ingest.load import append
 from services.ingest.load.modes import Load, Loaded, LoadMode
 from services.ingest.load.outside import Outside
-from services.ingest.load.readings import Readings, as_it_turns_out, dates_of
+from services.ingest.load.readings import Readings, as_it_turns_out
 from services.ingest.load.rehearse import rehearse
 from services.ingest.load.target import Target
 from services.ingest.load.transaction import Transaction
@@ -86,7 +87,7 @@ async def _new_table(source: Source, options: ImportOptions) -> tuple[Source, Ne
     async def described(source: Source) -> tuple[Source, NewTable]:
         columns = typed_columns(source, options)
         if columns is None:
-            columns = await infer(source, options, dates_of(options))
+            columns = await infer(source, options)
         return source, NewTable.of(columns, source, options)
 
     return await as_it_turns_out(source, described)
@@ -137,7 +138,7 @@ def _outcome(readings: Readings, loaded: Loaded, inferred: tuple[InferredColumn,
 
 def _format(readings: Readings, loaded: Loaded) -> FormatFound | None:
     """What the file turned out to be by its end."""
-    form, left_out = readings.source.format, loaded.seen.left_out
+    form, left_out = told(readings.source.format, readings.rules), loaded.seen.left_out
     return form and replace(
         form,
         blank_rows=left_out.blank_rows,

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from services.ingest.domain import ImportOptions, OnError, Progress
-from services.ingest.errors import OptionError, RowRefusedError, TooManyErrorsError
+from services.ingest.errors import RowRefusedError, TooManyErrorsError
 from services.ingest.judge.judging import CellRules, Judged, judge
+from services.ingest.judge.notations import notation_of
 from services.ingest.load.duplicates import DuplicateLines, refuse_duplicates
 from services.ingest.load.outside import Outside
 from services.ingest.load.report import RejectReport
@@ -15,7 +16,6 @@ from services.ingest.plan.columns import ColumnPlan
 from services.ingest.read.frame import Frame, LeftOut
 from services.ingest.read.source import ReadAgainError, Source
 from shared.store.copying import ahead
-from shared.values.dates import DateFormat
 
 Item = TypeVar("Item")
 
@@ -44,11 +44,11 @@ class Readings:
     def of(
         cls, source: Source, plan: ColumnPlan, options: ImportOptions, outside: Outside
     ) -> "Readings":
-        """Readings with a new report; raises OptionError for a `date_format` that is none."""
+        """Readings with a new report; raises OptionError as `notation_of`."""
         return cls(
             source=source,
             plan=plan,
-            rules=CellRules(plan.columns, options.null_values, dates_of(options)),
+            rules=CellRules(plan.columns, options.null_values, notation_of(options)),
             options=options,
             outside=outside,
             report=RejectReport(outside.rejects, plan.originals),
@@ -99,14 +99,6 @@ class Readings:
             raise TooManyErrorsError(
                 f"more than {most} rows are bad (max_errors={most}); nothing was loaded"
             )
-
-
-def dates_of(options: ImportOptions) -> DateFormat:
-    """How dates are written; raises OptionError."""
-    try:
-        return DateFormat(options.date_format)
-    except ValueError as error:
-        raise OptionError.of("date_format", "invalid_option", str(error)) from error
 
 
 async def as_it_turns_out(

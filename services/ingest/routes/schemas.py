@@ -22,10 +22,12 @@ from services.ingest.domain import (
     ImportOptions,
     ImportRequest,
     Mode,
+    Numbers,
     OnError,
     Run,
     State,
 )
+from services.ingest.routes.cell_options import CellOptions
 from services.ingest.uploads.domain import UploadId
 from shared.contracts.base import LARGEST_BIGINT, AnswerModel, RequestModel, StorableText
 from shared.contracts.ingest import ImportSummary
@@ -117,7 +119,7 @@ class RowOptions(RequestModel):
         )
 
 
-class OptionsForm(RowOptions):
+class OptionsForm(RowOptions, CellOptions):
     """The options of a file, as form fields give them: all of them text."""
 
     format: FileFormat = FileFormat.AUTO
@@ -131,9 +133,6 @@ class OptionsForm(RowOptions):
     null_values: Annotated[
         Names, Field(description="Cells that mean NULL, beside empty ones: `NA,-`.")
     ] = ()
-    date_format: Annotated[
-        StorableText | None, Field(description="How dates are written: `%d.%m.%Y`.")
-    ] = None
     sheet: Annotated[
         StorableText | None,
         Field(description="Of a workbook: the sheet's name, or its number from 1."),
@@ -160,6 +159,10 @@ class OptionsForm(RowOptions):
             encoding=self.encoding,
             null_values=self.null_values,
             date_format=self.date_format,
+            century_from=self.century_from,
+            decimal=None if self.decimal == "auto" else self.decimal,
+            thousands=self.thousands,
+            numbers=self.numbers,
             sheet=self.sheet,
             member=self.member,
         )
@@ -255,6 +258,11 @@ class Format(AnswerModel):
     """The file in an archive that was read."""
     merged_cells: tuple[str, ...]
     """The first merged ranges of the sheet: only their first cell holds a value."""
+    decimal: str | None
+    thousands: str | None
+    numbers: Numbers | None
+    date_formats: tuple[str, ...]
+    null_values: tuple[str, ...]
 
 
 class Inferred(AnswerModel):

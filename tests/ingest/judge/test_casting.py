@@ -5,7 +5,7 @@ from decimal import Decimal, localcontext
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.ingest.judge.casting import TextRules, fast_cast, finish
@@ -13,12 +13,15 @@ from services.ingest.judge.exact import WHITE_SPACE, CellError, CellReader, Cell
 from services.ingest.plan.dtypes import dtype_of
 from shared.values.dates import DateFormat
 from shared.values.names import of_api
+from shared.values.notation import TYPE_TABLE, Notation
+from shared.values.number_formats import NumberFormat
 from shared.values.texts import is_storable
 from shared.values.types import INTEGER_TYPES, TEXT_TYPES, TIMESTAMP_TYPES
 from tests.support.spellings import SPELLINGS, TYPES, mutations
 
 
 @pytest.mark.parametrize("kind", TYPES)
+@settings(deadline=None)
 @given(texts=st.lists(mutations(), min_size=40, max_size=60))
 def test_a_column_is_read_as_its_cells_are(kind: str, texts: list[str]) -> None:
     as_one_by_one(kind, texts)
@@ -30,15 +33,76 @@ def test_whatever_the_first_cell_is(kind: str, first: str) -> None:
     as_one_by_one(kind, [first, *SPELLINGS])
 
 
-def as_one_by_one(kind: str, texts: list[str]) -> None:
+NOTATIONS = {
+    "comma": Notation(numbers=NumberFormat(decimal=",")),
+    "groups": Notation(numbers=NumberFormat(decimal=",", thousands=".")),
+    "spaces": Notation(numbers=NumberFormat(thousands=" ")),
+    "lenient": Notation(numbers=NumberFormat(lenient=True)),
+    "lenient comma": Notation(numbers=NumberFormat(decimal=",", lenient=True)),
+    "european": Notation(dates=DateFormat("%d.%m.%Y")),
+    "american": Notation(dates=DateFormat("%m/%d/%Y %I:%M %p")),
+    "two digits": Notation(dates=DateFormat("%d/%m/%y", 1930)),
+    "names": Notation(dates=DateFormat("%d-%b-%Y|%B %d, %Y")),
+    "either": Notation(dates=DateFormat("%d/%m/%Y|%m/%d/%Y|%Y%m%d")),
+    "days and months exchanged": Notation(dates=DateFormat("%Y-%d-%m")),
+    "seconds": Notation(dates=DateFormat("epoch_s")),
+    "milliseconds": Notation(dates=DateFormat("%d.%m.%Y|epoch_ms")),
+}
+WRITTEN = (
+    "1.234,50", "12,50", "1.234", "1,234.50", "1,234", "12,34,567", "1 234.5", "1\u202f234,5",
+    "$1,234.50", "€ 5", "5,00 €", "(12.50)", "($5)", "(-5)", "12.50-", "5\u2212", "\u22125,5",
+    "12%", "12.5 %", "-12 %", "(5%)", "5%-", "$5%", "$5€", "- $5", "1e3%", "1'234",
+    "1\u2019234.5", "$", "%", "()", "( 5)", "+5", "++5", ",5", "5,", ".", ",", "1.234.567",
+    "1.23.456", "1,23,4", "31.12.2024", "1.2.2024", "31.02.2024", "01.02.2024 10:11",
+    "1.2.2024 9:05:07.25 +0200", "12/31/2024 11:59 PM", "12/31/2024 11:59:59.5 p.m.",
+    "1/2/2024, 12:00:00\u202fAM", "1/2/2024", "12/31/2024 13:00 PM", "12/31/2024 0:00 AM",
+    "12/31/2024 24:00", "13/01/2024", "02/03/2024", "28/02/93", "29/02/00", "01/01/29",
+    "01/01/30", "28-Feb-2024", "28-FEB-2024 10:11Z", "3-mai-2024", "February 3, 2024",
+    "february 30, 2024", "20240131", "20240131 10:11", "20241301", "2024-13-01", "2024-01-13",
+    "1700000000", "1700000000.5", "1700000000.1234567", "-1", "1700000000000",
+    "99999999999999999999", "-99999999999", "253402300799", "253402300800", "0",
+    "31.12.2024 00:00", "12/31/2024 12:00:00 AM", "31.12.2024T00:00Z", "0000-01-01", "01.01.0000",
+    "32.01.2024",
+)  # fmt: skip
+
+
+NUMBERS = (
+    *("SMALLINT", "INTEGER", "BIGINT", "NUMERIC", "NUMERIC(5,2)", "NUMERIC(4,0)", "NUMERIC(3,3)"),
+    *("REAL", "DOUBLE PRECISION"),
+)
+DATES = ("DATE", "TIMESTAMP", "TIMESTAMPTZ")
+
+
+def kinds_of(name: str) -> tuple[str, ...]:
+    """The types whose spellings a notation changes."""
+    return NUMBERS if NOTATIONS[name].dates.formats is None else DATES
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [(name, k) for name in NOTATIONS for k in kinds_of(name)]
+)
+def test_other_notations_are_read_as_their_cells_are(name: str, kind: str) -> None:
+    for first in ("31.12.2024", "5"):
+        as_one_by_one(kind, [first, *WRITTEN, *SPELLINGS], NOTATIONS[name])
+
+
+@pytest.mark.parametrize("name", NOTATIONS)
+@settings(deadline=None)
+@given(data=st.data())
+def test_any_text_in_another_notation(name: str, data: st.DataObject) -> None:
+    texts = data.draw(st.lists(mutations(WRITTEN), min_size=40, max_size=60))
+    as_one_by_one(data.draw(st.sampled_from(kinds_of(name))), texts, NOTATIONS[name])
+
+
+def as_one_by_one(kind: str, texts: list[str], notation: Notation = TYPE_TABLE) -> None:
     column_type = of_api(kind)
     texts = [text for text in texts if is_storable(text)]  # `judging` has refused the others
-    rules = TextRules(column_type)
+    rules = TextRules(column_type, notation)
     series = pl.Series("a", texts, dtype=pl.String)
     fast = series.to_frame().select(fast_cast(series, rules)).to_series()
     cast, faults = finish(series, fast, rules)
     refused = {fault.row: fault.code for fault in faults}
-    reader = CellReader(column_type, DateFormat())
+    reader = CellReader(column_type, notation)
     values: list[CellValue | None] = []
     codes = {}
     for row, text in enumerate(texts):

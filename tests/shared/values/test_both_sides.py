@@ -16,7 +16,6 @@ from services.ingest.judge.exact import CellError, CellReader
 from services.records.types.values import Fault, Respelled, check_for, parse_json
 from shared.errors import InvalidInputError
 from shared.values import faults
-from shared.values.dates import DateFormat
 from shared.values.grammar import Digits, Infinity, read
 from shared.values.intervals import Interval
 from shared.values.names import formatted, of_api
@@ -28,7 +27,7 @@ from tests.support.spellings import SPELLINGS, TYPES, mutations
 
 def code_in_imports(kind: ColumnType, text: str) -> str | None:
     try:
-        CellReader(kind, DateFormat()).read(text)
+        CellReader(kind).read(text)
     except CellError as error:
         return error.code.value
     return None

@@ -1,0 +1,92 @@
+"""Options that say how cells are written, loaded, and told back in the import's format."""
+
+from decimal import Decimal
+
+import pytest
+
+from services.ingest.domain import FormatFound, ImportOptions, Numbers
+from services.ingest.errors import OptionError
+from tests.ingest.pipeline.loading import Loader, columns
+
+
+async def test_numbers_with_a_decimal_comma(load: Loader) -> None:
+    await load.make_table("comma", columns(a="NUMERIC(10,2)", b="DOUBLE PRECISION", c="INTEGER"))
+    outcome = await load.load(
+        "comma",
+        "a;b;c\n1.234,50;0,5;1.000\n12,5;-1e3;7\n1.5;x;1,0\n",
+        options=ImportOptions(delimiter=";", decimal=",", thousands="."),
+    )
+    assert await load.rows("comma", "a, b, c") == [
+        (Decimal("1234.50"), 0.5, 1000), (Decimal("12.50"), -1000.0, 7),
+    ]  # fmt: skip
+    assert load.rejects.reasons == [(4, "a", "type_mismatch"), (4, "b", "type_mismatch")]
+    assert isinstance(outcome.format, FormatFound)
+    assert (outcome.format.decimal, outcome.format.thousands) == (",", ".")
+    assert outcome.format.numbers is Numbers.PLAIN
+
+
+async def test_lenient_numbers(load: Loader) -> None:
+    await load.make_table("lenient", columns(a="NUMERIC(10,2)", b="REAL"))
+    data = 'a,b\n"$1,234.50",12%\n(12.50),5 €\n3.00-,\u2212 5\n'
+    outcome = await load.load("lenient", data, options=ImportOptions(numbers=Numbers.LENIENT))
+    assert [tuple(map(str, row)) for row in await load.rows("lenient", "a, b::text")] == [
+        ("1234.50", "0.12"), ("-12.50", "5"),
+    ]  # fmt: skip
+    assert load.rejects.reasons == [(4, "b", "type_mismatch")]
+    assert outcome.format is not None
+    assert outcome.format.numbers is Numbers.LENIENT
+
+
+async def test_dates_in_several_formats(load: Loader) -> None:
+    await load.make_table("dates", columns(a="DATE", b="TIMESTAMPTZ"))
+    data = (
+        "a,b\n31.12.2024,12/31/2024 11:59 PM\n2024-01-05,1/2/2024 9:05 +02\n"
+        "5/1/2024,1.2.2024\nNA,?\n31.11.2024,?\n"
+    )
+    options = ImportOptions(date_format="%d.%m.%Y|%m/%d/%Y", null_values=("NA", "?"))
+    outcome = await load.load("dates", data, options=options)
+    assert await load.rows("dates", "a::text, b::text") == [
+        ("2024-12-31", "2024-12-31 23:59:00+00"),
+        ("2024-01-05", "2024-01-02 07:05:00+00"),
+        ("2024-05-01", "2024-02-01 00:00:00+00"),
+        (None, None),
+    ]
+    assert load.rejects.reasons == [(6, "a", "out_of_range")]
+    assert outcome.format is not None
+    assert outcome.format.date_formats == ("%d.%m.%Y", "%m/%d/%Y")
+    assert outcome.format.null_values == ("NA", "?")
+
+
+async def test_a_date_that_is_two_days_is_refused(load: Loader) -> None:
+    await load.make_table("two", columns(a="DATE"))
+    options = ImportOptions(date_format="%d/%m/%Y|%m/%d/%Y")
+    await load.load("two", "a\n13/01/2024\n01/02/2024\n01/01/2024\n", options=options)
+    assert await load.rows("two", "a::text") == [("2024-01-13",), ("2024-01-01",)]
+    assert load.rejects.reasons == [(3, "a", "type_mismatch")]
+    assert "date_format" in load.rejects.kept[0].message
+
+
+@pytest.mark.parametrize("count", [1, 100])
+async def test_seconds_and_milliseconds_since_1970(load: Loader, count: int) -> None:
+    for unit, first, second in (("s", "1700000000", "0.5"), ("ms", "1700000000000", "500")):
+        table = f"epoch{unit}{count}"
+        await load.make_table(table, columns(a="TIMESTAMPTZ", b="TIMESTAMP"))
+        await load.load(
+            table,
+            "a,b\n" + f"{first},{second}\n" * count + "2024-01-05T10:11Z,x\n",
+            options=ImportOptions(date_format=f"epoch_{unit}"),
+        )
+        assert await load.rows(table, "a::text, b::text") == count * [
+            ("2023-11-14 22:13:20+00", "1970-01-01 00:00:00.5")
+        ]
+        assert load.rejects.reasons[-1] == (count + 2, "b", "type_mismatch")
+
+
+async def test_two_digit_years(load: Loader) -> None:
+    await load.make_table("years", columns(born="DATE"))
+    data = "born\n28/02/93\n01/01/29\n"
+    options = ImportOptions(date_format="%d/%m/%y")
+    with pytest.raises(OptionError, match="century_from"):
+        await load.load("years", data, options=options)
+    await load.load("years", data, options=ImportOptions(date_format="%d/%m/%y", century_from=1930))
+    assert await load.rows("years", "born::text") == [("1993-02-28",), ("2029-01-01",)]
