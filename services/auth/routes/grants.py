@@ -19,6 +19,7 @@ from services.auth.errors import (
 from services.auth.schemas import TokenAnswer, TokenForm
 from services.auth.service.sessions import Sessions
 from shared.contracts.auth import Scope
+from shared.values.texts import is_storable
 
 
 async def grant(
@@ -71,9 +72,10 @@ def _client(form: TokenForm, authorization: str | None) -> tuple[str | None, str
             decoded = base64.b64decode(encoded.strip(), validate=True).decode()
         except (binascii.Error, UnicodeDecodeError) as exc:
             raise InvalidClientError from exc
-        client_id, _, secret = decoded.partition(":")
-        # No id of ours holds NUL, and PostgreSQL cannot look one up.
-        return unquote_plus(client_id).replace("\0", ""), unquote_plus(secret)
+        client_id, _, secret = map(unquote_plus, decoded.partition(":"))
+        if not (is_storable(client_id) and is_storable(secret)):
+            raise InvalidClientError
+        return client_id, secret
     return form.client_id, form.client_secret.get_secret_value() if form.client_secret else None
 
 

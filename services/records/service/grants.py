@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.records.clients import SubjectClient, unknown_subject
+from services.records.clients import SubjectClient
 from services.records.domain import Grant, Level, Table
 from services.records.errors import GrantNotFoundError
 from services.records.repository import grants, registry
@@ -14,7 +14,6 @@ from services.records.tables import BOOKS
 from shared.contracts.auth import Caller
 from shared.store.engine import RawPool
 from shared.store.transaction import transaction
-from shared.values.texts import is_storable
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +36,6 @@ class Grants:
         Raises as `all`, and SubjectNotFoundError.
         """
         await self.known.fresh(name, caller, Level.OWNER)
-        if not is_storable(identifier):
-            raise unknown_subject(identifier)
         subject = await self.subjects.resolve(identifier)
 
         async def work(table: Table) -> Grant:
@@ -58,7 +55,7 @@ class Grants:
         """Take a subject's grant; raises as `all`, and GrantNotFoundError."""
         table = await self.known.fresh(name, caller, Level.OWNER)
         async with transaction(self.engine, BOOKS) as tx:
-            subs = await grants.take(tx.raw, table, identifier) if is_storable(identifier) else ()
+            subs = await grants.take(tx.raw, table, identifier)
             if not subs:
                 raise GrantNotFoundError(f"{identifier[:100]!r} has no grant on {table.name!r}")
             await registry.change_grants(tx.raw, table)

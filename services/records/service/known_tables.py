@@ -15,7 +15,6 @@ from services.records.repository import registry
 from shared.contracts.auth import Caller
 from shared.errors import InvalidInputError
 from shared.store.engine import RawPool
-from shared.values.texts import is_storable
 
 KNOWN_LIMIT = 1000
 ATTEMPTS = 4
@@ -84,7 +83,7 @@ class KnownTables:
 
     async def load(self, name: str) -> Table:
         """Look a table up; raises TableNotFoundError."""
-        table = await registry.find(self._pool, name) if is_storable(name) else None
+        table = await registry.find(self._pool, name)
         if table is None:
             self._tables.pop(name, None)
             raise TableNotFoundError.named(name)

@@ -20,7 +20,6 @@ from shared.contracts.catalog import TableEvent, TableEventKind
 from shared.contracts.records import DATA_SCHEMA, TableName, TableOid
 from shared.store.engine import RawPool
 from shared.store.transaction import Transaction, transaction
-from shared.values.texts import is_storable
 
 TABLE_EVENT = "table_event"
 
@@ -68,8 +67,7 @@ class Tables:
 
     async def visible_among(self, caller: Caller, names: Sequence[str]) -> tuple[TableName, ...]:
         """Those of the names that stand for a table which the caller may see."""
-        storable = list(filter(is_storable, names))
-        return await registry.visible_among(self.pool, caller, storable)
+        return await registry.visible_among(self.pool, caller, names)
 
     async def describe(self, caller: Caller, name: str) -> Table:
         """A table as it is now; raises TableNotFoundError."""
