@@ -1,0 +1,35 @@
+"""Every command that CONTRIBUTING.md shows is one that runs."""
+
+import re
+import shlex
+import subprocess
+
+import pytest
+
+from deploy.local.environment import ROOT
+
+BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[str]:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    lines = (line for block in BLOCK.findall(text) for line in block.splitlines())
+    return [line.partition("#")[0].strip() for line in lines]
+
+
+@pytest.mark.parametrize("command", commands())
+def test_a_command_runs(command: str) -> None:
+    words = shlex.split(command)
+    if words[0] == "make":
+        words.insert(1, "--dry-run")  # that the target exists; this test may be part of it
+    if "pytest" in words:
+        words += ["--collect-only", "--quiet"]  # exits 5 where no test is meant by it
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_files_that_are_named_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    for name in re.findall(r"`((?:\w+/)+\w+\.\w+)`", text):
+        places = [ROOT / name, *(ROOT / "services" / service / name for service in ("ingest",))]
+        assert any(place.exists() for place in places), name
