@@ -13,8 +13,8 @@ FULL = os.environ.get("TEST_PROFILE", "short") == "full"
 SHARE = 5
 """The short profile tries so many times fewer examples."""
 
-settings.register_profile("full", print_blob=True)
-settings.register_profile("short", max_examples=30, print_blob=True)
+settings.register_profile("full", deadline=None, print_blob=True)
+settings.register_profile("short", max_examples=30, deadline=None, print_blob=True)
 settings.load_profile("full" if FULL else "short")
 
 only_in_full = pytest.mark.skipif(not FULL, reason="in `make check` only")

@@ -153,6 +153,14 @@ class Loader:
             f"{''.join(', ' + column.ddl for column in flat)})"
         )
 
+    async def drop_tables(self) -> None:
+        tables = await self.owner.fetchval(
+            "SELECT string_agg(format('data.%I', tablename), ', ') FROM pg_tables"
+            " WHERE schemaname = 'data'"
+        )
+        if tables is not None:
+            await self.owner.execute(f"DROP TABLE {tables} CASCADE")
+
     async def contract(self, table: str) -> TableContract:
         async with self.owner.acquire() as connection:
             return await contract_of(connection, table)
