@@ -18,7 +18,7 @@ from gateway.routing import Service
 from gateway.settings import GatewaySettings
 from shared.http.peers import http_client
 from shared.process.settings import MailSettings
-from shared.security.tokens import JwksOverHttp, KeySource, Verifier
+from shared.security.tokens import KeySource, Verifier, verifying
 from shared.store.redis import redis_client
 
 REDIS_TIMEOUT_S = 0.5
@@ -68,6 +68,7 @@ async def gateway_state(
         upstream_session(settings) as session,
         redis_client(settings.redis_url.get_secret_value(), timeout_s=REDIS_TIMEOUT_S) as redis,
         http_client() as http,
+        verifying(http, settings, keys=keys) as verifier,
         metrics_served(settings),
         error_watch(
             redis,
@@ -83,7 +84,7 @@ async def gateway_state(
             documents=Documents(session, upstreams),
             redis=redis,
             limiter=RateLimiter(redis),
-            verifier=Verifier(keys or JwksOverHttp(http, settings), settings),
+            verifier=verifier,
             bodies=BodiesUnderWay(limit=settings.bodies_per_subject),
             watch=watch,
         )

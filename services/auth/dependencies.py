@@ -7,10 +7,12 @@ from typing import Annotated
 from fastapi import Depends, Request, Response, Security
 
 from services.auth.process import AuthProcess
-from services.auth.service.access import require_admin
+from services.auth.service.access import own_account, require_admin
 from services.auth.tokens import session_of
 from shared.contracts.auth import Caller, Scope
 from shared.http.caller import authenticated, password_flow
+
+API_KEYS_PATH = "/api/auth/api-keys"
 
 
 async def _process(request: Request) -> AuthProcess:
@@ -18,11 +20,17 @@ async def _process(request: Request) -> AuthProcess:
     return process
 
 
-async def still_admin(request: Request, caller: Caller) -> None:
-    """Raise ForbiddenError unless the caller is an admin: every POST with a caller is for them."""
+async def may_still(request: Request, caller: Caller) -> None:
+    """Raise unless the caller may still have an answer that is kept for an idempotency key.
+
+    API keys are created by anyone with an account, all the rest by admins.
+    """
     process: AuthProcess = request.state.process
     async with process.engine.connect() as connection:
-        await require_admin(connection, caller)
+        if request.scope["path"].rstrip("/") == API_KEYS_PATH:
+            await own_account(connection, caller)
+        else:
+            await require_admin(connection, caller)
 
 
 async def client_address(request: Request) -> str | None:

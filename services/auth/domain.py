@@ -19,6 +19,7 @@ FamilyId = NewType("FamilyId", uuid.UUID)
 ClientId = NewType("ClientId", str)
 Kid = NewType("Kid", str)
 ChallengeId = NewType("ChallengeId", str)
+KeyId = NewType("KeyId", uuid.UUID)
 EmailAddress = NewType("EmailAddress", str)
 """An address as `email_address` writes it."""
 
@@ -26,6 +27,8 @@ CLIENT_PREFIX = "client:"
 PERSONS_SCOPES = frozenset(GRANTABLE_SCOPES)
 
 ACCESS_TOKEN_S = 900
+KEY_TOKEN_S = 120
+"""Lifetime of the access token that the gateway gets for an API key; it asks every minute."""
 REFRESH_GRACE_S = 30
 RECENT_SIGN_IN_S = 600
 """Seconds after a sign-in in which a session may set a password without the old one."""
@@ -134,6 +137,19 @@ class Subject:
     name: str | None
     role: Role | None = None
     disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A long-lived credential of a person's program; its text is stored as a digest alone."""
+
+    id: KeyId
+    user_id: UserId
+    name: str
+    scopes: frozenset[Scope]
+    created_at: dt.datetime
+    expires_at: dt.datetime
+    last_used_at: dt.datetime | None
 
 
 @dataclass(frozen=True, slots=True)

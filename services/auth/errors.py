@@ -113,6 +113,30 @@ class WrongPasswordError(ForbiddenError):
         super().__init__("the current password is not right")
 
 
+class InvalidApiKeyError(UnauthenticatedError):
+    """The API key is unknown, revoked or expired, or its owner's account is disabled."""
+
+    code = "invalid_api_key"
+
+    def __init__(self) -> None:
+        super().__init__("the API key is unknown, revoked or expired")
+
+
+class ApiKeyRefusedError(ForbiddenError):
+    """An API key opens no call that administers accounts or keys."""
+
+    code = "api_key_refused"
+
+    def __init__(self) -> None:
+        super().__init__("an API key opens no call of accounts and keys; sign in for this")
+
+
+class TooManyApiKeysError(ConflictError):
+    """The person has as many live keys as one may have."""
+
+    code = "too_many_api_keys"
+
+
 class SigningKeysLockedError(Exception):
     """The signing keys cannot be opened with SIGNING_KEY_SECRET."""
 

@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from services.auth.dependencies import still_admin
+from services.auth.dependencies import may_still
 from services.auth.process import opened
 from services.auth.routes import routers
 from services.auth.settings import AuthSettings
@@ -23,5 +23,5 @@ def create_app(settings: AuthSettings | None = None) -> FastAPI:
         routers=routers,
         body_limit_bytes=BODY_LIMIT_BYTES,
         books=BOOKS,
-        may_have=still_admin,
+        may_have=may_still,
     )

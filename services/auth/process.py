@@ -11,16 +11,20 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.auth.mailer import CodeMails, MailServer
 from services.auth.passwords import Passwords, password_hashing
 from services.auth.service.accounts import Accounts
+from services.auth.service.api_keys import ApiKeys
 from services.auth.service.codes import CodeLimits, Codes, SignUpPolicy
 from services.auth.service.first_admin import FirstAdmin, ensure_admin
 from services.auth.service.housekeeping import Housekeeping
 from services.auth.service.keys import KeyRing
 from services.auth.service.machines import Machines
+from services.auth.service.revocations import LISTEN_AGAIN_S, RELOAD_EVERY_S, RevocationFeed
 from services.auth.service.sessions import Sessions
+from services.auth.service.signing import Signer
 from services.auth.service.subjects import Subjects
 from services.auth.service.trail import Trail
 from services.auth.settings import AuthSettings
 from shared.process.duties import Duty, on_duty
+from shared.process.stopping import stop_event
 from shared.security.tokens import Verifier
 from shared.store.engine import database_engine
 
@@ -43,6 +47,8 @@ class AuthProcess:
     codes: Codes
     accounts: Accounts
     machines: Machines
+    api_keys: ApiKeys
+    revocations: RevocationFeed
     subjects: Subjects
     trail: Trail
 
@@ -64,33 +70,45 @@ async def opened(settings: AuthSettings) -> AsyncIterator[AuthProcess]:
             keys = KeyRing(engine=engine, secret=settings.signing_key_secret_bytes)
             await keys.prepare()
             await ensure_admin(engine, passwords, _first_admin(settings))
-            process = _process(settings, engine, keys, passwords)
-            async with on_duty(*_duties(process)):
-                yield process
-                await process.codes.delivered(within_s=SHUTDOWN_GRACE_S)
+            async with stop_event() as stopping:
+                feed = RevocationFeed(
+                    engine,
+                    settings.database_url.get_secret_value(),
+                    stopping=stopping,
+                    keys_replaced=keys.forget,
+                )
+                process = _process(settings, engine, keys, passwords, feed)
+                async with on_duty(*_duties(process)):
+                    yield process
+                    await process.codes.delivered(within_s=SHUTDOWN_GRACE_S)
 
 
 def _process(
-    settings: AuthSettings, engine: AsyncEngine, keys: KeyRing, passwords: Passwords
+    settings: AuthSettings,
+    engine: AsyncEngine,
+    keys: KeyRing,
+    passwords: Passwords,
+    feed: RevocationFeed,
 ) -> AuthProcess:
+    signer = Signer(keys, issuer=settings.token_issuer, audience=settings.token_audience)
     sessions = Sessions(
         engine=engine,
-        keys=keys,
+        signer=signer,
         passwords=passwords,
         internal_clients=settings.internal_clients,
-        issuer=settings.token_issuer,
-        audience=settings.token_audience,
         refresh_lifetime=dt.timedelta(days=settings.refresh_idle_days),
         session_lifetime=dt.timedelta(days=settings.session_days),
     )
     return AuthProcess(
         engine=engine,
-        verifier=Verifier(keys, settings),
+        verifier=Verifier(keys, settings, revoked=feed.revoked),
         keys=keys,
         sessions=sessions,
         codes=_codes(settings, engine, sessions),
         accounts=Accounts(engine, passwords),
         machines=Machines(engine, internal_ids=frozenset(settings.internal_clients)),
+        api_keys=ApiKeys(engine, signer),
+        revocations=feed,
         subjects=Subjects(engine),
         trail=Trail(engine),
     )
@@ -123,9 +141,11 @@ def _first_admin(settings: AuthSettings) -> FirstAdmin | None:
 
 
 def _duties(process: AuthProcess) -> tuple[Duty, ...]:
-    codes = process.codes
+    codes, feed = process.codes, process.revocations
     return (
         *(Duty(f"mail-{number}", codes.deliver_next, 0) for number in range(MAILS_AT_ONCE)),
         Duty("mail-server", codes.server.look_again, LOOK_EVERY_S),
+        Duty("revocations", feed.reload, RELOAD_EVERY_S, woken_by=feed.stale),
+        Duty("revocation-notices", feed.listen, LISTEN_AGAIN_S),
         Duty("tidy", Housekeeping(process.engine).tidy, TIDY_EVERY_S),
     )

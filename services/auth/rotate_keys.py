@@ -1,9 +1,8 @@
 """`python -m services.auth.rotate_keys`: let the next signing key take its turn.
 
 With `--replace-all` every key is deleted and two new ones are created: for a leaked key, or a lost
-SIGNING_KEY_SECRET. All access tokens end with it: in running services within five minutes, and
-tokens that such a service has verified before when they expire (restart it to end them at once).
-Sessions continue with their refresh tokens. Reads the same environment as the service.
+SIGNING_KEY_SECRET. All access tokens end with it, within seconds in running services. Sessions
+continue with their refresh tokens. Reads the same environment as the service.
 """
 
 import argparse

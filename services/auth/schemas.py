@@ -7,7 +7,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.auth import domain, otp
-from services.auth.domain import CLIENT_PREFIX, ClientId, EmailAddress, MachineClient, User
+from services.auth.domain import (
+    CLIENT_PREFIX,
+    ApiKey,
+    ClientId,
+    EmailAddress,
+    MachineClient,
+    User,
+)
 from shared.contracts.auth import Caller, Role, Scope, Sub
 from shared.contracts.base import AnswerModel, RequestModel, SentModel, StorableSecret, StorableText
 
@@ -188,6 +195,40 @@ class ClientCreated(ClientAnswer):
     """A machine client and its secret, which is shown this once."""
 
     secret: str
+
+
+class ApiKeyCreate(RequestModel):
+    """A new API key."""
+
+    name: Annotated[PlainText, Field(min_length=1, max_length=200, examples=["nightly dbt"])]
+    scopes: Annotated[
+        frozenset[Scope], Field(min_length=1, examples=[["catalog:write", "imports:write"]])
+    ]
+    expires_at: Annotated[
+        AwareDatetime | None, Field(description="At most a year away; without it, in a year.")
+    ] = None
+
+
+class ApiKeyAnswer(AnswerModel):
+    """An API key; its text is stored as a digest alone. `last_used_at` may lag by a minute."""
+
+    id: uuid.UUID
+    name: str
+    scopes: list[Scope]
+    created_at: dt.datetime
+    expires_at: dt.datetime
+    last_used_at: dt.datetime | None
+
+    @classmethod
+    def of_key(cls, made: ApiKey, **more: object) -> Self:
+        """A key with its scopes in order."""
+        return cls.of(made, scopes=sorted(made.scopes), **more)
+
+
+class ApiKeyCreated(ApiKeyAnswer):
+    """An API key and its text, which is shown this once."""
+
+    key: str
 
 
 class RotationAnswer(AnswerModel):

@@ -140,6 +140,29 @@ Index(None, audit_events.c.subject, audit_events.c.id)
 Index(None, audit_events.c.action, audit_events.c.id)
 Index(None, audit_events.c.object, audit_events.c.id)
 
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Uuid, primary_key=True, server_default=text("gen_random_uuid()")),
+    Column("user_id", ForeignKey(users.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),  # SHA-256 of the key
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("last_used_at", DateTime(timezone=True)),
+    # A revoked key keeps its row: the audit trail names it.
+    Column("revoked_at", DateTime(timezone=True)),
+)
+
+revocations = Table(
+    "revocations",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("mark", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+)
+
 idempotency = idempotency_table(metadata)
 
 BOOKS = Bookkeeping("auth", idempotency=idempotency)

@@ -20,7 +20,7 @@ from jose.utils import base64url_encode
 
 from services.auth.domain import ACCESS_TOKEN_S, Kid, spelled
 from services.auth.errors import SigningKeysLockedError
-from shared.contracts.auth import Role, Scope, Sub
+from shared.contracts.auth import API_KEY_PREFIX, Role, Scope, Sub
 from shared.security.sealing import SealBrokenError, opened, sealed
 from shared.security.tokens import ALGORITHM, TOKEN_TYPE
 
@@ -47,7 +47,7 @@ class OpenKey:
 
 @dataclass(frozen=True)
 class Claims:
-    """The claims of a token; `session` for people, `client` for machines."""
+    """The claims of a token; `session` for a sign-in, `client` for machines, or an API key's id."""
 
     sub: Sub
     scopes: frozenset[Scope]
@@ -55,6 +55,7 @@ class Claims:
     role: Role | None = None
     session: str | None = None
     client: str | None = None
+    api_key: str | None = None
 
 
 def new_key() -> NewKey:
@@ -97,21 +98,36 @@ def open_key(content: bytes, *, kid: Kid, secret: bytes) -> OpenKey:
     return OpenKey(kid=kid, private=jwk.construct(pem.decode(), ALGORITHM))
 
 
-def access_token(key: OpenKey, claims: Claims, *, issuer: str, audience: str) -> str:
-    """A signed access token (RFC 9068), valid for 15 minutes."""
-    now = int(time.time())
+def access_token(
+    key: OpenKey,
+    claims: Claims,
+    *,
+    issuer: str,
+    audience: str,
+    lifetime_s: int = ACCESS_TOKEN_S,
+    issued_at: float | None = None,
+) -> str:
+    """A signed access token (RFC 9068); `issued_at` is in seconds since 1970, by default now.
+
+    `iat_ms` is `iat` in milliseconds: a token of the next sign-in must not be taken for one that
+    was revoked in the same second.
+    """
+    moment = time.time() if issued_at is None else issued_at
+    now = int(moment)
     body: dict[str, Any] = {
         "iss": issuer,
         "aud": audience,
         "sub": claims.sub,
         "jti": uuid.uuid4().hex,
         "iat": now,
-        "exp": now + ACCESS_TOKEN_S,
+        "iat_ms": int(moment * 1000),
+        "exp": now + lifetime_s,
         "email": claims.email,
         "role": claims.role.value if claims.role else None,
         "scope": spelled(claims.scopes),
         "sid": claims.session,
         "client_id": claims.client,
+        "api_key": claims.api_key,
     }
     return jwt.encode(
         {name: value for name, value in body.items() if value is not None},
@@ -137,8 +153,13 @@ def new_client_secret() -> str:
     return CLIENT_SECRET_PREFIX + secrets.token_urlsafe(32)
 
 
+def new_api_key() -> str:
+    """An API key of 256 random bits."""
+    return API_KEY_PREFIX + secrets.token_urlsafe(32)
+
+
 def digest(secret: str) -> bytes:
-    """SHA-256, as refresh tokens and client secrets are kept.
+    """SHA-256, as refresh tokens, API keys and client secrets are stored.
 
     Enough for secrets of 256 random bits, which cannot be guessed; passwords get argon2id.
     """

@@ -16,7 +16,7 @@ from services.catalog.service.lists import Lists
 from services.catalog.service.merges import Merges
 from services.catalog.settings import CatalogSettings
 from shared.http.peers import PeerClient, TokenSource, http_client
-from shared.security.tokens import JwksOverHttp, Verifier
+from shared.security.tokens import Verifier, verifying
 from shared.store.engine import database_engine
 
 MERGES_AT_A_TIME = 2
@@ -41,6 +41,7 @@ async def opened(settings: CatalogSettings) -> AsyncIterator[CatalogProcess]:
     """Everything opened, closed in reverse order at the end."""
     async with (
         http_client() as http,
+        verifying(http, settings) as verifier,
         database_engine(
             settings.database_url.get_secret_value(),
             application_name="tabularium-catalog:engine",
@@ -52,7 +53,7 @@ async def opened(settings: CatalogSettings) -> AsyncIterator[CatalogProcess]:
         ingest = IngestClient(PeerClient(http, tokens, base_url=settings.ingest_url))
         yield CatalogProcess(
             engine=engine,
-            verifier=Verifier(JwksOverHttp(http, settings), settings),
+            verifier=verifier,
             lists=Lists(engine),
             details=Details(engine, records, ingest),
             by_hand=ByHand(engine),

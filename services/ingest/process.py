@@ -29,7 +29,7 @@ from services.ingest.work.tidy import Tidy
 from shared.http.peers import PeerClient, TokenSource, http_client
 from shared.process.duties import Duty, on_duty
 from shared.process.stopping import stop_event
-from shared.security.tokens import JwksOverHttp, Verifier
+from shared.security.tokens import Verifier, verifying
 from shared.store.engine import RawPool, database_engine, database_pool
 
 ABANDONED_TRANSACTION = "15s"
@@ -87,7 +87,11 @@ class _Shared:
 @asynccontextmanager
 async def opened(settings: IngestSettings) -> AsyncIterator[IngestProcess]:
     """An API's process; needs PostgreSQL and storage, and does without Redis."""
-    async with _shared(settings, redis_retries=1) as shared, stop_event() as stopping:
+    async with (
+        _shared(settings, redis_retries=1) as shared,
+        verifying(shared.http, settings) as verifier,
+        stop_event() as stopping,
+    ):
         wake = WakeUps(shared.redis).send
         uploads = Uploads(
             engine=shared.engine,
@@ -107,7 +111,7 @@ async def opened(settings: IngestSettings) -> AsyncIterator[IngestProcess]:
         async with on_duty(gauges):
             yield IngestProcess(
                 settings=settings,
-                verifier=Verifier(JwksOverHttp(shared.http, settings), settings),
+                verifier=verifier,
                 engine=shared.engine,
                 redis=shared.redis,
                 storage=shared.storage,

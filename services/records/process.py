@@ -22,7 +22,7 @@ from services.records.tables import outbox
 from shared.contracts.catalog import TableEvent
 from shared.http.peers import PeerClient, TokenSource, http_client
 from shared.process.duties import Duty, on_duty
-from shared.security.tokens import JwksOverHttp, Verifier
+from shared.security.tokens import Verifier, verifying
 from shared.store.engine import RawConnection, RawPool, database_engine, database_pool
 from shared.store.outbox import deliver_due
 
@@ -62,7 +62,7 @@ async def opened(settings: RecordsSettings) -> AsyncIterator[RecordsProcess]:
         http = await stack.enter_async_context(http_client())
         engine, pool, exports_pool = await _databases(stack, settings, url)
         tokens = TokenSource(http, settings)
-        verifier = Verifier(JwksOverHttp(http, settings), settings)
+        verifier = await stack.enter_async_context(verifying(http, settings))
         subjects = SubjectClient(PeerClient(http, tokens, base_url=settings.auth_url))
         catalog = CatalogClient(PeerClient(http, tokens, base_url=settings.catalog_url))
         known, wake = KnownTables(pool), asyncio.Event()

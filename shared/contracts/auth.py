@@ -1,5 +1,6 @@
 """Who a caller is, in the access token and between services, and the calls that sign it in."""
 
+import hashlib
 import json
 from enum import StrEnum
 from typing import NewType
@@ -49,6 +50,8 @@ class Caller(BaseModel):
     email: str | None = None
     role: Role | None = None
     scopes: frozenset[Scope] = frozenset()
+    api_key: str | None = None
+    """The id of the API key that the subject used in place of a sign-in."""
 
     @property
     def is_admin(self) -> bool:
@@ -76,13 +79,52 @@ class SubjectAnswer(AnswerModel):
 
 
 class IssuedToken(AnswerModel):
-    """What a service reads of `POST /api/auth/token` (RFC 6749, section 5.1)."""
+    """What is read of `POST /api/auth/token` (RFC 6749, section 5.1) and `API_KEY_PATH`."""
 
     access_token: str
     expires_in: int
     """Seconds."""
 
 
+class Mark(StrEnum):
+    """What a revocation is about: the claim of an access token that it names."""
+
+    SUBJECT = "sub"
+    """Every token of a person or client: an account was disabled or has another role."""
+    SESSION = "sid"
+    API_KEY = "api_key"
+    ALL = "all"
+    """Every token: the signing keys were replaced."""
+
+    def of(self, value: str = "") -> str:
+        """The mark itself; a digest, so that those who read it learn no name."""
+        return hashlib.sha256(f"{self.value}:{value}".encode()).hexdigest()[:32]
+
+
+class Revocation(AnswerModel):
+    """Access tokens that carry `mark` and were issued until `at` are good no more."""
+
+    id: int
+    mark: str
+    at: float
+    """Seconds since 1970, by the database's clock."""
+
+
+class Revocations(AnswerModel):
+    """`GET /internal/revocations?after=&wait_s=`: revocations with an id above `after`.
+
+    Without any, auth answers as soon as there is one, or after `wait_s` with none. `last` is the
+    next `after`.
+    """
+
+    items: tuple[Revocation, ...]
+    last: int
+
+
+REVOCATIONS_PATH = "/internal/revocations"
+API_KEY_PATH = "/internal/api-keys/exchange"
+"""POST with an API key as the bearer token: an access token for it."""
+API_KEY_PREFIX = "tab_"
 TOKEN_FORM_PATH = "/api/auth/token"  # noqa: S105 - a path
 OTP_REQUEST_PATH = "/api/auth/otp"
 OTP_VERIFY_PATH = "/api/auth/otp/verify"

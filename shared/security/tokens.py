@@ -7,7 +7,9 @@ import asyncio
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import httpx2
@@ -16,10 +18,12 @@ from jose import jwt
 from jose.exceptions import JOSEError
 from pydantic import ValidationError
 
-from shared.contracts.auth import Caller, Scope, Sub
+from shared.contracts.auth import Caller, Mark, Scope, Sub
 from shared.contracts.base import AnswerModel
 from shared.errors import UnauthenticatedError, UnavailableError
+from shared.process.duties import Duty, on_duty
 from shared.process.settings import ProcessSettings
+from shared.security.revocations import PAUSE_S, RevocationFeed, Revoked
 
 ALGORITHM = "ES256"
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type, no secret
@@ -67,38 +71,68 @@ class JwksOverHttp:
             raise UnavailableError(f"the JWKS cannot be had ({type(exc).__name__})") from exc
 
 
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A token whose signature and claims hold; the times are seconds since 1970."""
+
+    caller: Caller
+    kid: str
+    issued_at: float
+    expires_at: float
+    marks: tuple[str, ...]
+    """By which the token may be revoked."""
+
+
 class Verifier:
     """Turns an access token into a Caller; goes on with the keys it has while auth is down."""
 
-    def __init__(self, keys: KeySource, settings: ProcessSettings) -> None:
+    def __init__(
+        self, keys: KeySource, settings: ProcessSettings, *, revoked: Revoked | None = None
+    ) -> None:
         self._source = keys
+        self._revoked = revoked or Revoked()
         self._issuer = settings.token_issuer
         self._audience = settings.token_audience
         self._keys: dict[str, Mapping[str, Any]] = {}
         self._fetched_at = float("-inf")
+        self._fetched_wall = 0.0
         self._tried_at = float("-inf")
+        self._tried_wall = 0.0
         self._fetching = asyncio.Lock()
-        self._verified: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
+        self._verified: OrderedDict[bytes, Verified] = OrderedDict()
 
     async def verify(self, token: str) -> Caller:
         """The caller a token speaks for.
 
-        Raises UnauthenticatedError for any token that does not hold, and UnavailableError
-        when no key could be had yet.
+        Raises UnauthenticatedError for any token that does not hold or was revoked, and
+        UnavailableError when no key could be had yet.
         """
         digest = hashlib.sha256(token.encode()).digest()
-        cached = self._verified.get(digest)
-        if cached is not None and cached[0] > time.time():
+        verified = self._verified.get(digest)
+        if verified is not None and self._is_current(verified):
             self._verified.move_to_end(digest)
-            return cached[1]
-        claims = self._checked_claims(token, await self._key_for(token))
-        caller = _caller(claims)
-        self._verified[digest] = (float(claims["exp"]), caller)
-        if len(self._verified) > CACHE_SIZE:
-            self._verified.popitem(last=False)
-        return caller
+        else:
+            kid, key = await self._key_for(token)
+            verified = _verified(self._checked_claims(token, key), kid=kid)
+            self._verified[digest] = verified
+            if len(self._verified) > CACHE_SIZE:
+                self._verified.popitem(last=False)
+        if self._revoked.refuses(verified.marks, issued_at=verified.issued_at):
+            raise UnauthenticatedError("the access token was revoked; sign in again")
+        return verified.caller
 
-    async def _key_for(self, token: str) -> Mapping[str, Any]:
+    def _is_current(self, verified: Verified) -> bool:
+        return (
+            verified.expires_at > time.time()
+            and verified.kid in self._keys
+            and not self._were_replaced()
+        )
+
+    def _were_replaced(self) -> bool:
+        """Whether the signing keys were replaced since they were read."""
+        return self._revoked.at(Mark.ALL.of()) > self._fetched_wall
+
+    async def _key_for(self, token: str) -> tuple[str, Mapping[str, Any]]:
         try:
             header = jwt.get_unverified_header(token)
         except JOSEError as exc:
@@ -108,23 +142,27 @@ class Verifier:
         kid = header.get("kid")
         if not isinstance(kid, str):
             raise UnauthenticatedError("the access token names no key")
-        if kid not in self._keys or time.monotonic() - self._fetched_at > REFRESH_EVERY_S:
+        if kid not in self._keys or self._is_old():
             await self._refresh(kid)
         if not self._keys:
             raise UnavailableError("the signing keys could not be read yet; try again")
         key = self._keys.get(kid)
         if key is None:
             raise UnauthenticatedError("the access token was signed by a key we do not know")
-        return key
+        return kid, key
+
+    def _is_old(self) -> bool:
+        return time.monotonic() - self._fetched_at > REFRESH_EVERY_S or self._were_replaced()
 
     async def _refresh(self, kid: str) -> None:
         async with self._fetching:
             now = time.monotonic()
-            fresh = kid in self._keys and now - self._fetched_at <= REFRESH_EVERY_S
-            throttle = REFRESH_THROTTLE_S if self._keys else 1.0
-            if fresh or now - self._tried_at < throttle:
+            throttle_s = REFRESH_THROTTLE_S if self._keys else 1.0
+            if self._revoked.at(Mark.ALL.of()) > self._tried_wall:
+                throttle_s = 0
+            if (kid in self._keys and not self._is_old()) or now - self._tried_at < throttle_s:
                 return
-            self._tried_at = now
+            self._tried_at, self._tried_wall = now, time.time()
             try:
                 keys = (await self._source.jwks())["keys"]
             except UnavailableError as exc:
@@ -133,7 +171,7 @@ class Verifier:
             self._keys = {
                 key["kid"]: key for key in keys if "kid" in key and key.get("alg") == ALGORITHM
             }
-            self._fetched_at = now
+            self._fetched_at, self._fetched_wall = now, time.time()
 
     def _checked_claims(self, token: str, key: Mapping[str, Any]) -> dict[str, Any]:
         try:
@@ -158,6 +196,39 @@ class Verifier:
         return claims
 
 
+@asynccontextmanager
+async def verifying(
+    http: httpx2.AsyncClient, settings: ProcessSettings, *, keys: KeySource | None = None
+) -> AsyncIterator[Verifier]:
+    """A verifier that asks auth for keys and, in the background, for revocations.
+
+    With `keys` it asks auth for nothing.
+    """
+    if keys is not None:
+        yield Verifier(keys, settings)
+        return
+    revoked = Revoked()
+    feed = RevocationFeed(http, settings.auth_url.rstrip("/"), revoked)
+    async with on_duty(Duty("revocations", feed.follow, PAUSE_S)):
+        yield Verifier(JwksOverHttp(http, settings), settings, revoked=revoked)
+
+
+def _verified(claims: Mapping[str, Any], *, kid: str) -> Verified:
+    issued_ms = claims.get("iat_ms")
+    marks = [
+        mark.of(value)
+        for mark in (Mark.SUBJECT, Mark.SESSION, Mark.API_KEY)
+        if isinstance(value := claims.get(mark.value), str)
+    ]
+    return Verified(
+        caller=_caller(claims),
+        kid=kid,
+        issued_at=issued_ms / 1000 if isinstance(issued_ms, int) else float(claims["iat"]),
+        expires_at=float(claims["exp"]),
+        marks=(*marks, Mark.ALL.of()),
+    )
+
+
 def _caller(claims: Mapping[str, Any]) -> Caller:
     known = {scope.value for scope in Scope}
     scopes = frozenset(
@@ -169,6 +240,7 @@ def _caller(claims: Mapping[str, Any]) -> Caller:
             email=claims.get("email"),
             role=claims.get("role"),
             scopes=scopes,
+            api_key=claims.get(Mark.API_KEY.value),
         )
     except ValueError as exc:
         raise UnauthenticatedError("the access token's claims do not fit") from exc

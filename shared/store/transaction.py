@@ -60,8 +60,11 @@ class Transaction:
         """Add a line to the audit trail; never with a secret in `detail`.
 
         `who` is a caller, a subject, or None where nobody is known. `action` is `noun.verb`
-        (`table.create`, `auth.sign_in`); `object_` names what it was done to.
+        (`table.create`, `auth.sign_in`); `object_` names what it was done to. The API key that a
+        caller used stands in the detail `api_key`.
         """
+        if isinstance(who, Caller) and who.api_key is not None:
+            detail["api_key"] = who.api_key
         await record_event(
             self.connection,
             subject=who.sub if isinstance(who, Caller) else who,

@@ -16,9 +16,18 @@ OPEN = {
     "post /api/auth/token",
     "post /api/token",
     "post /api/token/refresh",
+    # Not routed by the gateway: a key is its own proof, and revocations name nobody.
+    "post /internal/api-keys/exchange",
+    "get /internal/revocations",
 }
 """For callers who have no access token yet, or give another proof."""
-OWN_ACCOUNT = {"get /api/auth/me", "patch /api/auth/me"}
+OWN_ACCOUNT = {
+    "get /api/auth/me",
+    "patch /api/auth/me",
+    "get /api/auth/api-keys",
+    "post /api/auth/api-keys",
+    "delete /api/auth/api-keys/{id}",
+}
 """For everybody who is signed in."""
 ADMINS = {
     "get /api/auth/users",

@@ -16,6 +16,7 @@ from services.auth.settings import AuthSettings
 from tests.support.databases import Database
 from tests.support.mailbox import Mailbox
 from tests.support.serving import serving
+from tests.support.waiting import until
 
 ADMIN = "root"
 ADMIN_EMAIL = "root@example.com"
@@ -140,6 +141,20 @@ class Auth:
 
     async def me(self, token: str) -> httpx2.Response:
         return await self.http.get("/api/auth/me", headers=bearer(token))
+
+    async def until_refused(self, token: str) -> None:
+        """Wait until an access token that was good is revoked, here as in every service."""
+
+        async def refused() -> bool:
+            return (await self.me(token)).status_code == 401
+
+        await until("the token is refused", refused)
+
+    async def change_user(self, user: Mapping[str, Any], **changes: Any) -> None:
+        """Change an account as the admin."""
+        path = f"/api/auth/users/{user['id']}"
+        answer = await self.http.patch(path, json=changes, headers=await self.admin())
+        assert answer.status_code == 200, answer.text
 
     async def events(self, **filters: Any) -> list[dict[str, Any]]:
         """Lines of the audit trail, newest first."""

@@ -2,9 +2,10 @@
 
 import json
 
-from shared.contracts.auth import Scope
+from shared.contracts.auth import Mark, Scope
 from tests.catalog.conftest import Catalog
-from tests.support.issuer import machine
+from tests.support.issuer import machine, person
+from tests.support.waiting import until
 
 EDGE = "/api/catalog/etls/nightly%20%2F1/tables/shop%20%25/orders"
 
@@ -22,6 +23,28 @@ async def audited(catalog: Catalog) -> list[tuple[str, str, str]]:
             "SELECT subject, action, object FROM audit.events ORDER BY id"
         )
     ]
+
+
+async def test_the_audit_trail_names_the_api_key(catalog: Catalog) -> None:
+    by_key = catalog.reader.model_copy(update={"api_key": "3f0c8a0e"})
+    answer = await catalog.send("POST", "/api/catalog/etls", {"name": "dbt"}, caller=by_key)
+    assert answer.status_code == 201, answer.text
+
+    [(subject, detail)] = await catalog.rows("SELECT subject, detail FROM audit.events")
+    assert (subject, json.loads(detail)) == (catalog.reader.sub, {"api_key": "3f0c8a0e"})
+
+
+async def test_a_revoked_caller_is_refused(catalog: Catalog) -> None:
+    caller = person("revoked@example.com")
+    assert (await catalog.get("/api/catalog/etls", caller=caller)).status_code == 200
+    token = catalog.issuer.bearer(caller)
+    catalog.issuer.revoke(Mark.SUBJECT.of(caller.sub))
+
+    async def refused() -> bool:
+        answer = await catalog.http.get("/api/catalog/etls", headers=token)
+        return answer.status_code == 401
+
+    await until("the token is refused", refused)
 
 
 async def test_a_body_over_the_limit_is_refused_before_it_is_read(catalog: Catalog) -> None:

@@ -3,10 +3,11 @@
 Services are tested against it one at a time; the end-to-end tests run the real auth.
 """
 
+import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,17 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from jose import jwk, jwt
 
-from shared.contracts.auth import GRANTABLE_SCOPES, Caller, Role, Scope, Sub, SubjectAnswer
+from shared.contracts.auth import (
+    GRANTABLE_SCOPES,
+    REVOCATIONS_PATH,
+    Caller,
+    Revocation,
+    Revocations,
+    Role,
+    Scope,
+    Sub,
+    SubjectAnswer,
+)
 
 KID = "test-key"
 
@@ -27,6 +38,14 @@ class Issuer:
     pem: str
     url: str = ""
     subjects: dict[str, SubjectAnswer] = field(default_factory=dict)
+    revoked: list[Revocation] = field(default_factory=list)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def revoke(self, mark: str) -> None:
+        """Revoke every token with this mark that was issued until now."""
+        self.revoked.append(Revocation(id=len(self.revoked) + 1, mark=mark, at=time.time()))
+        self.news.set()
+        self.news = asyncio.Event()
 
     def token(self, caller: Caller, **claims: Any) -> str:
         now = int(time.time())
@@ -40,6 +59,7 @@ class Issuer:
             "email": caller.email,
             "role": caller.role,
             "scope": " ".join(sorted(caller.scopes)),
+            "api_key": caller.api_key,
         } | claims
         return jwt.encode(
             {name: value for name, value in body.items() if value is not None},
@@ -125,7 +145,16 @@ async def running_issuer() -> AsyncIterator[Issuer]:
             return web.json_response(body, status=404)
         return web.json_response(answer.model_dump(mode="json"))
 
+    async def revocations(request: web.Request) -> web.Response:
+        after, wait_s = int(request.query["after"]), float(request.query["wait_s"])
+        if after >= len(issuer.revoked):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(issuer.news.wait(), wait_s)
+        news = Revocations(items=tuple(issuer.revoked[after:]), last=len(issuer.revoked))
+        return web.json_response(text=news.model_dump_json())
+
     app = web.Application()
+    app.router.add_get(REVOCATIONS_PATH, revocations)
     app.router.add_get("/.well-known/jwks.json", keys)
     app.router.add_post("/api/auth/token", token)
     app.router.add_get("/internal/subjects", subject)

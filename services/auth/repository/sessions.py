@@ -117,8 +117,8 @@ async def end_all(
     *,
     because: str,
     but: FamilyId | None = None,
-) -> int:
-    """End a person's sessions, all or all but one; returns the number of open ones."""
+) -> list[FamilyId]:
+    """End a person's sessions, all or all but one; returns those that were open."""
     statement = (
         update(refresh_families)
         .where(refresh_families.c.user_id == user_id, refresh_families.c.ended_at.is_(None))
@@ -126,7 +126,8 @@ async def end_all(
     )
     if but is not None:
         statement = statement.where(refresh_families.c.id != but)
-    return (await connection.execute(statement)).rowcount
+    rows = await connection.execute(statement.returning(refresh_families.c.id))
+    return [FamilyId(row.id) for row in rows]
 
 
 async def began_within(

@@ -1,6 +1,16 @@
 """The HTTP face of auth, by what it is about; `verbs` are the calls of the older systems."""
 
-from services.auth.routes import account, clients, internal, keys, sign_in, trail, users, verbs
+from services.auth.routes import (
+    account,
+    api_keys,
+    clients,
+    internal,
+    keys,
+    sign_in,
+    trail,
+    users,
+    verbs,
+)
 
 routers = (
     verbs.router,
@@ -8,6 +18,7 @@ routers = (
     account.router,
     users.router,
     clients.router,
+    api_keys.router,
     keys.router,
     trail.router,
     internal.router,

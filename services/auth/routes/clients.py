@@ -58,5 +58,5 @@ async def clients_delete(
     auth: Process,
     address: Address,
 ) -> None:
-    """The client gets no more tokens; those issued before are valid until their 15 minutes end."""
+    """The client gets no more tokens, and those it has are refused within 5 seconds."""
     await auth.machines.revoke(caller, id, address=address)

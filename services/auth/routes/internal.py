@@ -1,17 +1,22 @@
-"""Calls for the other services alone; the gateway does not route them."""
+"""Calls for the other processes alone; the gateway does not route them.
+
+The last two need no service token: an API key is its own proof, and revocations name nobody.
+"""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query, Request
 
-from services.auth.dependencies import Peer, Process
+from services.auth.dependencies import Peer, Process, not_stored
+from services.auth.errors import InvalidApiKeyError
 from services.auth.schemas import PlainText
-from shared.contracts.auth import SubjectAnswer
+from shared.contracts.auth import IssuedToken, Revocations, SubjectAnswer
+from shared.http.idempotency import not_idempotent
 
-router = APIRouter(prefix="/internal/subjects", tags=["internal"])
+router = APIRouter(prefix="/internal", tags=["internal"])
 
 
-@router.get("", status_code=200, summary="Who is this")
+@router.get("/subjects", status_code=200, summary="Who is this")
 async def internal_subjects(
     caller: Peer,  # noqa: ARG001 - a peer is required, which one does not matter
     auth: Process,
@@ -19,3 +24,28 @@ async def internal_subjects(
 ) -> SubjectAnswer:
     """The person or machine client of an e-mail address, a client id or a sub, else 404."""
     return SubjectAnswer.of(await auth.subjects.find(identifier))
+
+
+@router.post(
+    "/api-keys/exchange",
+    status_code=200,
+    summary="An access token for an API key",
+    dependencies=[Depends(not_stored)],
+)
+@not_idempotent("the key is its proof, and it answers a token")
+async def internal_api_keys_exchange(request: Request, auth: Process) -> IssuedToken:
+    """Send the key as the bearer token; 401 `invalid_api_key` for one that is not valid."""
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not key:
+        raise InvalidApiKeyError
+    return await auth.api_keys.exchange(key.strip())
+
+
+@router.get("/revocations", status_code=200, summary="Access tokens that were revoked")
+async def internal_revocations(
+    auth: Process,
+    after: Annotated[int, Query(ge=0, lt=2**63, description="`last` of the answer before")] = 0,
+    wait_s: Annotated[float, Query(ge=0, le=10, allow_inf_nan=False)] = 0,
+) -> Revocations:
+    """Revocations with an id above `after`; waits for one, `wait_s` seconds at most."""
+    return await auth.revocations.since(after, wait_s=wait_s)

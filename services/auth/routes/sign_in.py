@@ -80,6 +80,6 @@ async def auth_token(
 async def auth_revoke(body: Refresh, auth: Process, address: Address) -> None:
     """End the session of a refresh token: all tokens made from that sign-in.
 
-    204 for an unknown token too. Access tokens issued before are valid until their 15 minutes end.
+    204 for an unknown token too. Its access tokens are refused within 5 seconds.
     """
     await auth.sessions.revoke(body.refresh.get_secret_value(), address=address)

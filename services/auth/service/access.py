@@ -9,13 +9,16 @@ import uuid
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.auth.domain import PERSONS_SCOPES, User, UserId
+from services.auth.errors import ApiKeyRefusedError
 from services.auth.repository import users
 from shared.contracts.auth import Caller, Role
 from shared.errors import ForbiddenError, ScopeMissingError, UnauthenticatedError
 
 
-async def own_account(connection: AsyncConnection, caller: Caller) -> User | None:
-    """The caller's account; None for a machine client.
+async def own_account(
+    connection: AsyncConnection, caller: Caller, *, lock: bool = False
+) -> User | None:
+    """The caller's account, locked if asked for; None for a machine client.
 
     Raises UnauthenticatedError when the account is gone or disabled.
     """
@@ -23,7 +26,7 @@ async def own_account(connection: AsyncConnection, caller: Caller) -> User | Non
         user_id = UserId(uuid.UUID(caller.sub))
     except ValueError:
         return None
-    user = await users.by_id(connection, user_id)
+    user = await users.by_id(connection, user_id, lock=lock)
     if user is None or user.disabled:
         raise UnauthenticatedError("this account is not open any more")
     return user
@@ -32,17 +35,28 @@ async def own_account(connection: AsyncConnection, caller: Caller) -> User | Non
 async def require_admin(connection: AsyncConnection, caller: Caller) -> None:
     """Raise ForbiddenError unless the caller is an admin now, not only when the token was made.
 
-    A token that was narrowed to some scopes opens nothing beyond them: ScopeMissingError.
+    A token that was narrowed to some scopes opens nothing beyond them: ScopeMissingError. An API
+    key opens none of these calls: ApiKeyRefusedError.
     """
     refuse_narrowed(caller)
-    if caller.is_admin:
-        user = await own_account(connection, caller)
-        if user is not None and user.role is Role.ADMIN:
-            return
-    raise ForbiddenError("this is for admins")
+    if not await is_admin(connection, caller):
+        raise ForbiddenError("this is for admins")
+
+
+async def is_admin(connection: AsyncConnection, caller: Caller) -> bool:
+    """Whether the caller is an admin now."""
+    if not caller.is_admin:
+        return False
+    user = await own_account(connection, caller)
+    return user is not None and user.role is Role.ADMIN
 
 
 def refuse_narrowed(caller: Caller) -> None:
-    """Raise ScopeMissingError for a person's token that lacks some of a person's scopes."""
+    """Raise ScopeMissingError for a person's token that lacks some of a person's scopes.
+
+    Raises ApiKeyRefusedError for one of an API key.
+    """
+    if caller.api_key is not None:
+        raise ApiKeyRefusedError
     if caller.role is not None and not caller.scopes >= PERSONS_SCOPES:
         raise ScopeMissingError("this access token was narrowed to some scopes; use a whole one")

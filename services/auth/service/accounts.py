@@ -23,10 +23,10 @@ from services.auth.errors import (
     WrongPasswordError,
 )
 from services.auth.passwords import Passwords, check_password
-from services.auth.repository import limits, sessions, users
+from services.auth.repository import limits, revocations, sessions, users
 from services.auth.service.access import own_account, refuse_narrowed, require_admin
 from services.auth.tables import BOOKS
-from shared.contracts.auth import Caller, Role
+from shared.contracts.auth import Caller, Mark, Role
 from shared.errors import ForbiddenError, NotFoundError
 from shared.http.paging import Slice
 from shared.store.transaction import transaction
@@ -96,7 +96,7 @@ class Accounts:
             return user
         async with transaction(self.engine, BOOKS) as tx:
             user = await users.change(tx.connection, user.id, values)
-            ended = 0
+            ended: list[FamilyId] = []
             if change.password is not None:
                 ended = await sessions.end_all(
                     tx.connection, user.id, because="password_changed", but=family_id
@@ -107,8 +107,9 @@ class Accounts:
                 f"user:{user.id}",
                 address=address,
                 changed=sorted(name.removesuffix("_hash") for name in values),
-                ended_sessions=ended,
+                ended_sessions=len(ended),
             )
+            await revocations.add(tx.connection, (Mark.SESSION.of(str(id_)) for id_ in ended))
         return user
 
     async def page(
@@ -158,6 +159,8 @@ class Accounts:
     ) -> User:
         """Set the role, disable or enable. Disabling ends the person's sessions.
 
+        A new role or the end of an account revokes the access tokens that are out.
+
         Raises NotFoundError, and LastAdminError when no admin would be left.
         """
         async with transaction(self.engine, BOOKS) as tx:
@@ -183,6 +186,8 @@ class Accounts:
             if disabled:
                 await sessions.end_all(tx.connection, user.id, because="disabled")
             await tx.record(caller, "user.change", f"user:{user.id}", address=address, **values)
+            if disabled or "role" in values:
+                await revocations.add(tx.connection, [Mark.SUBJECT.of(user.sub)])
         return user
 
     async def _check_current(self, user: User, current_password: str) -> None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.auth.repository import challenges, keys, limits, sessions
+from services.auth.repository import challenges, keys, limits, revocations, sessions
+from shared.security.revocations import KEPT_S
 
 SESSIONS_KEPT = dt.timedelta(days=7)
 """Ended sessions are kept for this long, so that a stolen refresh token is still recognised."""
@@ -23,6 +24,7 @@ class Housekeeping:
             await challenges.forget_over(connection)
             await limits.forget_counters(connection)
             await sessions.forget_over(connection, kept=SESSIONS_KEPT)
+            await revocations.forget_over(connection, kept=dt.timedelta(seconds=KEPT_S))
         async with self.engine.begin() as connection:
             await keys.lock(connection)
             await keys.forget_retired(connection)

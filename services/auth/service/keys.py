@@ -18,9 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.auth import tokens
 from services.auth.domain import PUBLISH_AHEAD_S, Kid, Rotation, SigningKey
 from services.auth.repository import keys as repository
+from services.auth.repository import revocations
 from services.auth.service.access import require_admin
 from services.auth.tables import BOOKS
-from shared.contracts.auth import Caller
+from shared.contracts.auth import Caller, Mark
 from shared.store.away import is_away
 from shared.store.transaction import transaction
 
@@ -50,6 +51,14 @@ class KeyRing:
         if current.kid not in self._open:
             self._open[current.kid] = tokens.open_key(sealed, kid=current.kid, secret=self.secret)
         return self._open[current.kid]
+
+    def forget(self) -> None:
+        """Read the ring again at the next use."""
+        self._read_at = float("-inf")
+
+    def clock(self) -> float:
+        """Now, in seconds since 1970, by the database's clock as far as it is known."""
+        return time.time() + self._ahead_s
 
     async def jwks(self) -> dict[str, list[dict[str, Any]]]:
         """The public halves; the last ones known while the database is away."""
@@ -110,14 +119,15 @@ class KeyRing:
                 next=next_kid,
             )
             await tx.seal()
-        self._read_at = float("-inf")
+        self.forget()
         return Rotation(following.kid, signs_from, next_kid=next_kid)
 
     async def replace_all(self, *, actor: str) -> Rotation:
         """After a leak, or with a lost SIGNING_KEY_SECRET: delete every key and create two.
 
-        Running processes follow as soon as they read the keys again (auth within 30 s, verifiers
-        within 300 s). Sessions continue: their refresh tokens are no JWTs.
+        Access tokens end with them, within seconds. Auth signs with the new key within 30 s, and
+        verifiers read it when they first meet it. Sessions continue: their refresh tokens are no
+        JWTs.
         """
         async with transaction(self.engine, BOOKS) as tx:
             await repository.lock(tx.connection)
@@ -125,6 +135,7 @@ class KeyRing:
             await self._first_pair(tx.connection)
             current, following = await repository.public(tx.connection)
             await tx.record(actor, "auth.replace_keys", f"key:{current.kid}", dropped=dropped)
+            await revocations.add(tx.connection, [Mark.ALL.of()])
         assert current.signs_from is not None
         return Rotation(current.kid, current.signs_from, next_kid=following.kid)
 

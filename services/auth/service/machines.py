@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.auth import tokens
-from services.auth.domain import ClientId, MachineClient
+from services.auth.domain import ClientId, MachineClient, client_sub
 from services.auth.errors import ClientExistsError
-from services.auth.repository import clients
+from services.auth.repository import clients, revocations
 from services.auth.service.access import require_admin
 from services.auth.tables import BOOKS
-from shared.contracts.auth import Caller, Scope
+from shared.contracts.auth import Caller, Mark, Scope
 from shared.errors import InvalidInputError, NotFoundError
 from shared.http.paging import Slice
 from shared.store.transaction import transaction
@@ -73,9 +73,10 @@ class Machines:
         return client, secret
 
     async def revoke(self, caller: Caller, client_id: str, *, address: str | None) -> None:
-        """End a client: it gets no more tokens. Raises NotFoundError."""
+        """End a client and its access tokens. Raises NotFoundError."""
         async with transaction(self.engine, BOOKS) as tx:
             await require_admin(tx.connection, caller)
             if not await clients.revoke(tx.connection, client_id):
                 raise NotFoundError("there is no such client")
-            await tx.record(caller, "client.revoke", f"client:{client_id}", address=address)
+            await tx.record(caller, "client.revoke", client_sub(client_id), address=address)
+            await revocations.add(tx.connection, [Mark.SUBJECT.of(client_sub(client_id))])

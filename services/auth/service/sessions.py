@@ -32,10 +32,10 @@ from services.auth.errors import (
     TooManyAttemptsError,
 )
 from services.auth.passwords import Passwords
-from services.auth.repository import clients, limits, sessions, users
-from services.auth.service.keys import KeyRing
+from services.auth.repository import clients, limits, revocations, sessions, users
+from services.auth.service.signing import Signer
 from services.auth.tables import BOOKS
-from shared.contracts.auth import Scope
+from shared.contracts.auth import Mark, Scope
 from shared.http.addresses import household
 from shared.store.transaction import Transaction, transaction
 
@@ -48,11 +48,9 @@ class Sessions:
     """Issues tokens and revokes them."""
 
     engine: AsyncEngine
-    keys: KeyRing
+    signer: Signer
     passwords: Passwords
     internal_clients: Mapping[str, SecretStr]
-    issuer: str
-    audience: str
     refresh_lifetime: dt.timedelta
     session_lifetime: dt.timedelta
 
@@ -134,7 +132,8 @@ class Sessions:
             role=user.role,
             session=str(session.id),
         )
-        return TokenPair(access=await self._signed(claims), refresh=refresh, scopes=session.scopes)
+        access = await self.signer.signed(claims)
+        return TokenPair(access=access, refresh=refresh, scopes=session.scopes)
 
     async def refresh(
         self, refresh: str, *, address: str | None, scopes: frozenset[Scope] | None = None
@@ -173,6 +172,7 @@ class Sessions:
                 f"session:{sent.session.id}",
                 address=address,
             )
+            await revocations.add(tx.connection, [Mark.SESSION.of(str(sent.session.id))])
 
     async def client_token(
         self,
@@ -189,7 +189,7 @@ class Sessions:
         held = await self.authenticated_client(client_id, secret, address=address)
         granted = narrowed(held, scopes)
         claims = tokens.Claims(sub=client_sub(client_id), scopes=granted, client=client_id)
-        return await self._signed(claims), granted
+        return await self.signer.signed(claims), granted
 
     async def authenticated_client(
         self, client_id: str, secret: str, *, address: str | None
@@ -245,6 +245,7 @@ class Sessions:
                 result="failed",
                 address=address,
             )
+            await revocations.add(tx.connection, [Mark.SESSION.of(str(sent.session.id))])
             return False
         if user.disabled:
             await sessions.end(tx.connection, sent.session.id, because="disabled")
@@ -260,10 +261,6 @@ class Sessions:
             lifetime=self.refresh_lifetime,
         )
         return refresh
-
-    async def _signed(self, claims: tokens.Claims) -> str:
-        key = await self.keys.signing_key()
-        return tokens.access_token(key, claims, issuer=self.issuer, audience=self.audience)
 
 
 def narrowed(held: frozenset[Scope], asked: frozenset[Scope] | None) -> frozenset[Scope]:

@@ -10,18 +10,11 @@ import pytest
 from jose import jwt
 
 from shared.errors import UnauthenticatedError, UnavailableError
-from shared.process.settings import ProcessSettings
 from shared.security.tokens import JwksOverHttp, Verifier
 from tests.support.issuer import KID, Issuer, person
+from tests.support.settings import settings_with
 
 ANN = person("ann@example.com")
-
-
-def settings_with(*, auth_url: str) -> ProcessSettings:
-    others = {f"{name}_url": "http://127.0.0.1:9" for name in ("catalog", "records", "ingest")}
-    return ProcessSettings.model_validate(
-        {"redis_url": "redis://127.0.0.1:9", "auth_url": auth_url, **others}
-    )
 
 
 @pytest.fixture

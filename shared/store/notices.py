@@ -1,0 +1,38 @@
+"""LISTEN: hints from other processes through PostgreSQL."""
+
+import asyncio
+from collections.abc import Callable
+
+import asyncpg
+
+
+async def listen(
+    database_url: str,
+    channel: str,
+    *,
+    application_name: str,
+    listening: Callable[[], None],
+    notified: Callable[[str], None],
+) -> None:
+    """Call `listening` once connected, then `notified` with each payload, until it ends.
+
+    Raises what the driver raises while PostgreSQL is away (`shared.store.away`).
+    """
+    connection = await asyncpg.connect(
+        database_url, timeout=10, server_settings={"application_name": application_name}
+    )
+    lost = asyncio.Event()
+
+    def on_notice(_connection: object, _pid: int, _channel: str, payload: object) -> None:
+        notified(str(payload))
+
+    def on_end(_connection: object) -> None:
+        lost.set()
+
+    try:
+        connection.add_termination_listener(on_end)
+        await connection.add_listener(channel, on_notice)
+        listening()
+        await lost.wait()
+    finally:
+        connection.terminate()
