@@ -8,41 +8,39 @@ import typer
 from cli.answers import CatalogTableItem, EtlItem
 from cli.client import decoded, part
 from cli.downloads import download
+from cli.listing import Columns, listing
 from cli.session import AsJson, Url, examples, session
 
 app = typer.Typer(no_args_is_help=True, help="The catalog: which ETL feeds which table.")
 
-Part = Annotated[str | None, typer.Option("-q", help="Only names that hold this.")]
+ETL_COLUMNS: Columns[EtlItem] = {
+    "etl": lambda etl: etl.name,
+    "tables": lambda etl: etl.table_count,
+    "description": lambda etl: etl.description,
+}
+TABLE_COLUMNS: Columns[CatalogTableItem] = {
+    "schema": lambda table: table.schema_name,
+    "table": lambda table: table.name,
+    "etls": lambda table: table.etl_count,
+    "description": lambda table: table.description,
+}
+
+Part = Annotated[str | None, typer.Option("-q", help="Only names that contain this.")]
 
 
 @app.command()
 def etls(*, search: Part = None, url: Url = None, as_json: AsJson = False) -> None:
     """List the ETLs."""
     with session(url, as_json=as_json) as here:
-        found = list(here.client.items("/api/catalog/etls", _params(search)))
-        if as_json:
-            here.screen.document({"items": found, "next": None})
-            return
-        items = [EtlItem.model_validate(item) for item in found]
-        here.screen.table(
-            ["etl", "tables", "description"],
-            [[item.name, item.table_count, item.description] for item in items],
-        )
+        listing(here, "/api/catalog/etls", EtlItem, ETL_COLUMNS, params=_params(search))
 
 
 @app.command()
 def tables(*, search: Part = None, url: Url = None, as_json: AsJson = False) -> None:
     """List the tables that the catalog knows, of every schema."""
     with session(url, as_json=as_json) as here:
-        found = list(here.client.items("/api/catalog/tables", _params(search)))
-        if as_json:
-            here.screen.document({"items": found, "next": None})
-            return
-        items = [CatalogTableItem.model_validate(item) for item in found]
-        here.screen.table(
-            ["schema", "table", "etls", "description"],
-            [[item.schema_name, item.name, item.etl_count, item.description] for item in items],
-        )
+        params = _params(search)
+        listing(here, "/api/catalog/tables", CatalogTableItem, TABLE_COLUMNS, params=params)
 
 
 @app.command(epilog=examples("tabularium catalog etl customers.csv"))
@@ -58,10 +56,8 @@ def etl(
         if as_json:
             here.screen.raw(answer.text)
             return
-        told = decoded(answer)
-        here.screen.table(
-            ["schema", "table"], [[item["schema"], item["name"]] for item in told["tables"]]
-        )
+        tables = decoded(answer)["tables"]
+        here.screen.table(["schema", "table"], [[item["schema"], item["name"]] for item in tables])
 
 
 @app.command(

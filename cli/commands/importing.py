@@ -1,7 +1,7 @@
 """`tabularium import`: a file or another database into a table, watched to its end."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,55 @@ Exit codes:
   130  Ctrl-C; an import that was accepted goes on"""
 
 
-Given = dict[str, Any]
-"""Options by the names that the API has for them; None and False were not given."""
+@dataclass(frozen=True)
+class RowOptions:
+    """What becomes of the rows, by the API's names; None and False were not given."""
+
+    mode: str
+    key: str | None
+    on_error: str
+    max_errors: int | None
+    dry_run: bool
+    create_table: bool
+    mapping: dict[str, str | None] | None
+    email: str | None
+    etl_name: str | None
+
+    def fields(self) -> dict[str, Any]:
+        """What was given; the server knows the defaults of the rest."""
+        # `in (None, False)` would leave out `--max-errors 0`.
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if value is not None and value is not False
+        }
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """How a file is read, by the API's names."""
+
+    format: str
+    delimiter: str | None
+    quote: str | None
+    encoding: str | None
+    null_values: str | None
+    date_format: str | None
+    century_from: int | None
+    decimal: str | None
+    thousands: str | None
+    numbers: str | None
+    sheet: str | None
+    member: str | None
+
+    def must_be_unset(self) -> None:
+        """Raises UsageError unless nothing of this was given, as for a database."""
+        if any(value not in (None, "auto") for value in asdict(self).values()):
+            raise UsageError("a database has no --name, --format, --encoding and the like")
+
+    def fields(self) -> dict[str, Any]:
+        """What was given."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def import_rows(
@@ -74,53 +121,49 @@ def import_rows(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import a file, or another database's table, and tell which rows were refused and why."""
+    """Import a file, or another database's table, and show which rows were refused and why."""
     if table is None:
         raise UsageError("--table is missing: the table that takes the rows")
-    of_rows: Given = {
-        "mode": mode,
-        "key": key,
-        "on_error": on_error,
-        "max_errors": max_errors,
-        "dry_run": dry_run,
-        "create_table": create_table,
-        "mapping": mapping_of(pairs or [], mapping) or None,
-        "email": email,
-        "etl_name": etl_name,
-    }
-    of_file: Given = {
-        "format": file_format,
-        "delimiter": delimiter,
-        "quote": quote,
-        "encoding": encoding,
-        "null_values": null_values,
-        "date_format": date_format,
-        "century_from": century_from,
-        "decimal": decimal,
-        "thousands": thousands,
-        "numbers": None if numbers == "plain" else numbers,
-        "sheet": sheet,
-        "member": member,
-    }
+    rows = RowOptions(
+        mode=mode,
+        key=key,
+        on_error=on_error,
+        max_errors=max_errors,
+        dry_run=dry_run,
+        create_table=create_table,
+        mapping=mapping_of(pairs or [], mapping) or None,
+        email=email,
+        etl_name=etl_name,
+    )
+    reading = FileOptions(
+        format=file_format,
+        delimiter=delimiter,
+        quote=quote,
+        encoding=encoding,
+        null_values=null_values,
+        date_format=date_format,
+        century_from=century_from,
+        decimal=decimal,
+        thousands=thousands,
+        numbers=None if numbers == "plain" else numbers,
+        sheet=sheet,
+        member=member,
+    )
     place = Place(source_table=source_table, query=query, tls=tls)
     with session(url, as_json=as_json) as here:
-        match file, from_database:
-            case str(), None:
-                place.must_be_empty()
-                fields = _form({"table": table, **of_rows, **of_file})
-                accepted = _send_file(here, file, name=name, fields=fields)
-            case None, str():
-                _must_be_empty({**of_file, "name": name})
-                address = DatabaseAddress.parsed(from_database)
-                accepted = _accepted(here, _body(address, place, into=table, of_rows=of_rows))
-            case _:
-                raise UsageError("give either a FILE or --from-database")
+        if file is not None and from_database is None:
+            place.must_be_unset()
+            fields = {"table": table, **rows.fields(), **reading.fields()}
+            accepted = _send_file(here, file, name=name, fields=_form(fields))
+        elif file is None and from_database is not None:
+            if name is not None:
+                raise UsageError("a database has no --name, --format, --encoding and the like")
+            reading.must_be_unset()
+            address = DatabaseAddress.parsed(from_database)
+            accepted = _accepted(here, _body(address, place, into=table, rows=rows))
+        else:
+            raise UsageError("give either a FILE or --from-database")
         _finish(here, accepted, wait=wait, rejects_to=rejects_to)
-
-
-def _must_be_empty(of_file: Given) -> None:
-    if any(value not in (None, "auto") for value in of_file.values()):
-        raise UsageError("a database has no --name, --format, --encoding and the like")
 
 
 @dataclass(frozen=True)
@@ -131,7 +174,7 @@ class Place:
     query: str | None
     tls: bool | None
 
-    def must_be_empty(self) -> None:
+    def must_be_unset(self) -> None:
         """Raises UsageError unless nothing of this was given, as for a file."""
         if self.source_table or self.query or self.tls is not None:
             raise UsageError("--source-table, --query and --tls go with --from-database")
@@ -163,10 +206,9 @@ def _send_file(here: Session, file: str, *, name: str | None, fields: dict[str, 
             raise SystemExit(INTERRUPTED) from None
 
 
-def _body(address: DatabaseAddress, place: Place, *, into: str, of_rows: Given) -> dict[str, Any]:
+def _body(address: DatabaseAddress, place: Place, *, into: str, rows: RowOptions) -> dict[str, Any]:
     """What `POST /api/imports/database` takes; asks for the password unless it is known."""
-    given = {name: value for name, value in of_rows.items() if value not in (None, False)}
-    body: dict[str, Any] = {"into": into, **place.fields(), **given}
+    body: dict[str, Any] = {"into": into, **place.fields(), **rows.fields()}
     if isinstance(body.get("key"), str):
         body["key"] = [part.strip() for part in body["key"].split(",")]
     if address.source_id is not None:
@@ -196,14 +238,9 @@ def _finish(here: Session, accepted: Import, *, wait: bool, rejects_to: Path | N
         raise typer.Exit(code)
 
 
-def _form(given: Given) -> dict[str, str]:
-    """Form fields are text; what was not given is left to the server's defaults."""
-    fields: dict[str, str] = {}
-    for name, value in given.items():
-        if value is None or value is False:
-            continue
-        if value is True:
-            fields[name] = "true"
-        else:
-            fields[name] = json.dumps(value) if isinstance(value, dict) else str(value)
-    return fields
+def _form(fields: dict[str, Any]) -> dict[str, str]:
+    """The same as form fields, which are text."""
+    return {
+        name: json.dumps(value) if isinstance(value, (bool, dict)) else str(value)
+        for name, value in fields.items()
+    }

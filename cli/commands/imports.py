@@ -8,6 +8,7 @@ import typer
 from cli.answers import Import
 from cli.client import Client
 from cli.downloads import download
+from cli.listing import Columns, all_items, as_table
 from cli.outcome import report, watched
 from cli.screen import plural
 from cli.session import AsJson, Session, Url, examples, session
@@ -16,6 +17,16 @@ app = typer.Typer(no_args_is_help=True, help="Imports: list, show, watch, cancel
 
 ImportId = Annotated[int, typer.Argument(metavar="ID", min=1, help="The import's number.")]
 LISTED = 25
+COLUMNS: Columns[Import] = {
+    "id": lambda run: run.id,
+    "state": lambda run: run.state,
+    "table": lambda run: run.table,
+    "etl": lambda run: run.etl_name,
+    "loaded": lambda run: run.rows.loaded,
+    "rejected": lambda run: run.rows.rejected,
+    "by": lambda run: run.submitted_by,
+    "at": lambda run: f"{run.created_at.astimezone():%Y-%m-%d %H:%M}",
+}
 
 
 @app.command("list", epilog=examples("tabularium imports list --state failed --table Customer"))
@@ -31,41 +42,31 @@ def list_imports(
     as_json: AsJson = False,
 ) -> None:
     """List imports, the newest first."""
-    wanted = {"state": state, "table": table, "limit": str(limit)}
-    params = {name: value for name, value in wanted.items() if value is not None}
+    filters = {"state": state, "table": table, "limit": str(limit)}
+    params = {name: value for name, value in filters.items() if value is not None}
     with session(url, as_json=as_json) as here:
         answer = here.client.get("/api/imports", params)
         if as_json:
             here.screen.raw(answer.text)
             return
-        found = [Import.model_validate(item) for item in answer.json()["items"]]
-        here.screen.table(
-            ["id", "state", "table", "etl", "loaded", "rejected", "by", "at"],
-            [
-                [
-                    *(one.id, one.state, one.table, one.etl_name),
-                    *(one.rows.loaded, one.rows.rejected, one.submitted_by),
-                    f"{one.created_at.astimezone():%Y-%m-%d %H:%M}",
-                ]
-                for one in found
-            ],
-        )
+        items = answer.json()["items"]
+        as_table(here.screen, COLUMNS, (Import.model_validate(item) for item in items))
 
 
 @app.command()
 def show(*, id_: ImportId, url: Url = None, as_json: AsJson = False) -> None:
     """Show how an import stands, with its first rejects; exit code as of `import`."""
     with session(url, as_json=as_json) as here:
-        found = _import(here.client, id_)
-        if found.is_over:
-            _end(here, found)
+        run = _import(here.client, id_)
+        if run.is_over:
+            _end(here, run)
             return
         if as_json:
-            here.screen.raw(here.client.get(found.links.self).text)
+            here.screen.raw(here.client.get(run.links.self).text)
             return
         here.screen.line(
-            f"import {found.id} is {found.state}: {plural(found.rows.read, 'row')} read,"
-            f" {found.rows.rejected:,} rejected"
+            f"import {run.id} is {run.state}: {plural(run.rows.read, 'row')} read,"
+            f" {run.rows.rejected:,} rejected"
         )
 
 
@@ -78,8 +79,8 @@ def watch(
 ) -> None:
     """Follow an import to its end; exit code as of `import`."""
     with session(url, as_json=as_json) as here:
-        found = _import(here.client, id_)
-        _end(here, found if found.is_over else watched(here, found))
+        run = _import(here.client, id_)
+        _end(here, run if run.is_over else watched(here, run))
 
 
 @app.command()
@@ -129,8 +130,7 @@ def rejects(
     """
     with session(url, as_json=as_json) as here:
         if as_json:
-            found = list(here.client.items(f"/api/imports/{id_}/errors"))
-            here.screen.document({"items": found, "next": None})
+            all_items(here.screen, list(here.client.items(f"/api/imports/{id_}/errors")))
             return
         size_bytes = download(here, f"/api/imports/{id_}/rejects", output)
         if output is not None and str(output) != "-":

@@ -7,6 +7,7 @@ import typer
 from cli.answers import Source
 from cli.client import decoded
 from cli.errors import UsageError
+from cli.listing import Columns, listing
 from cli.options import PASSWORD_VARIABLE, DatabaseAddress
 from cli.session import AsJson, Url, examples, session
 
@@ -15,19 +16,21 @@ app = typer.Typer(no_args_is_help=True, help="Saved connections to other databas
 SourceId = Annotated[int, typer.Argument(metavar="ID", min=1, help="The source's number.")]
 
 
+COLUMNS: Columns[Source] = {
+    "id": lambda source: source.id,
+    "name": lambda source: source.name,
+    "kind": lambda source: source.kind,
+    "server": lambda source: f"{source.host}:{source.port}",
+    "database": lambda source: source.what,
+    "user": lambda source: source.user,
+}
+
+
 @app.command("list")
 def list_sources(*, url: Url = None, as_json: AsJson = False) -> None:
-    """List the saved connections; passwords are never told."""
+    """List the saved connections; passwords are never shown."""
     with session(url, as_json=as_json) as here:
-        found = list(here.client.items("/api/sources"))
-        if as_json:
-            here.screen.document({"items": found, "next": None})
-            return
-        sources = [Source.model_validate(item) for item in found]
-        here.screen.table(
-            ["id", "name", "kind", "server", "database", "user"],
-            [[s.id, s.name, s.kind, f"{s.host}:{s.port}", s.what, s.user] for s in sources],
-        )
+        listing(here, "/api/sources", Source, COLUMNS)
 
 
 @app.command(
@@ -70,7 +73,7 @@ def add(
 
 @app.command("test")
 def try_log_in(*, id_: SourceId, url: Url = None, as_json: AsJson = False) -> None:
-    """Log in to a saved connection and tell who answers."""
+    """Log in to a saved connection and show what answers."""
     with session(url, as_json=as_json) as here:
         answer = here.client.send("POST", f"/api/sources/{id_}/test")
         if as_json:

@@ -10,6 +10,7 @@ import typer
 from cli.answers import Table
 from cli.client import Client, decoded, part
 from cli.errors import UsageError
+from cli.listing import Columns, listing
 from cli.screen import Screen
 from cli.session import AsJson, Url, examples, session
 
@@ -18,19 +19,20 @@ app = typer.Typer(no_args_is_help=True, help="Tables: list, show, create, drop."
 TableName = Annotated[str, typer.Argument(metavar="TABLE", help="The table's name.")]
 
 
+COLUMNS: Columns[Table] = {
+    "table": lambda table: table.name,
+    "columns": lambda table: len(table.columns),
+    "rows (estimated)": lambda table: table.estimated_rows,
+    "owner": lambda table: table.owner,
+    "description": lambda table: table.description,
+}
+
+
 @app.command("list")
 def list_tables(*, url: Url = None, as_json: AsJson = False) -> None:
     """List the tables that you may see."""
     with session(url, as_json=as_json) as here:
-        found = list(here.client.items("/api/tables"))
-        if as_json:
-            here.screen.document({"items": found, "next": None})
-            return
-        tables = [Table.model_validate(item) for item in found]
-        here.screen.table(
-            ["table", "columns", "rows (estimated)", "owner", "description"],
-            [[t.name, len(t.columns), t.estimated_rows, t.owner, t.description] for t in tables],
-        )
+        listing(here, "/api/tables", Table, COLUMNS)
 
 
 @app.command()

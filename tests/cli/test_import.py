@@ -274,6 +274,19 @@ def test_a_wrong_database_password_is_one_plain_line(command: Command, source: s
     assert "Traceback" not in done.err
 
 
+def test_no_bad_row_is_borne_from_a_database_either(command: Command, source: str) -> None:
+    command("tables", "create", "Nails", "item:TEXT", "pieces:INTEGER")
+    bad = "SELECT item, CASE item WHEN 'nails' THEN 'many' ELSE '7' END AS pieces FROM orders"
+    done = command(
+        *("import", "--from-database", source, "--query", bad, "-t", "Nails"),
+        *("--max-errors", "0"),
+        settings={"TABULARIUM_SOURCE_PASSWORD": "for-orders"},
+        code=1,
+    )
+    assert "nothing was loaded" in done.out
+    command("tables", "drop", "Nails", "-y")
+
+
 def test_a_saved_source_is_imported_by_its_number(command: Command, source: str) -> None:
     password = {"TABULARIUM_SOURCE_PASSWORD": "for-orders"}
     told = command("sources", "add", "the shop", source, "--json", settings=password).json
