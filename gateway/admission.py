@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+from gateway.api_keys import is_api_key
 from gateway.errors import SignInUnavailableError
 from gateway.incoming import Incoming
-from gateway.limits import classify
+from gateway.limits import classify, exchanges
 from gateway.metrics import rate_limited
 from gateway.process import GatewayState
-from gateway.rate_limit import LimitsDownError
+from gateway.rate_limit import LimitsDownError, Verdict
 from gateway.reply import Reply
 from shared.contracts.auth import Sub
 from shared.errors import (
@@ -38,20 +39,41 @@ class Sender:
         return self.subject or self.address
 
 
-async def sender_of(state: GatewayState, incoming: Incoming) -> Sender:
-    """Who sends a request, by its access token and address."""
+async def sender_of(state: GatewayState, incoming: Incoming) -> tuple[Incoming, Sender]:
+    """Who sends a request, by its access token and address.
+
+    The request is returned with an access token in place of an API key.
+    """
     address = household(incoming.address)
     authorization = incoming.authorization
     if authorization is None or authorization[: len(BEARER)].lower() != BEARER:
         missing = UnauthenticatedError("send an access token: `Authorization: Bearer …`")
-        return Sender(address, None, missing)
+        return incoming, Sender(address, None, missing)
+    token = authorization[len(BEARER) :].strip()
     try:
-        caller = await state.verifier.verify(authorization[len(BEARER) :].strip())
-    except (UnauthenticatedError, UnavailableError) as exc:
-        return Sender(address, None, exc)
+        if is_api_key(token):
+            token = await _exchanged(state, token, address=address)
+            incoming = incoming.with_token(token)
+        caller = await state.verifier.verify(token)
+    except (UnauthenticatedError, UnavailableError, TooManyRequestsError) as exc:
+        return incoming, Sender(address, None, exc)
     if incoming.connection is not None:
         incoming.connection.has_shown_a_token()
-    return Sender(address, caller.sub, None)
+    return incoming, Sender(address, caller.sub, None)
+
+
+async def _exchanged(state: GatewayState, key: str, *, address: str) -> str:
+    """The access token of an API key; exchanges are counted, or guesses would reach auth."""
+    token = await state.api_keys.kept_token(key)
+    if token is not None:
+        return token
+    try:
+        verdict = await state.limiter.check((exchanges(address),))
+    except LimitsDownError:
+        return await state.api_keys.fresh_token(key)
+    if not verdict.allowed:
+        raise _too_many(verdict)
+    return await state.api_keys.fresh_token(key)
 
 
 async def admit(
@@ -71,8 +93,12 @@ async def admit(
         return
     reply.add_headers(verdict.headers())
     if not verdict.allowed:
-        rate_limited.labels(verdict.limit.name).inc()
-        raise TooManyRequestsError(
-            f"the limit of this kind of call is reached; come back in {verdict.retry_after_s} s",
-            headers={"Retry-After": str(verdict.retry_after_s)},
-        )
+        raise _too_many(verdict)
+
+
+def _too_many(verdict: Verdict) -> TooManyRequestsError:
+    rate_limited.labels(verdict.limit.name).inc()
+    return TooManyRequestsError(
+        f"the limit of this kind of call is reached; come back in {verdict.retry_after_s} s",
+        headers={"Retry-After": str(verdict.retry_after_s)},
+    )

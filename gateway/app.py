@@ -134,7 +134,7 @@ class Gateway:
         own, entry.route = self._own_path(incoming.path)
         if own is not None:
             if entry.route not in QUIET_ROUTES:
-                sender = await sender_of(state, incoming)
+                incoming, sender = await sender_of(state, incoming)
                 entry.subject = sender.subject
                 await admit(state, incoming, sender, reply)
             if incoming.method not in ("GET", "HEAD"):
@@ -142,7 +142,7 @@ class Gateway:
                 raise MethodNotAllowedError("this path only knows GET and HEAD", headers=allowed)
             await own(state, incoming, reply)
             return
-        sender = await sender_of(state, incoming)
+        incoming, sender = await sender_of(state, incoming)
         entry.subject = sender.subject
         rule = rule_for(incoming.path)
         if rule is None:

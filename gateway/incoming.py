@@ -6,7 +6,7 @@ from; the gateway says that itself.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Protocol
 
@@ -93,6 +93,13 @@ class Incoming:
     accepts_gzip: bool
     connection: Connection | None = None
     """None where the server is not ours, as in tests of this module."""
+
+    def with_token(self, token: str) -> "Incoming":
+        """The same request with another access token."""
+        authorization = f"Bearer {token}"
+        headers = [pair for pair in self.headers if pair[0] != "authorization"]
+        headers.append(("authorization", authorization))
+        return replace(self, headers=headers, authorization=authorization)
 
     @property
     def target(self) -> str:

@@ -19,6 +19,8 @@ from shared.http.addresses import household
 MINUTE_US = 60 * 1_000_000
 HOUR_US = 60 * MINUTE_US
 KEY_PREFIX = "tabularium:limit:"
+EXCHANGES_PER_MIN = 300
+"""Each key in use is exchanged once a minute."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,16 @@ def classify(
         return Classified(_otp_limits(settings, address, email_in(body)), is_sign_in=True)
     name = "verify" if path == OTP_VERIFY_PATH else "sign_in"
     return Classified((_per_minute(settings, name, address),), is_sign_in=True)
+
+
+def exchanges(address: str) -> Limit:
+    """How often an address may send an API key that auth must be asked about."""
+    return Limit(
+        name="api_key",
+        key=f"{KEY_PREFIX}api_key:{address}",
+        interval_us=MINUTE_US // EXCHANGES_PER_MIN,
+        burst=EXCHANGES_PER_MIN,
+    )
 
 
 def _general(settings: GatewaySettings, who: str) -> Limit:

@@ -10,6 +10,7 @@ from prometheus_client import start_http_server
 from redis.asyncio import Redis
 
 from gateway.alerts.watch import ErrorWatch, error_watch
+from gateway.api_keys import ApiKeys
 from gateway.bodies import BodiesUnderWay
 from gateway.documents import Documents
 from gateway.proxy import Upstream, upstream_session
@@ -36,6 +37,7 @@ class GatewayState:
     redis: Redis
     limiter: RateLimiter
     verifier: Verifier
+    api_keys: ApiKeys
     bodies: BodiesUnderWay
     watch: ErrorWatch | None
     """None when nobody is to be told of errors."""
@@ -85,6 +87,7 @@ async def gateway_state(
             redis=redis,
             limiter=RateLimiter(redis),
             verifier=verifier,
+            api_keys=ApiKeys(http, settings.url_of(Service.AUTH), verifier),
             bodies=BodiesUnderWay(limit=settings.bodies_per_subject),
             watch=watch,
         )

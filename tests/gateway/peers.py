@@ -208,9 +208,10 @@ class RunningGateway:
 
 @asynccontextmanager
 async def running_gateway(
-    settings: GatewaySettings, *, mail: MailSettings | None = None
+    settings: GatewaySettings, *, mail: MailSettings | None = None, real_auth: bool = False
 ) -> AsyncIterator[RunningGateway]:
-    app = gateway_app(settings, mail=mail, keys=Keys())
+    """With `real_auth` keys and revocations come from the auth of the settings."""
+    app = gateway_app(settings, mail=mail, keys=None if real_auth else Keys())
     server = server_for(app, loop="none")
     async with running(server):
         url = f"http://127.0.0.1:{settings.port}"
