@@ -10,6 +10,7 @@ from tests.support.stack import RunningStack
 
 OPEN = {
     "get /.well-known/jwks.json",
+    "options /api/uploads",
     "post /api/auth/otp",
     "post /api/auth/otp/verify",
     "post /api/auth/revoke",
@@ -88,7 +89,8 @@ def test_what_is_not_known_to_be_open_wants_a_token_with_its_scope(stack: Runnin
             other = next(headers for scope, headers in narrow.items() if scope not in wanted)
             answer = http.request(method, address, headers=other)
             assert answer.status_code == 403, f"{where}: {answer.text}"
-            assert answer.json()["code"] == "scope_missing", where
+            if method != "head":
+                assert answer.json()["code"] == "scope_missing", where
             tried += 1
     assert seen_open == OPEN
     assert without_scope == OWN_ACCOUNT | ADMINS
