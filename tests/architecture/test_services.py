@@ -9,6 +9,8 @@ import pytest
 from shared import __version__
 from tests.support.stack import RunningStack
 
+KEY_IS_PROOF = "/internal/api-keys/exchange"
+NAMES_NOBODY = "/internal/revocations"
 SERVICES = ("auth", "catalog", "records", "ingest")
 
 
@@ -64,8 +66,8 @@ def test_internal_paths_want_the_internal_scope(
     with stack.signed_in() as person:
         token = person.headers["Authorization"]
     document = service.get("/internal/openapi.json").json()
-    internal = [path for path in document["paths"] if path.startswith("/internal/")]
-    for path in internal:
+    internal = {path for path in document["paths"] if path.startswith("/internal/")}
+    for path in internal - {KEY_IS_PROOF, NAMES_NOBODY}:
         for method in document["paths"][path]:
             filled = path.replace("{table}", "x").replace("{id}", "1")
             bare = service.request(method, filled)
