@@ -1,10 +1,10 @@
 """Types for the columns of a new table, out of every cell of the file, with the evidence.
 
-A column gets the narrowest type that all its cells fit: BOOLEAN; INTEGER, BIGINT, NUMERIC,
-DOUBLE PRECISION; DATE, TIMESTAMP, TIMESTAMPTZ; TIME; UUID; else TEXT. Stricter than the type
-table, so that nothing is lost: digits with a leading zero or a plus sign are text (postcodes,
-telephone numbers), 0 and 1 are numbers and no truth values, and what JSON has as a string is
-neither number nor truth value. JSON is for columns that hold objects or arrays.
+A column gets the narrowest type from which PostgreSQL gives every cell back as it was written
+(`lossless`): BOOLEAN; INTEGER, BIGINT, NUMERIC, DOUBLE PRECISION; DATE, TIMESTAMP, TIMESTAMPTZ;
+TIME; UUID. Or numbers or dates in the one other notation that every cell fits, if some cell fits no
+other. Else it is TEXT. What JSON has as a string is neither number nor truth value; JSON is for
+columns that hold objects or arrays. Words such as NA beside numbers or dates are NULL.
 """
 
 import asyncio
@@ -14,19 +14,22 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from services.ingest.domain import ImportOptions
-from services.ingest.judge.casting import TextRules, fast_cast, finish
-from services.ingest.judge.exact import WHITE_SPACE, shown
+from services.ingest.judge.exact import WHITE_SPACE
+from services.ingest.judge.lossless import Against, fitting, lossless
 from services.ingest.judge.notations import notation_of
+from services.ingest.judge.other_notations import OtherNotations, Proven
 from services.ingest.plan.columns import plan_to_infer
-from services.ingest.plan.new_table import TypedColumn, new_names
+from services.ingest.plan.new_table import TypedColumn, named_types, new_names
 from services.ingest.read.frame import Frame
 from services.ingest.read.json.frames import NESTED
 from services.ingest.read.source import Source
 from shared.store.copying import ahead
-from shared.values.notation import Notation
-from shared.values.types import ColumnType, TypeName
+from shared.values.notation import TYPE_TABLE, Notation
+from shared.values.types import NUMBER_TYPES, TIMESTAMP_TYPES, ColumnType, TypeName
 
 SAMPLED_CELLS = 200
+NULL_WORDS = ("NA", "N/A", "#N/A", "NULL", "NaN")
+"""What programs write for nothing; NULL beside numbers and dates, text elsewhere."""
 FAMILIES: tuple[tuple[TypeName, ...], ...] = (
     (TypeName.BOOLEAN,),
     (TypeName.INTEGER, TypeName.BIGINT, TypeName.NUMERIC, TypeName.DOUBLE),
@@ -36,67 +39,164 @@ FAMILIES: tuple[tuple[TypeName, ...], ...] = (
 )
 """From narrow to wide within each."""
 ORDER = tuple(kind for family in FAMILIES for kind in family)
-_NUMBERS = frozenset(FAMILIES[1])
-_LEADING_ZERO = r"^-?0[0-9]"
-_WORDS = {
-    TypeName.BOOLEAN: "is not a truth value",
-    TypeName.INTEGER: "is not a whole number",
-    TypeName.BIGINT: "is not a whole number",
-    TypeName.NUMERIC: "is not a plain number",
-    TypeName.DOUBLE: "is not a number",
-    TypeName.DATE: "is not a date",
-    TypeName.TIMESTAMP: "is not a timestamp",
-    TypeName.TIMESTAMPTZ: "is not a timestamp",
-    TypeName.TIME: "is not a time",
-    TypeName.UUID: "is not a UUID",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Against:
-    """The first cell that ruled a type out."""
-
-    line: int
-    value: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {shown(self.value)} {self.reason}"
+_DATES = TIMESTAMP_TYPES | {TypeName.DATE}
+_WITH_NULL_WORDS = NUMBER_TYPES | _DATES
+_PAIRS = (
+    frozenset({"true", "false"}),
+    frozenset({"yes", "no"}),
+    frozenset({"y", "n"}),
+    frozenset({"on", "off"}),
+    frozenset({"t", "f"}),
+)
+_NULL_ELSEWHERE = "stands for NULL beside numbers and dates alone"
+_TRUTH_WORDS = frozenset[str]().union(*_PAIRS)
 
 
 @dataclass
 class _Column:
+    """What is known of a column so far."""
+
     name: str
+    notation: Notation
+    """What the caller's options say of numbers and dates."""
+    others: OtherNotations
     alive: list[TypeName] = field(default_factory=lambda: list(ORDER))
     against: dict[TypeName, Against] = field(default_factory=dict)
     nested: Against | None = None
     cells: int = 0
+    truth_words: dict[str, Against] = field(default_factory=dict)
+    null_words: dict[str, int] = field(default_factory=dict)
+    """Word → the first line that has it."""
+    minutes: Against | None = None
+    seconds: bool = False
+    """Whether some time has seconds, and the first that has none."""
+
+    @property
+    def undecided(self) -> bool:
+        """Whether further cells may rule something out."""
+        return self.nested is None and (bool(self.alive) or self.others.alive or not self.cells)
 
     def rule_out(self, kind: TypeName, against: Against) -> None:
-        self.alive.remove(kind)
-        self.against[kind] = against
+        """A cell is not of the type."""
+        if kind in self.alive:
+            self.alive.remove(kind)
+            self.against[kind] = against
 
-    def decide(self) -> tuple[TypeName, str]:
-        """The type, and the evidence against the narrower one."""
+    def narrow(self, cells: pl.Series, lines: pl.Series) -> None:
+        """Rule out what these cells, without blanks around them, do not fit."""
+        for kind in tuple(self.alive):
+            against = self._against(kind, cells, lines)
+            if against is not None:
+                self.rule_out(kind, against)
+        if TypeName.TIME in self.alive:
+            self._note_seconds(cells, lines)
+        if self.others.alive:
+            self.others.narrow(cells, lines, [kind for kind in self.alive if kind in NUMBER_TYPES])
+
+    def _against(self, kind: TypeName, cells: pl.Series, lines: pl.Series) -> Against | None:
+        if kind is TypeName.BOOLEAN:
+            return self._against_truth(cells, lines)
+        if kind in NUMBER_TYPES and not self.notation.numbers.is_plain:
+            return fitting(kind, cells, lines, self.notation)
+        if kind in _DATES and self.notation.dates.formats is not None:
+            return fitting(kind, cells, lines, self.notation)
+        return lossless(kind, cells, lines)
+
+    def _against_truth(self, cells: pl.Series, lines: pl.Series) -> Against | None:
+        words = cells.str.to_lowercase()
+        for word in words.unique(maintain_order=True):
+            row = (words == word).arg_max()
+            assert row is not None
+            if word not in _TRUTH_WORDS:
+                reason = "is a number" if word in ("0", "1") else "is not a truth value"
+                return Against(lines[row], cells[row], reason)
+            self.truth_words.setdefault(word, Against(lines[row], cells[row], ""))
+            if self._pair() is None:
+                return Against(lines[row], cells[row], "is a word of another pair of truth words")
+        return None
+
+    def _pair(self) -> frozenset[str] | None:
+        return next((pair for pair in _PAIRS if pair.issuperset(self.truth_words)), None)
+
+    def _note_seconds(self, cells: pl.Series, lines: pl.Series) -> None:
+        short = (cells.str.len_bytes() == len("00:00")).arg_true()
+        self.seconds |= len(short) < len(cells)
+        if self.minutes is None and len(short):
+            self.minutes = Against(lines[short[0]], cells[short[0]], "")
+
+    def decide(self) -> TypedColumn:
+        """The type, the notation of its cells, and the evidence."""
         if self.nested is not None:
-            return TypeName.JSON, str(self.nested)
+            return self._typed(TypeName.JSON, str(self.nested))
         if not self.cells:
-            return TypeName.TEXT, "no row has a value"
-        if not self.alive:
-            return TypeName.TEXT, str(self._most_telling())
-        kind = self.alive[0]
+            return self._typed(TypeName.TEXT, self._why_empty())
+        doubts = self._doubts()
+        for kind, doubt in doubts.items():
+            self.rule_out(kind, doubt)
+        if self.notation.dates.patterns and (day := self._first_of(_DATES)) is not None:
+            return self._typed(day, self._why(day), self.notation)
+        if self.alive:
+            kind = self.alive[0]
+            return self._typed(kind, self._why(kind), self.notation)
+        other = self.others.found()
+        if isinstance(other, Proven):
+            return self._typed(other.kind, other.because, other.notation)
+        against = next(iter(doubts.values()), None) or self._most_telling()
+        return self._typed(TypeName.TEXT, str(against) if other is None else other.because)
+
+    def _typed(self, kind: TypeName, because: str, notation: Notation | None = None) -> TypedColumn:
+        nulls = [
+            word
+            for word in self.null_words
+            if kind in _WITH_NULL_WORDS and not (word == "NaN" and kind is TypeName.DOUBLE)
+        ]
+        told = "".join(f"; {word} (line {self.null_words[word]}) is NULL" for word in nulls)
+        return TypedColumn(
+            self.name,
+            ColumnType(name=kind),
+            because + told,
+            notation or TYPE_TABLE,
+            tuple(nulls),
+        )
+
+    def _why_empty(self) -> str:
+        if not self.null_words:
+            return "no row has a value"
+        return f"no row has another value than {', '.join(self.null_words)}"
+
+    def _doubts(self) -> dict[TypeName, Against]:
+        """Types that no cell rules out, but that the column as a whole does not prove."""
+        doubts: dict[TypeName, Against] = {}
+        for word, line in self.null_words.items():
+            for kind in set(self.alive).difference(_WITH_NULL_WORDS):
+                doubts.setdefault(kind, Against(line, word, _NULL_ELSEWHERE))
+        pair = self._pair() if TypeName.BOOLEAN in self.alive else None
+        if pair is not None and pair != _PAIRS[0] and len(self.truth_words) < len(pair):
+            (only,) = self.truth_words.values()
+            other = next(word for word in sorted(pair) if word not in self.truth_words)
+            reason = f"may be a truth value, but no row has {other!r}; `types` makes it one"
+            doubts.setdefault(TypeName.BOOLEAN, replace(only, reason=reason))
+        if TypeName.TIME in self.alive and self.minutes is not None and not self.seconds:
+            reason = "may be hours and minutes or minutes and seconds; `types` decides"
+            doubts.setdefault(TypeName.TIME, replace(self.minutes, reason=reason))
+        return doubts
+
+    def _first_of(self, kinds: frozenset[TypeName]) -> TypeName | None:
+        return next((kind for kind in self.alive if kind in kinds), None)
+
+    def _why(self, kind: TypeName) -> str:
         family = next(family for family in FAMILIES if kind in family)
-        narrower = family[: family.index(kind)]
+        narrower = [each for each in family[: family.index(kind)] if each in self.against]
         if narrower:
-            return kind, str(self.against[narrower[-1]])
-        return kind, f"all {self.cells:,} values fit"
+            return str(self.against[narrower[-1]])
+        return f"all {self.cells:,} values fit"
 
     def _most_telling(self) -> Against:
         """Of the types that held out longest: why a cell that looks like one of them is none."""
         line = max(against.line for against in self.against.values())
         last = [kind for kind in ORDER if self.against[kind].line == line]
         for kind in last:
-            if self.against[kind].reason != _WORDS[kind]:
+            if not self.against[kind].is_plain_of(kind):
                 return self.against[kind]
         first = self.against[last[0]]
         if any(set(last) <= set(family) for family in FAMILIES):
@@ -107,46 +207,66 @@ class _Column:
 async def infer(source: Source, options: ImportOptions) -> tuple[TypedColumn, ...]:
     """The types of the columns that a new table gets, out of the whole source.
 
-    Raises as `new_names`, FileRefusedError, ReadAgainError.
+    Raises as `new_names` and `named_types`, OptionError, FileRefusedError, ReadAgainError.
     """
-    columns = [_Column(name) for name in new_names(source, options)]
     notation = notation_of(options)
+    named = named_types(source, options)
+    names = new_names(source, options)
+    columns = [
+        _Column(name, notation, _others(options, notation)) for name in names if name not in named
+    ]
     async with ahead(source.frames(plan_to_infer(source))) as frames:
         async for frame in frames:
-            await asyncio.to_thread(_narrow, columns, frame, options, notation)
-    decided = [(column.name, *column.decide()) for column in columns]
-    return tuple(
-        TypedColumn(name, ColumnType(name=kind), because) for name, kind, because in decided
+            await asyncio.to_thread(_narrow, columns, frame, options)
+    decided = {column.name: column.decide() for column in columns} | named
+    return tuple(decided[name] for name in names)
+
+
+def _others(options: ImportOptions, notation: Notation) -> OtherNotations:
+    return OtherNotations(
+        numbers=options.decimal is None and notation.numbers.is_plain,
+        dates=options.date_format is None,
+        century_from=options.century_from,
     )
 
 
-def _narrow(
-    columns: Sequence[_Column], frame: Frame, options: ImportOptions, notation: Notation
-) -> None:
+def _narrow(columns: Sequence[_Column], frame: Frame, options: ImportOptions) -> None:
     nested = {
         fault.column: fault.row for fault in reversed(frame.faults) if fault.message == NESTED
     }
+    nulls = list(options.null_values)
     for column in columns:
         cells = frame.cells[column.name]
         if column.name in nested and column.nested is None:
             row = nested[column.name]
             column.nested = Against(frame.lines[row], cells[row], "is an object or array")
-        if column.nested is not None or (not column.alive and column.cells):
+        if not column.undecided:
             continue
-        if options.null_values:
-            trimmed = cells.str.strip_chars(WHITE_SPACE)
-            cells = cells.set(trimmed.is_in(list(options.null_values)), None)
-        kept = cells.is_not_null() & (cells.str.strip_chars(WHITE_SPACE) != "")
+        cells = cells.str.strip_chars(WHITE_SPACE)
+        kept = (cells != "") & ~cells.is_in(nulls) if nulls else cells != ""
         cells, lines = cells.filter(kept), frame.lines.filter(kept)
+        cells, lines = _without_null_words(column, cells, lines)
         column.cells += len(cells)
         if not len(cells):
             continue
         _rule_out_strings(column, frame)
         for part in (slice(0, SAMPLED_CELLS), slice(SAMPLED_CELLS, None)):
-            for kind in tuple(column.alive):
-                against = _against(kind, cells[part], lines[part], notation)
-                if against is not None:
-                    column.rule_out(kind, against)
+            if len(cells[part]):
+                column.narrow(cells[part], lines[part])
+
+
+def _without_null_words(
+    column: _Column, cells: pl.Series, lines: pl.Series
+) -> tuple[pl.Series, pl.Series]:
+    """The cells that are no word for NULL; the words are noted."""
+    words = cells.is_in(list(NULL_WORDS))
+    if not words.any():
+        return cells, lines
+    for word in cells.filter(words).unique(maintain_order=True):
+        row = (cells == word).arg_max()
+        assert row is not None
+        column.null_words.setdefault(word, lines[row])
+    return cells.filter(~words), lines.filter(~words)
 
 
 def _rule_out_strings(column: _Column, frame: Frame) -> None:
@@ -155,37 +275,7 @@ def _rule_out_strings(column: _Column, frame: Frame) -> None:
     if row is None:
         return
     value = frame.cells[column.name][row] or ""
-    for kind in tuple(column.alive):
-        if kind in _NUMBERS or kind is TypeName.BOOLEAN:
-            column.rule_out(kind, Against(frame.lines[row], value, "is a string in JSON"))
-
-
-def _against(
-    kind: TypeName, cells: pl.Series, lines: pl.Series, notation: Notation
-) -> Against | None:
-    """The first cell that does not fit a type, or None."""
-    first: list[tuple[int, str]] = []
-    if kind in _NUMBERS or kind is TypeName.BOOLEAN:
-        trimmed = cells.str.strip_chars(WHITE_SPACE)
-        doubtful = {
-            "has a leading zero": (_LEADING_ZERO, kind in _NUMBERS),
-            "has a plus sign": (r"^\+", kind in _NUMBERS),
-            "is written with an exponent": ("[eE]", kind is TypeName.NUMERIC),
-            "is a number": ("^[01]$", kind is TypeName.BOOLEAN),
-        }
-        for reason, (shape, matters) in doubtful.items():
-            if matters:
-                rows = trimmed.str.contains(shape).arg_true().head(1).to_list()
-                first += [(row, reason) for row in rows]
-    rules = TextRules(ColumnType(name=kind), notation)
-    cast = cells.to_frame().select(fast_cast(cells, rules)).to_series()
-    _, faults = finish(cells, cast, rules)
-    if faults:
-        worst = min(faults, key=lambda fault: fault.row)
-        whole = kind in (TypeName.INTEGER, TypeName.BIGINT)
-        too_large = whole and worst.code.value == "out_of_range"
-        first.append((worst.row, f"is too large for {kind.value}" if too_large else _WORDS[kind]))
-    if not first:
-        return None
-    row, reason = min(first)
-    return Against(lines[row], cells[row], reason)
+    against = Against(frame.lines[row], value, "is a string in JSON")
+    for kind in (TypeName.BOOLEAN, *NUMBER_TYPES):
+        column.rule_out(kind, against)
+    column.others.without_numbers()

@@ -1,6 +1,7 @@
 """Frames judged by the table's columns: typed rows that fit, and reasons for those that do not."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -28,12 +29,22 @@ FAULT_SCHEMA = pl.Schema(
 
 
 @dataclass(frozen=True, slots=True)
+class CellNotation:
+    """How the cells of one column are written; `null_values` add to those of the import."""
+
+    notation: Notation
+    null_values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CellRules:
     """How all cells of one import are read."""
 
     columns: tuple[PlannedColumn, ...]
     null_values: tuple[str, ...] = ()
     notation: Notation = TYPE_TABLE
+    own: Mapping[str, CellNotation] = field(default_factory=dict)
+    """Source columns that are written in another way than the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +125,10 @@ def _divided(frame: Frame, typed: pl.DataFrame, faults: list[pl.DataFrame]) -> J
 
 
 def _text_rules(column: PlannedColumn, rules: CellRules) -> TextRules:
-    return TextRules(column.type, rules.notation, rules.null_values)
+    own = rules.own.get(column.source)
+    if own is None:
+        return TextRules(column.type, rules.notation, rules.null_values)
+    return TextRules(column.type, own.notation, (*rules.null_values, *own.null_values))
 
 
 def _as_text(series: pl.Series, column: PlannedColumn) -> pl.Series | None:

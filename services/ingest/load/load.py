@@ -15,7 +15,7 @@ from services.ingest.domain import (
     RowCounts,
 )
 from services.ingest.judge.infer import infer
-from services.ingest.judge.notations import told
+from services.ingest.judge.notations import own_notations, told
 from services.ingest.load import append
 from services.ingest.load.modes import Load, Loaded, LoadMode
 from services.ingest.load.outside import Outside
@@ -105,7 +105,8 @@ async def _into(
         plan = plan_columns(source, contract, options)
         if options.mode is Mode.UPSERT:
             refuse_key(options, contract)
-        readings = Readings.of(source, plan, options, outside)
+        own = {} if made is None else own_notations(made.typed)
+        readings = Readings.of(source, plan, options, outside, own=own)
         inferred = () if made is None else made.inferred
         if made is not None and options.dry_run:
             return _outcome(readings, await rehearse(readings), inferred)

@@ -1,13 +1,13 @@
 """One reading of a source: frames judged, refused rows reported, progress noted."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from services.ingest.domain import ImportOptions, OnError, Progress
 from services.ingest.errors import RowRefusedError, TooManyErrorsError
-from services.ingest.judge.judging import CellRules, Judged, judge
+from services.ingest.judge.judging import CellNotation, CellRules, Judged, judge
 from services.ingest.judge.notations import notation_of
 from services.ingest.load.duplicates import DuplicateLines, refuse_duplicates
 from services.ingest.load.outside import Outside
@@ -42,13 +42,22 @@ class Readings:
 
     @classmethod
     def of(
-        cls, source: Source, plan: ColumnPlan, options: ImportOptions, outside: Outside
+        cls,
+        source: Source,
+        plan: ColumnPlan,
+        options: ImportOptions,
+        outside: Outside,
+        *,
+        own: Mapping[str, CellNotation] | None = None,
     ) -> "Readings":
-        """Readings with a new report; raises OptionError as `notation_of`."""
+        """Readings with a new report; `own` are the source columns that are written otherwise.
+
+        Raises OptionError as `notation_of`.
+        """
         return cls(
             source=source,
             plan=plan,
-            rules=CellRules(plan.columns, options.null_values, notation_of(options)),
+            rules=CellRules(plan.columns, options.null_values, notation_of(options), own or {}),
             options=options,
             outside=outside,
             report=RejectReport(outside.rejects, plan.originals),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.ingest.domain import ImportOptions, InferredColumn
-from services.ingest.errors import TooManyColumnsError
+from services.ingest.errors import OptionError, TooManyColumnsError
 from services.ingest.plan.names import (
     COLUMN_LIMIT,
     by_name,
@@ -16,6 +16,8 @@ from services.ingest.plan.names import (
 )
 from services.ingest.plan.source_columns import Columns, SourceColumn
 from shared.contracts.records import NewColumn
+from shared.values.names import of_api
+from shared.values.notation import Notation
 from shared.values.types import ColumnType
 
 SYSTEM_COLUMNS = 2
@@ -28,6 +30,10 @@ class TypedColumn:
     name: str
     type: ColumnType
     because: str
+    notation: Notation | None = None
+    """How its cells are written, where the options do not say."""
+    null_values: tuple[str, ...] = ()
+    """Words that mean NULL in this column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,8 @@ class NewTable:
     columns: tuple[NewColumn, ...]
     inferred: tuple[InferredColumn, ...]
     mapping: Mapping[str, str | None]
+    typed: tuple[TypedColumn, ...] = ()
+    """The source's columns, as they were found to be written."""
 
     @classmethod
     def of(
@@ -65,6 +73,7 @@ class NewTable:
                 for column in columns
             ),
             mapping={**by_name(options.mapping, source.columns), **targets},
+            typed=columns,
         )
 
 
@@ -99,11 +108,39 @@ def new_names(source: Columns, options: ImportOptions) -> dict[str, str]:
 
 
 def typed_columns(source: Columns, options: ImportOptions) -> tuple[TypedColumn, ...] | None:
-    """The columns of a source that knows their types; None where they have to be inferred."""
-    kept = new_names(source, options)
+    """The columns of a source that knows their types; None where they have to be inferred.
+
+    Raises as `named_types`.
+    """
+    kept, named = new_names(source, options), named_types(source, options)
     columns = [column for column in source.columns if column.name in kept]
-    typed = [_typed(column, column.type) for column in columns if column.type is not None]
+    typed = [
+        named.get(column.name) or _typed(column, column.type)
+        for column in columns
+        if column.type is not None
+    ]
     return tuple(typed) if len(typed) == len(columns) else None
+
+
+def named_types(source: Columns, options: ImportOptions) -> dict[str, TypedColumn]:
+    """The source columns whose type the caller named, by their name or by that of the table.
+
+    Raises OptionError for a type that is none, and for a column that is not there.
+    """
+    sources = {target: name for name, target in new_names(source, options).items()}
+    named = {
+        name if name in sources.values() else sources.get(name, name): words
+        for name, words in by_name(options.types, source.columns).items()
+    }
+    if not source.ways.open_ended:
+        refuse_stray("types", named, [column.name for column in source.columns])
+    try:
+        return {
+            name: TypedColumn(name, of_api(words or ""), "`types` names it")
+            for name, words in named.items()
+        }
+    except ValueError as error:
+        raise OptionError.of("types", "invalid_option", str(error)) from error
 
 
 def _typed(column: SourceColumn, kind: ColumnType) -> TypedColumn:

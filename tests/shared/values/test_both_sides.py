@@ -1,11 +1,7 @@
 """Records, imports and PostgreSQL itself: one type table, whatever the text."""
 
 import struct
-import uuid
 from collections.abc import AsyncIterator
-from datetime import datetime, time
-from decimal import Decimal
-from typing import Any
 
 import asyncpg
 import pytest
@@ -16,12 +12,12 @@ from services.ingest.judge.exact import CellError, CellReader
 from services.records.types.values import Fault, Respelled, check_for, parse_json
 from shared.errors import InvalidInputError
 from shared.values import faults
-from shared.values.grammar import Digits, Infinity, read
-from shared.values.intervals import Interval
+from shared.values.grammar import read
 from shared.values.names import formatted, of_api
 from shared.values.respelling import respelling_of
 from shared.values.types import ColumnType
 from tests.support.databases import Database
+from tests.support.postgresql_text import in_postgresql
 from tests.support.spellings import SPELLINGS, TYPES, mutations
 
 
@@ -107,40 +103,6 @@ RESPELLED = {
     "TIMESTAMPTZ": ["2024-01-05 10:11:12.5 +0000 UTC", "2024-01-05 10:11 -00:00 UTC"],
     "INTERVAL": ["-P1Y2M3W4DT5H6M7.8S", "+PT1H", "-P-1D", "-PT0.000001S"],
 }
-
-
-def in_postgresql(kind: ColumnType, value: Any) -> str:
-    """A value as PostgreSQL shows it."""
-    if isinstance(value, Digits):
-        number = Decimal((value.minus, tuple(map(int, value.digits)) or (0,), value.exponent))
-        scale = kind.scale or 0 if kind.precision is not None else max(0, -value.exponent)
-        shown = f"{number:.{scale}f}" if value.digits else f"{0:.{scale}f}"
-        return shown.removeprefix("-") if not value.digits else shown
-    if isinstance(value, Interval):
-        return shown_interval(value)
-    if isinstance(value, bytes):
-        return str(uuid.UUID(bytes=value)) if kind == of_api("UUID") else rf"\x{value.hex()}"
-    if isinstance(value, datetime | time):
-        shown = str(value).rstrip("0").rstrip(".") if value.microsecond else str(value)
-        return shown + ("+00" if kind == of_api("TIMESTAMPTZ") else "")
-    shown = value.value if isinstance(value, Infinity) else str(value)
-    return shown.lower() if isinstance(value, bool) else shown
-
-
-def shown_interval(interval: Interval) -> str:
-    """In the style iso_8601."""
-    years, months = divmod(abs(interval.months), 12)
-    sign = "-" if interval.months < 0 else ""
-    shown = "".join(f"{sign}{n}{unit}" for n, unit in ((years, "Y"), (months, "M")) if n)
-    shown += f"{interval.days}D" if interval.days else ""
-    rest, microseconds = divmod(abs(interval.microseconds), 1_000_000)
-    hours, minutes, seconds = rest // 3600, rest // 60 % 60, rest % 60
-    sign = "-" if interval.microseconds < 0 else ""
-    clock = "".join(f"{sign}{n}{unit}" for n, unit in ((hours, "H"), (minutes, "M")) if n)
-    if seconds or microseconds:
-        fraction = f".{microseconds:06}".rstrip("0").rstrip(".")
-        clock += f"{sign}{seconds}{fraction}S"
-    return f"P{shown}{'T' + clock if clock else ''}" if shown or clock else "PT0S"
 
 
 def test_a_respelling_stays_as_it_is() -> None:
