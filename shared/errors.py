@@ -10,7 +10,7 @@ from shared.contracts.problem import FieldError, ProblemDocument
 
 
 class ProblemError(Exception):
-    """A failure that the caller is told as a problem document."""
+    """A failure that is returned to the caller as a problem document."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"

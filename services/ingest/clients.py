@@ -36,7 +36,7 @@ class RecordsClient:
     async def drop_made_table(self, table: str, oid: int) -> None:
         """Drop a table that an import made, if it is still that one and still empty."""
         path = f"/internal/tables/{quote(table, safe='')}"
-        await self._peer.tell("DELETE", path, params={"oid": str(oid)})
+        await self._peer.send("DELETE", path, params={"oid": str(oid)})
 
 
 class CatalogClient:
@@ -47,7 +47,7 @@ class CatalogClient:
 
     async def saw_edge(self, edge: EdgeSeen) -> None:
         """Tell of an ETL that fed a table; telling again changes nothing."""
-        await self._peer.tell("POST", "/internal/catalog/edges", body=edge)
+        await self._peer.send("POST", "/internal/catalog/edges", body=edge)
 
     async def merge(self, import_id: ImportId, lines: AsyncIterator[bytes]) -> MergeAnswer:
         """Stream NDJSON of CatalogTriple."""

@@ -42,4 +42,4 @@ class CatalogClient:
 
     async def send(self, event: TableEvent) -> None:
         """Send one event; raises PeerProblemError, PeerUnavailableError."""
-        await self._catalog.tell("POST", "/internal/catalog/table-events", body=event)
+        await self._catalog.send("POST", "/internal/catalog/table-events", body=event)

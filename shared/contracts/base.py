@@ -1,4 +1,4 @@
-"""The two kinds of wire model, the list envelope, and texts that can be kept."""
+"""Base classes of wire models, the list envelope, ids, and text that PostgreSQL can store."""
 
 import functools
 from collections.abc import Mapping
@@ -40,16 +40,17 @@ def _storable_secret(secret: SecretStr) -> SecretStr:
 
 StorableText = Annotated[str, AfterValidator(_storable_text)]
 StorableSecret = Annotated[SecretStr, AfterValidator(_storable_secret)]
-"""A half of a surrogate pair could not even be hashed."""
+"""A lone surrogate could not even be hashed."""
 
 
 class SentModel(BaseModel):
-    """What a caller sends, where a standard lets unknown fields pass: no text that cannot be kept.
+    """Base of all input models: refuses text that PostgreSQL cannot store.
 
-    Fields of free JSON (`JsonValue`, `Any`) are looked at by whoever knows what they mean.
+    Fields that hold any JSON (`JsonValue`, `Any`) are not checked here. Unknown fields are
+    ignored, as some standards require.
     """
 
-    # Errors come into logs, and what was sent may be a password or a token.
+    # Errors are logged, and the input may be a password or a token.
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     @field_validator("*")
@@ -61,7 +62,7 @@ class SentModel(BaseModel):
 
 
 class RequestModel(SentModel):
-    """What a caller sends: unknown fields are refused, and so is text that cannot be kept."""
+    """An input model of our own API: unknown fields are refused, too."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -77,7 +78,7 @@ def _is_free(annotation: object) -> bool:
 
 
 def _check_texts(value: object) -> None:
-    """Raise PydanticCustomError for a text in it, at whatever depth, that cannot be kept."""
+    """Raise PydanticCustomError for text, at any depth, that PostgreSQL cannot store."""
     if isinstance(value, str):
         _storable_text(value)
     elif isinstance(value, SecretStr):
@@ -92,7 +93,7 @@ def _check_texts(value: object) -> None:
 
 
 class AnswerModel(BaseModel):
-    """What a service answers: a reader ignores fields that it does not know yet."""
+    """A response model; readers ignore fields that they do not know yet."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -108,7 +109,7 @@ class AnswerModel(BaseModel):
 
 
 class Page(AnswerModel, Generic[Item]):
-    """One page of a list; `next` is a path that can be followed as it stands, or null."""
+    """One page of a list; `next` is the path of the next page, or null."""
 
     items: list[Item]
     next: str | None = None

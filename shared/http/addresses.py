@@ -1,13 +1,13 @@
-"""Addresses of clients, as limits count them."""
+"""Client addresses as rate limits count them."""
 
 import ipaddress
 
 
 def household(address: str | None) -> str:
-    """What counts as one client: an IPv4 address, or the /64 of an IPv6 one.
+    """The key of one client: an IPv4 address, or the /64 network of an IPv6 address.
 
-    A household has a whole /64. What is no address stands for itself, and None for all whose
-    address is not known.
+    A customer usually gets a whole /64. Text that is not an address is its own key; all clients
+    without a known address (None) share one.
     """
     if address is None:
         return "unknown"

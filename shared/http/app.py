@@ -1,6 +1,6 @@
 """The app factory of the four services: `build_app`.
 
-A service names what differs: its settings, what its process holds, routers, further probes.
+A service passes what differs: its settings, the state of its process, its routers, further probes.
 """
 
 import functools
@@ -27,7 +27,7 @@ from shared.store.transaction import Bookkeeping
 
 MIB = 1024 * 1024
 STREAMED = 2**63 - 1
-"""`max_body_size` of a route that reads its body as a stream and limits it itself."""
+"""`max_body_size` of a route that reads its body as a stream and enforces a limit of its own."""
 
 Settings = TypeVar("Settings", bound=ProcessSettings)
 Process = TypeVar("Process", bound=HasEngine)
@@ -47,12 +47,12 @@ def build_app(
 ) -> FastAPI:
     """Build a service's app.
 
-    What `opened` yields is held until the app stops; routes read it as `request.state.process`.
-    `/readyz` asks PostgreSQL through its `engine`, and `probes` what else there is: each is given
-    the process and raises unless the dependency of its name answers.
+    `opened` is entered at startup and left at shutdown; routes read what it yields as
+    `request.state.process`. `/readyz` checks PostgreSQL through its `engine` and calls `probes`
+    with the process; a probe raises unless the dependency it is named after responds.
 
-    A body over `body_limit_bytes` is 413, whether its length was declared or not; a router or a
-    route with a `max_body_size` of its own keeps that, `STREAMED` for one that counts itself.
+    A body over `body_limit_bytes` is answered with 413, whether or not its length was declared. A
+    `max_body_size` of a router or a route overrides the limit; `STREAMED` lifts it.
 
     `books` names the service's table of idempotency keys, which then hold on its POSTs; a first
     answer is given again unless `may_have` raises.

@@ -1,4 +1,4 @@
-"""The dependency by which a route says which scope it wants.
+"""The dependency by which a route declares the scope it requires.
 
 `Annotated[Caller, Security(authenticated, scopes=["tables:read"])]`; the service's process must
 hold a `verifier`.
@@ -49,9 +49,9 @@ async def authenticated(
     security_scopes: SecurityScopes,
     token: Annotated[str | None, Depends(password_flow)],
 ) -> Caller:
-    """The caller, with every scope that the route wants.
+    """The caller, who has every scope that the route requires.
 
-    Raises UnauthenticatedError without a good token, ScopeMissingError without a scope, and as
+    Raises UnauthenticatedError without a valid token, ScopeMissingError without a scope, and as
     `caller_known`.
     """
     if token is None:

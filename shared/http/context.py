@@ -1,4 +1,4 @@
-"""What every request gets: an id, a log line, a metric, and a problem if the app raises."""
+"""The outermost middleware: request id, log line, metric, and a problem for what the app raises."""
 
 import time
 from collections.abc import MutableMapping
@@ -17,7 +17,7 @@ from shared.process.request_id import HEADER, accepted_or_new, current_request_i
 from shared.process.settings import ProcessSettings
 
 WITHOUT_BODY = frozenset({204, 304})
-"""Nothing follows these, so no media type is named either; FastAPI's JSON answers name one."""
+"""Responses without a body must not have a media type; FastAPI's JSON responses set one."""
 
 PLAIN_TEXT = (b"content-type", b"text/plain; charset=utf-8")
 
@@ -59,7 +59,7 @@ class RequestContext:
                 status = message["status"]
                 headers = list(message.get("headers", ()))
                 if status == 413 and PLAIN_TEXT in headers:
-                    # Starlette's own, to a body whose declared length nobody has looked at.
+                    # Starlette's response to a declared length over the limit, body unread.
                     instead = too_large(scope)
                     headers = list(instead.raw_headers)
                 if status in WITHOUT_BODY:
@@ -110,7 +110,7 @@ class RequestContext:
 
 
 def take_raw_path(scope: Scope) -> None:
-    """Let routing see the path as it was sent; `Segment` decodes its parts afterwards."""
+    """Route by the path as it was sent; `Segment` decodes its parts afterwards."""
     if raw_path := scope.get("raw_path"):
         scope["path"] = raw_path.decode("latin-1").partition("?")[0]
 

@@ -14,7 +14,7 @@ from shared import __version__
 from shared.contracts.base import AnswerModel
 
 Probe = Callable[[Any], Awaitable[object]]
-"""Is given what the process holds; raises unless a dependency answers."""
+"""Takes the process's state; raises unless a dependency responds."""
 
 PROBE_TIMEOUT_S = 2.0
 
@@ -43,7 +43,7 @@ class Readiness(AnswerModel):
 
 
 async def run_probes(probes: Mapping[str, Callable[[], Awaitable[object]]]) -> Readiness:
-    """Ask all dependencies at once, each within two seconds."""
+    """Check all dependencies concurrently, each for at most two seconds."""
     answers = await asyncio.gather(*(_one(name, probe) for name, probe in probes.items()))
     checks = dict(zip(probes, answers, strict=True))
     healthy = all(answer == "ok" for answer in answers)
@@ -63,7 +63,7 @@ async def _one(name: str, probe: Callable[[], Awaitable[object]]) -> str:
 
 
 def health_router(probes: Mapping[str, Probe]) -> APIRouter:
-    """The three operator's routes; they are not part of the public document."""
+    """The three routes for operators; they are not in the public document."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/healthz")

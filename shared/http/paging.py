@@ -1,6 +1,6 @@
-"""Lists a page at a time: positions, cursors, and the path on which a list goes on.
+"""Pagination: slices, positions, cursors, and links to the next page.
 
-Free of FastAPI, so that repositories may return a `Slice`.
+Does not import FastAPI, so that repositories can return a `Slice`.
 """
 
 import base64
@@ -18,14 +18,14 @@ from shared.values.texts import is_storable
 Answer = TypeVar("Answer")
 
 Position = tuple[str | None, ...]
-"""Where a list goes on: the sort key of the last item that was shown, as texts."""
+"""The sort key of a page's last item, as texts; the next page begins behind it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slice(Generic[Item]):
-    """A part of a list; the rest begins after `rest_after`, unless that is None.
+    """A part of a list; `rest_after` is None at its end.
 
-    `total`, if counted, is how many items there are in all.
+    `total` is the number of all items, where it was counted.
     """
 
     items: tuple[Item, ...]
@@ -34,7 +34,7 @@ class Slice(Generic[Item]):
 
 
 class Listing(Protocol):
-    """What is read of a request for a list; Starlette's Request has it."""
+    """The part of Starlette's Request that pagination reads."""
 
     @property
     def scope(self) -> Mapping[str, Any]:
@@ -51,7 +51,7 @@ class Parameters(Protocol):
     """Names and values of a query, in order."""
 
     def multi_items(self) -> Sequence[tuple[str, str]]:
-        """Every pair, also of a name that was given twice."""
+        """All pairs, with repeated names."""
         ...
 
 
@@ -62,13 +62,13 @@ def cut(
     key: Callable[[Item], Position],
     total: int | None = None,
 ) -> Slice[Item]:
-    """The first `limit` of rows that were read one further than that."""
+    """A slice of the first `limit` rows, out of up to `limit + 1`."""
     items = tuple(rows[:limit])
     return Slice(items=items, rest_after=key(items[-1]) if len(rows) > limit else None, total=total)
 
 
 def encoded(position: Position, *, order: str = "") -> str:
-    """A position as a cursor; `order` binds it to the order of the list."""
+    """A position as a cursor, valid only for the given `order` of the list."""
     content = [order, list(position)] if order else list(position)
     return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
 
@@ -82,10 +82,10 @@ def decoded(
     code: str = "invalid_cursor",
     field: str = "cursor",
 ) -> Position:
-    """The position in a cursor; `nulls` says whether a part may be None.
+    """The position in a cursor; `nulls` allows parts that are None.
 
-    Raises InvalidInputError, naming `field` and with `code`, for what `encoded` never made for
-    such a list.
+    Raises InvalidInputError with `field` and `code` unless `encoded` returned the cursor for a
+    list with this order and number of parts.
     """
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
@@ -108,10 +108,10 @@ def decoded(
 
 
 def further(path: str, query: Mapping[str, object], **going_on: object) -> str:
-    """The same list, further on: a path that can be followed as it stands.
+    """A path to another part of the same list.
 
-    `path` is percent-encoded; of `query` and `going_on`, which goes before it, what is None is
-    left out.
+    `path` is percent-encoded already. `going_on` overrides `query`; values that are None are
+    omitted.
     """
     pairs = {
         name: (str(value).lower() if isinstance(value, bool) else value)
@@ -126,8 +126,8 @@ def next_path(
 ) -> str | None:
     """The path of the next page, with the query of this one; None at the end of the list.
 
-    `by` names the parameter that moves: `cursor` holds the position encoded, `page` counts, any
-    other (`after`, `before`) is the position's only part.
+    `by` is the parameter that selects the page: `cursor` takes the encoded position, `page` a
+    number, any other (`after`, `before`) the only part of the position.
     """
     if found.rest_after is None:
         return None
@@ -154,7 +154,7 @@ def page(
     by: str = "cursor",
     order: str = "",
 ) -> Page[Answer]:
-    """A slice as an answer; `by` and `order` as in `next_path`."""
+    """A slice as a response; `by` and `order` as in `next_path`."""
     return Page[Answer](
         items=[answer(item) for item in found.items],
         next=next_path(request, found, by=by, order=order),

@@ -1,4 +1,4 @@
-"""Service to service: HTTP with a client-credentials token of scope `internal`."""
+"""Calls between services: HTTP with a client-credentials token of scope `internal`."""
 
 import asyncio
 import time
@@ -22,13 +22,13 @@ TIMEOUT = httpx2.Timeout(10, connect=2)
 
 
 class PeerUnavailableError(UnavailableError):
-    """A service that we need is away."""
+    """Another service cannot be reached, or fails."""
 
     code = "peer_unavailable"
 
 
 class PeerProblemError(ProblemError):
-    """A peer refused; its problem is passed on as it is."""
+    """A peer refused the request; its problem document is passed on unchanged."""
 
     def __init__(self, document: ProblemDocument) -> None:
         super().__init__(document.detail, errors=document.errors or ())
@@ -103,12 +103,12 @@ class PeerClient:
     ) -> Answer:
         """Send a contract (or stream NDJSON `lines`) and read one back.
 
-        Raises PeerProblemError when the peer refuses, and PeerUnavailableError when it is away or
-        answers what the contract does not know.
+        Raises PeerProblemError when the peer refuses, PeerUnavailableError when it cannot be
+        reached or its response does not match the contract.
         """
         return _read(answer, await self._send(method, path, body, params, lines, timeout_s))
 
-    async def tell(
+    async def send(
         self,
         method: str,
         path: str,
@@ -116,7 +116,7 @@ class PeerClient:
         body: BaseModel | None = None,
         params: Mapping[str, str] | None = None,
     ) -> None:
-        """Send a contract where no answer is wanted; raises as `call`."""
+        """Send a contract whose response has no body; raises as `call`."""
         await self._send(method, path, body, params, None, 10)
 
     async def _send(

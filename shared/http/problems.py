@@ -1,4 +1,4 @@
-"""Every failure as a problem document: what services raise, what FastAPI refuses, what breaks."""
+"""Problem documents for all failures: services' own, FastAPI's refusals, unexpected exceptions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -42,7 +42,7 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 def add_problem_handlers(app: FastAPI) -> None:
-    """Let the app answer each failure as a problem document."""
+    """Register the handlers that turn exceptions into problem documents."""
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http_exception)
@@ -51,7 +51,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 def problem_response(
     document: ProblemDocument, *, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """A problem document as an answer."""
+    """A response with a problem document."""
     return JSONResponse(
         document.model_dump(exclude_none=True),
         status_code=document.status,
@@ -61,21 +61,21 @@ def problem_response(
 
 
 def refused(scope: Scope, error: ProblemError) -> JSONResponse:
-    """A failure as the answer to its request, its code noted for the log."""
+    """The response to a failure; records its code for the request's log line."""
     scope["tabularium.problem"] = error.code
     document = error.document(request_id=current_request_id.get())
     return problem_response(document, headers=error.headers)
 
 
 def too_large(scope: Scope) -> JSONResponse:
-    """The answer to a body over the limit that FastAPI has set for the request's route."""
+    """The response to a body over the limit that is in force for the request's route."""
     limit_bytes = scope.get(MAX_BODY_SIZE_SCOPE_KEY)
     detail = f"a body has at most {limit_bytes} bytes here"
     return refused(scope, TooLargeError(detail, limit_bytes=limit_bytes))
 
 
 def unexpected(exc: Exception, request_id: str) -> JSONResponse:
-    """The answer to what nothing else has answered: 503 while PostgreSQL is away, else 500."""
+    """The response to an unhandled exception: 503 while PostgreSQL is away, else 500."""
     if is_away(exc):
         log.error("database_down", error=type(exc).__name__)
         return problem_response(
@@ -164,10 +164,10 @@ def _field_error(error: Mapping[str, Any], *, body: object) -> FieldError:
 
 
 def _sent(where: Sequence[int | str], body: object) -> list[int | str]:
-    """The way to a field as the caller sent it.
+    """The path of a field in the body as it was sent.
 
-    Pydantic puts the name of a union's member in between, which nobody has sent. The last part
-    may be one that is missing.
+    Pydantic inserts the name of a union's member, which is not in the body. The last part may be
+    a field that is missing.
     """
     parts: list[int | str] = []
     at = body

@@ -1,4 +1,4 @@
-"""`{name:segment}` and `{name:int}` in a route's path; registered before any route is made."""
+"""Path convertors: `{name:segment}` and `{name:int}`; import this module before defining routes."""
 
 from urllib.parse import unquote
 
@@ -6,21 +6,18 @@ from starlette.convertors import IntegerConvertor, StringConvertor, register_url
 
 
 class Segment(StringConvertor):
-    """One path part, percent-decoded once and after routing.
-
-    So a name may hold a slash, sent as `%2F`.
-    """
+    """One path segment, percent-decoded once and after routing: a name may contain `%2F`."""
 
     def convert(self, value: str) -> str:
-        """Decode; bytes that are no UTF-8 do not come so far, `check_texts` has refused them."""
+        """Decode; `check_texts` has refused bytes that are not UTF-8."""
         return unquote(value)
 
 
 class Digits(IntegerConvertor):
-    """A whole number of any length; Starlette's own fails where Python stops reading digits."""
+    """An integer of any length; Starlette's convertor raises above 4,300 digits."""
 
     def convert(self, value: str) -> int:
-        """The number, or one as far beyond bigint: 20 digits are enough to tell."""
+        """The number; one of more than 20 digits is cut to 20, which is still beyond bigint."""
         return int(value.lstrip("0")[:20] or "0")
 
 

@@ -1,4 +1,4 @@
-"""What a process does again and again beside its requests: one lifecycle for every such thing."""
+"""Periodic background work of a process, all with the same lifecycle."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,10 +16,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """One step, repeated: `every_s` seconds after it has returned, or as soon as it is woken.
+    """A step that is repeated `every_s` seconds after it returned, or when `woken_by` is set.
 
-    A step that holds a session (LISTEN, a queue) returns when the session is lost. A wake-up
-    during a step is not lost: it makes the next one follow at once.
+    A step that holds a session (LISTEN, a queue) returns when the session is lost. If `woken_by`
+    is set during a step, the next step follows immediately.
     """
 
     name: str
@@ -27,16 +27,17 @@ class Duty:
     every_s: float
     woken_by: asyncio.Event | None = None
     bears: tuple[type[Exception], ...] = ()
-    """What the step may raise while something that it needs is away, PostgreSQL and peers apart."""
+    """Exceptions that mean a dependency is away, besides those of PostgreSQL and of peers."""
 
 
 @asynccontextmanager
 async def on_duty(*duties: Duty) -> AsyncIterator[None]:
-    """Take the first step of each duty now and go on until the block ends, then cancel for certain.
+    """Run the duties until the block ends; each takes its first step immediately.
 
-    No step ends its duty: what is away is logged as a warning, what is broken with its trace.
+    A step that raises does not end its duty: a dependency that is away is logged as a warning,
+    any other exception with its traceback. At the end, tasks are cancelled until they are done.
     """
-    # No TaskGroup: its exit would wait for good for a task that lost its cancellation.
+    # Not a TaskGroup: its exit would wait forever for a task that lost its cancellation.
     tasks = [asyncio.create_task(_repeat(duty), name=duty.name) for duty in duties]
     try:
         yield

@@ -1,4 +1,4 @@
-"""Sending one mail, and whether a later try may do; what is in it is the sender's business."""
+"""Sending a mail; errors distinguish what may succeed later from what never will."""
 
 from collections.abc import Sequence
 from email.message import EmailMessage
@@ -19,10 +19,10 @@ class MailServerDownError(UnavailableError):
 
 
 class MailRefusedError(Exception):
-    """The mail server refused this message for good: its sender, all recipients, or what it says.
+    """The mail server permanently refused the message's sender, all recipients, or its content.
 
-    `codes` are the server's (RFC 5321); its words may hold the recipient's address, and stay out
-    of logs.
+    `codes` are the server's reply codes (RFC 5321). Its texts may contain the recipient's address
+    and are left out.
     """
 
     def __init__(self, codes: Sequence[int]) -> None:
@@ -59,8 +59,8 @@ def compose(
 async def send(settings: MailSettings, message: EmailMessage) -> None:
     """Hand one message to the SMTP server.
 
-    Raises MailServerDownError when the server is away, does not let us in or refuses for now, and
-    MailRefusedError when it will never take the message.
+    Raises MailServerDownError when the server cannot be reached, refuses the log-in, or refuses
+    the message temporarily; MailRefusedError when it refuses the message permanently.
     """
     try:
         await aiosmtplib.send(
@@ -78,14 +78,14 @@ async def send(settings: MailSettings, message: EmailMessage) -> None:
     except (aiosmtplib.SMTPSenderRefused, aiosmtplib.SMTPDataError) as exc:
         raise _refused(exc.code) from exc
     except aiosmtplib.SMTPResponseException as exc:
-        # A greeting or a log-in that failed says nothing about the message, whatever the code.
+        # A failed greeting or log-in is not about the message, even with a permanent code.
         raise MailServerDownError(f"the mail server said {exc.code}") from exc
     except (aiosmtplib.SMTPException, OSError) as exc:
         raise MailServerDownError(f"the mail server is away ({type(exc).__name__})") from exc
 
 
 def _refused(*codes: int) -> MailServerDownError | MailRefusedError:
-    # 4xx, be it for one recipient: greylisting, a full mailbox; the next try may be taken.
+    # 4xx for at least one recipient (greylisting, a full mailbox): a later attempt may succeed.
     if all(code >= PERMANENT for code in codes):
         return MailRefusedError(codes)
     return MailServerDownError(f"the mail server said {min(codes)} for now")

@@ -1,4 +1,4 @@
-"""The end of a process: signals noticed in time, background tasks ended for certain."""
+"""Shutdown: an event for SIGTERM and SIGINT, and cancellation that cannot get lost."""
 
 import asyncio
 import signal
@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 from types import FrameType
 
 CANCEL_AGAIN_S = 1.0
-"""A task that was cancelled and goes on is cancelled again after so long."""
+"""A cancelled task that is not done by then is cancelled again."""
 
 
 async def end(tasks: "Iterable[asyncio.Task[object]]") -> None:
-    """Cancel tasks until they are done; their exceptions stay with them.
+    """Cancel tasks until they are done; does not raise their exceptions.
 
-    One cancellation may be lost in a library: `asyncio.wait_for` of CPython 3.11 swallows it when
+    A cancellation may get lost in a library: `asyncio.wait_for` of CPython 3.11 swallows it when
     what it waits for is ready in the same moment (https://github.com/python/cpython/issues/86296).
     """
     pending = {task for task in tasks if not task.done()}
@@ -26,10 +26,10 @@ async def end(tasks: "Iterable[asyncio.Task[object]]") -> None:
 
 @asynccontextmanager
 async def stop_event() -> AsyncIterator[asyncio.Event]:
-    """An event that SIGTERM and SIGINT set before they reach the server's own handlers.
+    """An event that is set by SIGTERM and SIGINT, before the server's own handlers run.
 
-    uvicorn ends an app's lifespan only after its last answer: an open event stream would never
-    end, and so the server would never stop. The event is set at the end of the block, too.
+    uvicorn shuts an app's lifespan down only after the last response is complete, so an open event
+    stream would keep the server from stopping. The event is also set at the end of the block.
     """
     stopping = asyncio.Event()
     if threading.current_thread() is not threading.main_thread():

@@ -1,6 +1,6 @@
 """Secrets at rest: AES-256-GCM, bound to the row that holds them.
 
-A row's name is the associated data, so that what one row holds opens nowhere else.
+The row's name is the associated data: a sealed secret cannot be opened as another row's.
 """
 
 import base64
@@ -17,17 +17,17 @@ MARK_SIZE_BYTES = 8
 
 
 class SealBrokenError(Exception):
-    """A sealed secret does not open: another key sealed it, or it is not this row's."""
+    """A sealed secret cannot be opened: it has another key, another row, or was changed."""
 
 
 def sealed(key: bytes, secret: bytes, *, row: str) -> bytes:
-    """The secret under a key of 32 bytes: a nonce, then the ciphertext."""
+    """Encrypt a secret with a key of 32 bytes; returns nonce + ciphertext."""
     nonce = os.urandom(NONCE_SIZE_BYTES)
     return nonce + AESGCM(key).encrypt(nonce, secret, row.encode())
 
 
 def opened(key: bytes, content: bytes, *, row: str) -> bytes:
-    """What `sealed` was given; raises SealBrokenError."""
+    """Decrypt what `sealed` returned; raises SealBrokenError."""
     nonce, ciphertext = content[:NONCE_SIZE_BYTES], content[NONCE_SIZE_BYTES:]
     try:
         return AESGCM(key).decrypt(nonce, ciphertext, row.encode())
@@ -36,16 +36,16 @@ def opened(key: bytes, content: bytes, *, row: str) -> bytes:
 
 
 class Keyring:
-    """The keys of a setting: the first one seals, all of them open.
+    """The keys in a setting: the first one seals, any of them opens.
 
-    A sealed secret begins with the mark of its key, 8 bytes of its SHA-256, so that keys can be
-    changed while secrets of older ones are about. Nothing of a key is ever shown.
+    A sealed secret begins with a mark of its key (8 bytes of the key's SHA-256), so that keys can
+    be rotated. Messages never contain a part of a key.
     """
 
     def __init__(self, value: str, *, setting: str) -> None:
-        """Read a comma list of url-safe base64, each of 32 bytes.
+        """Parse a comma-separated list of keys, each 32 bytes in url-safe base64.
 
-        Raises ValueError with the setting's name for anything else.
+        Raises ValueError naming the setting.
         """
         words = [word.strip() for word in value.split(",") if word.strip()]
         if not words:
@@ -56,18 +56,18 @@ class Keyring:
         self._current = _mark(keys[0])
 
     def seal(self, secret: str, *, row: str) -> bytes:
-        """The secret under the first key: its mark, a nonce, the ciphertext."""
+        """Encrypt with the first key; returns mark + nonce + ciphertext."""
         return self._current + sealed(self._keys[self._current], secret.encode(), row=row)
 
     def open(self, content: bytes, *, row: str) -> str:
-        """What `seal` was given; raises SealBrokenError."""
+        """Decrypt what `seal` returned; raises SealBrokenError."""
         mark, rest = content[:MARK_SIZE_BYTES], content[MARK_SIZE_BYTES:]
         if mark not in self._keys:
             raise SealBrokenError(f"the key that sealed the secret is not in {self._setting}")
         return opened(self._keys[mark], rest, row=row).decode()
 
     def is_current(self, content: bytes) -> bool:
-        """Whether the first key sealed it."""
+        """Whether a secret was sealed with the first key."""
         return content[:MARK_SIZE_BYTES] == self._current
 
 
