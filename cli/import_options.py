@@ -112,14 +112,58 @@ FileFormat = Annotated[
 ]
 Delimiter = Annotated[
     str | None,
-    typer.Option(help="Between CSV fields: one character, or `tab`.", rich_help_panel=OF_FILE),
+    typer.Option(
+        help="Between CSV fields: up to four characters, or `tab`.", rich_help_panel=OF_FILE
+    ),
 ]
 Quote = Annotated[
-    str | None, typer.Option(help="Around CSV fields: one character.", rich_help_panel=OF_FILE)
+    str | None,
+    typer.Option(help="Around CSV fields: one character, or `none`.", rich_help_panel=OF_FILE),
 ]
 Encoding = Annotated[
     str | None,
     typer.Option(help="The file's encoding, such as cp1252.", rich_help_panel=OF_FILE),
+]
+ForceEncoding = Annotated[
+    bool,
+    typer.Option(
+        "--force-encoding",
+        help="Read by --encoding even if the file is in UTF-8.",
+        rich_help_panel=OF_FILE,
+    ),
+]
+HeaderLine = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|none|NUMBER",
+        help="The line of the header, if it is not found by itself.",
+        rich_help_panel=OF_FILE,
+    ),
+]
+FooterLines = Annotated[
+    int | None,
+    typer.Option(min=0, help="Leave out so many last lines.", rich_help_panel=OF_FILE),
+]
+FillShort = Annotated[
+    bool,
+    typer.Option("--fill-short", help="Missing last cells are NULL.", rich_help_panel=OF_FILE),
+]
+Escape = Annotated[
+    Literal["none", "backslash"] | None,
+    typer.Option(
+        help="Whether a backslash takes the meaning from the next character.",
+        rich_help_panel=OF_FILE,
+    ),
+]
+Comment = Annotated[
+    str | None,
+    typer.Option(help="Leave out lines that begin with it.", rich_help_panel=OF_FILE),
+]
+Trim = Annotated[
+    Literal["auto", "all", "none"] | None,
+    typer.Option(
+        help="Blanks around cells: auto, where all rows have them.", rich_help_panel=OF_FILE
+    ),
 ]
 NullValues = Annotated[
     str | None,

@@ -66,6 +66,13 @@ class FileOptions:
     delimiter: str | None
     quote: str | None
     encoding: str | None
+    force_encoding: bool
+    header_line: str | None
+    footer_lines: int | None
+    fill_short: bool
+    escape: str | None
+    comment: str | None
+    trim: str | None
     null_values: str | None
     date_format: str | None
     century_from: int | None
@@ -77,7 +84,7 @@ class FileOptions:
 
     def must_be_unset(self) -> None:
         """Raises UsageError unless nothing of this was given, as for a database."""
-        if any(value not in (None, "auto") for value in asdict(self).values()):
+        if any(value not in (None, False, "auto") for value in asdict(self).values()):
             raise UsageError("a database has no --name, --format, --encoding and the like")
 
     def fields(self) -> dict[str, Any]:
@@ -103,6 +110,13 @@ def import_rows(
     delimiter: options.Delimiter = None,
     quote: options.Quote = None,
     encoding: options.Encoding = None,
+    force_encoding: options.ForceEncoding = False,
+    header_line: options.HeaderLine = None,
+    footer_lines: options.FooterLines = None,
+    fill_short: options.FillShort = False,
+    escape: options.Escape = None,
+    comment: options.Comment = None,
+    trim: options.Trim = None,
     null_values: options.NullValues = None,
     date_format: options.DateFormat = None,
     century_from: options.CenturyFrom = None,
@@ -140,6 +154,13 @@ def import_rows(
         delimiter=delimiter,
         quote=quote,
         encoding=encoding,
+        force_encoding=force_encoding,
+        header_line=header_line,
+        footer_lines=footer_lines,
+        fill_short=fill_short,
+        escape=escape,
+        comment=comment,
+        trim=trim,
         null_values=null_values,
         date_format=date_format,
         century_from=century_from,

@@ -34,6 +34,7 @@ from shared.contracts.ingest import ImportSummary
 from shared.contracts.problem import ProblemDocument
 from shared.errors import InvalidInputError
 
+DELIMITER_LIMIT = 4
 DELIMITER_NAMES = {
     "tab": "\t",
     "\\t": "\t",
@@ -59,14 +60,28 @@ def _json(value: object) -> object:
         ) from exc
 
 
-def _one_character(value: str) -> str:
+def _delimiter(value: str) -> str:
     value = DELIMITER_NAMES.get(value, value)
-    if len(value) != 1 or value in "\r\n\0":
-        raise PydanticCustomError("one_character", "send one character, or `tab`")
+    if not 1 <= len(value) <= DELIMITER_LIMIT or set(value) & set("\r\n\0"):
+        raise PydanticCustomError(
+            "invalid_delimiter",
+            "send one to four characters, or tab, space, comma, semicolon or pipe",
+        )
     return value
 
 
-OneCharacter = Annotated[str, AfterValidator(_one_character)]
+def _quote(value: str) -> str:
+    if value != "none" and (len(value) != 1 or value in "\r\n\0" or not value.isascii()):
+        raise PydanticCustomError("one_character", "send one character of ASCII, or `none`")
+    return value
+
+
+Delimiter = Annotated[str, AfterValidator(_delimiter)]
+Quote = Annotated[str, AfterValidator(_quote)]
+HeaderLine = Annotated[
+    str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value),
+    Field(pattern=r"^(auto|none|[1-9]\d{0,8})$"),
+]  # fmt: skip
 Name = Annotated[StorableText, Field(min_length=1, max_length=200)]
 Names = Annotated[tuple[StorableText, ...], BeforeValidator(_comma_separated)]
 Mapping = dict[StorableText, StorableText | None]
@@ -124,12 +139,38 @@ class OptionsForm(RowOptions, CellOptions):
 
     format: FileFormat = FileFormat.AUTO
     delimiter: Annotated[
-        OneCharacter | None, Field(description="Between CSV fields; `tab` for a tab.")
+        Delimiter | None,
+        Field(description="Between CSV fields: one to four characters, or `tab`, `pipe` …"),
     ] = None
-    quote: Annotated[OneCharacter | None, Field(description="Around CSV fields.")] = None
+    quote: Annotated[
+        Quote | None, Field(description="Around CSV fields; `none`: there are none.")
+    ] = None
     encoding: Annotated[
         StorableText | None, Field(description="For example `cp1252`; Unicode is found by itself.")
     ] = None
+    force_encoding: Annotated[
+        bool, Field(description="Read by `encoding` even if the file is in UTF-8.")
+    ] = False
+    header_line: Annotated[
+        HeaderLine,
+        Field(description="The line of the header: found by itself, a number, or `none`."),
+    ] = "auto"
+    footer_lines: Annotated[
+        int, Field(ge=0, le=10_000, description="So many last lines are left out.")
+    ] = 0
+    fill_short: Annotated[bool, Field(description="Missing last cells are NULL.")] = False
+    escape: Annotated[
+        Literal["none", "backslash"],
+        Field(description="Whether a backslash takes the meaning from the character behind it."),
+    ] = "none"
+    comment: Annotated[
+        StorableText | None,
+        Field(min_length=1, max_length=4, description="Lines that begin with it are left out."),
+    ] = None
+    trim: Annotated[
+        Literal["auto", "all", "none"],
+        Field(description="Blanks around delimiters and quotes: auto, where all rows have them."),
+    ] = "auto"
     null_values: Annotated[
         Names, Field(description="Cells that mean NULL, beside empty ones: `NA,-`.")
     ] = ()
@@ -157,6 +198,13 @@ class OptionsForm(RowOptions, CellOptions):
             delimiter=self.delimiter,
             quote=self.quote,
             encoding=self.encoding,
+            force_encoding=self.force_encoding,
+            header_line=self.header_line,
+            footer_lines=self.footer_lines,
+            fill_short=self.fill_short,
+            escape=self.escape,
+            comment=self.comment,
+            trim=self.trim,
             null_values=self.null_values,
             date_format=self.date_format,
             century_from=self.century_from,
@@ -263,6 +311,22 @@ class Format(AnswerModel):
     numbers: Numbers | None
     date_formats: tuple[str, ...]
     null_values: tuple[str, ...]
+    header_line: int | None
+    """The line of the header; null where there is none."""
+    skipped: int
+    """Lines before the header that are no rows."""
+    blank_rows: int
+    """Rows of nothing but empty cells, which are left out."""
+    repeated_headers: int
+    """Rows that repeat the header, which are left out."""
+    byte_order_marks: int
+    """Marks before rows, as in files that were joined, which are left out."""
+    footer_lines: int
+    escape: str | None
+    trim: str | None
+    """`all` where blanks around cells were left out."""
+    report: bool
+    """Whether it is a report of refused rows, corrected and sent again."""
 
 
 class Inferred(AnswerModel):
