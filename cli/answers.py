@@ -63,6 +63,15 @@ class Inferred(AnswerModel):
     because: str
 
 
+class Reason(AnswerModel):
+    """How often rows were refused for one reason in one column."""
+
+    column: str | None = None
+    code: str
+    count: int
+    first_line: int
+
+
 class Links(AnswerModel):
     """Where more about an import is."""
 
@@ -85,6 +94,7 @@ class Import(AnswerModel):
     rows: Rows
     bytes: Bytes
     inferred: tuple[Inferred, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     rows_per_s: int | None = None
     eta_s: float | None = None
     error: ProblemDocument | None = None

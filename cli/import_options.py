@@ -85,6 +85,14 @@ DryRun = Annotated[
         "--dry-run", help="Do all of it, tell, and keep nothing.", rich_help_panel=OF_ROWS
     ),
 ]
+AllowEmpty = Annotated[
+    bool,
+    typer.Option(
+        "--allow-empty",
+        help="With --mode replace: no rows empty the table.",
+        rich_help_panel=OF_ROWS,
+    ),
+]
 CreateTable = Annotated[
     bool,
     typer.Option(

@@ -66,6 +66,11 @@ def _tell(client: Client, screen: Screen, over: Import) -> None:
     screen.line(_sentence(over))
     if over.error is not None:
         screen.say(f"  {one_line(over.error)}")
+    if over.reasons:
+        screen.table(
+            ["rows", "column", "code", "first line"],
+            [[one.count, one.column, one.code, one.first_line] for one in over.reasons],
+        )
     if over.rows.rejected:
         page = decoded(client.get(over.links.errors, {"limit": REJECTS_SHOWN}))
         rejects = [Reject.model_validate(item) for item in page["items"][:REJECTS_SHOWN]]

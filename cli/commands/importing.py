@@ -43,6 +43,7 @@ class RowOptions:
     on_error: str
     max_errors: int | None
     dry_run: bool
+    allow_empty: bool
     create_table: bool
     mapping: dict[str, str | None] | None
     email: str | None
@@ -105,6 +106,7 @@ def import_rows(
     on_error: options.OnError = "skip",
     max_errors: options.MaxErrors = None,
     dry_run: options.DryRun = False,
+    allow_empty: options.AllowEmpty = False,
     create_table: options.CreateTable = False,
     file_format: options.FileFormat = "auto",
     delimiter: options.Delimiter = None,
@@ -144,6 +146,7 @@ def import_rows(
         on_error=on_error,
         max_errors=max_errors,
         dry_run=dry_run,
+        allow_empty=allow_empty,
         create_table=create_table,
         mapping=mapping_of(pairs or [], mapping) or None,
         email=email,

@@ -247,6 +247,16 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """How often rows were refused for one reason in one column; `first_line` is the first."""
+
+    column: str | None
+    code: RejectCode
+    count: int
+    first_line: int
+
+
+@dataclass(frozen=True, slots=True)
 class KeptReject:
     """A reject as the JSON view shows it; `ordinal` is its place, from 1."""
 
@@ -266,6 +276,8 @@ class Progress:
     rows_rejected: int
     bytes_read: int
     bytes_total: int | None
+    reasons: tuple[Reason, ...] = ()
+    """Why rows were refused so far, most frequent first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +288,7 @@ class Outcome:
     bytes_read: int
     format: FormatFound | None
     inferred: tuple[InferredColumn, ...] = ()
+    reasons: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,6 +383,7 @@ class Run:
     bytes_total: int | None
     format: FormatFound | None
     inferred: tuple[InferredColumn, ...]
+    reasons: tuple[Reason, ...]
     error: ProblemDocument | None
     reject_pass: int
     rejects_path: str | None
@@ -452,6 +466,7 @@ class Ending:
     bytes_read: int
     format: FormatFound | None
     inferred: tuple[InferredColumn, ...]
+    reasons: tuple[Reason, ...]
     error: ProblemDocument | None
     rejects_path: str | None
     intents: tuple[Intent, ...] = ()

@@ -343,6 +343,20 @@ class TooManyErrorsError(ImportFailedError):
     title = "Too many rows were refused"
 
 
+class NoRowFitsError(ImportFailedError):
+    """Every row was refused."""
+
+    code = "no_row_fits"
+    title = "No row fits"
+
+
+class NothingToReplaceWithError(ImportFailedError):
+    """A replace without a row, which would empty the table."""
+
+    code = "nothing_to_replace_with"
+    title = "There is nothing to replace the rows with"
+
+
 class RowTooWideError(ImportFailedError):
     """PostgreSQL cannot store a row of this size."""
 

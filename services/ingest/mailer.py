@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import structlog
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from services.ingest.domain import State
+from services.ingest.domain import Reason, State
 from services.ingest.runs.endings import MailNotice
 from shared.process.mail import MailRefusedError, compose, send
 from shared.process.settings import MailSettings
@@ -35,6 +35,7 @@ class Mailer:
             "notice": notice,
             "headline": headline(notice),
             "facts": facts(notice),
+            "reasons": [reason_of(reason) for reason in notice.reasons],
             "import_url": import_url,
             "rejects_url": f"{import_url}/rejects",
         }
@@ -71,6 +72,13 @@ def headline(notice: MailNotice) -> str:
         rows = "1 row" if notice.rows_rejected == 1 else f"{notice.rows_rejected} rows"
         return f"Imported: {what}{where}, {rows} refused"
     return f"Imported: {what}{where}"
+
+
+def reason_of(reason: Reason) -> str:
+    """One reason in sum: how many rows, where, why."""
+    rows = "1 row" if reason.count == 1 else f"{reason.count:,} rows"
+    where = "" if reason.column is None else f" in {reason.column}"
+    return f"{rows}: {reason.code.value}{where}, first on line {reason.first_line}"
 
 
 def facts(notice: MailNotice) -> list[tuple[str, str]]:

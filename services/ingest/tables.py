@@ -79,6 +79,7 @@ imports = Table(
     Column("bytes_total", BigInteger),
     Column("format", JSONB),
     Column("inferred", JSONB),
+    Column("reasons", JSONB),
     Column("error", JSONB),
     Column("reject_pass", Integer, nullable=False, server_default=text("0")),
     Column("rejects_path", Text),

@@ -4,6 +4,7 @@ After a unique violation the source is read again: its keys are compared by Post
 next try leaves the duplicates out.
 """
 
+import dataclasses
 from collections.abc import Sequence
 
 import asyncpg
@@ -23,8 +24,8 @@ DUPLICATE_TRIES = 3
 
 async def replace(load: Load) -> Loaded:
     """Delete the table's rows, then append."""
-    await load.target.empty()
-    return await append(load)
+    deleted = await load.target.empty()
+    return dataclasses.replace(await append(load), deleted=deleted)
 
 
 async def append(load: Load) -> Loaded:

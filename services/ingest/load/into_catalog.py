@@ -19,6 +19,7 @@ from services.ingest.domain import (
     Outcome,
     RowCounts,
 )
+from services.ingest.load.modes import Loaded, refuse_nothing
 from services.ingest.load.outside import Outside
 from services.ingest.load.readings import Readings, Seen, as_it_turns_out
 from services.ingest.plan.columns import ColumnPlan, Others, plan_columns
@@ -52,6 +53,7 @@ async def _merged(
     plan = plan_columns(source, CATALOG_CONTRACT, options, others=Others.IGNORED)
     readings, seen = Readings.of(source, plan, options, outside), Seen()
     answer = await merge(_lines(readings, seen))
+    refuse_nothing(readings, Loaded(seen, inserted=answer.received))
     return Outcome(
         rows=RowCounts(
             read=seen.rows,
@@ -63,6 +65,7 @@ async def _merged(
         bytes_read=seen.bytes,
         format=source.format,
         inferred=_ignored(plan),
+        reasons=readings.report.reasons,
     )
 
 

@@ -17,14 +17,14 @@ from services.ingest.domain import (
 from services.ingest.judge.infer import infer
 from services.ingest.judge.notations import own_notations, told
 from services.ingest.load import append
-from services.ingest.load.modes import Load, Loaded, LoadMode
+from services.ingest.load.modes import Load, Loaded, LoadMode, refuse_nothing
 from services.ingest.load.outside import Outside
 from services.ingest.load.readings import Readings, as_it_turns_out
 from services.ingest.load.rehearse import rehearse
 from services.ingest.load.target import Target
 from services.ingest.load.transaction import Transaction
 from services.ingest.load.upsert import refuse_key, upsert
-from services.ingest.plan.columns import plan_columns
+from services.ingest.plan.columns import ignored, plan_columns
 from services.ingest.plan.contracts import not_made
 from services.ingest.plan.new_table import NewTable, typed_columns
 from services.ingest.read.formats import opened
@@ -123,6 +123,7 @@ async def _into(
 
 
 def _outcome(readings: Readings, loaded: Loaded, inferred: tuple[InferredColumn, ...]) -> Outcome:
+    refuse_nothing(readings, loaded)
     return Outcome(
         rows=RowCounts(
             read=loaded.seen.rows,
@@ -133,7 +134,8 @@ def _outcome(readings: Readings, loaded: Loaded, inferred: tuple[InferredColumn,
         ),
         bytes_read=loaded.seen.bytes,
         format=_format(readings, loaded),
-        inferred=inferred,
+        inferred=(*inferred, *ignored(readings.plan)),
+        reasons=readings.report.reasons,
     )
 
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import asyncpg
 
 from services.ingest.domain import ImportOptions
-from services.ingest.errors import KeyNotInFileError
+from services.ingest.errors import KeyNotInFileError, NoRowFitsError, NothingToReplaceWithError
 from services.ingest.load.outside import Outside
 from services.ingest.load.readings import Readings, Seen
 from services.ingest.load.target import Target
@@ -56,9 +56,30 @@ class Loaded:
     seen: Seen
     inserted: int
     updated: int = 0
+    deleted: int = 0
+    """Records that a replace deleted first."""
 
 
 LoadMode: TypeAlias = Callable[[Load], Awaitable[Loaded]]
+
+
+def refuse_nothing(readings: Readings, loaded: Loaded) -> None:
+    """Raise NoRowFitsError where every row was refused, so that success means that some are in.
+
+    Raises NothingToReplaceWithError where a replace would leave nothing of what it deleted.
+    """
+    if loaded.seen.rows and readings.report.rows >= loaded.seen.rows:
+        reason = readings.report.reasons[0]
+        where = "" if reason.column is None else f" in {reason.column}"
+        raise NoRowFitsError(
+            f"all {loaded.seen.rows:,} rows were refused, most often for {reason.code.value}{where}"
+            f" (first on line {reason.first_line}); nothing was changed"
+        )
+    if loaded.deleted and not loaded.inserted and not readings.options.allow_empty:
+        raise NothingToReplaceWithError(
+            f"there are no rows to replace the table's {loaded.deleted:,} with; send"
+            " `allow_empty=true` to empty it"
+        )
 
 
 def unexplained(error: asyncpg.UniqueViolationError) -> Exception:

@@ -99,6 +99,7 @@ class Readings:
                 rows_rejected=self.report.rows,
                 bytes_read=seen.bytes,
                 bytes_total=self.source.size_bytes,
+                reasons=self.report.reasons,
             )
         )
         if self.options.on_error is OnError.ABORT and self.report.rows:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from services.ingest.domain import Reject, RejectCode
+from services.ingest.domain import Reason, Reject, RejectCode
 from services.ingest.judge.judging import BadRows, as_readable
 from services.ingest.load.outside import RejectStore
 from services.ingest.plan.names import REPORT_COLUMNS
@@ -30,11 +30,22 @@ class RejectReport:
         self._originals = list(originals)
         self._kept = 0
         self._begun = False
+        self._reasons: dict[tuple[str | None, str], tuple[int, int]] = {}
         self.rows = 0
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why rows were refused in this pass, most frequent first."""
+        reasons = [
+            Reason(column, RejectCode(code), count, line)
+            for (column, code), (count, line) in self._reasons.items()
+        ]
+        return tuple(sorted(reasons, key=lambda reason: (-reason.count, reason.first_line)))
 
     async def restart(self) -> None:
         """Forget this pass: the file is read again."""
         self._kept, self._begun, self.rows = 0, False, 0
+        self._reasons.clear()
         await self._store.restart()
 
     async def add(self, bad: BadRows, refused: Sequence[RefusedRow] = ()) -> None:
@@ -42,6 +53,7 @@ class RejectReport:
         if not bad.cells.height and not refused:
             return
         self.rows += bad.cells.height + len(refused)
+        self._count(bad, refused)
         if not self._begun:
             self._begun = True
             await self._store.write(_csv_line((*self._headings, *REPORT_COLUMNS)))
@@ -50,6 +62,16 @@ class RejectReport:
             rejects = self._objects(bad, refused)[: KEPT_FOR_JSON - self._kept]
             self._kept += len(rejects)
             await self._store.keep(rejects)
+
+    def _count(self, bad: BadRows, refused: Sequence[RefusedRow]) -> None:
+        counts = bad.faults.group_by("column", "code").agg(pl.len(), pl.col("row").min()).rows()
+        lines = bad.lines
+        seen = [(column, code, count, lines[row]) for column, code, count, row in counts]
+        seen += [(row.column, row.code.value, 1, row.line) for row in refused]
+        for column, code, count, line in seen:
+            name = None if column is None else _storable(column)
+            before, first = self._reasons.get((name, code), (0, line))
+            self._reasons[name, code] = (before + count, min(first, line))
 
     def _csv(self, bad: BadRows, refused: Sequence[RefusedRow]) -> bytes:
         joined = (

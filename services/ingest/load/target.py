@@ -73,9 +73,13 @@ class Target:
                 f"{self.contract.table} was changed while the import was starting: retry it"
             )
 
-    async def empty(self) -> None:
-        """Delete all rows; readers see the old ones until commit, which TRUNCATE would not let."""
-        await self.connection.execute(f"DELETE FROM {self._name}")  # noqa: S608 - quoted
+    async def empty(self) -> int:
+        """Delete all rows; how many.
+
+        Readers see the old ones until commit, which TRUNCATE would not let.
+        """
+        status = await self.connection.execute(f"DELETE FROM {self._name}")  # noqa: S608 - quoted
+        return int(status.split()[-1])
 
     async def shut_out_writers(self) -> None:
         """Let nobody else write until the transaction ends; may deadlock with another load."""

@@ -20,6 +20,7 @@ from shared.errors import StorageFullError
 from shared.store.engine import RawConnection
 
 DEADLOCK_TRIES = 5
+TRIES_BESIDE_OTHERS = 2
 
 Work = Callable[[Target], Awaitable[Outcome]]
 """What is done to the table between its lock and the fence."""
@@ -40,12 +41,14 @@ class Transaction:
     async def run(self, work: Work, *, restart: Callable[[], Awaitable[None]]) -> Outcome:
         """Do the work; two of them can wait for each other's keys, and the loser starts again.
 
-        `restart` comes before every further try. Raises FencedOutError, TableChangedError,
+        A second time it waits for the others first. `restart` comes before every further try.
+        Raises FencedOutError, TableChangedError,
         TableBusyError, RowTooWideError, ValueNotStoredError, StorageFullError.
         """
         for tries_left in reversed(range(DEADLOCK_TRIES)):
+            alone = self.alone or tries_left < DEADLOCK_TRIES - TRIES_BESIDE_OTHERS
             try:
-                return await self._once(work)
+                return await self._once(work, alone=alone)
             except asyncpg.DeadlockDetectedError as error:
                 if not tries_left:
                     raise TableBusyError(
@@ -55,12 +58,12 @@ class Transaction:
                 await restart()
         raise AssertionError("unreachable")
 
-    async def _once(self, work: Work) -> Outcome:
+    async def _once(self, work: Work, *, alone: bool) -> Outcome:
         async with self.outside.pool.acquire() as connection, _translated():
             await self._announce(connection)
             async with _transaction(connection) as transaction:
                 target = Target(connection, self.contract)
-                await target.lock(alone=self.alone)
+                await target.lock(alone=alone)
                 outcome = await work(target)
                 if self.dry_run:
                     await transaction.rollback()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from services.ingest.domain import ImportOptions, OnNewColumn
+from services.ingest.domain import ImportOptions, InferredColumn, OnNewColumn
 from services.ingest.errors import (
     IdColumnError,
     MissingColumnError,
@@ -122,6 +122,14 @@ def plan_columns(
     originals = originals_of({name: name for name in names}, source)
     late = frozenset({str(column.name) for column in free}.difference(names))
     return replace(matching.plan(names, originals), late=late)
+
+
+def ignored(plan: ColumnPlan) -> tuple[InferredColumn, ...]:
+    """A note for each column that goes nowhere, because the table has no such column."""
+    return tuple(
+        InferredColumn(column=name, type="ignored", because="the table has no such column")
+        for name in plan.ignored
+    )
 
 
 def check_columns(

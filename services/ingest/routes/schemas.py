@@ -102,6 +102,9 @@ class RowOptions(RequestModel):
         Field(ge=0, le=LARGEST_BIGINT, description="Give up after so many bad rows."),
     ] = None
     dry_run: Annotated[bool, Field(description="Do all of it, tell, and keep nothing.")] = False
+    allow_empty: Annotated[
+        bool, Field(description="With `mode=replace`: no rows empty the table.")
+    ] = False
     create_table: Annotated[
         bool, Field(description="Make the table first, with types found in the rows.")
     ] = False
@@ -129,6 +132,7 @@ class RowOptions(RequestModel):
             on_error=self.on_error,
             max_errors=self.max_errors,
             dry_run=self.dry_run,
+            allow_empty=self.allow_empty,
             create_table=self.create_table,
             mapping=self.mapping,
         )
@@ -340,6 +344,15 @@ class Inferred(AnswerModel):
     because: str
 
 
+class ReasonInSum(AnswerModel):
+    """How often rows were refused for one reason in one column, and where first."""
+
+    column: str | None
+    code: str
+    count: int
+    first_line: int
+
+
 class Links(AnswerModel):
     """Where more about an import is."""
 
@@ -363,6 +376,7 @@ class ImportAnswer(AnswerModel):
     bytes: Bytes
     format: Format | None
     inferred: list[Inferred]
+    reasons: list[ReasonInSum]
     rows_per_s: int
     eta_s: int | None
     error: ProblemDocument | None

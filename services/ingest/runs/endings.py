@@ -3,7 +3,6 @@
 Pure: from a run and how it ended to the intents that are written in the same statement.
 """
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -17,6 +16,7 @@ from services.ingest.domain import (
     Intent,
     Outcome,
     Progress,
+    Reason,
     RowCounts,
     Run,
     State,
@@ -24,6 +24,8 @@ from services.ingest.domain import (
 from shared.contracts.catalog import EdgeSeen
 from shared.contracts.problem import ProblemDocument
 from shared.contracts.records import DATA_SCHEMA
+
+MAILED_REASONS = 20
 
 
 class IntentKind(StrEnum):
@@ -53,6 +55,8 @@ class MailNotice(BaseModel):
     rows_updated: int
     has_rejects: bool
     reason: str | None
+    reasons: tuple[Reason, ...] = ()
+    """Why rows were refused, most frequent first."""
 
 
 class MadeTable(BaseModel):
@@ -74,6 +78,7 @@ def succeeded(run: Run, outcome: Outcome, *, rejects_path: str | None) -> Ending
         bytes_read=outcome.bytes_read,
         format_=outcome.format,
         inferred=outcome.inferred,
+        reasons=outcome.reasons,
         rejects_path=rejects_path,
     )
 
@@ -85,6 +90,7 @@ def failed(run: Run, error: ProblemDocument, *, seen: Progress, rejects_path: st
         State.FAILED,
         rows=RowCounts(read=seen.rows_read, rejected=seen.rows_rejected),
         bytes_read=seen.bytes_read,
+        reasons=seen.reasons,
         error=error,
         rejects_path=rejects_path,
     )
@@ -98,14 +104,16 @@ def _ending(
     bytes_read: int,
     format_: FormatFound | None = None,
     inferred: tuple[InferredColumn, ...] = (),
+    reasons: tuple[Reason, ...] = (),
     error: ProblemDocument | None = None,
     rejects_path: str | None,
 ) -> Ending:
     intents: list[Intent] = []
     if run.email:
-        intents.append(_mail(run, run.email, state, rows, error, has_rejects=bool(rejects_path)))
+        notice = _notice(run, run.email, state, rows, reasons, error, rejects_path)
+        intents.append(Intent(kind=IntentKind.MAIL, fields=notice.model_dump(mode="json")))
     if state is State.SUCCEEDED and not run.options.dry_run:
-        intents += _edge(run)
+        intents += _edge(run, is_report=format_ is not None and format_.report)
     else:
         intents += drop_made_table(run)
     return Ending(
@@ -114,6 +122,7 @@ def _ending(
         bytes_read=bytes_read,
         format=format_,
         inferred=inferred,
+        reasons=reasons,
         error=error,
         rejects_path=rejects_path,
         intents=tuple(intents),
@@ -128,9 +137,12 @@ def drop_made_table(run: Run) -> list[Intent]:
     return [Intent(kind=IntentKind.DROP_TABLE, fields=made.model_dump(mode="json"))]
 
 
-def _edge(run: Run) -> list[Intent]:
+def _edge(run: Run, *, is_report: bool) -> list[Intent]:
     # A catalog file brings its own edges, and has no table.
     if run.table is None or run.feeding_etl is None:
+        return []
+    # A report of refused rows is no source of its own: the first file was named already.
+    if is_report and run.etl_name is None:
         return []
     if run.kind not in (ImportKind.FILE, ImportKind.DATABASE):
         return []
@@ -144,16 +156,16 @@ def _edge(run: Run) -> list[Intent]:
     return [Intent(kind=IntentKind.EDGE, fields=edge.model_dump(mode="json"))]
 
 
-def _mail(
+def _notice(
     run: Run,
     to: str,
     state: State,
     rows: RowCounts,
+    reasons: tuple[Reason, ...],
     error: ProblemDocument | None,
-    *,
-    has_rejects: bool,
-) -> Intent:
-    notice = MailNotice(
+    rejects_path: str | None,
+) -> MailNotice:
+    return MailNotice(
         to=to,
         import_id=run.id,
         lease=run.lease,
@@ -166,8 +178,7 @@ def _mail(
         rows_rejected=rows.rejected,
         rows_inserted=rows.inserted,
         rows_updated=rows.updated,
-        has_rejects=has_rejects,
+        has_rejects=rejects_path is not None,
         reason=None if error is None else error.detail,
+        reasons=reasons[:MAILED_REASONS],
     )
-    fields: Mapping[str, object] = notice.model_dump(mode="json")
-    return Intent(kind=IntentKind.MAIL, fields=fields)

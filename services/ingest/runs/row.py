@@ -11,6 +11,7 @@ from services.ingest.domain import (
     ImportId,
     ImportKind,
     InferredColumn,
+    Reason,
     RowCounts,
     Run,
     State,
@@ -20,13 +21,14 @@ from shared.contracts.problem import ProblemDocument
 
 FORMAT = TypeAdapter(FormatFound)
 INFERRED = TypeAdapter(tuple[InferredColumn, ...])
+REASONS = TypeAdapter(tuple[Reason, ...])
 
 COLUMNS: Final = (
     "id", "kind", "state", "table_name", "options", "etl_name", "email", "file_name", "caller",
     "request_id", "idempotency_key", "upload_path", "attempt", "lease", "made_table_oid",
     "last_error", "revision", "rows_read", "rows_loaded", "rows_rejected", "rows_inserted",
-    "rows_updated", "bytes_read", "bytes_total", "format", "inferred", "error", "reject_pass",
-    "rejects_path", "created_at", "started_at", "finished_at",
+    "rows_updated", "bytes_read", "bytes_total", "format", "inferred", "reasons", "error",
+    "reject_pass", "rejects_path", "created_at", "started_at", "finished_at",
 )  # fmt: skip
 """What a Run is made of."""
 
@@ -73,6 +75,7 @@ def run_of(row: Row) -> Run:
         bytes_total=row["bytes_total"],
         format=FORMAT.validate_python(_parsed(row["format"])) if row["format"] else None,
         inferred=INFERRED.validate_python(_parsed(row["inferred"])) if row["inferred"] else (),
+        reasons=REASONS.validate_python(_parsed(row["reasons"])) if row["reasons"] else (),
         error=ProblemDocument.model_validate(_parsed(row["error"])) if row["error"] else None,
         reject_pass=row["reject_pass"],
         rejects_path=row["rejects_path"],
@@ -90,6 +93,11 @@ def format_json(format_: FormatFound | None) -> str | None:
 def inferred_json(columns: tuple[InferredColumn, ...]) -> str:
     """The column `inferred`."""
     return INFERRED.dump_json(columns).decode()
+
+
+def reasons_json(reasons: tuple[Reason, ...]) -> str:
+    """The column `reasons`."""
+    return REASONS.dump_json(reasons).decode()
 
 
 def _parsed(value: Any) -> Any:

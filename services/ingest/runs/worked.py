@@ -11,7 +11,7 @@ from typing import Final, LiteralString
 
 from services.ingest.domain import Claim, Ending, ImportId, Progress, Run
 from services.ingest.errors import FencedOutError
-from services.ingest.runs.row import SELECTED, format_json, inferred_json, run_of
+from services.ingest.runs.row import SELECTED, format_json, inferred_json, reasons_json, run_of
 from shared.contracts.ingest import LOAD_NAME
 from shared.store.engine import RawConnection, RawPool
 from shared.store.identifiers import quoted
@@ -38,6 +38,7 @@ UPDATE ingest.imports i SET
     state = 'running', attempt = least(i.attempt + 1, $1), lease = i.lease + 1,
     heartbeat_at = clock_timestamp(), started_at = clock_timestamp(), finished_at = NULL,
     backend_pid = NULL, backend_start = NULL, error = NULL, format = NULL, inferred = NULL,
+    reasons = NULL,
     rows_read = 0, rows_loaded = 0, rows_rejected = 0, rows_inserted = 0, rows_updated = 0,
     bytes_read = 0, reject_pass = 1, rejects_path = NULL, revision = i.revision + 1
 FROM picked WHERE i.id = picked.id
@@ -68,7 +69,8 @@ WITH ended AS (
         state = $3, finished_at = clock_timestamp(), revision = revision + 1,
         rows_read = $4, rows_loaded = $5, rows_rejected = $6, rows_inserted = $7,
         rows_updated = $8, bytes_read = $9, format = $10::jsonb, inferred = $11::jsonb,
-        error = $12::jsonb, rejects_path = $13, backend_pid = NULL, backend_start = NULL
+        error = $12::jsonb, rejects_path = $13, reasons = $16::jsonb,
+        backend_pid = NULL, backend_start = NULL
     WHERE id = $1 AND lease = $2 AND state = 'running'
     RETURNING id, submitted_by_sub, request_id, table_name
 ), intents AS (
@@ -182,6 +184,7 @@ async def end(executor: "RawPool | RawConnection", run: Run, ending: Ending) -> 
         ending.rejects_path,
         [intent.kind for intent in ending.intents],
         [json.dumps(dict(intent.fields)) for intent in ending.intents],
+        reasons_json(ending.reasons),
     )
     if not ended:
         raise FencedOutError

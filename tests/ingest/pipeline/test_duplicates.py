@@ -174,13 +174,14 @@ async def test_a_dry_run_reports_all_and_changes_nothing(load: Loader) -> None:
 async def test_two_imports_with_crossed_keys_both_end(load: Loader) -> None:
     await load.make_table("t", columns(k="INTEGER UNIQUE", filler="TEXT"))
     filler = "y" * 200
-    up = "k,filler\n" + "".join(f"{n},{filler}\n" for n in range(40_000))
-    down = "k,filler\n" + "".join(f"{n},{filler}\n" for n in reversed(range(40_000)))
+    # Each has a row of its own: one whose rows are all refused fails.
+    up = "k,filler\n" + "".join(f"{n},{filler}\n" for n in range(-1, 40_000))
+    down = "k,filler\n" + "".join(f"{n},{filler}\n" for n in reversed(range(40_001)))
     async with asyncio.TaskGroup() as group:
         first = group.create_task(load.load("t", up))
         other = Loader(pool=load.pool, owner=load.owner)
         second = group.create_task(other.load("t", down))
     loaded = first.result().rows.loaded + second.result().rows.loaded
     rejected = first.result().rows.rejected + second.result().rows.rejected
-    assert (loaded, rejected) == (40_000, 40_000)
-    assert await load.owner.fetchval("SELECT count(*) FROM data.t") == 40_000
+    assert (loaded, rejected) == (40_002, 40_000)
+    assert await load.owner.fetchval("SELECT count(*) FROM data.t") == 40_002

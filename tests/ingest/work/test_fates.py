@@ -47,6 +47,7 @@ RUN = Run(
     bytes_total=10,
     format=None,
     inferred=(),
+    reasons=(),
     error=None,
     reject_pass=1,
     rejects_path=None,
