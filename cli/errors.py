@@ -11,7 +11,7 @@ INTERRUPTED = 130
 
 
 class CommandError(Exception):
-    """A failure that is told as one line; `exit_code` is the process's."""
+    """A failure that is reported in one line; `exit_code` is the process's."""
 
     exit_code = FAILED
 

@@ -35,8 +35,8 @@ def follow(client: Client, accepted: Import) -> Iterator[Import]:
                     last_event_id = event.id or last_event_id
                     if event.event not in ("progress", "done"):
                         continue
-                    told = Import.model_validate_json(event.data)
-                    yield told
+                    run = Import.model_validate_json(event.data)
+                    yield run
                     if event.event == "done":
                         return
         except ServerAwayError as exc:

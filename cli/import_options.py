@@ -82,7 +82,7 @@ MaxErrors = Annotated[
 DryRun = Annotated[
     bool,
     typer.Option(
-        "--dry-run", help="Do all of it, tell, and keep nothing.", rich_help_panel=OF_ROWS
+        "--dry-run", help="Do all the work, report, and keep nothing.", rich_help_panel=OF_ROWS
     ),
 ]
 AllowEmpty = Annotated[

@@ -19,16 +19,16 @@ def watched(here: Session, accepted: Import) -> Import:
     Ctrl-C stops the watching only: the import is the server's by now. Raises SystemExit (130)
     after saying how to go on.
     """
-    told = accepted
+    run = accepted
     try:
         with here.screen.progress(sending=False) as bar:
             task = bar.add_task(f"import {accepted.id}", total=accepted.bytes.total, rows="")
-            for told in follow(here.client, accepted):
+            for run in follow(here.client, accepted):
                 bar.update(
                     task,
-                    completed=told.bytes.read,
-                    total=told.bytes.total,
-                    rows=_rows_so_far(told),
+                    completed=run.bytes.read,
+                    total=run.bytes.total,
+                    rows=_rows_so_far(run),
                 )
     except KeyboardInterrupt:
         here.screen.err.print(
@@ -36,7 +36,7 @@ def watched(here: Session, accepted: Import) -> Import:
             f" tabularium imports watch {accepted.id}, or tabularium imports cancel {accepted.id}"
         )
         raise SystemExit(INTERRUPTED) from None
-    return told
+    return run
 
 
 def report(here: Session, over: Import, *, rejects_to: Path | None = None) -> int:
@@ -94,9 +94,9 @@ def _sentence(over: Import) -> str:
     return f"import {over.id}{into}: {dry}{', '.join(parts)}{speed}"
 
 
-def _rows_so_far(told: Import) -> str:
-    if told.state == "queued":
+def _rows_so_far(run: Import) -> str:
+    if run.state == "queued":
         return "waiting"
-    speed = f", {told.rows_per_s:,}/s" if told.rows_per_s else ""
-    again = f", attempt {told.attempt}" if told.attempt > 1 else ""
-    return f"{told.rows.read:,} rows, {told.rows.rejected:,} rejected{speed}{again}"
+    speed = f", {run.rows_per_s:,}/s" if run.rows_per_s else ""
+    again = f", attempt {run.attempt}" if run.attempt > 1 else ""
+    return f"{run.rows.read:,} rows, {run.rows.rejected:,} rejected{speed}{again}"

@@ -17,7 +17,7 @@ from cli.problems import checked, transport_errors
 EXPIRES_SOON_S = 60.0
 """A token with less to live is renewed first: an upload may take a while to begin."""
 DEFAULT_LIFE_S = 300.0
-"""Assumed for an access token that does not tell; a refused one is renewed anyway."""
+"""Assumed for an access token that does not say; a refused one is renewed anyway."""
 
 
 class SignIn:

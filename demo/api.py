@@ -81,10 +81,10 @@ class Api:
         with self._bar() as bar:
             task = bar.add_task("import", total=accepted["bytes"]["total"])
             with self._http.stream("GET", path) as stream:
-                for kind, told in _events(stream.iter_lines()):
-                    bar.update(task, completed=told["bytes"]["read"], total=told["bytes"]["total"])
+                for kind, run in _events(stream.iter_lines()):
+                    bar.update(task, completed=run["bytes"]["read"], total=run["bytes"]["total"])
                     if kind == "done":
-                        return told
+                        return run
         raise DemoFailedError("the event stream ended before the import was done")
 
     @property
@@ -121,7 +121,7 @@ class Api:
 
 
 class _Watched(io.BufferedReader):
-    """A file that tells how far it has been read."""
+    """A file that reports how far it has been read."""
 
     def __init__(self, file: Path, tell: Callable[[int], None]) -> None:
         super().__init__(io.FileIO(file))

@@ -36,7 +36,7 @@ def last_screen(
 
 def _mail(mail: EmailMessage | None, *, reader: str) -> Panel:
     if mail is None:
-        text = "It went to the mail server that the stack was told to use; it is not read here."
+        text = "It went to the mail server that the stack is set to use; it is not read here."
         return Panel(text, title=f"Mail to {reader}", expand=False)
     body = mail.get_body(("plain",))
     text = str(body.get_content()).strip() if body is not None else ""

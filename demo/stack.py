@@ -73,7 +73,7 @@ def _here(url: str, state: Path) -> Stack:
 
 
 def _elsewhere(given: dict[str, str], state: Path) -> Stack:
-    """A stack that somebody else started, such as the containers."""
+    """A stack that was started elsewhere, such as the containers."""
     url = given["DEMO_URL"].rstrip("/")
     if "DEMO_LOG_IN" not in given:
         raise NoStackError("DEMO_URL is set; DEMO_LOG_IN must name the file with an admin's log-in")

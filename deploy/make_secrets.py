@@ -44,7 +44,7 @@ def main() -> None:
     sys.stdout.write(
         f"the secrets are in {folder}\n"
         f"the admin's log-in is in {folder / 'admin.json'}\n"
-        f"what compose.yaml can be told is in {choices}\n"
+        f"the settings of compose.yaml are listed in {choices}\n"
     )
 
 
@@ -69,7 +69,7 @@ def _known(file: Path, *, admin_email: str) -> dict[str, str]:
 
 
 def _files(known: dict[str, str]) -> dict[str, dict[str, str]]:
-    """What each container is told, and no other's log-in."""
+    """The settings of each container, without any other's log-in."""
     files = {
         "postgresql": {
             "POSTGRES_PASSWORD": known["postgres_password"],

@@ -11,7 +11,7 @@ from gateway.admission import admit, sender_of
 from gateway.bodies import PacedReceive
 from gateway.errors import ClientGoneError, MethodNotAllowedError
 from gateway.incoming import Incoming, read_head
-from gateway.journal import CLIENT_LEFT, QUIET_ROUTES, Entry, tell, tell_unread
+from gateway.journal import CLIENT_LEFT, QUIET_ROUTES, Entry, record, record_unread
 from gateway.metrics import requests_running
 from gateway.passage import Passage
 from gateway.process import GatewayState, gateway_state
@@ -70,10 +70,10 @@ class Gateway:
         else:
             await send({"type": "websocket.close", "code": 1000})
 
-    def tell_unread(self, status: int, code: str, request_id: str) -> None:
+    def record_unread(self, status: int, code: str, request_id: str) -> None:
         """For the server: a request whose head it refused."""
         watch = self._state.watch if self._state is not None else None
-        tell_unread(status, code, request_id=request_id, watch=watch)
+        record_unread(status, code, request_id=request_id, watch=watch)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -103,7 +103,7 @@ class Gateway:
                 await self._answer(state, incoming, receive, reply, entry)
         finally:
             requests_running.dec()
-        tell(entry, reply, state.watch)
+        record(entry, reply, state.watch)
 
     async def _answer(
         self, state: GatewayState, incoming: Incoming, receive: Receive, reply: Reply, entry: Entry
@@ -125,8 +125,8 @@ class Gateway:
             if reply.status:
                 entry.broken_because = type(exc).__name__
             else:
-                told = f"the error is in our logs under the request id {incoming.request_id}"
-                await reply.problem(ProblemError(told), close=True)
+                detail = f"the error is in our logs under the request id {incoming.request_id}"
+                await reply.problem(ProblemError(detail), close=True)
 
     async def _find_answer(
         self, state: GatewayState, incoming: Incoming, receive: Receive, reply: Reply, entry: Entry

@@ -1,6 +1,6 @@
 """`/docs`: Swagger UI, over all calls or over one table's; nothing comes from another host.
 
-The scripts and styles of Swagger UI itself are those of the package `fastapi-swagger`, which
+The scripts and styles of Swagger UI come from the package `fastapi-swagger`, which
 follows its releases; the two small scripts in `static/` start it.
 """
 
@@ -121,21 +121,21 @@ async def _send_asset(incoming: Incoming, reply: Reply, name: str) -> None:
     if name not in _ASSETS:
         raise NotFoundError("the documentation has no such file")
     # Compressing Swagger UI takes a tenth of a second; the event loop does not wait for it.
-    found = await asyncio.to_thread(_asset, name)
+    asset_ = await asyncio.to_thread(_asset, name)
     headers = {
-        "ETag": found.etag,
+        "ETag": asset_.etag,
         "Cache-Control": "public, max-age=3600",
         "Vary": "Accept-Encoding",
         "X-Content-Type-Options": "nosniff",
     }
-    if incoming.if_none_match == found.etag:
-        await reply.whole(304, b"", media_type=found.media_type, headers=headers)
+    if incoming.if_none_match == asset_.etag:
+        await reply.whole(304, b"", media_type=asset_.media_type, headers=headers)
         return
-    body = found.plain
+    body = asset_.plain
     if incoming.accepts_gzip:
-        body = found.compressed
+        body = asset_.compressed
         headers["Content-Encoding"] = "gzip"
-    await reply.whole(200, body, media_type=found.media_type, headers=headers)
+    await reply.whole(200, body, media_type=asset_.media_type, headers=headers)
 
 
 @cache

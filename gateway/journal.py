@@ -1,4 +1,4 @@
-"""What is told of each request once it is over: a metric, a log line, and a count for the admins.
+"""What is recorded of each request once it is over: a metric, a log line, a count for admins.
 
 A success has no line here; the service that answered it has one, under the same request id.
 """
@@ -36,8 +36,8 @@ class Entry:
     started: float = field(default_factory=time.perf_counter)
 
 
-def tell(entry: Entry, reply: Reply, watch: ErrorWatch | None) -> None:
-    """Write one request down."""
+def record(entry: Entry, reply: Reply, watch: ErrorWatch | None) -> None:
+    """Record one request."""
     duration_s = time.perf_counter() - entry.started
     status = reply.status or CLIENT_LEFT_STATUS
     request_seconds.labels("gateway", entry.method, entry.route, str(status)).observe(duration_s)
@@ -87,8 +87,8 @@ def _count(
     )
 
 
-def tell_unread(status: int, code: str, *, request_id: str, watch: ErrorWatch | None) -> None:
-    """Write down a request whose head was refused while it was read."""
+def record_unread(status: int, code: str, *, request_id: str, watch: ErrorWatch | None) -> None:
+    """Record a request whose head was refused while it was read."""
     request_seconds.labels("gateway", "?", "unread", str(status)).observe(0)
     log.error("head_refused", status=status, code=code, request_id=request_id)
     if watch is not None:

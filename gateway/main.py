@@ -38,7 +38,7 @@ def create_app() -> ASGIApp:
 
 
 def gateway_from_environment() -> Gateway:
-    """The application by the environment's settings; SMTP only where admins are to be told.
+    """The application by the environment's settings; SMTP only where admins get mails.
 
     Raises pydantic's ValidationError for settings that do not hold.
     """

@@ -24,8 +24,8 @@ TOKEN_SCHEME = "AccessToken"  # noqa: S105 - a name
 
 TITLE = "Tabularium"
 DESCRIPTION = """\
-Make tables, load files and other databases into them, be told exactly which rows were refused and
-why, and ask which ETL fed which table.
+Make tables, load files and other databases into them, see exactly which rows were refused and why,
+and which ETL fed which table.
 
 **Start here**: press *Authorize* and sign in with user name (or e-mail address) and password. Or
 ask for a code by mail (`POST /api/auth/otp`), exchange it (`POST /api/auth/otp/verify`) and give

@@ -40,7 +40,7 @@ class GatewayState:
     api_keys: ApiKeys
     bodies: BodiesUnderWay
     watch: ErrorWatch | None
-    """None when nobody is to be told of errors."""
+    """None when nobody gets mails about errors."""
 
 
 @asynccontextmanager

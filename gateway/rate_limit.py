@@ -3,7 +3,7 @@
 For each key Redis keeps one instant, the "theoretical arrival time": a request moves it on by one
 interval, and it may run ahead of the clock by `burst` intervals. Checks that come while a round
 trip is under way go together in the next one. A request that is far from its limit does not wait
-for Redis at all: it is counted here, and told to Redis a moment later, together with others.
+for Redis at all: it is counted here, and reported to Redis a moment later, together with others.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ BATCH_LIMIT = 256
 MARGIN = 64
 """Within so many requests of a limit every one is counted in Redis before it may go on."""
 OWED_LIMIT = MARGIN // 2
-"""So many may go on before Redis is told; a process that does not know yet what others have just
-used up lets through at most these too many."""
-TOLD_EVERY_S = 0.01
+"""So many may go on before Redis is updated; a process that does not know yet what others have just
+used lets through at most these too many."""
+REPORT_EVERY_S = 0.01
 KNOWN_FOR_S = 0.05
 KNOWN_LIMIT = 10_000
 
@@ -120,26 +120,26 @@ class _Check:
 
 @dataclass(slots=True)
 class _Known:
-    """What Redis last said of a key, and what it has not been told yet."""
+    """What Redis last said of a key, and what has not been reported to it yet."""
 
     limit: Limit
     left: int
     reset_us: int
     at: float
     owed: int = 0
-    told: int = 0
+    reported: int = 0
     """What is on its way to Redis, and not yet in its answer."""
 
     @property
     def spare(self) -> int:
         """How many more may go on, as far as this process knows."""
-        return self.left - self.told - self.owed
+        return self.left - self.reported - self.owed
 
     def take(self) -> Verdict:
         """Count one request here."""
         self.owed += 1
         interval_us = self.limit.interval_us
-        reset_us = self.reset_us + (self.told + self.owed) * interval_us
+        reset_us = self.reset_us + (self.reported + self.owed) * interval_us
         return Verdict(self.limit, -self.spare * interval_us, reset_us)
 
 
@@ -154,7 +154,7 @@ class RateLimiter:
         self._paused_until = float("-inf")
         self._known: dict[str, _Known] = {}
         self._owing: list[_Known] = []
-        self._telling: asyncio.TimerHandle | None = None
+        self._reporting: asyncio.TimerHandle | None = None
 
     async def check(self, limits: Sequence[Limit]) -> Verdict:
         """Count a request against all of its limits, or against none if one refuses it.
@@ -167,8 +167,8 @@ class RateLimiter:
         if known is not None and self._is_far(known):
             if not known.owed:
                 self._owing.append(known)
-            if self._telling is None:
-                self._telling = self._loop.call_later(TOLD_EVERY_S, self._tell)
+            if self._reporting is None:
+                self._reporting = self._loop.call_later(REPORT_EVERY_S, self._report)
             return known.take()
         if known is not None:
             self._settle(known)
@@ -180,9 +180,9 @@ class RateLimiter:
         fresh = self._loop.time() - known.at < KNOWN_FOR_S
         return fresh and known.owed < OWED_LIMIT and known.spare > MARGIN
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         """Count in Redis what went on without it."""
-        self._telling = None
+        self._reporting = None
         for known in self._owing:
             self._settle(known)
         self._owing.clear()
@@ -190,7 +190,7 @@ class RateLimiter:
     def _settle(self, known: _Known) -> None:
         if known.owed:
             owed, known.owed = known.owed, 0
-            known.told += owed
+            known.reported += owed
             self._enqueue(_Check((known.limit,), None, cost=-owed))
 
     def _enqueue(self, check: _Check) -> None:
@@ -226,7 +226,7 @@ class RateLimiter:
             self._known = {known.limit.key: known for known in self._owing}
         known = self._known.setdefault(limit.key, _Known(limit, 0, 0, 0.0))
         if check.cost < 0:
-            known.told = max(0, known.told + check.cost)
+            known.reported = max(0, known.reported + check.cost)
         known.left, known.reset_us = verdict.remaining, verdict.reset_us
         known.at = self._loop.time()
 

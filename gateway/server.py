@@ -56,7 +56,7 @@ def protocol_for(app: Gateway) -> type[HttpToolsProtocol]:
         {
             "head_limit_bytes": app.settings.head_limit_bytes,
             "head_timeout_s": app.settings.head_timeout_s,
-            "tell_unread": staticmethod(app.tell_unread),
+            "record_unread": staticmethod(app.record_unread),
             "open_connections": Connections(
                 limit=app.settings.connections_per_address,
                 trusted_proxies=app.settings.trusted_proxies,
@@ -70,7 +70,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     head_limit_bytes = 32 * 1024
     head_timeout_s = 15.0
-    tell_unread: Callable[[int, str, str], None]
+    record_unread: Callable[[int, str, str], None]
     """Given a status, the problem's code and the request id."""
     open_connections: Connections
 
@@ -226,7 +226,7 @@ class GuardedProtocol(HttpToolsProtocol):
             cycle.message_event.set()
         code, title, detail = _REFUSALS[status]
         request_id = accepted_or_new(None)
-        self.tell_unread(status, code, request_id)
+        self.record_unread(status, code, request_id)
         document = problem_document(
             status=status, code=code, title=title, detail=detail, request_id=request_id
         )

@@ -24,7 +24,7 @@ class GatewaySettings(ProcessSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Origins whose pages may call the API from a browser; none by default."""
     admin_emails: Annotated[tuple[str, ...], NoDecode] = ()
-    """Who is told of errors; empty sends no mail (and needs no SMTP settings)."""
+    """Who gets mails about errors; empty sends none (and needs no SMTP settings)."""
 
     connect_timeout_s: float = 2
     answer_timeout_s: float = 60

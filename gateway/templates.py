@@ -25,10 +25,10 @@ class Templates:
 
 def _find(node: dict[str, object], parts: list[str]) -> str | None:
     if not parts:
-        found = node.get("")
-        return found if isinstance(found, str) else None
+        template = node.get("")
+        return template if isinstance(template, str) else None
     for key in (parts[0], "{}"):
         below = node.get(key) if key else None
-        if isinstance(below, dict) and (found := _find(below, parts[1:])) is not None:
-            return found
+        if isinstance(below, dict) and (match := _find(below, parts[1:])) is not None:
+            return match
     return None

@@ -91,8 +91,7 @@ def whoami(*, url: Url = None, as_json: AsJson = False) -> None:
         if as_json:
             here.screen.raw(answer.text)
             return
-        told = decoded(answer)
-        shown = {"server": here.client.url, **told}
+        shown = {"server": here.client.url, **decoded(answer)}
         here.screen.table(
             ["", ""],
             [[name, value] for name, value in shown.items() if value not in (None, [], "")],

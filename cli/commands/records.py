@@ -58,22 +58,22 @@ def records(
     as_json: AsJson = False,
 ) -> None:
     """Query records with filters, sorting and search; for all of a table use `export`."""
-    wanted = {"q": search, "fields": fields, "sort": sort, "page": page, "count": count}
+    given = {"q": search, "fields": fields, "sort": sort, "page": page, "count": count}
     params = [("limit", str(limit)), *filters_of(filters or [])]
-    params += [(name, str(value)) for name, value in wanted.items() if value is not None]
+    params += [(name, str(value)) for name, value in given.items() if value is not None]
     with session(url, as_json=as_json) as here:
         answer = here.client.get(f"/api/tables/{part(table)}/records", params)
         if as_json:
             here.screen.raw(answer.text)
             return
-        told = decoded(answer)
-        items = told["items"]
+        page_ = decoded(answer)
+        items = page_["items"]
         if items:
             names = list(items[0])
             here.screen.table(names, [[item.get(name) for name in names] for item in items])
-        total = told.get("total")
+        total = page_.get("total")
         of_all = "" if total is None else f" of {total:,}"
-        more = "; there are more" if told.get("next") else ""
+        more = "; there are more" if page_.get("next") else ""
         here.screen.say(f"{plural(len(items), 'record')}{of_all}{more}")
 
 
@@ -100,15 +100,15 @@ def export(
 ) -> None:
     """Export a table, or what fits the filters, as a stream of any size.
 
-    With --json and -o, stdout tells what was written; without -o the format becomes json.
+    With --json and -o, stdout says what was written; without -o the format becomes json.
     """
     to_stdout = output is None or str(output) == "-"
     if file_format is None and as_json and to_stdout:
         file_format = "json"
     chosen = file_format or SUFFIXES.get(output.suffix if output else "", "csv")
-    wanted = {"q": search, "fields": fields, "sort": sort}
+    given = {"q": search, "fields": fields, "sort": sort}
     params = [("format", chosen), *filters_of(filters or [])]
-    params += [(name, value) for name, value in wanted.items() if value is not None]
+    params += [(name, value) for name, value in given.items() if value is not None]
     if excel_safe:
         params.append(("excel_safe", "true"))
     with session(url, as_json=as_json) as here:

@@ -20,14 +20,14 @@ def main() -> int:
     try:
         connection.request("GET", "/readyz")
         answer = connection.getresponse()
-        told = answer.read().decode(errors="replace")
+        body = answer.read().decode(errors="replace")
     except OSError as exc:
         sys.stdout.write(f"{type(exc).__name__}: {exc}\n")
         return 1
     finally:
         connection.close()
     if answer.status != 200:
-        sys.stdout.write(f"/readyz answered {answer.status}: {told[:500]}\n")
+        sys.stdout.write(f"/readyz answered {answer.status}: {body[:500]}\n")
         return 1
     return 0
 

@@ -1,4 +1,4 @@
-"""What each process of the local stack is told: addresses, log-ins, secrets."""
+"""The settings of each process of the local stack: addresses, log-ins, secrets."""
 
 import json
 import os

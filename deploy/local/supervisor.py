@@ -32,7 +32,7 @@ Launch = Callable[[], "subprocess.Popen[bytes]"]
 def launching(command: Sequence[str], *, environment: Mapping[str, str], log_file: Path) -> Launch:
     """How to start a process whose output goes to a file of its own.
 
-    It is told to stop when the launcher dies, however that happens.
+    It is stopped when the launcher dies, however that happens.
     """
 
     def launch() -> "subprocess.Popen[bytes]":

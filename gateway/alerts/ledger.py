@@ -110,7 +110,7 @@ class Ledger:
         ]
 
     async def put_digest(self, mail: Mail) -> None:
-        """Let the digest wait to be sent, and forget the counts it tells."""
+        """Queue the digest, and drop the counts that are in it."""
         async with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.rpush(OUTBOX, json.dumps(asdict(mail)))
             pipeline.ltrim(OUTBOX, -OUTBOX_LIMIT, -1)

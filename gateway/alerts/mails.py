@@ -10,7 +10,7 @@ KINDS_SHOWN = 100
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A mail that waits to be sent; `id` makes its Message-ID, so that two copies can be told."""
+    """A mail that waits to be sent; `id` makes its Message-ID, so that copies are recognised."""
 
     id: str
     subject: str
@@ -45,22 +45,22 @@ def digest(mail_id: str, errors: Sequence[Counted], *, window_s: float) -> Mail:
         id=mail_id,
         subject=f"[Tabularium] {_of(total, 'error')} in {_minutes(window_s)}",
         text=(
-            f"{_of(total, 'error')} of {_of(len(errors), 'kind')}, beside those told already.\n\n"
-            + "\n".join(lines)
+            f"{_of(total, 'error')} of {_of(len(errors), 'kind')},"
+            " besides those reported already.\n\n" + "\n".join(lines)
         ),
     )
 
 
 def counters_down(mail_id: str, errors: Sequence[Counted], *, window_s: float) -> Mail:
     """Sent by each process for itself while Redis, which counts for all of them, is away."""
-    told = digest(mail_id, errors, window_s=window_s)
+    summary = digest(mail_id, errors, window_s=window_s)
     return Mail(
         id=mail_id,
         subject="[Tabularium] Redis is away; sign-in is off",
         text=(
             "The gateway cannot reach Redis. Sign-in is refused, rate limits are not counted,"
             " and errors are counted by each gateway process for itself. Until now:\n\n"
-            f"{told.text}"
+            f"{summary.text}"
         ),
     )
 

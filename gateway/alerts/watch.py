@@ -63,7 +63,7 @@ class ErrorWatch:
                     break
         except REDIS_AWAY as exc:
             log.warning("alerts_wait_for_redis", error=type(exc).__name__)
-            await self._tell_without_redis()
+            await self._send_without_redis()
 
     async def _hand_over(self) -> None:
         for kind, error in list(self._counted.items()):
@@ -71,13 +71,13 @@ class ErrorWatch:
             await self._ledger.record(error, mail)
             self._forget(kind, error)
 
-    def _forget(self, kind: Kind, told: Counted) -> None:
+    def _forget(self, kind: Kind, recorded: Counted) -> None:
         """Take off what was handed over; more may have come while Redis took it."""
         now = self._counted[kind]
-        if now.count == told.count:
+        if now.count == recorded.count:
             del self._counted[kind]
         else:
-            self._counted[kind] = Counted(kind, now.count - told.count, now.newest)
+            self._counted[kind] = Counted(kind, now.count - recorded.count, now.newest)
 
     async def _write_digest(self) -> None:
         errors = await self._ledger.take_window()
@@ -116,7 +116,7 @@ class ErrorWatch:
         alert_mails.labels("sent").inc()
         return True
 
-    async def _tell_without_redis(self) -> None:
+    async def _send_without_redis(self) -> None:
         """One mail a window from this process; what was counted stays for Redis's return."""
         now = self._loop.time()
         if not self._counted or now < self._own_mail_due:
@@ -139,7 +139,7 @@ async def error_watch(
     window_s: float,
     flush_every_s: float = FLUSH_EVERY_S,
 ) -> AsyncIterator[ErrorWatch | None]:
-    """The watch, running; None when there is nobody to tell.
+    """The watch, running; None when there are no recipients.
 
     At the end, what was counted is handed over once more.
     """

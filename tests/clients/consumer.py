@@ -17,7 +17,7 @@ from tabularium_client.client import AuthenticatedClient, Client
 from tabularium_client.models import (
     ColumnDefinition,
     ImportAnswer,
-    ImportsCreateImportForm,
+    ImportsCreateFilesImportForm,
     NewTable,
     PageRejectAnswer,
     Pair,
@@ -64,7 +64,7 @@ def main(url: str, username: str, password: str) -> None:
 
 def imported(client: AuthenticatedClient) -> ImportAnswer:
     """Upload the file and wait until its import is over."""
-    form = ImportsCreateImportForm(
+    form = ImportsCreateFilesImportForm(
         file=File(payload=BytesIO(CONTENT), file_name="people.csv"), table=TABLE
     )
     accepted = imports_create.sync(client=client, body=form)

@@ -11,7 +11,12 @@ from tests.support.stack import RunningStack
 
 CONSUMER = Path(__file__).with_name("consumer.py")
 PACKAGE = "tabularium_client"
-CONFIGURATION = f"package_name_override: {PACKAGE}\nproject_name_override: {PACKAGE}\n"
+CONFIGURATION = f"""\
+package_name_override: {PACKAGE}
+project_name_override: {PACKAGE}
+content_type_overrides:
+  application/offset+octet-stream: application/octet-stream
+"""
 
 
 def run(*command: str | Path, folder: Path, path: str = "") -> str:
