@@ -10,6 +10,7 @@ from shared.errors import (
     NotFoundError,
     ProblemError,
     TooLargeError,
+    TooManyRequestsError,
     UnavailableError,
 )
 
@@ -61,6 +62,27 @@ class TableExistsError(ConflictError):
     """`create_table` names a table that exists."""
 
     code = "table_exists"
+
+
+class TooManyStreamsError(TooManyRequestsError):
+    """The caller follows as many imports as one may at once."""
+
+    code = "too_many_streams"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"you follow {limit} imports already; end one of these streams first")
+
+
+class QueueFullError(TooManyRequestsError):
+    """The caller has as many imports waiting as one may."""
+
+    code = "queue_full"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"{limit} of your imports wait already; send more when some of them are done",
+            headers={"Retry-After": "30"},
+        )
 
 
 class RequestKeyReusedError(InvalidInputError):
@@ -129,6 +151,12 @@ class UploadMediaTypeError(ProblemError):
     status = 415
     code = "unsupported_media_type"
     title = "Unsupported media type"
+
+
+class TookTooLongError(ImportFailedError):
+    """The import was not done within the time that one attempt has."""
+
+    code = "took_too_long"
 
 
 class AttemptsExhaustedError(ImportFailedError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import httpx2
 from arq.connections import ArqRedis
+from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.clients import CatalogClient, RecordsClient
@@ -17,24 +18,27 @@ from services.ingest.service.control import ImportControl
 from services.ingest.service.databases import DatabaseImports
 from services.ingest.service.intake import Intake
 from services.ingest.service.uploads import Uploads
+from services.ingest.service.watches import Watches
 from services.ingest.settings import IngestSettings, WorkerSettings
 from services.ingest.storage import Storage
-from services.ingest.wake_ups import WakeUps, arq_redis
+from services.ingest.wake_ups import WakeUps, arq_redis, hint_redis
+from services.ingest.work.attempt import CONNECTIONS_PER_LOAD
 from services.ingest.work.deliver import Deliveries
 from services.ingest.work.loads import Loads
 from services.ingest.work.measure import measure
 from services.ingest.work.runner import Runner
-from services.ingest.work.slots import WorkerSlots, worker_slots
+from services.ingest.work.slots import Shares, WorkerSlots, worker_slots
 from services.ingest.work.tidy import Tidy
 from shared.http.peers import PeerClient, TokenSource, http_client
 from shared.process.duties import Duty, on_duty
 from shared.process.stopping import stop_event
 from shared.security.tokens import Verifier, verifying
-from shared.store.engine import RawPool, database_engine, database_pool
+from shared.store.engine import RawConnection, RawPool, database_engine, database_pool
 
 ABANDONED_TRANSACTION = "15s"
 """A process that is stopped between two statements must not hold a run's row for ever."""
 MEASURE_EVERY_S = 5.0
+WATCH_AGAIN_S = 1.0
 REDIS_RETRIES = 10
 
 
@@ -52,6 +56,7 @@ class IngestProcess:
     saved: SavedConnections
     control: ImportControl
     uploads: Uploads
+    watches: Watches
     stopping: asyncio.Event
     """Set when the process is to stop; open streams end then."""
 
@@ -64,6 +69,7 @@ class WorkerProcess:
     engine: AsyncEngine
     pool: RawPool
     redis: ArqRedis
+    hints: Redis
     slots: WorkerSlots
     tidy: Tidy
     deliveries: Deliveries
@@ -87,12 +93,19 @@ class _Shared:
 @asynccontextmanager
 async def opened(settings: IngestSettings) -> AsyncIterator[IngestProcess]:
     """An API's process; needs PostgreSQL and storage, and does without Redis."""
-    async with (
-        _shared(settings, redis_retries=1) as shared,
-        verifying(shared.http, settings) as verifier,
-        stop_event() as stopping,
-    ):
+    async with AsyncExitStack() as stack:
+        shared = await stack.enter_async_context(_shared(settings, redis_retries=1))
+        verifier = await stack.enter_async_context(verifying(shared.http, settings))
+        stopping = await stack.enter_async_context(stop_event())
         wake = WakeUps(shared.redis).send
+        pool = await stack.enter_async_context(
+            database_pool(
+                settings.database_url.get_secret_value(),
+                application_name="tabularium-ingest:api",
+                size=settings.database_pool_size,
+                reset=_nothing_to_reset,
+            )
+        )
         uploads = Uploads(
             engine=shared.engine,
             storage=shared.storage,
@@ -100,15 +113,19 @@ async def opened(settings: IngestSettings) -> AsyncIterator[IngestProcess]:
         )
         intake = Intake(
             engine=shared.engine,
+            pool=pool,
             storage=shared.storage,
             records=shared.records,
             wake=wake,
             uploads=uploads,
             upload_limit_bytes=settings.upload_limit_bytes,
+            queued_limit=settings.queued_per_subject,
         )
         saved = SavedConnections(engine=shared.engine, access=shared.access)
         gauges = Duty("measure", lambda: measure(shared.engine), every_s=MEASURE_EVERY_S)
-        async with on_duty(gauges):
+        watches = Watches(pool, per_subject=settings.streams_per_subject)
+        watch = Duty("watch", watches.look, every_s=WATCH_AGAIN_S, woken_by=watches.wanted)
+        async with on_duty(gauges, watch):
             yield IngestProcess(
                 settings=settings,
                 verifier=verifier,
@@ -118,7 +135,14 @@ async def opened(settings: IngestSettings) -> AsyncIterator[IngestProcess]:
                 intake=intake,
                 databases=DatabaseImports(intake=intake, saved=saved, access=shared.access),
                 saved=saved,
-                control=ImportControl(engine=shared.engine, storage=shared.storage, wake=wake),
+                control=ImportControl(
+                    engine=shared.engine,
+                    pool=pool,
+                    storage=shared.storage,
+                    wake=wake,
+                    queued_limit=settings.queued_per_subject,
+                ),
+                watches=watches,
                 uploads=uploads,
                 stopping=stopping,
             )
@@ -134,17 +158,31 @@ async def opened_worker(settings: WorkerSettings) -> AsyncIterator[WorkerProcess
                 settings.database_url.get_secret_value(),
                 application_name="tabularium-ingest:worker",
                 size=settings.worker_concurrency * 2 + 4,
+                reset=_nothing_to_reset,
             )
         )
+        loads_pool = await stack.enter_async_context(
+            database_pool(
+                settings.database_url.get_secret_value(),
+                application_name="tabularium-ingest:load",
+                size=settings.worker_concurrency * CONNECTIONS_PER_LOAD,
+                reset=_nothing_to_reset,
+                # The same names stand for other tables in the next load.
+                statement_cache_size=0,
+            )
+        )
+        hints = await stack.enter_async_context(hint_redis(settings.redis_url.get_secret_value()))
         due = asyncio.Event()
         tidy = Tidy(pool=pool, engine=shared.engine, storage=shared.storage, settings=settings)
         runner = Runner(
             pool=pool,
+            loads_pool=loads_pool,
             storage=shared.storage,
             records=shared.records,
             catalog=shared.catalog,
             tidy=tidy,
             loads=Loads(engine=shared.engine, access=shared.access).by_kind(),
+            shares=Shares(settings.worker_concurrency),
             settings=settings,
         )
         slots = await stack.enter_async_context(
@@ -155,6 +193,7 @@ async def opened_worker(settings: WorkerSettings) -> AsyncIterator[WorkerProcess
             engine=shared.engine,
             pool=pool,
             redis=shared.redis,
+            hints=hints,
             slots=slots,
             tidy=tidy,
             deliveries=Deliveries(
@@ -189,3 +228,7 @@ async def _shared(settings: IngestSettings, *, redis_retries: int) -> AsyncItera
             catalog=CatalogClient(PeerClient(http, tokens, base_url=settings.catalog_url)),
             access=source_access(settings, engine),
         )
+
+
+async def _nothing_to_reset(_connection: RawConnection) -> None:
+    """Statements of these pools leave nothing behind in a session: settings are SET LOCAL."""

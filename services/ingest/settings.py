@@ -31,8 +31,14 @@ class IngestSettings(ServiceSettings, ConnectionSettings):
     """`file:///folder` or `s3://bucket/prefix`; credentials come from the environment."""
     upload_limit_bytes: PositiveInt = 5 * GIB
     service_client_id: str = "ingest"
-    worker_concurrency: PositiveInt = 2
-    """How many imports one worker process runs at once."""
+    queued_per_subject: PositiveInt = 1000
+    """How many imports of one subject may wait at once."""
+    streams_per_subject: PositiveInt = 20
+    """How many imports one subject may follow at once, in one process."""
+    worker_concurrency: PositiveInt = 3
+    """How many imports one worker process runs at once. One subject gets all of them but one."""
+    import_deadline_s: PositiveFloat = 6 * 3600
+    """How long one attempt at an import may take."""
     heartbeat_s: PositiveFloat = 5
     silent_s: PositiveFloat = 20
     """A running import whose heart has not beaten for so long is taken over."""

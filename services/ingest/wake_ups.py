@@ -1,4 +1,8 @@
-"""Wake-ups through arq: "look at run 42". Losing one costs a moment, never an import."""
+"""Wake-ups through Redis: "look at run 42". Losing one costs a moment, never an import.
+
+A hint reaches a waiting worker at once. arq's job, which it finds within half a second, is there
+for the worker that was busy, or was not there yet, when the hint came.
+"""
 
 import json
 from collections.abc import AsyncIterator
@@ -7,6 +11,7 @@ from typing import Any
 
 import structlog
 from arq.connections import ArqRedis
+from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
@@ -15,6 +20,10 @@ from shared.store.redis import REDIS_AWAY, REDIS_RETRIED
 
 QUEUE = "tabularium:imports"
 TASK = "run_imports"
+HINTS = "tabularium:imports:hints"
+HINTS_KEPT = 1000
+HINT_WAIT_S = 20
+"""How long one wait for a hint lasts; a connection that is lost without a sign ends with it."""
 SOCKET_TIMEOUT_S = 2.0
 
 log = structlog.get_logger()
@@ -53,8 +62,27 @@ async def arq_redis(url: str, *, retries: int) -> AsyncIterator[ArqRedis]:
         await redis.aclose()
 
 
+@asynccontextmanager
+async def hint_redis(url: str) -> AsyncIterator[Redis]:
+    """A client for `next_hint` alone: its socket waits longer than others may."""
+    redis: Redis = Redis.from_url(
+        url, socket_timeout=HINT_WAIT_S + SOCKET_TIMEOUT_S, socket_connect_timeout=SOCKET_TIMEOUT_S
+    )
+    try:
+        yield redis
+    finally:
+        await redis.aclose()
+
+
+async def next_hint(redis: Redis) -> bool:
+    """Wait for a hint that there is work; False when none came for HINT_WAIT_S."""
+    # redis-py types its blocking and its asynchronous client as one.
+    popped = await redis.blpop([HINTS], timeout=HINT_WAIT_S)  # type: ignore[misc]
+    return popped is not None
+
+
 class WakeUps:
-    """Tells some worker that there is work; the row in PostgreSQL says what."""
+    """Wakes some worker; the row in PostgreSQL says what there is to do."""
 
     def __init__(self, redis: ArqRedis) -> None:
         self._redis = redis
@@ -62,6 +90,11 @@ class WakeUps:
     async def send(self, import_id: ImportId) -> None:
         """Enqueue a wake-up; with Redis away the workers' sweepers find the run by themselves."""
         try:
-            await self._redis.enqueue_job(TASK, import_id, _queue_name=QUEUE)
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.lpush(HINTS, import_id)
+                pipeline.ltrim(HINTS, 0, HINTS_KEPT - 1)
+                await pipeline.execute()
+            # One job for all that is due: the worker that has it works until nothing is.
+            await self._redis.enqueue_job(TASK, _job_id=TASK, _queue_name=QUEUE)
         except REDIS_AWAY as exc:
             log.warning("wake_up_not_sent", import_id=import_id, error=type(exc).__name__)

@@ -38,11 +38,14 @@ async def work(settings: WorkerSettings, stop: asyncio.Event) -> None:
 def duties_of(worker: WorkerProcess) -> tuple[Duty, ...]:
     """What a worker does beside the imports in its slots."""
     settings = worker.settings
-    listener = Listener(worker.redis, worker.slots, places=settings.worker_concurrency)
+    listener = Listener(
+        worker.redis, worker.hints, worker.slots, places=settings.worker_concurrency
+    )
     sweeper = Sweeper(worker.pool, worker.slots, silent_s=settings.silent_s)
     handlers = worker.deliveries.handlers()
     return (
         Duty("listen", listener.listen, every_s=LISTEN_AGAIN_S, bears=REDIS_AWAY),
+        Duty("hear", listener.hear, every_s=LISTEN_AGAIN_S, bears=REDIS_AWAY),
         Duty("sweep", sweeper.sweep, every_s=settings.sweep_s),
         Duty(
             "tidy", worker.tidy.apply_retention, every_s=settings.housekeeping_s, bears=(OSError,)

@@ -50,6 +50,7 @@ async def database_pool(
     size: int = 10,
     server_settings: Mapping[str, str] | None = None,
     reset: Callable[[RawConnection], Awaitable[None]] | None = None,
+    statement_cache_size: int = 100,
 ) -> AsyncIterator[RawPool]:
     """An asyncpg pool for the paths where rows must not become Python objects.
 
@@ -64,6 +65,7 @@ async def database_pool(
         timeout=10,
         server_settings={"application_name": application_name, **(server_settings or {})},
         reset=reset,
+        statement_cache_size=statement_cache_size,
     )
     try:
         yield pool

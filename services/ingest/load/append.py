@@ -17,9 +17,11 @@ from services.ingest.load.ids import IdBlocks
 from services.ingest.load.modes import Load, Loaded, unexplained
 from services.ingest.load.readings import Seen
 from services.ingest.load.staging import Staging, key_of
+from services.ingest.read.source import Source
 from shared.store.copying import ahead
 
 DUPLICATE_TRIES = 3
+SMALL_FILE_BYTES = 64 * 1024
 
 
 async def replace(load: Load) -> Loaded:
@@ -59,7 +61,10 @@ async def _insert(load: Load) -> Loaded:
 
 async def _straight(load: Load, duplicates: DuplicateLines | None) -> Loaded:
     """COPY into the table itself, with ids from blocks while they can be had."""
-    ids, seen, inserted = IdBlocks(load.outside.pool, load.contract.oid), Seen(), 0
+    ids = IdBlocks(
+        load.outside.connections, load.contract.oid, exhausted=_is_small(load.readings.source)
+    )
+    seen, inserted = Seen(), 0
     rows = TableRows(ids, load.plan, load.outside.import_id)
     async with (
         ahead(load.readings.judged(seen, duplicates)) as judged,
@@ -71,6 +76,13 @@ async def _straight(load: Load, duplicates: DuplicateLines | None) -> Loaded:
     if rows.highest_id:
         await ids.advance_past(rows.highest_id)
     return Loaded(seen, inserted)
+
+
+def _is_small(source: Source) -> bool:
+    """Whether the rows are so few that a block of ids costs more than it saves."""
+    size_bytes, format_ = source.size_bytes, source.format
+    packed = format_ is None or format_.compression is not None
+    return size_bytes is not None and not packed and size_bytes <= SMALL_FILE_BYTES
 
 
 async def _find_duplicates(load: Load, keys: Sequence[FileKey]) -> DuplicateLines:

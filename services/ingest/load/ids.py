@@ -3,7 +3,7 @@
 import asyncpg
 import structlog
 
-from shared.store.engine import RawPool
+from services.ingest.load.outside import Connections
 
 _log = structlog.get_logger(__name__)
 
@@ -14,13 +14,16 @@ class IdBlocks:
     Each block is taken in a short transaction of another connection, just as large as the frame
     it is for, so that a small file leaves no gap behind it. When that is impossible
     (no rights, no such function, others use the sequence all the time) it logs so once, and the
-    rows get their ids from the column's default, which is slower and just as right.
+    rows get their ids from the column's default, which is slower and just as right. For a small
+    file, `exhausted` from the start, it is the faster way.
     """
 
-    def __init__(self, pool: RawPool, table_oid: int) -> None:
-        self._pool = pool
+    def __init__(
+        self, connections: Connections, table_oid: int, *, exhausted: bool = False
+    ) -> None:
+        self._connections = connections
         self._oid = table_oid
-        self.exhausted = False
+        self.exhausted = exhausted
 
     async def take(self, count: int) -> int | None:
         """The first of `count` consecutive ids, or None when there are none to be had."""
@@ -40,7 +43,8 @@ class IdBlocks:
 
     async def _call(self, function: str, number: int) -> int | None:
         try:
-            result: int | None = await self._pool.fetchval(function, self._oid, number)
+            async with self._connections.acquire() as connection:
+                result: int | None = await connection.fetchval(function, self._oid, number)
         except (
             asyncpg.LockNotAvailableError,
             asyncpg.UndefinedFunctionError,

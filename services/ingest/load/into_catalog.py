@@ -42,7 +42,7 @@ async def load_into_catalog(
         return await _merged(_Named(source), outside, options, merge=merge)
 
     outcome = await as_it_turns_out(source, once, restart=outside.rejects.restart)
-    async with outside.pool.acquire() as connection:
+    async with outside.connections.acquire() as connection:
         await outside.fence(connection, outcome)
     return outcome
 

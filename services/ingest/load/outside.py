@@ -4,12 +4,21 @@
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
 from services.ingest.domain import ImportId, Outcome, Progress, Reject
 from shared.contracts.records import NewColumn, TableContract
-from shared.store.engine import RawConnection, RawPool
+from shared.store.engine import RawConnection
+
+
+class Connections(Protocol):
+    """Connections to the database of the users' tables."""
+
+    def acquire(self) -> AbstractAsyncContextManager[RawConnection]:
+        """One of them; whatever fails while it is held may end it."""
+        ...
 
 
 class RejectStore(Protocol):
@@ -37,8 +46,8 @@ class Outside(Protocol):
         ...
 
     @property
-    def pool(self) -> RawPool:
-        """Connections to the database of the users' tables."""
+    def connections(self) -> Connections:
+        """Where a load gets its connections."""
         ...
 
     @property

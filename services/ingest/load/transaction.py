@@ -15,12 +15,18 @@ from services.ingest.errors import (
 )
 from services.ingest.load.outside import Outside
 from services.ingest.load.target import Target
+from shared.contracts.ingest import load_name
 from shared.contracts.records import TableContract
 from shared.errors import StorageFullError
 from shared.store.engine import RawConnection
 
 DEADLOCK_TRIES = 5
 TRIES_BESIDE_OTHERS = 2
+
+ANNOUNCE = """
+SELECT pid, backend_start, set_config('application_name', $1, true)
+FROM pg_stat_activity WHERE pid = pg_backend_pid()"""
+"""By its name, DDL that meets the load's lock can tell which import has it."""
 
 Work = Callable[[Target], Awaitable[Outcome]]
 """What is done to the table between its lock and the fence."""
@@ -59,23 +65,25 @@ class Transaction:
         raise AssertionError("unreachable")
 
     async def _once(self, work: Work, *, alone: bool) -> Outcome:
-        async with self.outside.pool.acquire() as connection, _translated():
+        async with (
+            self.outside.connections.acquire() as connection,
+            _translated(),
+            _transaction(connection) as transaction,
+        ):
             await self._announce(connection)
-            async with _transaction(connection) as transaction:
-                target = Target(connection, self.contract)
-                await target.lock(alone=alone)
-                outcome = await work(target)
-                if self.dry_run:
-                    await transaction.rollback()
-                else:
-                    await self.outside.fence(connection, outcome)
-                    await transaction.commit()
+            target = Target(connection, self.contract)
+            await target.lock(alone=alone)
+            outcome = await work(target)
+            if self.dry_run:
+                await transaction.rollback()
+            else:
+                await self.outside.fence(connection, outcome)
+                await transaction.commit()
         return outcome
 
     async def _announce(self, connection: RawConnection) -> None:
-        row = await connection.fetchrow(
-            "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
-        )
+        # Inside the transaction: behind a pooler, another may have another backend.
+        row = await connection.fetchrow(ANNOUNCE, load_name(self.outside.import_id))
         assert row is not None
         await self.outside.note_backend(row["pid"], row["backend_start"])
 

@@ -47,7 +47,7 @@ async def upsert(load: Load) -> Loaded:
             await load.readings.report.restart()
         else:
             if load.plan.brings_ids:
-                ids = IdBlocks(load.outside.pool, load.contract.oid)
+                ids = IdBlocks(load.outside.connections, load.contract.oid)
                 await ids.advance_past(await staging.highest_id())
             return Loaded(seen, inserted, updated)
     raise AssertionError("unreachable")

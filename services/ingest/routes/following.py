@@ -8,15 +8,20 @@ from fastapi.sse import ServerSentEvent
 
 from services.ingest.domain import Run
 from services.ingest.routes.schemas import import_answer
+from services.ingest.service.watches import Watch
 from shared.store.away import is_away
 
-POLL_S = 0.4
+AWAY_PAUSE_S = 0.5
 
 log = structlog.get_logger()
 
 
 async def progress_events(
-    look: Callable[[], Awaitable[Run]], *, after: int | None, stopping: asyncio.Event
+    look: Callable[[], Awaitable[Run]],
+    watch: Watch,
+    *,
+    after: int | None,
+    stopping: asyncio.Event,
 ) -> AsyncIterator[ServerSentEvent]:
     """Events of one import, from the revision after `after` on, until it is done.
 
@@ -25,15 +30,9 @@ async def progress_events(
     for. Ends without `done` when the server stops.
     """
     sent = -1 if after is None else after
+    run = watch.run
     while not stopping.is_set():
-        try:
-            run = await look()
-        except Exception as exc:
-            if not is_away(exc):
-                raise
-            log.warning("events_wait_for_database", error=type(exc).__name__)
-            await _pause(stopping)
-            continue
+        watch.seen(run.revision)
         if run.revision > sent or run.state.is_final:
             sent = run.revision
             yield ServerSentEvent(
@@ -43,12 +42,28 @@ async def progress_events(
             )
         if run.state.is_final:
             return
-        await _pause(stopping)
+        await watch.moved(stopping)
+        if (now := await _looked(look, stopping)) is None:
+            return
+        run = now
+
+
+async def _looked(look: Callable[[], Awaitable[Run]], stopping: asyncio.Event) -> Run | None:
+    """The import now; None when the server stops while the database is away."""
+    while not stopping.is_set():
+        try:
+            return await look()
+        except Exception as exc:
+            if not is_away(exc):
+                raise
+            log.warning("events_wait_for_database", error=type(exc).__name__)
+            await _pause(stopping)
+    return None
 
 
 async def _pause(stopping: asyncio.Event) -> None:
     try:
-        async with asyncio.timeout(POLL_S):
+        async with asyncio.timeout(AWAY_PAUSE_S):
             await stopping.wait()
     except TimeoutError:
         return

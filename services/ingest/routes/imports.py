@@ -22,6 +22,7 @@ from services.ingest.routes.schemas import (
     import_answer,
 )
 from services.ingest.routes.schemas_of_connections import IMPORT_EXAMPLES, DatabaseImport
+from services.ingest.service.watches import Watch
 from shared.contracts.base import Id, Page, StorableText
 from shared.http.app import STREAMED
 from shared.http.idempotency import not_idempotent
@@ -111,9 +112,16 @@ async def imports_read(process: Process, caller: Importer, import_id: ImportId) 
     return import_answer(await process.control.look(caller, import_id))
 
 
-async def visible_import(process: Process, caller: Importer, import_id: ImportId) -> Run:
-    """The import of the path, looked up before a stream begins; raises NotFoundError."""
-    return await process.control.look(caller, import_id)
+async def watched_import(
+    process: Process, caller: Importer, import_id: ImportId
+) -> AsyncIterator[Watch]:
+    """The import of the path, followed until its stream ends.
+
+    Raises NotFoundError and TooManyStreamsError, before the stream begins.
+    """
+    run = await process.control.look(caller, import_id)
+    with process.watches.watch(caller, run) as watch:
+        yield watch
 
 
 @router.get(
@@ -124,15 +132,16 @@ async def visible_import(process: Process, caller: Importer, import_id: ImportId
 async def imports_events(
     process: Process,
     caller: Importer,
-    run: Annotated[Run, Depends(visible_import)],
+    watch: Annotated[Watch, Depends(watched_import)],
     last_event_id: Annotated[int | None, Header()] = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: `progress` while it changes, then `done`; each holds the import."""
 
     async def look() -> Run:
-        return await process.control.look(caller, run.id)
+        return await process.control.look(caller, watch.run.id)
 
-    async for event in progress_events(look, after=last_event_id, stopping=process.stopping):
+    events = progress_events(look, watch, after=last_event_id, stopping=process.stopping)
+    async for event in events:
         yield event
 
 

@@ -1,36 +1,32 @@
-"""Imports as callers see and steer them. Who may see one is decided here: submitter and admins."""
+"""Imports as callers list and steer them; one sees one's own, an admin sees all."""
 
 from sqlalchemy import (
     ColumnElement,
     and_,
     func,
+    null,
     or_,
     select,
     text,
     true,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest.domain import (
-    OPTIONS,
     ImportKind,
     QueueFigures,
     Run,
     RunFilter,
     State,
-    Submission,
 )
 from services.ingest.errors import AlreadyQueuedError, BeingCommittedError
 from services.ingest.runs.row import COLUMNS, run_of
 from services.ingest.tables import imports
 from shared.contracts.auth import Caller
-from shared.process.request_id import current_request_id
 
 RUN = tuple(imports.c[name] for name in COLUMNS)
-REQUEST_KEY_TTL = text("interval '24 hours'")
 LOCK_NOT_AVAILABLE = "55P03"
 WITHOUT_UPLOAD = (ImportKind.DATABASE.value, ImportKind.CATALOG_DATABASE.value)
 """Kinds whose rows come from elsewhere, so that there is no file to be kept."""
@@ -39,63 +35,6 @@ TERMINATE = text(
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
     " WHERE usename = current_user AND application_name = :name"
 )
-
-
-async def queue(connection: AsyncConnection, submission: Submission) -> Run | None:
-    """Insert a queued run; None when the same import is open or its request key is taken."""
-    request, upload = submission.request, submission.upload
-    values = {
-        "kind": request.kind.value,
-        "table_name": request.table,
-        "options": OPTIONS.dump_python(request.options, mode="json"),
-        "etl_name": request.etl_name,
-        "email": request.email,
-        "caller": submission.caller.model_dump(mode="json"),
-        "submitted_by_sub": submission.caller.sub,
-        "submitted_by_label": submission.caller.label,
-        "request_id": current_request_id.get(),
-        "request_key": submission.request_key,
-        "idempotency_key": submission.idempotency_key,
-    }
-    if upload is not None:
-        values |= {
-            "file_name": upload.file_name,
-            "content_sha256": upload.sha256,
-            "upload_path": upload.path,
-            "bytes_total": upload.size_bytes,
-        }
-    statement = upsert(imports).values(values).on_conflict_do_nothing().returning(*RUN)
-    row = (await connection.execute(statement)).mappings().one_or_none()
-    return None if row is None else run_of(row)
-
-
-async def open_twin(connection: AsyncConnection, idempotency_key: str) -> Run | None:
-    """The queued or running import that is the same as a new one would be."""
-    statement = select(*RUN).where(
-        imports.c.idempotency_key == idempotency_key,
-        imports.c.state.in_((State.QUEUED, State.RUNNING)),
-    )
-    row = (await connection.execute(statement)).mappings().one_or_none()
-    return None if row is None else run_of(row)
-
-
-async def by_request_key(connection: AsyncConnection, caller: Caller, key: str) -> Run | None:
-    """The import that this caller's `Idempotency-Key` made in the last 24 hours."""
-    mine = and_(imports.c.submitted_by_sub == caller.sub, imports.c.request_key == key)
-    await connection.execute(
-        update(imports)
-        .where(mine, imports.c.created_at < func.now() - REQUEST_KEY_TTL)
-        .values(request_key=None)
-    )
-    row = (await connection.execute(select(*RUN).where(mine))).mappings().one_or_none()
-    return None if row is None else run_of(row)
-
-
-async def one(connection: AsyncConnection, import_id: int, *, viewer: Caller) -> Run | None:
-    """The import, if this caller may see it."""
-    statement = select(*RUN).where(imports.c.id == import_id, _seen_by(viewer))
-    row = (await connection.execute(statement)).mappings().one_or_none()
-    return None if row is None else run_of(row)
 
 
 async def page(
@@ -183,7 +122,7 @@ async def queue_again(connection: AsyncConnection, run: Run) -> Run | None:
             not_before=func.clock_timestamp(),
             started_at=None,
             finished_at=None,
-            error=None,
+            error=null(),
             last_error=None,
         )
         .returning(*RUN)

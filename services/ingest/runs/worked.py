@@ -6,12 +6,14 @@ backend is on the row for the sweeper. Every write names the lease, and 0 rows m
 """
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, LiteralString
 
 from services.ingest.domain import Claim, Ending, ImportId, Progress, Run
 from services.ingest.errors import FencedOutError
 from services.ingest.runs.row import SELECTED, format_json, inferred_json, reasons_json, run_of
+from shared.contracts.auth import Sub
 from shared.contracts.ingest import LOAD_NAME
 from shared.store.engine import RawConnection, RawPool
 from shared.store.identifiers import quoted
@@ -21,7 +23,8 @@ from shared.store.identifiers import quoted
 CLAIM: Final[LiteralString] = f"""
 WITH waiting AS (
     SELECT submitted_by_sub AS sub FROM ingest.imports
-    WHERE state = 'queued' AND not_before <= clock_timestamp() GROUP BY 1
+    WHERE state = 'queued' AND not_before <= clock_timestamp()
+      AND submitted_by_sub <> ALL($2::text[]) GROUP BY 1
 ), ranked AS (
     SELECT sub,
         (SELECT count(*) FROM ingest.imports r
@@ -118,16 +121,19 @@ SELECT taken.id, (
     SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity a
     WHERE a.usename = current_user
       AND a.application_name = '{LOAD_NAME}' || taken.id
-) AS terminated FROM taken ORDER BY taken.id"""  # noqa: S608 - a name of ours
+) AS terminated FROM taken ORDER BY taken.id"""  # noqa: S608 - literals only
 
 DUE: Final[LiteralString] = """
 SELECT EXISTS (SELECT 1 FROM ingest.imports
                WHERE state = 'queued' AND not_before <= clock_timestamp())"""
 
 
-async def claim(pool: RawPool, *, max_attempts: int) -> Claim | None:
-    """Take the next queued run, the least-served submitter's first; None if none is due."""
-    row = await pool.fetchrow(CLAIM, max_attempts)
+async def claim(pool: RawPool, *, max_attempts: int, without: Sequence[Sub] = ()) -> Claim | None:
+    """Take the next queued run, the least-served submitter's first; None if none is due.
+
+    Nothing is taken of the subjects in `without`.
+    """
+    row = await pool.fetchrow(CLAIM, max_attempts, list(without))
     return None if row is None else Claim(run=run_of(row), exhausted=row["exhausted"])
 
 

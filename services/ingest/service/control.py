@@ -3,18 +3,21 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.domain import ImportId, KeptReject, Run, RunFilter
 from services.ingest.errors import StateForbidsError, UploadGoneError
-from services.ingest.runs import asked, rejects
+from services.ingest.runs import asked, rejects, submitted
 from services.ingest.runs.endings import drop_made_table
+from services.ingest.runs.submitted import Executor
+from services.ingest.service.intake import refuse_full_queue
 from services.ingest.storage import Storage
 from services.ingest.tables import BOOKS
 from shared.contracts.auth import Caller
 from shared.contracts.ingest import load_name
 from shared.errors import NotFoundError
 from shared.http.paging import Slice, cut
+from shared.store.engine import RawPool
 from shared.store.transaction import transaction
 
 
@@ -23,13 +26,15 @@ class ImportControl:
     """What a caller can do with imports that exist."""
 
     engine: AsyncEngine
+    pool: RawPool
+    """For what is a statement by itself."""
     storage: Storage
     wake: Callable[[ImportId], Awaitable[None]]
+    queued_limit: int
 
     async def look(self, viewer: Caller, import_id: int) -> Run:
         """The import; raises NotFoundError when the caller may not see it."""
-        async with self.engine.connect() as connection:
-            return await _visible(connection, viewer, import_id)
+        return await _visible(self.pool, viewer, import_id)
 
     async def page(self, viewer: Caller, which: RunFilter, *, limit: int) -> Slice[Run]:
         """Up to `limit` imports that the caller may see, newest first."""
@@ -46,8 +51,8 @@ class ImportControl:
         self, viewer: Caller, import_id: int, *, after: int, limit: int
     ) -> Slice[KeptReject]:
         """Rejects of the newest pass, in the order of the file; raises NotFoundError."""
+        run = await _visible(self.pool, viewer, import_id)
         async with self.engine.connect() as connection:
-            run = await _visible(connection, viewer, import_id)
             kept = await rejects.page(connection, run, after=after, limit=limit + 1)
         return cut(kept, limit=limit, key=lambda reject: (str(reject.ordinal),))
 
@@ -68,10 +73,10 @@ class ImportControl:
         Raises NotFoundError, StateForbidsError, BeingCommittedError.
         """
         async with transaction(self.engine, BOOKS) as tx:
-            run = await _visible(tx.connection, caller, import_id)
+            run = await _visible(tx.raw, caller, import_id)
             cancelled = await asked.cancel(tx.connection, run, application_name=load_name(run.id))
             if cancelled is None:
-                run = await _visible(tx.connection, caller, import_id)
+                run = await _visible(tx.raw, caller, import_id)
                 raise StateForbidsError(f"the import is {run.state.value} already")
             for intent in drop_made_table(cancelled):
                 await tx.intend(intent.kind, intent.fields)
@@ -82,10 +87,12 @@ class ImportControl:
     async def retry(self, caller: Caller, import_id: int) -> Run:
         """Queue a failed or cancelled import again.
 
-        Raises NotFoundError, StateForbidsError, UploadGoneError, AlreadyQueuedError.
+        Raises NotFoundError, StateForbidsError, UploadGoneError, QueueFullError,
+        AlreadyQueuedError.
         """
         async with transaction(self.engine, BOOKS) as tx:
-            run = await _visible(tx.connection, caller, import_id)
+            run = await _visible(tx.raw, caller, import_id)
+            await refuse_full_queue(tx.raw, run.caller, limit=self.queued_limit)
             queued = await asked.queue_again(tx.connection, run)
             if queued is None:
                 if run.upload_path is None and run.state.is_final:
@@ -97,8 +104,8 @@ class ImportControl:
         return queued
 
 
-async def _visible(connection: AsyncConnection, viewer: Caller, import_id: int) -> Run:
-    run = await asked.one(connection, import_id, viewer=viewer)
+async def _visible(executor: Executor, viewer: Caller, import_id: int) -> Run:
+    run = await submitted.visible(executor, import_id, viewer)
     if run is None:
         raise NotFoundError(f"there is no import {import_id}")
     return run

@@ -17,11 +17,17 @@ from services.ingest.domain import (
     StoredUpload,
     Submission,
 )
-from services.ingest.errors import AlreadyQueuedError, RequestKeyReusedError, TableExistsError
+from services.ingest.errors import (
+    AlreadyQueuedError,
+    QueueFullError,
+    RequestKeyReusedError,
+    TableExistsError,
+)
 from services.ingest.plan.columns import Others
 from services.ingest.plan.contracts import CATALOG_CONTRACT
 from services.ingest.read.formats import check_upload
-from services.ingest.runs import asked
+from services.ingest.runs import submitted
+from services.ingest.runs.submitted import Executor
 from services.ingest.service.receive import (
     HEAD_BYTES,
     IncomingBody,
@@ -36,6 +42,7 @@ from shared.contracts.auth import Caller
 from shared.contracts.records import TableContract
 from shared.errors import InvalidInputError, NotFoundError, ProblemError
 from shared.http.peers import PeerProblemError
+from shared.store.engine import RawPool
 from shared.store.transaction import transaction
 
 ReadFields = Callable[[Mapping[str, str]], ImportRequest]
@@ -54,12 +61,16 @@ class Intake:
     """Takes imports in."""
 
     engine: AsyncEngine
+    pool: RawPool
+    """For what is a statement by itself."""
     storage: Storage
     records: RecordsClient
     wake: Callable[[ImportId], Awaitable[None]]
     """Wakes a worker; must not fail when there is none."""
     uploads: Uploads
     upload_limit_bytes: int
+    queued_limit: int
+    """How many imports of one subject may wait."""
 
     async def submit_file(
         self,
@@ -143,8 +154,8 @@ class Intake:
         """Queue an import and wake a worker, or return the same one that is queued or running.
 
         Raises what `check` raises and what records says of the table (403, 404),
-        TableExistsError, InvalidInputError for a key that is none, RequestKeyReusedError and
-        AlreadyQueuedError.
+        TableExistsError, InvalidInputError for a key that is none, QueueFullError,
+        RequestKeyReusedError and AlreadyQueuedError.
         """
         run = await self._known(submission)
         if run is None:
@@ -154,8 +165,7 @@ class Intake:
         return run
 
     async def _known(self, submission: Submission) -> Run | None:
-        async with self.engine.begin() as connection:
-            return await _same_import(connection, submission)
+        return await _same_import(self.pool, submission)
 
     async def _contract(self, submission: Submission) -> TableContract | None:
         request = submission.request
@@ -177,9 +187,10 @@ class Intake:
     async def _insert(self, submission: Submission, also: Also | None) -> Run:
         request = submission.request
         async with transaction(self.engine, BOOKS) as tx:
-            run = await asked.queue(tx.connection, submission)
+            await refuse_full_queue(tx.raw, submission.caller, limit=self.queued_limit)
+            run = await submitted.queue(tx.raw, submission)
             if run is None:  # the same import was submitted at the same moment
-                run = await _same_import(tx.connection, submission)
+                run = await _same_import(tx.raw, submission)
                 if run is None:
                     raise AlreadyQueuedError("the same import ended just now; send it again")
                 return run
@@ -196,16 +207,22 @@ class Intake:
         return run
 
 
-async def _same_import(connection: AsyncConnection, submission: Submission) -> Run | None:
+async def refuse_full_queue(executor: Executor, caller: Caller, *, limit: int) -> None:
+    """Raise QueueFullError when the caller may not add to the queue."""
+    if await submitted.count_queued(executor, caller) >= limit:
+        raise QueueFullError(limit)
+
+
+async def _same_import(executor: Executor, submission: Submission) -> Run | None:
     if submission.request_key is not None:
-        before = await asked.by_request_key(connection, submission.caller, submission.request_key)
+        before = await submitted.by_request_key(executor, submission.caller, submission.request_key)
         if before is not None:
             if before.idempotency_key != submission.idempotency_key:
                 raise RequestKeyReusedError(
                     "this Idempotency-Key was sent with another body; use a new key"
                 )
             return before
-    return await asked.open_twin(connection, submission.idempotency_key)
+    return await submitted.open_twin(executor, submission.idempotency_key)
 
 
 def _check_key(options: ImportOptions, contract: TableContract) -> None:

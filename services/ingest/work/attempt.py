@@ -8,8 +8,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-import asyncpg
-
 from services.ingest.clients import CatalogClient, RecordsClient
 from services.ingest.domain import ImportId, Outcome, Progress, Reject, Run
 from services.ingest.errors import FencedOutError
@@ -17,11 +15,10 @@ from services.ingest.runs import rejects as kept_rejects
 from services.ingest.runs import worked
 from services.ingest.runs.endings import succeeded
 from services.ingest.storage import ObjectWriter, Storage, rejects_file
-from shared.contracts.ingest import load_name
 from shared.contracts.records import NewColumn, TableContract
 from shared.errors import NotFoundError
 from shared.http.peers import PeerProblemError
-from shared.store.engine import RawConnection, RawPool, scrub_environment
+from shared.store.engine import RawConnection, RawPool
 
 CONNECTIONS_PER_LOAD = 3
 CONNECT_TIMEOUT_S = 10
@@ -38,9 +35,11 @@ class StoredRejects:
         self._kept = 0
         self._writer: ObjectWriter | None = None
         self._path: str | None = None
+        self._written = False
 
     async def write(self, data: bytes) -> None:
         """Append to the rejects CSV of this pass."""
+        self._written = True
         if self._writer is None:
             self._writer = self._storage.writer(
                 rejects_file(self._run.id, lease=self._run.lease, reject_pass=self._pass)
@@ -66,6 +65,11 @@ class StoredRejects:
         await kept_rejects.restart(self._pool, self._run, reject_pass=self._pass)
         await kept_rejects.forget_before(self._pool, self._run, reject_pass=self._pass)
 
+    @property
+    def written(self) -> bool:
+        """Whether anything was written, in whichever pass."""
+        return self._written
+
     async def finish(self) -> str | None:
         """Close the CSV; its path, or None when nothing was refused."""
         writer, self._writer = self._writer, None
@@ -73,6 +77,26 @@ class StoredRejects:
             await writer.close()
             self._path = writer.path
         return self._path
+
+
+class LoadConnections:
+    """The connections of one attempt, out of the worker's pool.
+
+    Whatever fails while one is held ends it: a COPY that hangs must not keep its locks.
+    """
+
+    def __init__(self, pool: RawPool) -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[RawConnection]:
+        """A connection, returned at the end of the block."""
+        async with self._pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
+            try:
+                yield connection
+            except BaseException:
+                connection.terminate()
+                raise
 
 
 @dataclass
@@ -84,7 +108,7 @@ class Attempt:
     seen: Progress
     bookkeeping: RawPool = field(repr=False)
     """For the run's row, each statement by itself."""
-    pool: RawPool = field(repr=False)
+    connections: LoadConnections = field(repr=False)
     """For the load."""
     records: RecordsClient
     catalog: CatalogClient
@@ -151,25 +175,3 @@ class Attempt:
         ):
             return contract
         return None
-
-
-@asynccontextmanager
-async def load_pool(url: str, run: Run) -> AsyncIterator[RawPool]:
-    """Connections of one load, by whose name records and the sweeper know them.
-
-    Leaving it on an error ends them at once: a COPY that hangs must not keep its locks.
-    """
-    scrub_environment()
-    pool = await asyncpg.create_pool(
-        url,
-        min_size=0,
-        max_size=CONNECTIONS_PER_LOAD,
-        timeout=CONNECT_TIMEOUT_S,
-        server_settings={"application_name": load_name(run.id)},
-    )
-    try:
-        yield pool
-    except BaseException:
-        pool.terminate()
-        raise
-    await pool.close()

@@ -1,4 +1,4 @@
-"""arq's wake-ups: "look at run 42". The table of imports says what there is to do."""
+"""Wake-ups, from arq and as hints. The table of imports says what there is to do."""
 
 import asyncio
 from dataclasses import dataclass
@@ -6,27 +6,36 @@ from typing import Any
 
 from arq.connections import ArqRedis
 from arq.worker import Worker, func
+from redis.asyncio import Redis
 
-from services.ingest.wake_ups import QUEUE, TASK, deserialised, serialised
+from services.ingest.wake_ups import QUEUE, TASK, deserialised, next_hint, serialised
 from services.ingest.work.slots import WorkerSlots
 from shared.process.stopping import end
 
-WAKE_UP_TIMEOUT_S = 24 * 3600
+JOB_TIMEOUT_S = 10
 SHUTDOWN_GRACE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Listens to arq; each wake-up starts a session in the slots."""
+    """Listens; each wake-up starts a session in the slots."""
 
     redis: ArqRedis
+    hints: Redis
     slots: WorkerSlots
     places: int
+
+    async def hear(self) -> None:
+        """Start a session for each hint, while a slot is free; raises what ends the connection."""
+        while True:
+            await self.slots.room()
+            if await next_hint(self.hints):
+                self.slots.start()
 
     async def listen(self) -> None:
         """One listening session; raises what ended it, for example a Redis that is away."""
         worker = Worker(
-            functions=[func(run_imports, name=TASK, timeout=WAKE_UP_TIMEOUT_S)],
+            functions=[func(run_imports, name=TASK, timeout=JOB_TIMEOUT_S)],
             queue_name=QUEUE,
             redis_pool=self.redis,
             max_jobs=self.places,
@@ -44,14 +53,13 @@ class Listener:
         listening.result()
 
 
-async def run_imports(ctx: dict[str, Any], import_id: int) -> int:  # noqa: ARG001 - for the log
-    """Work until no import is due; the one that the wake-up names may be another worker's by then.
+async def run_imports(ctx: dict[str, Any]) -> None:
+    """Start a session; the job is over at once, and the session belongs to the slots.
 
-    arq may lose its Redis, or time the job out: the import goes on, because its session belongs
-    to the slots. Returns how many imports were worked on.
+    So arq may lose its Redis, or stop: the imports go on.
     """
     slots: WorkerSlots = ctx["slots"]
-    return await asyncio.shield(slots.start())
+    slots.start()
 
 
 async def _hang_up(worker: Worker, listening: "asyncio.Task[None]") -> None:

@@ -86,7 +86,7 @@ class Loads:
             bytes_read=size_bytes,
             format=None,
         )
-        async with attempt.pool.acquire() as connection:
+        async with attempt.connections.acquire() as connection:
             await attempt.fence(connection, outcome)
         return outcome
 

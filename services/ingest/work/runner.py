@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,13 +12,14 @@ import structlog
 
 from services.ingest.clients import CatalogClient, RecordsClient
 from services.ingest.domain import Claim, ImportKind, Outcome, Progress, Run
-from services.ingest.errors import FencedOutError
+from services.ingest.errors import FencedOutError, TookTooLongError
 from services.ingest.runs import endings, worked
 from services.ingest.settings import IngestSettings
 from services.ingest.storage import Storage
-from services.ingest.work.attempt import Attempt, StoredRejects, load_pool
+from services.ingest.work.attempt import Attempt, LoadConnections, StoredRejects
 from services.ingest.work.fates import Fail, GiveBack, NotOurs, Retries, exhausted, fate_of
 from services.ingest.work.loads import Load
+from services.ingest.work.slots import Shares
 from services.ingest.work.tidy import Tidy
 from shared.errors import ProblemError
 from shared.process.request_id import current_request_id
@@ -33,56 +34,62 @@ class Runner:
     """Runs imports."""
 
     pool: RawPool
+    loads_pool: RawPool
     storage: Storage
     records: RecordsClient
     catalog: CatalogClient
     tidy: Tidy
     loads: Mapping[ImportKind, Load]
+    shares: Shares
     settings: IngestSettings
 
     async def run_next(self) -> bool:
         """Claim the next import that is due and work on it; False when there is none."""
-        claim = await worked.claim(self.pool, max_attempts=self.settings.max_attempts)
-        if claim is None:
-            return False
-        run = claim.run
-        reset = current_request_id.set(run.request_id)
-        with structlog.contextvars.bound_contextvars(import_id=run.id, attempt=run.attempt):
-            try:
-                await self._work(claim)
-            finally:
-                current_request_id.reset(reset)
+        with ExitStack() as held:
+            async with self.shares.claiming:
+                claim = await worked.claim(
+                    self.pool,
+                    max_attempts=self.settings.max_attempts,
+                    without=self.shares.full(),
+                )
+                if claim is None:
+                    return False
+                held.enter_context(self.shares.held(claim.run.caller.sub))
+            run = claim.run
+            reset = current_request_id.set(run.request_id)
+            with structlog.contextvars.bound_contextvars(import_id=run.id, attempt=run.attempt):
+                try:
+                    await self._work(claim)
+                finally:
+                    current_request_id.reset(reset)
         return True
 
     async def _work(self, claim: Claim) -> None:
         run = claim.run
         started = time.monotonic()
         log.info("import_started", kind=run.kind.value, table=run.table, exhausted=claim.exhausted)
+        attempt = self._attempt(run)
         try:
-            async with self._attempt(run) as attempt:
-                if claim.exhausted:
-                    await self._fail(attempt, exhausted(run.attempt, run.last_error))
-                else:
-                    await self._load(attempt)
+            if claim.exhausted:
+                await self._fail(attempt, exhausted(run.attempt, run.last_error))
+            else:
+                await self._load(attempt)
         except FencedOutError:
             log.warning("import_fenced_out")
         log.info("import_left", duration_s=round(time.monotonic() - started, 3))
-        await self.tidy.after(run)
+        await self.tidy.after(run, may_have_rejects=attempt.rejects.written or run.lease > 1)
 
-    @asynccontextmanager
-    async def _attempt(self, run: Run) -> AsyncIterator[Attempt]:
-        url = self.settings.database_url.get_secret_value()
-        async with load_pool(url, run) as pool:
-            yield Attempt(
-                run=run,
-                rejects=StoredRejects(run, storage=self.storage, pool=self.pool),
-                seen=Progress(0, 0, 0, run.bytes_total),
-                bookkeeping=self.pool,
-                pool=pool,
-                records=self.records,
-                catalog=self.catalog,
-                storage=self.storage,
-            )
+    def _attempt(self, run: Run) -> Attempt:
+        return Attempt(
+            run=run,
+            rejects=StoredRejects(run, storage=self.storage, pool=self.pool),
+            seen=Progress(0, 0, 0, run.bytes_total),
+            bookkeeping=self.pool,
+            connections=LoadConnections(self.loads_pool),
+            records=self.records,
+            catalog=self.catalog,
+            storage=self.storage,
+        )
 
     async def _load(self, attempt: Attempt) -> None:
         try:
@@ -101,15 +108,26 @@ class Runner:
             await self._meet(attempt, exc)
 
     async def _while_watched(self, attempt: Attempt) -> Outcome:
-        """Load beside a heartbeat; a lost lease cancels the load and raises FencedOutError."""
+        """Load beside a heartbeat.
+
+        A lost lease cancels the load and raises FencedOutError; the deadline, TookTooLongError.
+        """
+        limit_s = self.settings.import_deadline_s
+        deadline = asyncio.timeout(limit_s)
         try:
-            async with asyncio.TaskGroup() as group:
+            async with deadline, asyncio.TaskGroup() as group:
                 watch = group.create_task(self._watch(attempt))
                 outcome = await self.loads[attempt.run.kind](attempt)
                 watch.cancel()
         except BaseExceptionGroup as broken:
             lost = broken.subgroup(FencedOutError)
             raise (lost or broken).exceptions[0] from None
+        except TimeoutError as exc:
+            if not deadline.expired():
+                raise
+            raise TookTooLongError(
+                f"it was not done after {limit_s:g} s; nothing was loaded"
+            ) from exc
         return outcome
 
     async def _watch(self, attempt: Attempt) -> None:

@@ -34,7 +34,7 @@ class Tidy:
     storage: Storage
     settings: IngestSettings
 
-    async def after(self, run: Run) -> None:
+    async def after(self, run: Run, *, may_have_rejects: bool) -> None:
         """Remove what an attempt left: the upload after a success, rejects that no row names."""
         now = await kept.state_of(self.pool, run.id)
         if now is None:
@@ -42,6 +42,8 @@ class Tidy:
         if now.state is State.SUCCEEDED and now.upload_path is not None:
             await self.storage.delete(now.upload_path)
             await kept.forget_upload(self.pool, run.id)
+        if not may_have_rejects:
+            return
         async for rejects in self.storage.objects(rejects_prefix(run.id)):
             # A newer attempt may be writing its own by now.
             if rejects.path != now.rejects_path and lease_of(rejects.path) <= run.lease:

@@ -12,7 +12,7 @@ import asyncpg
 
 from services.ingest.domain import ImportId, ImportOptions, Outcome, Progress, Reject
 from services.ingest.load.load import load_file
-from services.ingest.load.outside import Outside
+from services.ingest.load.outside import Connections, Outside
 from services.ingest.read.limits import Limits
 from shared.contracts.records import (
     ColumnContract,
@@ -23,7 +23,7 @@ from shared.contracts.records import (
     TableOid,
     UniqueKey,
 )
-from shared.store.engine import RawConnection, RawPool
+from shared.store.engine import RawConnection
 from shared.values.names import formatted, of_formatted
 from shared.values.types import ColumnType, TypeName
 from tests.support.databases import Database
@@ -202,8 +202,9 @@ class LoadedTable(Outside):
     import_id: ImportId = IMPORT_ID
 
     @property
-    def pool(self) -> RawPool:
-        return self.loader.pool
+    def connections(self) -> Connections:
+        pool: Connections = self.loader.pool
+        return pool
 
     @property
     def rejects(self) -> Rejects:

@@ -141,7 +141,8 @@ async def test_redis_down_does_not_stop_submitting(
 async def test_lost_wake_ups_are_made_up_for(ingest: Ingest, valkey_server: Valkey) -> None:
     imports = [await ingest.submit(b"name,age\nAnn,%d\n" % age) for age in range(5)]
     async with Redis.from_url(valkey_server.url) as redis:
-        assert await redis.zcard("tabularium:imports") == 5
+        assert await redis.llen("tabularium:imports:hints") == 5
+        assert await redis.zcard("tabularium:imports") == 1
         await redis.flushall()
     async with ingest.working():
         for import_ in imports:

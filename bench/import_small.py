@@ -1,0 +1,128 @@
+"""Files of ten rows: from the POST to `succeeded` by the event stream, and many at once.
+
+`.venv/bin/python -m bench.import_small`; `BENCH_SMALL` is how many one after the other. Through the
+gateway of a stack of its own, whose rate limits are raised. Idle cost is the CPU time of worker,
+Valkey and PostgreSQL over ten seconds in which nothing is asked.
+"""
+
+import asyncio
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+
+from bench.results import Section, machine
+from tests.support.stack import RunningStack, running_stack
+
+ONE_BY_ONE = int(os.environ.get("BENCH_SMALL", "100"))
+AT_ONCE = 20
+OF_THEM = 400
+IDLE_S = 10
+UNLIMITED = {
+    "RATE_LIMIT_REQUESTS_PER_S": "1000000",
+    "RATE_LIMIT_REQUESTS_BURST": "1000000000",
+}
+COLUMNS = [{"name": "name", "type": "TEXT"}, {"name": "age", "type": "INTEGER"}]
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+def content(number: int) -> bytes:
+    """A CSV that is no other's."""
+    rows = "".join(f"person {number}-{row},{row}\n" for row in range(10))
+    return f"name,age\n{rows}".encode()
+
+
+async def imported(http: httpx2.AsyncClient, number: int) -> float:
+    """Seconds from the POST to `done`."""
+    began = time.perf_counter()
+    files = {"file": ("small.csv", content(number), "text/csv")}
+    answer = await http.post("/api/imports", data={"table": "small"}, files=files)
+    assert answer.status_code == 202, answer.text
+    events = answer.json()["links"]["events"]
+    async with http.stream("GET", events, timeout=60) as stream:
+        last = ""
+        async for line in stream.aiter_lines():
+            if line.startswith("data:"):
+                last = line
+    assert '"state":"succeeded"' in last.replace(" ", ""), last
+    return time.perf_counter() - began
+
+
+async def measured(stack: RunningStack, token: str) -> tuple[list[float], float]:
+    limits = httpx2.Limits(max_connections=2 * AT_ONCE)
+    async with httpx2.AsyncClient(
+        base_url=stack.url,
+        headers={"Authorization": f"Bearer {token}"},
+        trust_env=False,
+        limits=limits,
+        timeout=60,
+    ) as http:
+        answer = await http.post("/api/tables", json={"name": "small", "columns": COLUMNS})
+        assert answer.status_code == 201, answer.text
+        for number in range(10):
+            await imported(http, number)
+        one_by_one = [await imported(http, 100 + number) for number in range(ONE_BY_ONE)]
+        numbers = iter(range(100_000, 100_000 + OF_THEM))
+
+        async def work(numbers: Iterator[int]) -> None:
+            for number in numbers:
+                await imported(http, number)
+
+        began = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AT_ONCE):
+                group.create_task(work(numbers))
+        return one_by_one, OF_THEM / (time.perf_counter() - began)
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds of a process and of its children, dead or alive."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    own = sum(map(int, fields[11:15])) / TICKS_PER_S
+    return own + sum(cpu_s(int(child)) for child in children)
+
+
+def idle(stack: RunningStack) -> dict[str, float]:
+    """Share of one core, by process."""
+    pids = {name: int(stack.facts["pids"][name]) for name in ("worker", "valkey", "postgresql")}
+    before = {name: cpu_s(pid) for name, pid in pids.items()}
+    time.sleep(IDLE_S)
+    return {name: (cpu_s(pid) - before[name]) / IDLE_S for name, pid in pids.items()}
+
+
+def main() -> None:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_stack(Path(folder) / "state", settings=UNLIMITED) as stack,
+    ):
+        with stack.signed_in() as http:
+            token = http.headers["Authorization"].removeprefix("Bearer ")
+        one_by_one, per_s = asyncio.run(measured(stack, token))
+        shares = idle(stack)
+    milliseconds = sorted(1000 * seconds for seconds in one_by_one)
+    p50, p95 = statistics.median(milliseconds), milliseconds[int(0.95 * len(milliseconds))]
+    section = Section("import_small", "Imports of ten rows")
+    section.say(
+        f"`python -m bench import_small`, {machine()}; through the gateway, from the POST until the"
+        f" event stream says `done`; {ONE_BY_ONE} one after the other, then {OF_THEM},"
+        f" {AT_ONCE} at once, rate limits raised."
+    )
+    section.table(
+        ("what", "measured", "aim"),
+        [
+            ("one, p50", f"{p50:.0f} ms", "50 ms"),
+            ("one, p95", f"{p95:.0f} ms", "120 ms"),
+            (f"{AT_ONCE} at once", f"{per_s:.0f} imports/s", "80 imports/s"),
+            *((f"{name}, idle", f"{share:.1%} of a core", "") for name, share in shares.items()),
+        ],
+    )
+    section.write()
+
+
+if __name__ == "__main__":
+    main()
