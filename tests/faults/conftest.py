@@ -40,7 +40,8 @@ async def scene(
         heartbeat_s=0.3,
         silent_s=1.5,
         housekeeping_s=0.5,
-        orphan_grace_s=2,
+        # Longer than a first request may take on a busy machine.
+        orphan_grace_s=10,
         worker_concurrency=2,
     ) as in_process:
         await in_process.peers.make_table("people", UNIQUE_PEOPLE)

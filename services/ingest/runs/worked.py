@@ -53,8 +53,9 @@ UPDATE ingest.imports SET heartbeat_at = statement_timestamp(), revision = revis
     rows_read = $3, rows_rejected = $4, bytes_read = $5, bytes_total = coalesce($6, bytes_total)
 WHERE id = $1 AND lease = $2 AND state = 'running' RETURNING true"""
 
+# Whoever ends a run for its worker raises the lease; a final state with it is the worker's own.
 HELD: Final[LiteralString] = """
-SELECT true FROM ingest.imports WHERE id = $1 AND lease = $2 AND state = 'running'"""
+SELECT true FROM ingest.imports WHERE id = $1 AND lease = $2"""
 
 BACKEND: Final[LiteralString] = """
 UPDATE ingest.imports SET backend_pid = $3, backend_start = $4

@@ -137,10 +137,11 @@ class Runner:
             seen, now = attempt.seen, time.monotonic()
             try:
                 if seen != sent or now - beat_at >= self.settings.heartbeat_s:
-                    held = await worked.beat(self.pool, attempt.run, seen)
+                    beating = await worked.beat(self.pool, attempt.run, seen)
                     beat_at, sent = now, seen
                 else:
-                    held = await worked.is_held(self.pool, attempt.run)
+                    beating = False
+                held = beating or await worked.is_held(self.pool, attempt.run)
             except Exception as exc:
                 if not is_away(exc):
                     raise
