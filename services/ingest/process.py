@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.clients import CatalogClient, RecordsClient
 from services.ingest.connections.access import SourceAccess, source_access
+from services.ingest.connections.guard import Endpoint, endpoint_of
 from services.ingest.connections.saved import SavedConnections
 from services.ingest.mailer import Mailer
 from services.ingest.service.control import ImportControl
@@ -226,8 +227,22 @@ async def _shared(settings: IngestSettings, *, redis_retries: int) -> AsyncItera
             storage=Storage(settings.storage_url),
             records=RecordsClient(PeerClient(http, tokens, base_url=settings.records_url)),
             catalog=CatalogClient(PeerClient(http, tokens, base_url=settings.catalog_url)),
-            access=source_access(settings, engine),
+            access=source_access(settings, engine, own=_own_servers(settings)),
         )
+
+
+def _own_servers(settings: IngestSettings) -> list[Endpoint]:
+    """What this installation runs or relies on, which no import may call."""
+    services = (settings.auth_url, settings.catalog_url, settings.records_url, settings.ingest_url)
+    own = [
+        endpoint_of(settings.database_url.get_secret_value(), default_port=5432),
+        endpoint_of(settings.redis_url.get_secret_value(), default_port=6379),
+        *(endpoint_of(url, default_port=80) for url in services),
+        endpoint_of(settings.public_url, default_port=443),
+    ]
+    if settings.smtp_host is not None:
+        own.append(Endpoint(settings.smtp_host, settings.smtp_port))
+    return own
 
 
 async def _nothing_to_reset(_connection: RawConnection) -> None:

@@ -18,8 +18,9 @@ class ConnectionSettings(BaseSettings):
     seals, all of them open. Without them no database can be read."""
     source_allowed_networks: str = "public"
     """Where databases may be: a comma list of CIDR networks and `public` (the open internet)."""
-    source_allowed_ports: str = ""
-    """A comma list of ports and ranges; empty for any."""
+    source_allowed_ports: str = "80,443,1521,2484,5432-5439,6432,8080,8443"
+    """At public addresses: a comma list of ports and ranges; empty for any. Addresses that are
+    allowed by their network take any port."""
     source_answer_s: PositiveFloat = 600
     """How long a database may take for a query's first rows, and between any two pieces."""
 
@@ -27,6 +28,9 @@ class ConnectionSettings(BaseSettings):
 class IngestSettings(ServiceSettings, ConnectionSettings):
     """What both the API and the workers need."""
 
+    smtp_host: str | None = None
+    smtp_port: int = 587
+    """The mail server, which no database import may call; workers send mail through it."""
     storage_url: str
     """`file:///folder` or `s3://bucket/prefix`; credentials come from the environment."""
     upload_limit_bytes: PositiveInt = 5 * GIB
@@ -58,5 +62,5 @@ class IngestSettings(ServiceSettings, ConnectionSettings):
     """How long a failed import's own password is kept, so that it can be tried again."""
 
 
-class WorkerSettings(IngestSettings, MailSettings):
+class WorkerSettings(MailSettings, IngestSettings):
     """What a worker needs beyond that: the mail server."""

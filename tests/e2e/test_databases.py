@@ -198,4 +198,4 @@ async def test_the_stacks_own_database_is_no_source(
     }
     answer = await asyncio.to_thread(http.post, "/api/imports/database", json=body)
     assert answer.status_code == 422, answer.text
-    assert answer.json()["errors"][0]["code"] == "own_database"
+    assert answer.json()["errors"][0]["code"] == "own_server"

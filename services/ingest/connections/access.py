@@ -1,7 +1,7 @@
 """How a process reaches other databases: its guard, its time-outs and its keys."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.ingest.connections import repository
 from services.ingest.connections.domain import Login, SourceTimeouts
 from services.ingest.connections.errors import NO_ANSWER, SourcesNotSetUpError
-from services.ingest.connections.guard import guard_of
+from services.ingest.connections.guard import Endpoint, guard_of
 from services.ingest.connections.kinds import KINDS, Terms
 from services.ingest.settings import ConnectionSettings
 from shared.contracts.catalog import ScannedTable
@@ -54,8 +54,10 @@ class SourceAccess:
             yield KINDS[login.target.kind].scan(session, self.terms)
 
 
-def source_access(settings: ConnectionSettings, engine: AsyncEngine) -> SourceAccess:
-    """By the settings; raises ValueError when they make no sense."""
+def source_access(
+    settings: ConnectionSettings, engine: AsyncEngine, *, own: Sequence[Endpoint]
+) -> SourceAccess:
+    """By the settings; `own` servers are refused. Raises ValueError when they make no sense."""
 
     async def own_identity() -> str:
         async with engine.connect() as connection:
@@ -65,7 +67,9 @@ def source_access(settings: ConnectionSettings, engine: AsyncEngine) -> SourceAc
     return SourceAccess(
         terms=Terms(
             guard=guard_of(
-                networks=settings.source_allowed_networks, ports=settings.source_allowed_ports
+                networks=settings.source_allowed_networks,
+                ports=settings.source_allowed_ports,
+                own=own,
             ),
             timeouts=SourceTimeouts(answer_s=settings.source_answer_s),
             own_identity=own_identity,

@@ -12,27 +12,28 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NewType
+from urllib.parse import urlsplit
 
+from services.ingest.connections.addresses import (
+    IpAddress,
+    IpNetwork,
+    effective,
+    is_public,
+)
 from shared.errors import InvalidInputError
 
-IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 HostName = NewType("HostName", str)
 """A host name or address literal and nothing else: no path, no option, no bracket."""
 
 Resolve = Callable[[HostName, int], Awaitable[Sequence[str]]]
 """Every address of a name, as text; raises OSError when there is none."""
 
+LOOPBACK = ipaddress.IPv4Address("127.0.0.1")
 PUBLIC = "public"
 """In SOURCE_ALLOWED_NETWORKS: every address of the open internet."""
 RESOLVE_TIMEOUT_S = 5.0
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
-_TRANSLATED = (  # prefixes that carry an IPv4 address in their last 32 bits
-    ipaddress.IPv6Network("64:ff9b::/96"),
-    ipaddress.IPv6Network("64:ff9b:1::/48"),
-    ipaddress.IPv6Network("::/96"),
-)
 
 
 class SourceRefusedError(InvalidInputError):
@@ -60,13 +61,24 @@ class PortRange:
 
 
 @dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A server of the installation's own; its host may be a name."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class Guard:
     """The rules of this installation."""
 
     networks: tuple[IpNetwork, ...] = ()
+    """Allowed by listing, whatever the port."""
     public: bool = True
     ports: tuple[PortRange, ...] = ()
-    """Empty: any port."""
+    """For public addresses; empty: any port."""
+    own: tuple[Endpoint, ...] = ()
+    """Never to be called, wherever they are."""
 
     async def checked(
         self, host: str, port: int, *, resolve: Resolve | None = None
@@ -76,32 +88,51 @@ class Guard:
         Raises SourceRefusedError, naming `host` or `port`.
         """
         name = host_name(host)
-        if self.ports and not any(span.first <= port <= span.last for span in self.ports):
-            raise SourceRefusedError.of(
-                "port", "port_not_allowed", f"this installation may not connect to port {port}"
-            )
-        addresses = await _resolved(name, port, resolve or _system_resolve)
-        if not all(self._allows(ipaddress.ip_address(address)) for address in addresses):
-            # One bad address is enough: the next look-up could put it first.
+        asked = resolve or _system_resolve
+        addresses = [
+            ipaddress.ip_address(address) for address in await _resolved(name, port, asked)
+        ]
+        # One bad address is enough: the next look-up could put it first.
+        if not all(self._is_listed(address) or self._is_open(address) for address in addresses):
             raise SourceRefusedError.of(
                 "host",
                 "host_not_allowed",
                 f"this installation may not connect to {name}; its operator can allow the network",
             )
-        return CheckedAddress(host=name, address=addresses[0], port=port)
+        if not self._takes(port) and not all(map(self._is_listed, addresses)):
+            raise SourceRefusedError.of(
+                "port", "port_not_allowed", f"this installation may not connect to port {port}"
+            )
+        if await self._is_own(addresses, port, asked):
+            raise SourceRefusedError.of(
+                "host", "own_server", "this is a server of Tabularium itself; use its API instead"
+            )
+        return CheckedAddress(host=name, address=str(addresses[0]), port=port)
 
-    def _allows(self, address: IpAddress) -> bool:
-        meant = effective(address)
-        if any(
+    def _is_listed(self, address: IpAddress) -> bool:
+        return any(
             candidate.version == network.version and candidate in network
             for network in self.networks
-            for candidate in (address, meant)
-        ):
-            return True
-        return self.public and meant.is_global and not meant.is_multicast
+            for candidate in (address, effective(address))
+        )
+
+    def _is_open(self, address: IpAddress) -> bool:
+        return self.public and is_public(effective(address))
+
+    def _takes(self, port: int) -> bool:
+        return not self.ports or any(span.first <= port <= span.last for span in self.ports)
+
+    async def _is_own(self, addresses: Sequence[IpAddress], port: int, resolve: Resolve) -> bool:
+        hosts = {server.host for server in self.own if server.port == port}
+        own: set[IpAddress] = set()
+        for host in hosts:
+            with contextlib.suppress(SourceRefusedError):  # a name that is unknown just now
+                found = await _resolved(host_name(host), port, resolve)
+                own |= {_place(ipaddress.ip_address(address)) for address in found}
+        return any(_place(address) in own for address in addresses)
 
 
-def guard_of(*, networks: str, ports: str) -> Guard:
+def guard_of(*, networks: str, ports: str, own: Sequence[Endpoint] = ()) -> Guard:
     """Read SOURCE_ALLOWED_NETWORKS and SOURCE_ALLOWED_PORTS.
 
     Networks: a comma list of CIDR networks, and `public`. Ports: a comma list of ports and
@@ -112,7 +143,14 @@ def guard_of(*, networks: str, ports: str) -> Guard:
         networks=tuple(ipaddress.ip_network(word) for word in words if word.lower() != PUBLIC),
         public=any(word.lower() == PUBLIC for word in words),
         ports=tuple(_port_range(word.strip()) for word in ports.split(",") if word.strip()),
+        own=tuple(own),
     )
+
+
+def endpoint_of(url: str, *, default_port: int) -> Endpoint:
+    """The server that a URL names; of several hosts the first."""
+    parts = urlsplit(url)
+    return Endpoint(parts.hostname or "localhost", parts.port or default_port)
 
 
 def host_name(text: str) -> HostName:
@@ -135,19 +173,10 @@ def host_name(text: str) -> HostName:
     return HostName(candidate)
 
 
-def effective(address: IpAddress) -> IpAddress:
-    """The address that a packet ends up at: IPv4 inside IPv6 is taken out."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    if address.sixtofour is not None:
-        return address.sixtofour
-    if address.teredo is not None:
-        return address.teredo[1]
-    if any(address in network for network in _TRANSLATED) and int(address) > 1:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address
+def _place(address: IpAddress) -> IpAddress:
+    """The same for every way to one place: all of loopback is this machine."""
+    meant = effective(address)
+    return LOOPBACK if meant.is_loopback or meant.is_unspecified else meant
 
 
 def _port_range(word: str) -> PortRange:

@@ -9,6 +9,7 @@ from pydantic import (
     BeforeValidator,
     EmailStr,
     Field,
+    SecretStr,
     ValidationInfo,
     model_validator,
 )
@@ -85,11 +86,32 @@ SAVED_EXAMPLES = {
     "oracle": {"value": {"name": "people", **ORACLE_EXAMPLE}},
 }
 
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+
+
+def _without_controls(text: str) -> str:
+    # It travels into another protocol, where a line break may begin a command.
+    if _CONTROL.search(text):
+        raise PydanticCustomError(
+            "control_character", "control characters cannot be part of this; leave them out"
+        )
+    return text
+
+
+def _secret_without_controls(secret: SecretStr) -> SecretStr:
+    _without_controls(secret.get_secret_value())
+    return secret
+
+
 Port = Annotated[int, Field(ge=1, le=65535)]
-Word = Annotated[StorableText, Field(min_length=1, max_length=255)]
+Word = Annotated[
+    StorableText, Field(min_length=1, max_length=255), AfterValidator(_without_controls)
+]
 
 
-Password = Annotated[StorableSecret, Field(max_length=1024)]
+Password = Annotated[
+    StorableSecret, Field(max_length=1024), AfterValidator(_secret_without_controls)
+]
 _PART = r'(?:"((?:[^"\x00]|"")+)"|([^".\x00]+))'
 _TABLE = re.compile(rf"\s*(?:{_PART}\s*\.\s*)?{_PART}\s*")
 _DSN = re.compile(r"([A-Za-z0-9_.:-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})/([A-Za-z0-9_.$#-]{1,255})")

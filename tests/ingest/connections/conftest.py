@@ -1,17 +1,22 @@
 """What tests of other people's databases need."""
 
+import asyncio
+import shutil
 import ssl
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
+from deploy.local import postgresql
+from deploy.local.postgresql import Cluster
 from deploy.local.valkey import Valkey
 from tests.ingest.connections.driving import Elsewhere, running_elsewhere
 from tests.support.certificates import self_signed, server_context
-from tests.support.databases import Database
+from tests.support.databases import Database, make_owner
 from tests.support.issuer import Issuer
 
 
@@ -31,9 +36,24 @@ def tls_client(certificate: Path) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(certificate))
 
 
+@pytest.fixture(scope="session")
+def other_cluster() -> Iterator[Cluster]:
+    """A PostgreSQL that is not ours: our own one may not be imported from."""
+    folder = Path(tempfile.mkdtemp(prefix="tabularium-elsewhere-"))
+    folder.chmod(0o755)
+    running = postgresql.prepare(folder, durable=False)
+    running.initialise()
+    running.start()
+    asyncio.run(make_owner(running))
+    yield running
+    running.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def module_elsewhere(
     module_database: Database,
+    other_cluster: Cluster,
     issuer: Issuer,
     valkey_server: Valkey,
     tmp_path_factory: pytest.TempPathFactory,
@@ -41,7 +61,11 @@ async def module_elsewhere(
     """An API beside a PostgreSQL and an Oracle that are not ours, shared by one module's tests."""
     storage = tmp_path_factory.mktemp("ingest") / "storage"
     async with running_elsewhere(
-        module_database, issuer=issuer, redis_url=valkey_server.url, storage=storage
+        module_database,
+        issuer=issuer,
+        redis_url=valkey_server.url,
+        storage=storage,
+        cluster=other_cluster,
     ) as running:
         yield running
 

@@ -12,6 +12,7 @@ import asyncpg
 import httpx2
 from pydantic import SecretStr
 
+from deploy.local.postgresql import Cluster
 from shared.contracts.auth import Caller
 from tests.ingest.driving import ANN, Ingest, running_ingest
 from tests.support.databases import OWNER, PASSWORD, Database, drop_database, make_database
@@ -113,9 +114,10 @@ class Elsewhere:
 
 @asynccontextmanager
 async def running_elsewhere(
-    database: Database, *, issuer: Issuer, redis_url: str, storage: Path
+    database: Database, *, issuer: Issuer, redis_url: str, storage: Path, cluster: Cluster
 ) -> AsyncIterator[Elsewhere]:
-    other = await make_database(database.cluster, f"other_{database.name}")
+    """`cluster` is not the one of the service's own database."""
+    other = await make_database(cluster, f"other_{database.name}")
     owner = await asyncpg.connect(other.url())
     oracle = OracleDatabase(accounts={"ANN": Account(ORACLE_PASSWORD)})
     try:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import asyncpg
+import httpx2
 import pytest
 from redis.asyncio import Redis
 
@@ -229,7 +230,7 @@ async def test_what_does_not_work_is_told_before_the_202(elsewhere: Elsewhere) -
         ({**postgresql, "database": "nowhere"}, ("database", "unknown_database")),
         ({**postgresql, "host": "10.0.0.1"}, ("host", "host_not_allowed")),
         ({**postgresql, "host": "/tmp"}, ("host", "invalid_host")),
-        ({**postgresql, "port": 1}, ("port", "nobody_listens")),
+        ({**postgresql, "port": 2}, ("port", "nobody_listens")),
         ({**oracle, "password": "x"}, ("password", "wrong_log_in")),
         ({**oracle, "service_name": "NOWHERE"}, ("service_name", "unknown_service")),
         ({**oracle, "host": "a)(HOST=b"}, ("host", "invalid_host")),
@@ -261,9 +262,44 @@ async def test_a_silent_source_is_answered_within_ten_seconds(elsewhere: Elsewhe
 
 
 async def test_our_own_database_is_no_source(elsewhere: Elsewhere) -> None:
-    ours = {**elsewhere.postgresql, "database": elsewhere.ingest.database.name}
-    answer = await elsewhere.refused(source=ours, table="auth.users", into="T", create_table=True)
-    assert answer == (422, [("database", "own_database")])
+    own = elsewhere.ingest.database
+    for host in ("127.0.0.1", "localhost", "127.0.0.2"):
+        ours = {
+            **elsewhere.postgresql,
+            "host": host,
+            "port": own.cluster.port,
+            "database": own.name,
+        }
+        answer = await elsewhere.refused(
+            source=ours, table="auth.users", into="T", create_table=True
+        )
+        assert answer == (422, [("host", "own_server")])
+
+
+async def test_no_server_of_the_installation_is_a_source(elsewhere: Elsewhere) -> None:
+    settings = elsewhere.ingest.settings
+    for url in (settings.redis_url.get_secret_value(), settings.records_url, settings.auth_url):
+        place = httpx2.URL(url)
+        source = {**elsewhere.postgresql, "host": place.host, "port": place.port}
+        assert await elsewhere.refused(source=source, table="t", into="T", create_table=True) == (
+            422, [("host", "own_server")],
+        )  # fmt: skip
+    mail = {**elsewhere.postgresql, "port": settings.smtp_port}
+    answer = await elsewhere.refused(source=mail, table="t", into="T", create_table=True)
+    assert answer == (422, [("host", "own_server")])
+
+
+@pytest.mark.parametrize("field", ["host", "database", "user", "password"])
+@pytest.mark.parametrize("character", ["\n", "\r", "\t", "\x7f", "\x1b", "\x85"])
+async def test_control_characters_are_refused_by_field(
+    elsewhere: Elsewhere, field: str, character: str
+) -> None:
+    source = {**elsewhere.postgresql, field: f"a{character}b"}
+    answer = await elsewhere.refused(source=source, table="t", into="T", create_table=True)
+    assert answer == (422, [(f"source.{field}", "control_character")])
+    oracle = {**elsewhere.oracle_source, "service_name": f"a{character}b"}
+    answer = await elsewhere.refused(source=oracle, table="t", into="T", create_table=True)
+    assert answer == (422, [("source.service_name", "control_character")])
 
 
 async def test_bodies_that_make_no_sense_are_refused(elsewhere: Elsewhere) -> None:

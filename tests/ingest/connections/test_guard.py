@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import pytest
 
 from services.ingest.connections.guard import (
+    Endpoint,
     Guard,
     HostName,
     Resolve,
     SourceRefusedError,
+    endpoint_of,
     guard_of,
     host_name,
 )
@@ -59,6 +61,24 @@ async def refused(guard: Guard, host: str, port: int = 5432, resolve: Resolve | 
         "64:ff9b::7f00:1",
         "64:ff9b::a9fe:a9fe",
         "2002:7f00:1::",
+        "192.0.0.8",
+        "192.0.2.1",
+        "192.88.99.1",
+        "198.18.0.1",
+        "203.0.113.9",
+        "240.0.0.1",
+        "168.63.129.16",
+        "::ffff:0:127.0.0.1",
+        "::ffff:0:10.0.0.1",
+        "fec0::1",
+        "100::1",
+        "2001:db8::1",
+        "2001:2::1",
+        "3fff::1",
+        "5f00::1",
+        "64:ff9b:1::a00:1",
+        "2001:0:0:0:0:0:80ff:fffe",
+        "4000::1",
         "2130706433",
         "0x7f000001",
         "127.1",
@@ -148,6 +168,59 @@ async def test_ports_outside_the_list_are_refused() -> None:
         assert (await guard.checked("93.184.215.14", port)).port == port
     for port in (22, 5433, 1531):
         assert await refused(guard, "93.184.215.14", port) == "port_not_allowed"
+
+
+async def test_listed_networks_take_any_port() -> None:
+    guard = guard_of(networks="public,10.1.0.0/16", ports="5432")
+    assert (await guard.checked("10.1.2.3", 9999)).port == 9999
+    mixed = names(db_example_com=["10.1.2.3", "93.184.215.14"])
+    assert await refused(guard, "db.example.com", 9999, mixed) == "port_not_allowed"
+
+
+@pytest.mark.parametrize(
+    "host", ["8.8.8.8", "2606:4700::1111", "64:ff9b::808:808", "2002:808:808::"]
+)
+async def test_the_open_internet_is_open(host: str) -> None:
+    assert (await OPEN.checked(host, 5432)).host == host
+
+
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [
+        ("127.0.0.1", 6379),
+        ("127.8.9.1", 6379),
+        ("::1", 6379),
+        ("::ffff:127.0.0.1", 6379),
+        ("10.1.0.9", 25),
+        ("mail.example.com", 25),
+        ("::ffff:10.1.0.9", 25),
+    ],
+)
+async def test_the_installations_own_servers_are_refused_although_listed(
+    host: str, port: int
+) -> None:
+    own = [Endpoint("localhost", 6379), Endpoint("smtp.inside", 25), Endpoint("gone.inside", 25)]
+    guard = guard_of(networks="public,127.0.0.0/8,::1/128,10.1.0.0/16", ports="", own=own)
+    known = {
+        "localhost": "127.0.0.1",
+        "smtp.inside": "10.1.0.9",
+        "mail.example.com": "10.1.0.9",
+        "gone.inside": "",
+    }
+
+    async def resolve(name: HostName, _port: int) -> Sequence[str]:
+        return [address] if (address := known.get(name, name)) else []
+
+    assert await refused(guard, host, port, resolve) == "own_server"
+    assert (await guard.checked("10.1.0.9", 6379, resolve=resolve)).port == 6379
+
+
+def test_a_url_names_a_server() -> None:
+    assert endpoint_of("postgresql://a:b@db.inside:6543/x", default_port=5432) == Endpoint(
+        "db.inside", 6543
+    )
+    assert endpoint_of("https://data.example.com", default_port=443).port == 443
+    assert endpoint_of("redis://[::1]/0", default_port=6379) == Endpoint("::1", 6379)
 
 
 @pytest.mark.parametrize(

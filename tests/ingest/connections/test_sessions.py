@@ -25,7 +25,7 @@ from services.ingest.connections.errors import (
     SourceAwayError,
     SourceUnusableError,
 )
-from services.ingest.connections.guard import SourceRefusedError, guard_of
+from services.ingest.connections.guard import Endpoint, SourceRefusedError, guard_of
 from services.ingest.connections.oracle.session import oracle_session
 from services.ingest.connections.postgresql.session import identity_of, postgresql_session
 from shared.errors import InvalidInputError
@@ -260,7 +260,9 @@ async def test_a_listener_cannot_send_us_to_a_place_we_may_not_go() -> None:
         outer.faults.redirect = ("127.0.0.1", inner.port)
         await log_in(login)
         assert inner.connections == 1
-        only_outer = guard_of(networks="127.0.0.0/8", ports=str(outer.port))
+        only_outer = guard_of(
+            networks="127.0.0.0/8", ports="", own=[Endpoint("127.0.0.1", inner.port)]
+        )
         with pytest.raises(SourceRefusedError):
             await log_in(login, guard=only_outer)
         outer.faults.redirect = ("10.255.255.1", inner.port)
