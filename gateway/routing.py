@@ -54,6 +54,7 @@ RULES = (
     Rule("/api/uploads", Service.INGEST, below=True, takes_files=True),
     Rule("/api/previews", Service.INGEST, takes_files=True),
     Rule("/api/sources", Service.INGEST, below=True),
+    Rule("/api/mail", Service.INGEST, below=True, exact=False),
 )
 
 _EXACT = {rule.path: rule for rule in RULES if rule.exact}

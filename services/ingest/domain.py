@@ -87,6 +87,14 @@ class Numbers(StrEnum):
     """Currency signs, groups of digits, parentheses, a minus behind, percent."""
 
 
+class MailState(StrEnum):
+    """What became of a mail to an address that is not the submitter's own."""
+
+    SENT = "sent"
+    GATHERED = "gathered"
+    STOPPED = "stopped"
+
+
 class FileFormat(StrEnum):
     """What is in a file."""
 
@@ -387,6 +395,7 @@ class Run:
     error: ProblemDocument | None
     reject_pass: int
     rejects_path: str | None
+    mail: MailState | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

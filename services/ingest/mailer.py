@@ -1,5 +1,6 @@
-"""The mail about a finished import: text and HTML from templates, one stable Message-ID."""
+"""The mail about finished imports: text and HTML from templates, one stable Message-ID."""
 
+from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 from urllib.parse import urlsplit
 
@@ -7,6 +8,7 @@ import structlog
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from services.ingest.domain import Reason, State
+from services.ingest.recipients import StopLinks
 from services.ingest.runs.endings import MailNotice
 from shared.process.mail import MailRefusedError, compose, send
 from shared.process.settings import MailSettings
@@ -17,8 +19,9 @@ log = structlog.get_logger()
 class Mailer:
     """Writes and sends the mails of imports."""
 
-    def __init__(self, settings: MailSettings, *, public_url: str) -> None:
+    def __init__(self, settings: MailSettings, links: StopLinks, *, public_url: str) -> None:
         self._settings = settings
+        self._links = links
         self._public_url = public_url.rstrip("/")
         self._templates = Environment(
             loader=PackageLoader("services.ingest", "templates"),
@@ -28,50 +31,73 @@ class Mailer:
             trim_blocks=True,
         )
 
-    def written(self, notice: MailNotice) -> EmailMessage:
-        """The message; the same notice gives the same Message-ID."""
-        import_url = f"{self._public_url}/api/imports/{notice.import_id}"
+    def written(self, notices: Sequence[MailNotice]) -> EmailMessage:
+        """One message to one address; the same notices give the same Message-ID.
+
+        Its subject is ours alone: what callers named stands in the body, with who asked for it.
+        """
+        newest = notices[-1]
+        host = urlsplit(self._public_url).hostname or "tabularium"
+        stop_url = None if newest.own else self._links.link(newest.to)
         values = {
+            "headline": headline(notices),
+            "results": [self._result(notice) for notice in notices],
+            "stop_url": stop_url,
+        }
+        message = compose(
+            self._settings,
+            to=newest.to,
+            subject=headline(notices),
+            text=self._templates.get_template("finished.txt.j2").render(values),
+            html=self._templates.get_template("finished.html.j2").render(values),
+            message_id=f"<import-{newest.import_id}-{newest.lease}@{host}>",
+        )
+        if stop_url is not None:  # RFC 8058: mail programs show a button for it
+            message["List-Unsubscribe"] = f"<{stop_url}>"
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        return message
+
+    async def send(self, notices: Sequence[MailNotice]) -> None:
+        """Send one mail about all of these; raises MailServerDownError while it may work later.
+
+        A recipient who is refused for good is given up, and logged.
+        """
+        try:
+            await send(self._settings, self.written(notices))
+        except MailRefusedError as exc:
+            log.warning("mail_refused", import_id=notices[-1].import_id, codes=exc.codes)
+
+    def _result(self, notice: MailNotice) -> Mapping[str, object]:
+        import_url = f"{self._public_url}/api/imports/{notice.import_id}"
+        return {
             "notice": notice,
-            "headline": headline(notice),
+            "outcome": outcome(notice),
             "facts": facts(notice),
             "reasons": [reason_of(reason) for reason in notice.reasons],
             "import_url": import_url,
             "rejects_url": f"{import_url}/rejects",
         }
-        host = urlsplit(self._public_url).hostname or "tabularium"
-        return compose(
-            self._settings,
-            to=notice.to,
-            subject=headline(notice),
-            text=self._templates.get_template("finished.txt.j2").render(values),
-            html=self._templates.get_template("finished.html.j2").render(values),
-            message_id=f"<import-{notice.import_id}-{notice.lease}@{host}>",
-        )
-
-    async def send(self, notice: MailNotice) -> None:
-        """Send the mail; raises MailServerDownError while it may work later.
-
-        A recipient who is refused for good is given up, and logged.
-        """
-        try:
-            await send(self._settings, self.written(notice))
-        except MailRefusedError as exc:
-            log.warning("mail_refused", import_id=notice.import_id, codes=exc.codes)
 
 
-def headline(notice: MailNotice) -> str:
-    """The mail's subject: what became of what."""
-    what = notice.file_name or notice.table or f"import {notice.import_id}"
-    where = f" into {notice.table}" if notice.table and notice.file_name else ""
+def headline(notices: Sequence[MailNotice]) -> str:
+    """The mail's subject: what became of the import, or of how many."""
+    if len(notices) == 1:
+        return outcome(notices[0])
+    failed = sum(notice.state is not State.SUCCEEDED for notice in notices)
+    return f"{len(notices)} imports are done" + (f", {failed} of them failed" if failed else "")
+
+
+def outcome(notice: MailNotice) -> str:
+    """What became of one import."""
+    what = f"Import {notice.import_id}"
     if notice.state is not State.SUCCEEDED:
-        return f"Not imported: {what}{where}"
+        return f"{what} {notice.state.value}"
     if notice.dry_run:
-        return f"Tried out: {what}{where}"
+        return f"{what} tried out"
     if notice.rows_rejected:
         rows = "1 row" if notice.rows_rejected == 1 else f"{notice.rows_rejected} rows"
-        return f"Imported: {what}{where}, {rows} refused"
-    return f"Imported: {what}{where}"
+        return f"{what} succeeded, {rows} refused"
+    return f"{what} succeeded"
 
 
 def reason_of(reason: Reason) -> str:
@@ -89,6 +115,7 @@ def facts(notice: MailNotice) -> list[tuple[str, str]]:
     result = notice.state.value + (" (dry run: nothing was changed)" if notice.dry_run else "")
     lines = [
         ("Import", f"{notice.import_id}"),
+        ("Asked for by", notice.by),
         ("File", notice.file_name),
         ("Table", notice.table),
         ("Result", result),

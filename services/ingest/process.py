@@ -15,6 +15,7 @@ from services.ingest.connections.access import SourceAccess, source_access
 from services.ingest.connections.guard import Endpoint, endpoint_of
 from services.ingest.connections.saved import SavedConnections
 from services.ingest.mailer import Mailer
+from services.ingest.recipients import StopLinks
 from services.ingest.service.control import ImportControl
 from services.ingest.service.databases import DatabaseImports
 from services.ingest.service.intake import Intake
@@ -26,6 +27,7 @@ from services.ingest.wake_ups import WakeUps, arq_redis, hint_redis
 from services.ingest.work.attempt import CONNECTIONS_PER_LOAD
 from services.ingest.work.deliver import Deliveries
 from services.ingest.work.loads import Loads
+from services.ingest.work.mails import Mails
 from services.ingest.work.measure import measure
 from services.ingest.work.runner import Runner
 from services.ingest.work.slots import Shares, WorkerSlots, worker_slots
@@ -58,6 +60,8 @@ class IngestProcess:
     control: ImportControl
     uploads: Uploads
     watches: Watches
+    stop_links: StopLinks
+    pool: RawPool
     stopping: asyncio.Event
     """Set when the process is to stop; open streams end then."""
 
@@ -74,6 +78,7 @@ class WorkerProcess:
     slots: WorkerSlots
     tidy: Tidy
     deliveries: Deliveries
+    mails: Mails
     due: asyncio.Event
     """Set after each import: there may be something to deliver."""
 
@@ -144,6 +149,8 @@ async def opened(settings: IngestSettings) -> AsyncIterator[IngestProcess]:
                     queued_limit=settings.queued_per_subject,
                 ),
                 watches=watches,
+                stop_links=_stop_links(settings),
+                pool=pool,
                 uploads=uploads,
                 stopping=stopping,
             )
@@ -189,6 +196,12 @@ async def opened_worker(settings: WorkerSettings) -> AsyncIterator[WorkerProcess
         slots = await stack.enter_async_context(
             worker_slots(runner.run_next, places=settings.worker_concurrency, after_each=due.set)
         )
+        mails = Mails(
+            pool=pool,
+            mailer=Mailer(settings, _stop_links(settings), public_url=settings.public_url),
+            per_hour=settings.mails_per_hour,
+            per_day=settings.mails_per_day,
+        )
         yield WorkerProcess(
             settings=settings,
             engine=shared.engine,
@@ -199,10 +212,11 @@ async def opened_worker(settings: WorkerSettings) -> AsyncIterator[WorkerProcess
             tidy=tidy,
             deliveries=Deliveries(
                 pool=pool,
-                mailer=Mailer(settings, public_url=settings.public_url),
+                mails=mails,
                 catalog=shared.catalog,
                 records=shared.records,
             ),
+            mails=mails,
             due=due,
         )
 
@@ -229,6 +243,12 @@ async def _shared(settings: IngestSettings, *, redis_retries: int) -> AsyncItera
             catalog=CatalogClient(PeerClient(http, tokens, base_url=settings.catalog_url)),
             access=source_access(settings, engine, own=_own_servers(settings)),
         )
+
+
+def _stop_links(settings: IngestSettings) -> StopLinks:
+    return StopLinks(
+        settings.service_client_secret.get_secret_value(), public_url=settings.public_url
+    )
 
 
 def _own_servers(settings: IngestSettings) -> list[Endpoint]:

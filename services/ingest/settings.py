@@ -39,6 +39,11 @@ class IngestSettings(ServiceSettings, ConnectionSettings):
     """How many imports of one subject may wait at once."""
     streams_per_subject: PositiveInt = 20
     """How many imports one subject may follow at once, in one process."""
+    mails_per_hour: PositiveInt = 5
+    mails_per_day: PositiveInt = 20
+    """How many mails go to an address that is not the submitter's own; the rest are gathered."""
+    gather_s: PositiveFloat = 60
+    """How often a worker looks whether gathered mails may go."""
     worker_concurrency: PositiveInt = 3
     """How many imports one worker process runs at once. One subject gets all of them but one."""
     import_deadline_s: PositiveFloat = 6 * 3600

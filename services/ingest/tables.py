@@ -16,7 +16,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from services.ingest.domain import ImportKind, State
 from shared.store.idempotency import idempotency_table
@@ -83,6 +83,7 @@ imports = Table(
     Column("error", JSONB),
     Column("reject_pass", Integer, nullable=False, server_default=text("0")),
     Column("rejects_path", Text),
+    Column("mail", Text),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     _moment("started_at"),
     _moment("finished_at"),
@@ -158,6 +159,32 @@ reads = Table(
 )
 
 Index(None, reads.c.source_id)
+
+mail_addresses = Table(
+    "mail_addresses",
+    metadata,
+    # Addresses that are not their submitter's own, in lower case.
+    Column("address", Text, primary_key=True),
+    Column(
+        "sent",
+        ARRAY(DateTime(timezone=True)),
+        nullable=False,
+        server_default=text("'{}'::timestamptz[]"),
+    ),
+    _moment("stopped_at"),
+)
+
+gathered_mails = Table(
+    "gathered_mails",
+    metadata,
+    Column("address", Text, nullable=False),
+    Column("import_id", ForeignKey(imports.c.id, ondelete="CASCADE"), nullable=False),
+    Column("lease", BigInteger, nullable=False),
+    Column("notice", JSONB, nullable=False),
+    PrimaryKeyConstraint("address", "import_id", "lease"),
+)
+
+Index(None, gathered_mails.c.import_id)
 
 outbox = outbox_table(metadata)
 idempotency = idempotency_table(metadata)

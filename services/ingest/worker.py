@@ -17,6 +17,7 @@ from services.ingest.work.listen import Listener
 from services.ingest.work.sweep import Sweeper
 from shared.process.duties import Duty, on_duty
 from shared.process.logging import configure_logging
+from shared.process.mail import MailServerDownError
 from shared.store.outbox import deliver_due
 from shared.store.redis import REDIS_AWAY
 
@@ -55,6 +56,12 @@ def duties_of(worker: WorkerProcess) -> tuple[Duty, ...]:
             lambda: deliver_due(worker.engine, outbox, handlers),
             every_s=DELIVER_EVERY_S,
             woken_by=worker.due,
+        ),
+        Duty(
+            "gathered mails",
+            worker.mails.send_gathered,
+            every_s=settings.gather_s,
+            bears=(MailServerDownError,),
         ),
     )
 

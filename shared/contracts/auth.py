@@ -136,6 +136,7 @@ PUBLIC_PATHS = SIGN_IN_PATHS | {
     "/api/token/refresh",
     "/api/auth/revoke",
     "/.well-known/jwks.json",
+    "/api/mail/stop",
 }
 """The calls that need no access token."""
 

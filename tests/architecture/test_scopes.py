@@ -20,6 +20,8 @@ OPEN = {
     # Not routed by the gateway: a key is its own proof, and revocations name nobody.
     "post /internal/api-keys/exchange",
     "get /internal/revocations",
+    "get /api/mail/stop",
+    "post /api/mail/stop",
 }
 """For callers who have no access token yet, or give another proof."""
 OWN_ACCOUNT = {

@@ -102,7 +102,7 @@ async def test_a_poison_file_is_given_up_after_five_attempts(scene: Scene) -> No
         assert "stopped answering" in done["error"]["detail"]
         assert await scene.ingest.count() == 0
         mail = await scene.ingest.mailbox.wait_for_one_to("ann@example.com")
-        assert mail["Subject"] == "Not imported: people.csv into people"
+        assert mail["Subject"] == f"Import {import_['id']} failed"
         await scene.is_clean()
         await scene.next_import_works()
         answer = await scene.ingest.post(f"/api/imports/{import_['id']}/retry")

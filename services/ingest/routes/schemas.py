@@ -21,6 +21,7 @@ from services.ingest.domain import (
     ImportKind,
     ImportOptions,
     ImportRequest,
+    MailState,
     Mode,
     Numbers,
     OnError,
@@ -381,6 +382,9 @@ class ImportAnswer(AnswerModel):
     eta_s: int | None
     error: ProblemDocument | None
     etl_name: str | None
+    mail: MailState | None
+    """Of a mail to an address that is not the submitter's own, once it is due: `gathered` into
+    the next one, or `stopped` by who reads it."""
     submitted_by: str
     created_at: datetime
     started_at: datetime | None

@@ -42,6 +42,10 @@ class MailNotice(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     to: str
+    own: bool = False
+    """Whether it is the submitter's own address."""
+    by: str | None = None
+    """Who asked for it, as people read it."""
     import_id: int
     lease: int
     state: State
@@ -167,6 +171,8 @@ def _notice(
 ) -> MailNotice:
     return MailNotice(
         to=to,
+        own=(run.caller.email or "").casefold() == to.casefold(),
+        by=run.caller.label,
         import_id=run.id,
         lease=run.lease,
         state=state,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, LiteralString
 
-from services.ingest.domain import ImportId, State
+from services.ingest.domain import ImportId, MailState, State
 from shared.store.engine import RawPool
 
 BATCH = 1000
@@ -41,6 +41,9 @@ DELETE FROM ingest.imports WHERE id IN (
       AND state NOT IN ('queued', 'running')
       AND upload_path IS NULL AND rejects_path IS NULL
     ORDER BY id LIMIT $2)"""
+
+NOTE_MAIL: Final[LiteralString] = """
+UPDATE ingest.imports SET mail = $2 WHERE id = ANY ($1::bigint[])"""
 
 # Rejects of a run that is not over yet are known by their folder.
 KNOWN: Final[LiteralString] = """
@@ -100,6 +103,11 @@ async def delete_old(pool: RawPool, *, days: int) -> int:
     """Delete finished runs older than `days`, at most 1,000; returns how many."""
     done: str = await pool.execute(DELETE_OLD, days, BATCH)
     return int(done.rsplit(maxsplit=1)[-1])
+
+
+async def note_mail(pool: RawPool, import_ids: Sequence[ImportId], mail: MailState) -> None:
+    """Say on the runs what became of their mails."""
+    await pool.execute(NOTE_MAIL, list(import_ids), mail.value)
 
 
 async def known_paths(pool: RawPool, paths: Sequence[str]) -> set[str]:

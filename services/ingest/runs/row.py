@@ -11,6 +11,7 @@ from services.ingest.domain import (
     ImportId,
     ImportKind,
     InferredColumn,
+    MailState,
     Reason,
     RowCounts,
     Run,
@@ -28,7 +29,7 @@ COLUMNS: Final = (
     "request_id", "idempotency_key", "upload_path", "attempt", "lease", "made_table_oid",
     "last_error", "revision", "rows_read", "rows_loaded", "rows_rejected", "rows_inserted",
     "rows_updated", "bytes_read", "bytes_total", "format", "inferred", "reasons", "error",
-    "reject_pass", "rejects_path", "created_at", "started_at", "finished_at",
+    "reject_pass", "rejects_path", "mail", "created_at", "started_at", "finished_at",
 )  # fmt: skip
 """What a Run is made of."""
 
@@ -79,6 +80,7 @@ def run_of(row: Row) -> Run:
         error=ProblemDocument.model_validate(error) if (error := _parsed(row["error"])) else None,
         reject_pass=row["reject_pass"],
         rejects_path=row["rejects_path"],
+        mail=MailState(row["mail"]) if row["mail"] else None,
         created_at=row["created_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],

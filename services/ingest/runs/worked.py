@@ -43,7 +43,7 @@ UPDATE ingest.imports i SET
     backend_pid = NULL, backend_start = NULL, error = NULL, format = NULL, inferred = NULL,
     reasons = NULL,
     rows_read = 0, rows_loaded = 0, rows_rejected = 0, rows_inserted = 0, rows_updated = 0,
-    bytes_read = 0, reject_pass = 1, rejects_path = NULL, revision = i.revision + 1
+    bytes_read = 0, reject_pass = 1, rejects_path = NULL, mail = NULL, revision = i.revision + 1
 FROM picked WHERE i.id = picked.id
 RETURNING {SELECTED}, picked.attempt >= $1 AS exhausted"""  # noqa: S608 - literals only
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from services.ingest.clients import CatalogClient, RecordsClient
 from services.ingest.domain import ImportId, State
-from services.ingest.mailer import Mailer
 from services.ingest.runs import kept
 from services.ingest.runs.endings import IntentKind, MadeTable, MailNotice
+from services.ingest.work.mails import Mails
 from shared.contracts.catalog import EdgeSeen
 from shared.store.engine import RawPool
 from shared.store.outbox import Handler
@@ -19,7 +19,7 @@ class Deliveries:
     """Mails, catalog edges, and made tables that must go."""
 
     pool: RawPool
-    mailer: Mailer
+    mails: Mails
     catalog: CatalogClient
     records: RecordsClient
 
@@ -32,7 +32,7 @@ class Deliveries:
         }
 
     async def _mail(self, payload: Mapping[str, Any]) -> None:
-        await self.mailer.send(MailNotice.model_validate(payload))
+        await self.mails.deliver(MailNotice.model_validate(payload))
 
     async def _edge(self, payload: Mapping[str, Any]) -> None:
         await self.catalog.saw_edge(EdgeSeen.model_validate(payload))

@@ -51,6 +51,7 @@ RUN = Run(
     error=None,
     reject_pass=1,
     rejects_path=None,
+    mail=None,
     created_at=NOW - timedelta(hours=1),
     started_at=NOW,
     finished_at=None,

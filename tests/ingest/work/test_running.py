@@ -31,13 +31,14 @@ async def test_an_import_loads_tells_and_leaves_nothing(working: Ingest) -> None
     assert (edge.etl_name, edge.schema_name, edge.table_name) == ("people.csv", "data", "people")
     assert edge.import_id == done["id"]
     mail = await working.mailbox.wait_for_one_to("ann@example.com")
-    assert mail["Subject"] == "Imported: people.csv into people"
+    assert mail["Subject"] == f"Import {done['id']} succeeded"
     assert mail["Message-ID"].startswith(f"<import-{done['id']}-")
     text = mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
     assert text.replace("\r", "") == (
-        "Imported: people.csv into people\n\n"
-        f"Import      {done['id']}\nFile        people.csv\nTable       people\n"
-        "Result      succeeded\nRows read   2\nLoaded      2\nRefused     0\n\n"
+        f"Import {done['id']} succeeded\n\n"
+        f"Import       {done['id']}\nAsked for by ann@example.com\n"
+        "File         people.csv\nTable        people\n"
+        "Result       succeeded\nRows read    2\nLoaded       2\nRefused      0\n\n"
         f"The import: {working.settings.public_url}/api/imports/{done['id']}\n"
     )
     await working.until("SELECT count(*) = 0 FROM ingest.outbox")
@@ -72,7 +73,7 @@ async def test_refused_rows_come_back(working: Ingest) -> None:
     mail = await working.mailbox.wait_for_one_to("ann@example.com")
     text = mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
     assert f"/api/imports/{done['id']}/rejects" in text
-    assert mail["Subject"] == "Imported: people.csv into people, 2 rows refused"
+    assert mail["Subject"] == f"Import {done['id']} succeeded, 2 rows refused"
     row = await working.row(done)
     await working.until("SELECT upload_path IS NULL FROM ingest.imports WHERE id = $1", done["id"])
     assert working.stored() == [row["rejects_path"]]
@@ -92,7 +93,7 @@ async def test_abort_loads_nothing_and_says_why(working: Ingest) -> None:
     assert done["rows"]["rejected"] == 3
     assert await working.count() == 0
     mail = await working.mailbox.wait_for_one_to("ann@example.com")
-    assert mail["Subject"] == "Not imported: people.csv into people"
+    assert mail["Subject"] == f"Import {done['id']} failed"
     text = mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
     assert "line 3" in text
     assert working.peers.edges == []

@@ -1,0 +1,84 @@
+"""Mails about finished imports: sent, gathered for the next one, or not wanted."""
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from services.ingest import recipients
+from services.ingest.domain import ImportId, MailState
+from services.ingest.mailer import Mailer
+from services.ingest.recipients import Turn
+from services.ingest.runs import kept
+from services.ingest.runs.endings import MailNotice
+from shared.store.engine import RawPool
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Mails:
+    """Sends what an outbox says. An address that is not the submitter's own gets few of them."""
+
+    pool: RawPool
+    mailer: Mailer
+    per_hour: int
+    per_day: int
+
+    async def deliver(self, notice: MailNotice) -> None:
+        """Send a notice, alone or with what was gathered before it, or gather it.
+
+        May be called again for the same notice. Raises MailServerDownError.
+        """
+        if notice.own:
+            await self.mailer.send([notice])
+            return
+        turn = await self._turn(notice.to)
+        if turn is Turn.FREE:
+            await self._send(notice.to, notice)
+            return
+        if turn is Turn.LATER:
+            await recipients.gather(
+                self.pool,
+                notice.to,
+                import_id=notice.import_id,
+                lease=notice.lease,
+                notice=notice.model_dump_json(),
+            )
+        state = MailState.GATHERED if turn is Turn.LATER else MailState.STOPPED
+        await kept.note_mail(self.pool, [ImportId(notice.import_id)], state)
+        log.info("mail_not_sent", import_id=notice.import_id, turn=turn.value)
+
+    async def send_gathered(self) -> None:
+        """One mail to each address for which something waits, where its turn has come."""
+        await recipients.forget_old(self.pool)
+        for address in await recipients.waiting(self.pool):
+            turn = await self._turn(address)
+            if turn is Turn.FREE:
+                await self._send(address)
+            elif turn is Turn.STOPPED:
+                unwanted = await recipients.gathered(self.pool, address)
+                ids = [ImportId(item.import_id) for item in unwanted]
+                await kept.note_mail(self.pool, ids, MailState.STOPPED)
+                await recipients.forget(self.pool, address, unwanted)
+
+    async def _turn(self, address: str) -> Turn:
+        return await recipients.take_turn(
+            self.pool, address, per_hour=self.per_hour, per_day=self.per_day
+        )
+
+    async def _send(self, address: str, *newest: MailNotice) -> None:
+        before = await recipients.gathered(self.pool, address)
+        notices = [MailNotice.model_validate_json(item.notice) for item in before]
+        notices += [notice for notice in newest if notice not in notices]
+        if not notices:  # another worker has sent them
+            await recipients.give_turn_back(self.pool, address)
+            return
+        try:
+            await self.mailer.send(notices)
+        except BaseException:
+            await asyncio.shield(recipients.give_turn_back(self.pool, address))
+            raise
+        ids = [ImportId(notice.import_id) for notice in notices]
+        await kept.note_mail(self.pool, ids, MailState.SENT)
+        await recipients.forget(self.pool, address, before)
