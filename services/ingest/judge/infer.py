@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from services.ingest.domain import ImportOptions
-from services.ingest.judge.exact import WHITE_SPACE
+from services.ingest.judge.exact import WHITE_SPACE, shown
+from services.ingest.judge.judging import are_formulas, without_formulas
 from services.ingest.judge.lossless import Against, fitting, lossless
 from services.ingest.judge.notations import notation_of
 from services.ingest.judge.other_notations import OtherNotations, Proven
@@ -62,7 +63,8 @@ class _Column:
     others: OtherNotations
     alive: list[TypeName] = field(default_factory=lambda: list(ORDER))
     against: dict[TypeName, Against] = field(default_factory=dict)
-    nested: Against | None = None
+    certain: tuple[TypeName, Against] | None = None
+    """A type that one cell decides, whatever the others are."""
     cells: int = 0
     truth_words: dict[str, Against] = field(default_factory=dict)
     null_words: dict[str, int] = field(default_factory=dict)
@@ -74,7 +76,8 @@ class _Column:
     @property
     def undecided(self) -> bool:
         """Whether further cells may rule something out."""
-        return self.nested is None and (bool(self.alive) or self.others.alive or not self.cells)
+        open_still = bool(self.alive) or self.others.alive or not self.cells
+        return self.certain is None and open_still
 
     def rule_out(self, kind: TypeName, against: Against) -> None:
         """A cell is not of the type."""
@@ -126,8 +129,8 @@ class _Column:
 
     def decide(self) -> TypedColumn:
         """The type, the notation of its cells, and the evidence."""
-        if self.nested is not None:
-            return self._typed(TypeName.JSON, str(self.nested))
+        if self.certain is not None:
+            return self._typed(self.certain[0], str(self.certain[1]))
         if not self.cells:
             return self._typed(TypeName.TEXT, self._why_empty())
         doubts = self._doubts()
@@ -237,9 +240,12 @@ def _narrow(columns: Sequence[_Column], frame: Frame, options: ImportOptions) ->
     nulls = list(options.null_values)
     for column in columns:
         cells = frame.cells[column.name]
-        if column.name in nested and column.nested is None:
+        if column.name in nested and column.certain is None:
             row = nested[column.name]
-            column.nested = Against(frame.lines[row], cells[row], "is an object or array")
+            against = Against(frame.lines[row], cells[row], "is an object or array")
+            column.certain = TypeName.JSON, against
+        if frame.may_hold_formulas:
+            _note_formula(column, cells, frame.lines)
         if not column.undecided:
             continue
         cells = cells.str.strip_chars(WHITE_SPACE)
@@ -253,6 +259,16 @@ def _narrow(columns: Sequence[_Column], frame: Frame, options: ImportOptions) ->
         for part in (slice(0, SAMPLED_CELLS), slice(SAMPLED_CELLS, None)):
             if len(cells[part]):
                 column.narrow(cells[part], lines[part])
+
+
+def _note_formula(column: _Column, cells: pl.Series, lines: pl.Series) -> None:
+    """A text that a spreadsheet program wrote as a formula makes its column text."""
+    rows = are_formulas(cells).arg_true()
+    if column.certain is None and len(rows):
+        row = rows[0]
+        text = without_formulas(cells[row : row + 1]).item()
+        reason = f"is how spreadsheet programs write the text {shown(text)}"
+        column.certain = TypeName.TEXT, Against(lines[row], cells[row], reason)
 
 
 def _without_null_words(

@@ -81,6 +81,8 @@ def judge(frame: Frame, rules: CellRules) -> Judged:
     known: dict[str, list[Fault]] = {}
     for column in rules.columns:
         text = _as_text(frame.cells[column.source], column)
+        if text is not None and frame.may_hold_formulas:
+            text = without_formulas(text)
         found = _source_faults(frame, column)
         if text is not None and frame.may_hold_nul:
             found += _nul_faults(text, found)
@@ -143,6 +145,20 @@ def _as_text(series: pl.Series, column: PlannedColumn) -> pl.Series | None:
         spelled = "%Y-%m-%d %H:%M:%S%.6f"
         return series.dt.strftime(spelled + "Z" if series.dtype.time_zone else spelled)
     return series.cast(pl.String)
+
+
+def are_formulas(cells: pl.Series) -> pl.Series:
+    """Which cells are a text in a formula, `="00501"`: so spreadsheet programs keep its zeros."""
+    return cells.str.contains('^="(?:[^"]|"")*"$')
+
+
+def without_formulas(cells: pl.Series) -> pl.Series:
+    """The cells, texts in formulas as the texts that they are."""
+    formulas = are_formulas(cells)
+    if not formulas.any():
+        return cells
+    texts = cells.str.slice(2).str.head(-1).str.replace_all('""', '"', literal=True)
+    return texts.zip_with(formulas.fill_null(value=False), cells)
 
 
 def _nul_faults(text: pl.Series, known: list[Fault]) -> list[Fault]:

@@ -65,6 +65,8 @@ class Frame:
     """JSON only: columns in which some cell was a string, and the first such row."""
     may_hold_nul: bool = True
     """Whether some cell may hold U+0000; False spares the search for it."""
+    may_hold_formulas: bool = False
+    """Whether some cell may be a text in a formula, as in `="00501"`."""
     left_out: LeftOut = LeftOut()
     """What was left out since the frame before."""
     bytes_read: int = 0

@@ -8,7 +8,7 @@ import pytest
 
 from services.ingest.domain import ImportOptions, Numbers
 from services.ingest.errors import DuplicateColumnError, OptionError, TooManyColumnsError
-from tests.ingest.pipeline.loading import Loader
+from tests.ingest.pipeline.loading import Loader, columns
 
 CREATE = ImportOptions(create_table=True)
 
@@ -302,3 +302,23 @@ async def test_json_strings_are_no_numbers_in_any_notation(load: Loader) -> None
     data = '[{"a": "1,50", "b": "31.12.2024", "c": 1.5}, {"a": "2,50", "b": "01.02.2024", "c": 2}]'
     outcome = await load.load("t", data, options=CREATE)
     assert [column.type for column in outcome.inferred] == ["TEXT", "DATE", "NUMERIC"]
+
+
+HI = 'line 2: \'="say ""hi"""\' is how spreadsheet programs write the text \'say "hi"\''
+
+
+async def test_texts_in_formulas(load: Loader) -> None:
+    data = 'zip,city,n,q\n="00501",Holtsville,1,"=""say """"hi"""""""\n="10001",=A1,"=""7""",=""\n'
+    outcome = await load.load("t", data, options=CREATE)
+    assert [(column.type, column.because) for column in outcome.inferred] == [
+        ("TEXT", """line 2: '="00501"' is how spreadsheet programs write the text '00501'"""),
+        ("TEXT", "line 2: 'Holtsville' is no number, date, time, UUID or truth value"),
+        ("TEXT", """line 3: '="7"' is how spreadsheet programs write the text '7'"""),
+        ("TEXT", HI),
+    ]
+    rows = [("00501", "Holtsville", "1", 'say "hi"'), ("10001", "=A1", "7", "")]
+    assert await load.rows("t", "zip, city, n, q") == rows
+    await load.make_table("u", columns(zip="VARCHAR(5)", city="TEXT", n="INTEGER", q="TEXT"))
+    again = await load.load("u", data)
+    assert again.rows.loaded == 2
+    assert await load.rows("u", "zip, n") == [("00501", 1), ("10001", 7)]

@@ -82,6 +82,7 @@ class CsvReader:
             lines=rows.lines,
             refused=rows.refused,
             may_hold_nul=b"\0" in text or any(b"\0" in record.raw for record in block.irregular),
+            may_hold_formulas=b'="' in text or any(b'="' in each.raw for each in block.irregular),
             left_out=LeftOut(rows.blank, headers, block.byte_order_marks),
         )
 
