@@ -51,7 +51,7 @@ async def _merged(
     source: Source, outside: Outside, options: ImportOptions, *, merge: Merge
 ) -> Outcome:
     plan = plan_columns(source, CATALOG_CONTRACT, options, others=Others.IGNORED)
-    readings, seen = Readings.of(source, plan, options, outside), Seen()
+    readings, seen = Readings.of(source, plan, options, outside, own={}), Seen()
     answer = await merge(_lines(readings, seen))
     refuse_nothing(readings, Loaded(seen, inserted=answer.received))
     return Outcome(

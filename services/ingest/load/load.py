@@ -101,12 +101,13 @@ async def _into(
     *,
     made: NewTable | None = None,
 ) -> Outcome:
+    own = {} if made is None else own_notations(made.typed)
+
     async def once(source: Source) -> Outcome:
         plan = plan_columns(source, contract, options)
         if options.mode is Mode.UPSERT:
             refuse_key(options, contract)
-        own = {} if made is None else own_notations(made.typed)
-        readings = Readings.of(source, plan, options, outside, own=own)
+        readings = Readings.of(source, plan, options, outside, own=own, made=made is not None)
         inferred = () if made is None else made.inferred
         if made is not None and options.dry_run:
             return _outcome(readings, await rehearse(readings), inferred)

@@ -1,12 +1,13 @@
 """One reading of a source: frames judged, refused rows reported, progress noted."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from services.ingest.domain import ImportOptions, OnError, Progress
 from services.ingest.errors import RowRefusedError, TooManyErrorsError
+from services.ingest.judge.decimals import decided, may_have_commas
 from services.ingest.judge.judging import CellNotation, CellRules, Judged, judge
 from services.ingest.judge.notations import notation_of
 from services.ingest.load.duplicates import DuplicateLines, refuse_duplicates
@@ -39,6 +40,9 @@ class Readings:
     options: ImportOptions
     outside: Outside
     report: RejectReport
+    own: dict[str, CellNotation]
+    watches: bool
+    """Whether refused cells may decide for decimal commas."""
 
     @classmethod
     def of(
@@ -48,16 +52,21 @@ class Readings:
         options: ImportOptions,
         outside: Outside,
         *,
-        own: Mapping[str, CellNotation] | None = None,
+        own: dict[str, CellNotation],
+        made: bool = False,
     ) -> "Readings":
         """Readings with a new report; `own` are the source columns that are written otherwise.
+
+        Where the table is not `made` for the file, cells may add to them.
 
         Raises OptionError as `notation_of`.
         """
         return cls(
             source=source,
             plan=plan,
-            rules=CellRules(plan.columns, options.null_values, notation_of(options), own or {}),
+            rules=CellRules(plan.columns, options.null_values, notation_of(options), own),
+            own=own,
+            watches=not made and may_have_commas(source.format, options),
             options=options,
             outside=outside,
             report=RejectReport(outside.rejects, plan.originals),
@@ -73,11 +82,19 @@ class Readings:
         async with ahead(self.source.frames(self.plan)) as frames:
             async for frame in frames:
                 judged = await asyncio.to_thread(judge, frame, self.rules)
+                self._decide(judged)
                 if duplicates is not None:
                     judged = await asyncio.to_thread(refuse_duplicates, frame, judged, duplicates)
                 await self._note(seen, frame, judged)
                 if judged.good.height:
                     yield judged
+
+    def _decide(self, judged: Judged) -> None:
+        """Begin again where a refused cell proves how its column is written."""
+        found = decided(judged.bad, self.rules) if self.watches else {}
+        if found:
+            self.own.update(found)
+            raise ReadAgainError(self.source)
 
     async def unreported(self) -> AsyncIterator[Judged]:
         """The good rows of a reading that reports nothing."""

@@ -6,6 +6,7 @@ import pytest
 
 from services.ingest.domain import FormatFound, ImportOptions, Numbers
 from services.ingest.errors import OptionError
+from services.ingest.read.limits import Limits
 from tests.ingest.pipeline.loading import Loader, columns
 
 
@@ -90,3 +91,40 @@ async def test_two_digit_years(load: Loader) -> None:
         await load.load("years", data, options=options)
     await load.load("years", data, options=ImportOptions(date_format="%d/%m/%y", century_from=1930))
     assert await load.rows("years", "born::text") == [("1993-02-28",), ("2029-01-01",)]
+
+
+async def test_a_value_decides_for_the_comma_where_semicolons_part_cells(load: Loader) -> None:
+    await load.make_table("t", columns(a="NUMERIC(10,2)", b="INTEGER", c="NUMERIC", d="TEXT"))
+    filler = "1.234;1;1.5;1,5\n" * 2000
+    data = f"a;b;c;d\n{filler}1.234,50;2;2.25;2,5\nx;3;1;3\n"
+    outcome = await load.load("t", data, limits=Limits(block_bytes=4096))
+    rows = await load.rows("t", "a::text, b, c::text, d")
+    assert rows[0] == ("1234.00", 1, "1.5", "1,5")
+    assert rows[-1] == ("1234.50", 2, "2.25", "2,5")
+    assert load.rejects.reasons == [(2003, "a", "type_mismatch")]
+    assert outcome.rows.loaded == 2001
+    assert outcome.format is not None
+    assert outcome.format.decimal is None  # b and c have a point
+
+
+async def test_values_that_prove_either_decide_nothing(load: Loader) -> None:
+    await load.make_table("t", columns(a="NUMERIC"))
+    outcome = await load.load(
+        "t", "a;b\n1,50;\n1.25;\n1.234;\n", options=ImportOptions(mapping={"b": None})
+    )
+    assert await load.rows("t", "a::text") == [("1.25",), ("1.234",)]
+    assert load.rejects.reasons == [(2, "a", "type_mismatch")]
+    assert "`decimal=,` reads it as 1.50" in load.rejects.kept[0].message
+    assert outcome.format is not None
+    assert outcome.format.decimal == "."
+
+
+async def test_nothing_is_decided_for_other_delimiters_or_named_options(load: Loader) -> None:
+    await load.make_table("t", columns(a="NUMERIC", b="TEXT"))
+    for data, options in (
+        ('a,b\n"1,50",\n2,\n', ImportOptions()),
+        ("a;b\n1,50;\n2;\n", ImportOptions(decimal=".")),
+    ):
+        await load.rejects.restart()
+        await load.load("t", data, options=options)
+        assert load.rejects.reasons == [(2, "a", "type_mismatch")]

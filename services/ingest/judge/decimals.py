@@ -1,0 +1,58 @@
+"""`decimal=auto` into a table that is there: the point, unless the delimiter and a value decide.
+
+A value such as 12,50 is refused by the point, and proves the comma for its column; the reading then
+begins again with it, because what came before may have been read otherwise: 1.234 is 1234 then. A
+column that has values which prove either is left to the point and to the caller's option.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import polars as pl
+
+from services.ingest.domain import FormatFound, ImportOptions
+from services.ingest.judge.judging import BadRows, CellNotation, CellRules
+from shared.values.number_formats import NumberFormat
+from shared.values.types import NUMBER_TYPES
+
+DELIMITER = ";"
+"""Between cells where the comma stands before decimals."""
+_PROVES_COMMA = r"^[+-]?(?:[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})|[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+)$"
+_PROVES_POINT = r"^[+-]?(?:[0-9]+\.(?:[0-9]{1,2}|[0-9]{4,})|[0-9]{1,3}(?:,[0-9]{3})+\.[0-9]+)$"
+
+
+def may_have_commas(form: FormatFound | None, options: ImportOptions) -> bool:
+    """Whether values of a file may decide for the comma."""
+    named = options.decimal is not None or options.thousands is not None
+    return form is not None and form.delimiter == DELIMITER and not named
+
+
+def decided(bad: BadRows, rules: CellRules) -> Mapping[str, CellNotation]:
+    """Source columns in which a refused cell decides for another notation than theirs."""
+    numbers = {c.source: c for c in rules.columns if c.type.name in NUMBER_TYPES}
+    if not bad.faults.height or not numbers:
+        return {}
+    proofs = (
+        bad.faults.lazy()
+        .filter(pl.col("column").is_in(list(numbers)))
+        .with_columns(pl.col("value").str.strip_chars())
+        .group_by("column")
+        .agg(
+            comma=pl.col("value").str.contains(_PROVES_COMMA).any(),
+            point=pl.col("value").str.contains(_PROVES_POINT).any(),
+        )
+        .collect()
+    )
+    plain = CellNotation(rules.notation)
+    own = {name: rules.own.get(name, plain) for name in numbers}
+    with_comma = replace(
+        rules.notation,
+        numbers=NumberFormat(",", ".", lenient=rules.notation.numbers.lenient),
+    )
+    changed: dict[str, CellNotation] = {}
+    for name, comma, point in proofs.rows():
+        if name not in rules.own and comma:
+            changed[name] = replace(own[name], notation=with_comma)
+        elif own[name].notation == with_comma and point:
+            changed[name] = replace(own[name], notation=rules.notation)
+    return changed
