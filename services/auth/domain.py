@@ -30,8 +30,6 @@ ACCESS_TOKEN_S = 900
 KEY_TOKEN_S = 120
 """Lifetime of the access token that the gateway gets for an API key; it asks every minute."""
 REFRESH_GRACE_S = 30
-RECENT_SIGN_IN_S = 600
-"""Seconds after a sign-in in which a session may set a password without the old one."""
 
 # A verifier reads the keys again every 300 s (shared.security.tokens.REFRESH_EVERY_S), and an auth
 # process its ring every 30 s: a key that is public for twice that long is known before it signs.

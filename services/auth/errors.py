@@ -98,10 +98,25 @@ class ClientExistsError(ConflictError):
     code = "client_exists"
 
 
-class RecentSignInNeededError(ForbiddenError):
-    """The session is too old for this without the current password."""
+class ConfirmationNeededError(ForbiddenError):
+    """A password is set with the current one or with a fresh code alone."""
 
-    code = "recent_sign_in_needed"
+    code = "confirmation_needed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "give `current_password`, or ask for a code (POST /api/auth/otp) and give its"
+            " `challenge_id` and `code`"
+        )
+
+
+class WrongCodeError(ForbiddenError):
+    """The code, given to confirm a change, is wrong, used up, expired or of another address."""
+
+    code = "wrong_code"
+
+    def __init__(self) -> None:
+        super().__init__("the code is wrong, used up or expired; ask for a new one")
 
 
 class WrongPasswordError(ForbiddenError):

@@ -99,13 +99,14 @@ def _process(
         refresh_lifetime=dt.timedelta(days=settings.refresh_idle_days),
         session_lifetime=dt.timedelta(days=settings.session_days),
     )
+    codes = _codes(settings, engine, sessions)
     return AuthProcess(
         engine=engine,
         verifier=Verifier(keys, settings, revoked=feed.revoked),
         keys=keys,
         sessions=sessions,
-        codes=_codes(settings, engine, sessions),
-        accounts=Accounts(engine, passwords),
+        codes=codes,
+        accounts=Accounts(engine, passwords, codes),
         machines=Machines(engine, internal_ids=frozenset(settings.internal_clients)),
         api_keys=ApiKeys(engine, signer),
         revocations=feed,

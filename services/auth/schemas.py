@@ -4,7 +4,15 @@ import datetime as dt
 import uuid
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    model_validator,
+)
 
 from services.auth import domain, otp
 from services.auth.domain import (
@@ -27,6 +35,11 @@ Username = Annotated[str, Field(examples=["ann"]), AfterValidator(domain.usernam
 ClientName = Annotated[str, Field(examples=["nightly-loader"]), AfterValidator(domain.client_id)]
 SentPassword = Annotated[StorableSecret, Field(max_length=1024, examples=["correct horse battery"])]
 """A password as it was typed; whether it is strong enough is checked elsewhere."""
+Code = Annotated[
+    str,
+    AfterValidator(otp.typed_code),
+    Field(examples=["123456"], json_schema_extra={"pattern": otp.CODE_PATTERN}),
+]
 SentSecret = Annotated[StorableSecret, Field(max_length=512)]
 
 
@@ -99,11 +112,7 @@ class CodeAnswer(RequestModel):
     """The code out of the mail."""
 
     challenge_id: Annotated[PlainText, Field(max_length=64)]
-    code: Annotated[
-        str,
-        AfterValidator(otp.typed_code),
-        Field(examples=["123456"], json_schema_extra={"pattern": otp.CODE_PATTERN}),
-    ]
+    code: Code
 
 
 class Me(AnswerModel):
@@ -133,7 +142,35 @@ class MeChange(RequestModel):
     username: Username | None = None
     password: SentPassword | None = None
     current_password: SentPassword | None = None
-    """Not needed within 10 minutes of the sign-in."""
+    challenge_id: Annotated[PlainText | None, Field(max_length=64)] = None
+    """With `code`, in place of `current_password`: from `POST /api/auth/otp`."""
+    code: Code | None = None
+
+    @model_validator(mode="after")
+    def _code_with_challenge(self) -> Self:
+        if (self.challenge_id is None) != (self.code is None):
+            raise ValueError("`challenge_id` and `code` belong together")
+        return self
+
+
+class ListQuery(RequestModel):
+    """A page of a list by a name."""
+
+    after: Annotated[PlainText | None, Field(description="Filled in by `next`")] = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+class UsersQuery(ListQuery):
+    """A page of accounts."""
+
+    q: Annotated[PlainText | None, Field(description="A part of the address or name")] = None
+
+
+class ApiKeysQuery(RequestModel):
+    """A page of one's API keys."""
+
+    cursor: Annotated[str | None, Field(max_length=1000, description="Filled in by `next`")] = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
 
 
 class UserAnswer(AnswerModel):
@@ -162,7 +199,7 @@ class UserChange(RequestModel):
     """Changes by an admin to an account; what is left out stays."""
 
     role: Role | None = None
-    disabled: bool | None = None
+    disabled: StrictBool | None = None
 
 
 class ClientCreate(RequestModel):

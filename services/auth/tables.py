@@ -39,6 +39,14 @@ users = Table(
 )
 Index("uq_users_username", func.lower(users.c.username), unique=True)
 
+reserved_subjects = Table(
+    "reserved_subjects",
+    metadata,
+    Column("email", Text, primary_key=True),  # as `domain.email_address` writes it
+    Column("id", Uuid, nullable=False, server_default=text("gen_random_uuid()")),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
 clients = Table(
     "clients",
     metadata,

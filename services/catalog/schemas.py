@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from services.catalog.domain import Edge, EtlDetails, Graph, TableDetails
 from services.catalog.graph.nodes import etl_ids, table_ids
-from shared.contracts.base import AnswerModel, Item, Page, RequestModel
+from shared.contracts.base import AnswerModel, Flag, Item, Page, RequestModel
 from shared.contracts.catalog import CatalogName, CatalogText
 from shared.contracts.ingest import ImportSummary
 
@@ -59,7 +59,7 @@ class TablesQuery(ListQuery):
         Field(alias="schema", max_length=500, description="Only tables of this schema."),
     ] = None
     dropped: Annotated[
-        bool | None, Field(description="`true`: only dropped tables; `false`: only those there.")
+        Flag | None, Field(description="`true`: only dropped tables; `false`: only those there.")
     ] = None
 
 

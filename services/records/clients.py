@@ -1,7 +1,7 @@
 """Peers over HTTP: auth, which knows people and machine clients, and the catalog."""
 
 from services.records.errors import SubjectNotFoundError
-from shared.contracts.auth import SubjectAnswer
+from shared.contracts.auth import SubjectAnswer, SubjectRequest
 from shared.contracts.catalog import TableEvent
 from shared.errors import InvalidInputError
 from shared.http.peers import PeerClient, PeerProblemError
@@ -16,12 +16,12 @@ class SubjectClient:
     async def resolve(self, identifier: str) -> SubjectAnswer:
         """The subject behind an e-mail address, client id or sub.
 
+        Every address has one, whether it has an account or not: a grant tells nobody which.
         Raises SubjectNotFoundError, PeerUnavailableError.
         """
+        request = SubjectRequest(identifier=identifier)
         try:
-            return await self._auth.call(
-                "GET", "/internal/subjects", SubjectAnswer, params={"identifier": identifier}
-            )
+            return await self._auth.call("POST", "/internal/subjects", SubjectAnswer, body=request)
         except PeerProblemError as exc:
             if exc.status not in (404, 422):
                 raise

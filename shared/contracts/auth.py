@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.contracts.base import AnswerModel
+from shared.contracts.base import AnswerModel, RequestModel, StorableText
 
 Sub = NewType("Sub", str)
 """A subject: a person's UUID, or `client:<id>` for a machine client."""
@@ -64,10 +64,17 @@ class Caller(BaseModel):
         return self.email or self.sub
 
 
+class SubjectRequest(RequestModel):
+    """`POST /internal/subjects`: whom a grant names."""
+
+    identifier: StorableText
+
+
 class SubjectAnswer(AnswerModel):
     """A person or machine client, looked up through `GET /internal/subjects?identifier=`.
 
-    `identifier` is an e-mail address, a client id or a sub. 404 when there is none.
+    `identifier` is an e-mail address, a client id or a sub. 404 when there is none. By POST every
+    address has a subject, without role and name.
     """
 
     sub: Sub

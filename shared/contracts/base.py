@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, Self, TypeVar, get_args
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -59,6 +60,19 @@ class SentModel(BaseModel):
         if info.field_name not in _free_fields(cls):
             _check_texts(value)
         return value
+
+
+def _spelled_out(value: object) -> object:
+    if isinstance(value, bool):
+        return value
+    spelled = {"true": True, "false": False}.get(value) if isinstance(value, str) else None
+    if spelled is None:
+        raise ValueError("write `true` or `false`")
+    return spelled
+
+
+Flag = Annotated[bool, BeforeValidator(_spelled_out)]
+"""A boolean of a query or form: `true` or `false`, and no other word or number."""
 
 
 class RequestModel(SentModel):

@@ -1,6 +1,7 @@
 """Machine clients: secrets shown once, scopes that hold, ids that are never given twice."""
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -151,6 +152,46 @@ async def test_subjects_are_found_by_address_id_and_sub(auth: Auth) -> None:
         assert (status, answer["sub"], answer["name"]) == (200, client["sub"], "Loader")
     for identifier in ("nobody", "nobody@example.com", user["username"], "client:", "", "@", "é@"):
         assert (await find(identifier))[0] == 404
+
+
+async def subject_of(auth: Auth, identifier: str) -> dict[str, Any]:
+    answer = await auth.post(
+        "/internal/subjects", {"identifier": identifier}, headers=bearer(await auth.peer_token())
+    )
+    assert answer.status_code == 200, answer.text
+    subject: dict[str, Any] = answer.json()
+    return subject
+
+
+async def test_an_address_has_its_subject_before_it_has_an_account(auth: Auth) -> None:
+    before = await subject_of(auth, "Later@Example.com")
+    assert before == {
+        "sub": before["sub"],
+        "email": "later@example.com",
+        "name": None,
+        "role": None,
+        "disabled": False,
+    }
+    assert await subject_of(auth, "later@example.com") == before
+    user = await auth.add_user(email="later@example.com")
+    assert user["sub"] == before["sub"]
+    assert await subject_of(auth, "later@example.com") == before
+
+
+async def test_an_account_that_is_there_answers_like_one_that_is_not(auth: Auth) -> None:
+    user = await auth.add_user(role="admin")
+    there, absent = [await subject_of(auth, email) for email in (user["email"], "no@example.com")]
+    assert there["sub"] == user["sub"]
+    assert {**there, "sub": "", "email": ""} == {**absent, "sub": "", "email": ""}
+
+
+async def test_a_grant_names_a_client_that_is_there(auth: Auth) -> None:
+    client = await auth.add_client("tables:read")
+    assert (await subject_of(auth, client["id"]))["sub"] == client["sub"]
+    headers = bearer(await auth.peer_token())
+    for identifier, status in (("no-client", 404), ("a@b@c", 422), ("@", 422)):
+        answer = await auth.post("/internal/subjects", {"identifier": identifier}, headers=headers)
+        assert answer.status_code == status, answer.text
 
 
 async def test_subjects_are_for_services_alone(auth: Auth) -> None:

@@ -128,6 +128,8 @@ async def test_dropped_tables_can_be_left_out_or_looked_for(catalog: Catalog) ->
         ({"cursor": "WyJhIl0"}, "cursor"),  # of a list with one name, and this one wants two
         ({"q": "a\0b"}, "q"),
         ({"pge": "2"}, "pge"),
+        ({"dropped": "yes"}, "dropped"),
+        ({"dropped": "1"}, "dropped"),
     ],
 )
 async def test_what_does_not_fit_is_refused_by_name(

@@ -1,5 +1,6 @@
 """Who may do what: every route by every kind of caller."""
 
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -177,8 +178,23 @@ async def test_grants_are_told_changed_and_taken(service: Service) -> None:
     assert gone.status_code == 404
     again = await service.ann("DELETE", f"{path}/loader")
     assert (again.status_code, again.json()["code"]) == (404, "grant_not_found")
-    unknown = await service.ann("PUT", f"{path}/no-one@example.com", {"level": "viewer"})
+    unknown = await service.ann("PUT", f"{path}/no-such-client", {"level": "viewer"})
     assert (unknown.status_code, unknown.json()["code"]) == (422, "unknown_subject")
+
+
+async def test_a_grant_tells_nobody_whether_an_address_has_an_account(service: Service) -> None:
+    table = new_name()
+    await service.ann.table(table, "a TEXT")
+    path = f"/api/tables/{table}/grants"
+    shapes = []
+    for email in ("bob@example.com", "no-one@example.com"):
+        answer = await service.ann("PUT", f"{path}/{email}", {"level": "viewer"})
+        body = answer.json()
+        shapes.append(
+            (answer.status_code, sorted(body), body["level"], body["identifier"] == email)
+        )
+        assert uuid.UUID(body["subject"])
+    assert shapes[0] == shapes[1]
 
 
 async def test_a_peer_token_opens_nothing_of_the_public_face(service: Service) -> None:

@@ -26,6 +26,7 @@ from shared.contracts.auth import (
     Scope,
     Sub,
     SubjectAnswer,
+    SubjectRequest,
 )
 
 KID = "test-key"
@@ -153,7 +154,18 @@ async def running_issuer() -> AsyncIterator[Issuer]:
         news = Revocations(items=tuple(issuer.revoked[after:]), last=len(issuer.revoked))
         return web.json_response(text=news.model_dump_json())
 
+    async def subject_of_grant(request: web.Request) -> web.Response:
+        identifier = SubjectRequest.model_validate_json(await request.read()).identifier
+        answer = issuer.subjects.get(identifier)
+        if answer is None and "@" in identifier:
+            answer = SubjectAnswer(sub=person(identifier).sub, email=identifier)
+        if answer is None:
+            body = {"type": "t", "title": "t", "status": 404, "detail": "d", "code": "not_found"}
+            return web.json_response(body, status=404)
+        return web.json_response(answer.model_dump(mode="json"))
+
     app = web.Application()
+    app.router.add_post("/internal/subjects", subject_of_grant)
     app.router.add_get(REVOCATIONS_PATH, revocations)
     app.router.add_get("/.well-known/jwks.json", keys)
     app.router.add_post("/api/auth/token", token)

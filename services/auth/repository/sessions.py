@@ -130,21 +130,6 @@ async def end_all(
     return [FamilyId(row.id) for row in rows]
 
 
-async def began_within(
-    connection: AsyncConnection, family_id: FamilyId, *, user_id: UserId, age: dt.timedelta
-) -> bool:
-    """Whether an open session of this person began at most `age` ago."""
-    family = await connection.scalar(
-        select(refresh_families.c.id).where(
-            refresh_families.c.id == family_id,
-            refresh_families.c.user_id == user_id,
-            refresh_families.c.ended_at.is_(None),
-            refresh_families.c.created_at > func.now() - literal(age),
-        )
-    )
-    return family is not None
-
-
 async def forget_over(connection: AsyncConnection, *, kept: dt.timedelta) -> int:
     """Delete sessions that expired or ended more than `kept` ago; returns their number."""
     oldest = func.now() - literal(kept)

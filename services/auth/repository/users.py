@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, func, insert, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert as insert_unless_there
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.auth.domain import EmailAddress, User, UserId, email_address
 from services.auth.errors import EmailTakenError, UsernameTakenError
-from services.auth.tables import users
+from services.auth.tables import reserved_subjects, users
 from shared.contracts.auth import Role
 from shared.http.paging import Slice, cut
 
@@ -76,13 +77,40 @@ async def add(
     password_hash: str | None = None,
     role: Role = Role.MEMBER,
 ) -> User:
-    """A new account. Raises EmailTakenError or UsernameTakenError."""
+    """A new account, with the id reserved for its address if there is one.
+
+    Raises EmailTakenError or UsernameTakenError.
+    """
+    reserved = (
+        select(reserved_subjects.c.id).where(reserved_subjects.c.email == email).scalar_subquery()
+    )
     statement = (
         insert(users)
-        .values(email=email, username=username, password_hash=password_hash, role=role.value)
+        .values(
+            id=func.coalesce(reserved, func.gen_random_uuid()),
+            email=email,
+            username=username,
+            password_hash=password_hash,
+            role=role.value,
+        )
         .returning(*COLUMNS)
     )
     return await _changed(connection, statement)
+
+
+async def reserve(connection: AsyncConnection, email: EmailAddress) -> UserId:
+    """The id of an address: of its account, or of the one that it may get.
+
+    The statements are the same for every address.
+    """
+    await connection.execute(
+        insert_unless_there(reserved_subjects).values(email=email).on_conflict_do_nothing()
+    )
+    account = select(users.c.id).where(users.c.email == email).scalar_subquery()
+    statement = select(func.coalesce(account, reserved_subjects.c.id)).where(
+        reserved_subjects.c.email == email
+    )
+    return UserId((await connection.execute(statement)).scalar_one())
 
 
 async def change(connection: AsyncConnection, user_id: UserId, values: Mapping[str, Any]) -> User:

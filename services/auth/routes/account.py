@@ -21,9 +21,9 @@ async def auth_me_update(
 ) -> Me:
     """Change user name or password; what is left out stays.
 
-    A new password ends all other sessions. It needs `current_password`, or a session that began
-    less than 10 minutes ago (403 `recent_sign_in_needed`): who has forgotten it signs in by a
-    mailed code first.
+    A new password ends all other sessions. It needs `current_password`, or `challenge_id` and
+    `code` of a code mailed to your address (`POST /api/auth/otp`), for whoever has forgotten it or
+    has none yet; else 403 `confirmation_needed`.
     """
     change = OwnChange(
         username=body.username,
@@ -31,6 +31,8 @@ async def auth_me_update(
         current_password=(
             body.current_password.get_secret_value() if body.current_password else None
         ),
+        challenge_id=body.challenge_id,
+        code=body.code,
     )
     user = await auth.accounts.change_own(caller, change, session=session, address=address)
     return Me.of_caller(caller, user)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from services.auth.dependencies import API_KEYS_PATH, Address, Process, SignedIn, not_stored
 from services.auth.domain import KeyId
-from services.auth.schemas import ApiKeyAnswer, ApiKeyCreate, ApiKeyCreated
+from services.auth.schemas import ApiKeyAnswer, ApiKeyCreate, ApiKeyCreated, ApiKeysQuery
 from shared.contracts.base import Page
 from shared.http.idempotency import answers_secret
 from shared.http.paging import decoded, page
@@ -17,15 +17,11 @@ router = APIRouter(prefix=API_KEYS_PATH, tags=["api-keys"])
 
 @router.get("", status_code=200, summary="List my API keys")
 async def api_keys_list(
-    request: Request,
-    caller: SignedIn,
-    auth: Process,
-    cursor: Annotated[str | None, Query(max_length=1000, description="Filled in by `next`")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    request: Request, caller: SignedIn, auth: Process, query: Annotated[ApiKeysQuery, Query()]
 ) -> Page[ApiKeyAnswer]:
     """Your keys that have not been revoked, the oldest first, without their text."""
-    after = None if cursor is None else decoded(cursor, parts=2, order="api-keys")
-    keys = await auth.api_keys.page(caller, after=after, limit=limit)
+    after = None if query.cursor is None else decoded(query.cursor, parts=2, order="api-keys")
+    keys = await auth.api_keys.page(caller, after=after, limit=query.limit)
     return page(request, keys, ApiKeyAnswer.of_key, order="api-keys")
 
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from services.auth.dependencies import Address, Process, SignedIn, not_stored
 from services.auth.domain import ClientId
-from services.auth.schemas import ClientAnswer, ClientCreate, ClientCreated, PlainText
+from services.auth.schemas import ClientAnswer, ClientCreate, ClientCreated, ListQuery, PlainText
 from shared.contracts.base import Page
 from shared.http.idempotency import answers_secret
 from shared.http.paging import page
@@ -16,14 +16,10 @@ router = APIRouter(prefix="/api/auth/clients", tags=["clients"])
 
 @router.get("", status_code=200, summary="List machine clients")
 async def clients_list(
-    request: Request,
-    caller: SignedIn,
-    auth: Process,
-    after: Annotated[PlainText | None, Query(description="Filled in by `next`")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    request: Request, caller: SignedIn, auth: Process, query: Annotated[ListQuery, Query()]
 ) -> Page[ClientAnswer]:
     """All machine clients by id, without their secrets; for admins."""
-    clients = await auth.machines.page(caller, after=after, limit=limit)
+    clients = await auth.machines.page(caller, after=query.after, limit=query.limit)
     return page(request, clients, ClientAnswer.of_client, by="after")
 
 

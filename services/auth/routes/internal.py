@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from services.auth.dependencies import Peer, Process, not_stored
 from services.auth.errors import InvalidApiKeyError
 from services.auth.schemas import PlainText
-from shared.contracts.auth import IssuedToken, Revocations, SubjectAnswer
+from shared.contracts.auth import IssuedToken, Revocations, SubjectAnswer, SubjectRequest
 from shared.http.idempotency import not_idempotent
 
 router = APIRouter(prefix="/internal", tags=["internal"])
@@ -24,6 +24,17 @@ async def internal_subjects(
 ) -> SubjectAnswer:
     """The person or machine client of an e-mail address, a client id or a sub, else 404."""
     return SubjectAnswer.of(await auth.subjects.find(identifier))
+
+
+@router.post("/subjects", status_code=200, summary="Whom a grant names")
+@not_idempotent("repeating it gives the same subject")
+async def internal_subjects_of_grant(
+    caller: Peer,  # noqa: ARG001 - a peer is required, which one does not matter
+    body: SubjectRequest,
+    auth: Process,
+) -> SubjectAnswer:
+    """As `GET`, but every e-mail address has a subject, whether it has an account or not."""
+    return SubjectAnswer.of(await auth.subjects.of_grant(body.identifier))
 
 
 @router.post(

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 
 from services.auth.dependencies import Address, Process, SignedIn
 from services.auth.domain import EmailAddress
-from services.auth.schemas import PlainText, UserAnswer, UserChange, UserCreate
+from services.auth.schemas import UserAnswer, UserChange, UserCreate, UsersQuery
 from services.auth.service.accounts import NewUser
 from shared.contracts.base import Page
 from shared.http.paging import page
@@ -17,15 +17,10 @@ router = APIRouter(prefix="/api/auth/users", tags=["users"])
 
 @router.get("", status_code=200, summary="List accounts")
 async def users_list(
-    request: Request,
-    caller: SignedIn,
-    auth: Process,
-    q: Annotated[PlainText | None, Query(description="A part of the address or name")] = None,
-    after: Annotated[PlainText | None, Query(description="Filled in by `next`")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    request: Request, caller: SignedIn, auth: Process, query: Annotated[UsersQuery, Query()]
 ) -> Page[UserAnswer]:
     """All accounts by e-mail address; for admins."""
-    users = await auth.accounts.page(caller, query=q, after=after, limit=limit)
+    users = await auth.accounts.page(caller, query=query.q, after=query.after, limit=query.limit)
     return page(request, users, UserAnswer.of, by="after")
 
 

@@ -1,6 +1,5 @@
 """People's accounts: one's own, and all of them for admins."""
 
-import datetime as dt
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +8,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.auth.domain import (
     ACCOUNT_BACK_OFF,
-    RECENT_SIGN_IN_S,
     EmailAddress,
     FamilyId,
     User,
@@ -17,21 +15,21 @@ from services.auth.domain import (
     limit_key,
 )
 from services.auth.errors import (
+    ConfirmationNeededError,
     LastAdminError,
-    RecentSignInNeededError,
     TooManyAttemptsError,
+    WrongCodeError,
     WrongPasswordError,
 )
 from services.auth.passwords import Passwords, check_password
 from services.auth.repository import limits, revocations, sessions, users
 from services.auth.service.access import own_account, refuse_narrowed, require_admin
+from services.auth.service.codes import Codes
 from services.auth.tables import BOOKS
 from shared.contracts.auth import Caller, Mark, Role
 from shared.errors import ForbiddenError, NotFoundError
 from shared.http.paging import Slice
 from shared.store.transaction import transaction
-
-RECENT = dt.timedelta(seconds=RECENT_SIGN_IN_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +44,16 @@ class NewUser:
 
 @dataclass(frozen=True, slots=True)
 class OwnChange:
-    """Changes to one's own account; None leaves a field as it is."""
+    """Changes to one's own account; None leaves a field as it is.
+
+    A password is set with the current one, or with a code that was mailed for this.
+    """
 
     username: str | None
     password: str | None
     current_password: str | None
+    challenge_id: str | None
+    code: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Accounts:
 
     engine: AsyncEngine
     passwords: Passwords
+    codes: Codes
 
     async def own(self, caller: Caller) -> User | None:
         """The caller's account; None for a machine client.
@@ -73,8 +77,9 @@ class Accounts:
     ) -> User:
         """Change one's user name or password; a new password ends one's other sessions.
 
-        Raises WrongPasswordError, TooManyAttemptsError and RecentSignInNeededError for a password
-        that may not be changed so, InvalidInputError for a weak one, UsernameTakenError.
+        Raises ConfirmationNeededError, WrongPasswordError, WrongCodeError and
+        TooManyAttemptsError for a password that may not be changed so, InvalidInputError for a
+        weak one, UsernameTakenError.
         """
         user = await self.own(caller)
         if user is None:
@@ -87,10 +92,7 @@ class Accounts:
         if change.password is not None:
             names = (change.username or user.username or "", *_names(user.email))
             check_password(change.password, names=names)
-            if change.current_password is not None and user.password_hash is not None:
-                await self._check_current(user, change.current_password)
-            else:
-                await self._check_recent(user, family_id)
+            await self._confirm(user, change)
             values["password_hash"] = await self.passwords.hashed(change.password)
         if not values:
             return user
@@ -190,6 +192,16 @@ class Accounts:
                 await revocations.add(tx.connection, [Mark.SUBJECT.of(user.sub)])
         return user
 
+    async def _confirm(self, user: User, change: OwnChange) -> None:
+        """Make sure that it is the person who sets a password, not whoever holds the token."""
+        if change.challenge_id is not None and change.code is not None:
+            if not await self.codes.confirms(change.challenge_id, change.code, email=user.email):
+                raise WrongCodeError
+        elif change.current_password is not None and user.has_password:
+            await self._check_current(user, change.current_password)
+        else:
+            raise ConfirmationNeededError
+
     async def _check_current(self, user: User, current_password: str) -> None:
         # Counted like a sign-in: a stolen access token must not become a way to guess.
         key = limit_key("confirm", user.sub)
@@ -201,16 +213,6 @@ class Accounts:
             raise WrongPasswordError
         async with self.engine.begin() as connection:
             await limits.forget_attempts(connection, key)
-
-    async def _check_recent(self, user: User, family_id: FamilyId | None) -> None:
-        async with self.engine.connect() as connection:
-            recent = family_id is not None and await sessions.began_within(
-                connection, family_id, user_id=user.id, age=RECENT
-            )
-        if not recent:
-            raise RecentSignInNeededError(
-                "give `current_password`, or sign in again and change it within 10 minutes"
-            )
 
 
 def _family(session: str | None) -> FamilyId | None:

@@ -21,6 +21,7 @@ from services.auth.domain import (
     ChallengeId,
     EmailAddress,
     SignInMethod,
+    TakenTry,
     TokenPair,
     User,
     domain_of,
@@ -150,11 +151,7 @@ class Codes:
         The try is counted before the code is compared. Raises InvalidCodeError, whatever the
         cause.
         """
-        async with self.engine.begin() as connection:
-            taken = await challenges.take_try(connection, challenge_id, tries=otp.CODE_TRIES)
-        fits = taken is not None and otp.code_fits(
-            code, taken.code_mac, challenge_id=challenge_id, pepper=self.pepper
-        )
+        taken, fits = await self._compare(challenge_id, code)
         async with transaction(self.engine, BOOKS) as tx:
             user = None
             if taken and fits and await challenges.use_up(tx.connection, challenge_id):
@@ -173,6 +170,22 @@ class Codes:
         if user is None:
             raise InvalidCodeError
         return await self.sessions.pair(user, session, refresh)
+
+    async def confirms(self, challenge_id: str, code: str, *, email: EmailAddress) -> bool:
+        """Whether this is an unused code that was mailed to an address; uses it up if so."""
+        taken, fits = await self._compare(challenge_id, code)
+        if taken is None or not fits or taken.email != email:
+            return False
+        async with self.engine.begin() as connection:
+            return await challenges.use_up(connection, challenge_id)
+
+    async def _compare(self, challenge_id: str, code: str) -> tuple[TakenTry | None, bool]:
+        async with self.engine.begin() as connection:
+            taken = await challenges.take_try(connection, challenge_id, tries=otp.CODE_TRIES)
+        fits = taken is not None and otp.code_fits(
+            code, taken.code_mac, challenge_id=challenge_id, pepper=self.pepper
+        )
+        return taken, fits
 
     async def _count(
         self, connection: AsyncConnection, email: EmailAddress, address: str | None

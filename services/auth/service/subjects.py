@@ -7,7 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.auth.domain import CLIENT_PREFIX, Subject, UserId, email_address
 from services.auth.repository import clients, users
-from shared.errors import NotFoundError
+from shared.contracts.auth import Sub
+from shared.errors import InvalidInputError, NotFoundError
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,22 @@ class Subjects:
         if subject is None:
             raise NotFoundError("no account or client has that address, client id or sub")
         return subject
+
+    async def of_grant(self, identifier: str) -> Subject:
+        """As `find`, but every e-mail address has a subject, whether it has an account or not.
+
+        Whoever gives a grant must not learn which it is. The account that an address gets later
+        is of this subject.
+        """
+        if "@" not in identifier:
+            return await self.find(identifier)
+        try:
+            email = email_address(identifier)
+        except ValueError as exc:
+            raise InvalidInputError.of("identifier", "invalid_email", str(exc)) from exc
+        async with self.engine.begin() as connection:
+            user_id = await users.reserve(connection, email)
+        return Subject(Sub(str(user_id)), email, name=None)
 
 
 async def _person(connection: AsyncConnection, identifier: str) -> Subject | None:
