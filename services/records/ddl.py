@@ -108,8 +108,9 @@ def describe_column(name: str, column: str, description: str | None) -> Sql:
 
 
 def make_searchable(name: str, column: str) -> Sql:
-    """A trigram index: LIKE and ILIKE with a pattern of three characters or more stay fast."""
-    return Sql(f"CREATE INDEX ON {table_name(name)} USING gin ({quoted(column)} gin_trgm_ops)")
+    """A trigram index on the folded text: patterns of three characters or more stay fast."""
+    text = f'records.folded({quoted(column)}) COLLATE "C"'
+    return Sql(f"CREATE INDEX ON {table_name(name)} USING gin ({text} gin_trgm_ops)")
 
 
 def drop_index(index: str) -> Sql:

@@ -67,6 +67,8 @@ def filled(http: httpx2.Client) -> dict[str, Any]:
     for name in ("first", "people"):
         body = {"table_name": name, "fields": FIELDS}
         assert http.post("/api/create-table", json=body).status_code == 201
+    change = {"alter": [{"name": "name", "searchable": True}]}
+    assert http.patch("/api/tables/people", json=change).status_code == 200
     client = http.post(
         "/api/auth/clients", json={"name": "reader", "scopes": ["tables:read", "records:read"]}
     ).json()

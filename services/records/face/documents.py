@@ -127,6 +127,7 @@ def _all_records(table: Table) -> Json:
     )
     paging = [
         parts.Q,
+        parts.ACCENTS,
         parts.FIELDS,
         parts.SORT,
         *parts.PAGING,
@@ -150,7 +151,7 @@ def _all_records(table: Table) -> Json:
             {"200": _answer("How many.", _counts("updated"))},
         )
         | {
-            "parameters": [parts.Q, *filters],
+            "parameters": [parts.Q, parts.ACCENTS, *filters],
             "requestBody": _body(_ref("RecordChange"), dict(list(example.items())[:1])),
         },
         "delete": _operation(
@@ -159,7 +160,7 @@ def _all_records(table: Table) -> Json:
             RECORDS_WRITE,
             {"200": _answer("How many.", _counts("deleted"))},
         )
-        | {"parameters": [parts.Q, *filters]},
+        | {"parameters": [parts.Q, parts.ACCENTS, *filters]},
     }
 
 

@@ -39,9 +39,23 @@ FILTERS: Parameter = {
     + ". `in` takes values separated by commas; a column named like a parameter is filtered by"
     " `__eq`.",
 }
-Q = parameter("q", {"type": "string"}, "Words that stand in some text column, in any case.")
+Q = parameter(
+    "q",
+    {"type": "string"},
+    "Words that stand in some text column, in any case, with or without accents.",
+)
+ACCENTS = parameter(
+    "accents",
+    {"type": "string", "enum": ["ignore", "keep"]},
+    "Whether `q` (default: ignore) and `icontains` (default: keep) tell accents apart.",
+)
 FIELDS = parameter("fields", {"type": "string"}, "Columns to answer, separated by commas.")
-SORT = parameter("sort", {"type": "string"}, "Columns to sort by, `-` for descending: `-age,name`.")
+SORT = parameter(
+    "sort",
+    {"type": "string"},
+    "Columns to sort by, `-` for descending: `-age,name`. Texts are sorted as people do it;"
+    " `name:code` by code point, which an index helps.",
+)
 COUNT = parameter(
     "count", {"type": "string", "enum": ["none", "estimated", "exact"]}, "What `total` says."
 )
@@ -54,7 +68,7 @@ PAGING = (
     ),
     parameter("cursor", {"type": "string"}, "Where the page before ended; follow `next`."),
 )
-LIST = {"parameters": [Q, FIELDS, SORT, *PAGING, COUNT, FILTERS]}
+LIST = {"parameters": [Q, ACCENTS, FIELDS, SORT, *PAGING, COUNT, FILTERS]}
 EXPORT = {
     "parameters": [
         parameter(
@@ -66,6 +80,7 @@ EXPORT = {
             "excel_safe", {"type": "boolean", "default": False}, "Neutralise formulas in CSV."
         ),
         Q,
+        ACCENTS,
         FIELDS,
         SORT,
         FILTERS,
@@ -83,6 +98,7 @@ NUMBERED = {
         parameter("order_by", {"type": "string"}, "A column."),
         parameter("order_direction", {"type": "string", "enum": ["ASC", "DESC"]}, "Its direction."),
         parameter("search", {"type": "string"}, "Words that stand in some text column."),
+        ACCENTS,
         FILTERS,
     ]
 }

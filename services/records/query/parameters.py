@@ -9,6 +9,7 @@ from services.records.domain import ID, Column, Table, normalised
 from services.records.errors import UnknownColumnError
 from services.records.query.cursor import values_of
 from services.records.query.plan import (
+    CODE,
     TEXT_OPERATORS,
     Count,
     Filter,
@@ -18,6 +19,7 @@ from services.records.query.plan import (
     SortKey,
     total_order,
 )
+from services.records.query.texts import Accents, is_nothing
 from services.records.query.values import checked_text
 from shared.errors import InvalidInputError
 from shared.values.types import BOOLEAN_WORDS, TRUE_WORDS
@@ -26,11 +28,11 @@ DEFAULT_LIMIT = 25
 LIMIT = 1000
 PAGE_LIMIT = 1_000_000_000
 VALUES_LIMIT = 1000
-LIST_PARAMETERS = frozenset({"q", "fields", "sort", "page", "limit", "cursor", "count"})
-BULK_PARAMETERS = frozenset({"q"})
-EXPORT_PARAMETERS = frozenset({"q", "fields", "sort", "format", "excel_safe"})
+LIST_PARAMETERS = frozenset({"q", "accents", "fields", "sort", "page", "limit", "cursor", "count"})
+BULK_PARAMETERS = frozenset({"q", "accents"})
+EXPORT_PARAMETERS = frozenset({"q", "accents", "fields", "sort", "format", "excel_safe"})
 VERB_PARAMETERS = frozenset(
-    {"table_name", "page", "limit", "order_by", "order_direction", "search"}
+    {"table_name", "page", "limit", "order_by", "order_direction", "search", "accents"}
 )
 
 EVERYTHING = (
@@ -73,7 +75,7 @@ def listing_of(table: Table, pairs: Pairs) -> Listing:
     page = number(parameters, "page", 1, PAGE_LIMIT)
     cursor = parameters.get("cursor")
     return Listing(
-        selection=selection_of(table, filters, parameters.get("q"), of="q"),
+        selection=selection_of(table, filters, parameters),
         fields=fields_of(table, parameters.get("fields")),
         order=order,
         limit=limit,
@@ -92,9 +94,12 @@ def verb_listing_of(table: Table, pairs: Pairs) -> tuple[Listing, int]:
     if direction not in ("ASC", "DESC"):
         raise InvalidInputError.of("order_direction", "invalid_choice", "send ASC or DESC")
     by = parameters.get("order_by")
-    keys = [SortKey(_column(table, by, of="order_by"), direction == "DESC")] if by else []
+    keys = []
+    if by:
+        key = _sort_key(table, by, of="order_by")
+        keys.append(SortKey(key.column, direction == "DESC", key.by_code))
     listing = Listing(
-        selection=selection_of(table, filters, parameters.get("search"), of="search"),
+        selection=selection_of(table, filters, parameters, of="search"),
         fields=table.shown,
         order=total_order(keys or [SortKey(ID, direction == "DESC")]),
         limit=limit,
@@ -105,14 +110,26 @@ def verb_listing_of(table: Table, pairs: Pairs) -> tuple[Listing, int]:
 
 
 def selection_of(
-    table: Table, filters: Iterable[tuple[str, str]], search: str | None, *, of: str
+    table: Table,
+    filters: Iterable[tuple[str, str]],
+    parameters: Mapping[str, str],
+    *,
+    of: str = "q",
 ) -> Selection:
-    """Rows by column filters and a search; raises InvalidInputError or UnknownColumnError."""
+    """Rows by column filters and a search (the parameter `of`).
+
+    Raises InvalidInputError or UnknownColumnError.
+    """
+    search = parameters.get(of)
     if search is not None and "\0" in search:
         raise InvalidInputError.of(of, "nul_byte", "leave out the NUL character")
+    accents = _accents(parameters.get("accents"))
     return Selection(
-        filters=tuple(_filter(table, name, value) for name, value in filters),
+        filters=tuple(
+            _filter(table, name, value, accents or Accents.KEEP) for name, value in filters
+        ),
         search=search or None,
+        accents=accents or Accents.IGNORE,
     )
 
 
@@ -123,14 +140,14 @@ def restriction_of(table: Table, pairs: Pairs) -> Selection:
     naming the filter that rules nothing out, or `filter` where there is none.
     """
     asked = parted(pairs, BULK_PARAMETERS)
-    selection = selection_of(table, asked.filters, asked.parameters.get("q"), of="q")
+    selection = selection_of(table, asked.filters, asked.parameters)
     parameters = [name for name, _ in asked.filters]
     empty = [
         parameter
         for parameter, each in zip(parameters, selection.filters, strict=True)
         if each.rules_nothing_out
     ]
-    if asked.parameters.get("q") == "":
+    if is_nothing(asked.parameters.get("q", "-"), selection.accents):
         empty.append("q")
     if empty:
         raise InvalidInputError.of(empty[0], "rules_nothing_out", f"this {EVERYTHING}")
@@ -143,12 +160,18 @@ def order_of(table: Table, sort: str | None) -> tuple[SortKey, ...]:
     """The order of `sort=-age,name`, with `id` at its end."""
     if not sort:
         return (SortKey(ID),)
-    keys = []
-    for word in sort.split(","):
-        name = word.strip()
-        descending = name.startswith("-")
-        keys.append(SortKey(_column(table, name.lstrip("+-"), of="sort"), descending))
-    return total_order(keys)
+    return total_order([_sort_key(table, word.strip(), of="sort") for word in sort.split(",")])
+
+
+def _sort_key(table: Table, word: str, *, of: str) -> SortKey:
+    name = word.lstrip("+-")
+    column = _column(table, name.removesuffix(CODE), of=of)
+    by_code = name.endswith(CODE)
+    if by_code and not column.is_text:
+        raise InvalidInputError.of(
+            of, "not_a_text", f"{column.name} is {column.type.spelled()}; {CODE} is for texts"
+        )
+    return SortKey(column, word.startswith("-"), by_code)
 
 
 def fields_of(table: Table, fields: str | None) -> tuple[Column, ...]:
@@ -194,6 +217,15 @@ def next_path(path: str, query_string: str, name: str, value: str) -> str:
     return f"{path}?{'&'.join([*kept, f'{name}={value}'])}"
 
 
+def _accents(word: str | None) -> Accents | None:
+    if word is None:
+        return None
+    try:
+        return Accents(word)
+    except ValueError as exc:
+        raise InvalidInputError.of("accents", "invalid_choice", "send ignore or keep") from exc
+
+
 def _count(word: str) -> Count:
     try:
         return Count(word)
@@ -211,7 +243,7 @@ def _column(table: Table, name: str, *, of: str) -> Column:
     return column
 
 
-def _filter(table: Table, parameter: str, value: str) -> Filter:
+def _filter(table: Table, parameter: str, value: str, accents: Accents) -> Filter:
     name, _, word = parameter.rpartition("__")
     operators: Mapping[str, Operator] = Operator._value2member_map_  # type: ignore[assignment]
     operator = operators.get(word)
@@ -230,7 +262,7 @@ def _filter(table: Table, parameter: str, value: str) -> Filter:
             f"the table {table.name!r} has no column for this; a filter is `column=` or"
             " `column__operator=`",
         )
-    return Filter(column, operator, _texts(column, operator, parameter, value))
+    return Filter(column, operator, _texts(column, operator, parameter, value), accents)
 
 
 def _texts(column: Column, operator: Operator, parameter: str, value: str) -> tuple[str, ...]:

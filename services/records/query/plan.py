@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from services.records.domain import ID, Column
+from services.records.query.texts import Accents, is_nothing
 
 
 class Operator(StrEnum):
@@ -28,6 +29,10 @@ VACUOUS_WHEN_EMPTY = TEXT_OPERATORS | {Operator.GT, Operator.GTE}
 """Every text contains the empty one, and sorts behind it."""
 
 
+CODE = ":code"
+"""Behind a text column in `sort=`: by code point."""
+
+
 class Count(StrEnum):
     """Whether a list says how many there are."""
 
@@ -43,6 +48,8 @@ class Filter:
     column: Column
     operator: Operator
     texts: tuple[str, ...]
+    accents: Accents = Accents.KEEP
+    """For `icontains`."""
 
     @property
     def rules_nothing_out(self) -> bool:
@@ -54,20 +61,26 @@ class Filter:
             return not self.texts
         if self.operator is Operator.ISNULL:
             return self.texts[0] == "false" and not self.column.nullable
+        if self.operator is Operator.ICONTAINS:
+            return is_nothing(self.texts[0], self.accents)
         return self.operator in VACUOUS_WHEN_EMPTY and self.column.is_text and not self.texts[0]
 
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """One column of the order; NULLs sort as the largest value, as PostgreSQL does it."""
+    """One column of the order; NULLs sort as the largest value, as PostgreSQL does it.
+
+    Texts are sorted as people do it, or, `by_code`, by code point, as an index has them.
+    """
 
     column: Column
     descending: bool = False
+    by_code: bool = False
 
     @property
     def word(self) -> str:
         """As `sort=` spells it."""
-        return ("-" if self.descending else "") + self.column.name
+        return ("-" if self.descending else "") + self.column.name + (CODE if self.by_code else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +89,8 @@ class Selection:
 
     filters: tuple[Filter, ...] = ()
     search: str | None = None
+    accents: Accents = Accents.IGNORE
+    """For `search`."""
 
     @property
     def is_everything(self) -> bool:

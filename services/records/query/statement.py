@@ -7,6 +7,7 @@ from functools import lru_cache
 from services.records.ddl import table_name
 from services.records.domain import ID, Column, Table
 from services.records.query.plan import Filter, Listing, Operator, Selection, SortKey
+from services.records.query.texts import Accents, composed, folded, forms, sort_keys
 from shared.store.identifiers import quoted
 from shared.values.names import unlimited_name
 from shared.values.types import TypeName
@@ -58,7 +59,7 @@ def where(selection: Selection, table: Table, binds: Binds, *more: str) -> str:
     """A WHERE clause, empty when it selects everything."""
     conditions = [CONDITIONS[each.operator](each, binds) for each in selection.filters]
     if selection.search is not None:
-        conditions.append(_search(selection.search, table, binds))
+        conditions.append(_search(selection, table, binds))
     conditions.extend(more)
     return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
@@ -66,7 +67,9 @@ def where(selection: Selection, table: Table, binds: Binds, *more: str) -> str:
 def order_by(order: Sequence[SortKey]) -> str:
     """An ORDER BY clause; NULLs are the largest, as PostgreSQL has it by default."""
     return " ORDER BY " + ", ".join(
-        reference(key.column) + (" DESC" if key.descending else "") for key in order
+        each + (" DESC" if key.descending else "")
+        for key in order
+        for each in _keys(key, reference(key.column))
     )
 
 
@@ -123,6 +126,14 @@ def after(order: Sequence[SortKey], values: Sequence[str | None], binds: Binds) 
     return f"({bound}) AND ({' OR '.join(f'({each})' for each in alternatives)})"
 
 
+def _keys(key: SortKey, value: str) -> Sequence[str]:
+    """What is compared for a value, the first difference deciding."""
+    if not key.column.is_text:
+        return (value,)
+    text = f"{value}::text" if key.column.type.name is TypeName.CHAR else value
+    return (f'{text} COLLATE "C"',) if key.by_code else sort_keys(text)
+
+
 def _behind(key: SortKey, value: str | None, binds: Binds) -> str | None:
     column = reference(key.column)
     may_be_null = key.column.nullable and key.column.name != ID.name
@@ -130,8 +141,9 @@ def _behind(key: SortKey, value: str | None, binds: Binds) -> str | None:
         return f"{column} IS NOT NULL" if key.descending else None
     bound = _value(key.column, value, binds)
     if key.descending:
-        return f"{column} < {bound}"
-    return f"({column} > {bound} OR {column} IS NULL)" if may_be_null else f"{column} > {bound}"
+        return _compared(key, "<", bound)
+    behind = _compared(key, ">", bound)
+    return f"({behind} OR {column} IS NULL)" if may_be_null else behind
 
 
 def _same(key: SortKey, value: str | None, binds: Binds) -> str:
@@ -148,9 +160,17 @@ def _behind_or_same(key: SortKey, value: str | None, binds: Binds) -> str:
         return "true" if key.descending else f"{column} IS NULL"
     bound = _value(key.column, value, binds)
     if key.descending:
-        return f"{column} <= {bound}"
+        return _compared(key, "<=", bound)
     may_be_null = key.column.nullable and key.column.name != ID.name
-    return f"{column} >= {bound} OR {column} IS NULL" if may_be_null else f"{column} >= {bound}"
+    behind = _compared(key, ">=", bound)
+    return f"{behind} OR {column} IS NULL" if may_be_null else behind
+
+
+def _compared(key: SortKey, sign: str, bound: str) -> str:
+    own, others = _keys(key, reference(key.column)), _keys(key, bound)
+    if len(own) == 1:
+        return f"{own[0]} {sign} {others[0]}"
+    return f"({', '.join(own)}) {sign} ({', '.join(others)})"
 
 
 def _value(column: Column, text: str, binds: Binds) -> str:
@@ -159,12 +179,26 @@ def _value(column: Column, text: str, binds: Binds) -> str:
     return bound if name == "text" else f"{bound}::{name}"
 
 
-def _search(words: str, table: Table, binds: Binds) -> str:
+def _search(selection: Selection, table: Table, binds: Binds) -> str:
     columns = list(table.text_columns())
     if not columns:
         return "false"
-    pattern = binds.text(f"%{_plain(words)}%")
-    return "(" + " OR ".join(f"{_text(column)} ILIKE {pattern}" for column in columns) + ")"
+    assert selection.search is not None
+    words = binds.text(f"%{_plain(selection.search)}%")
+    return (
+        "("
+        + " OR ".join(_like_folded(column, words, selection.accents) for column in columns)
+        + ")"
+    )
+
+
+def _like_folded(column: Column, pattern: str, accents: Accents) -> str:
+    like = f"{folded(_text(column), accents)} LIKE {folded(pattern, accents)}"
+    if accents is Accents.KEEP and column.searchable:
+        # The index is on the text without accents.
+        ignore = Accents.IGNORE
+        like = f"({folded(_text(column), ignore)} LIKE {folded(pattern, ignore)} AND {like})"
+    return like
 
 
 def _text(column: Column) -> str:
@@ -182,15 +216,51 @@ def _comparison(sign: str) -> Callable[[Filter, Binds], str]:
     )
 
 
-def _pattern(operator: str, template: str) -> Callable[[Filter, Binds], str]:
-    return lambda each, binds: (
-        f"{_text(each.column)} {operator} {binds.text(template.format(_plain(each.texts[0])))}"
-    )
+def _equality(each: Filter, binds: Binds) -> str:
+    texts = forms(each.texts[0]) if each.column.is_text else each.texts
+    if len(texts) == 1:
+        return f"{reference(each.column)} = {_value(each.column, texts[0], binds)}"
+    return _among(each.column, texts, binds)
+
+
+def _inequality(each: Filter, binds: Binds) -> str:
+    # A row without a value is not equal to any value.
+    texts = forms(each.texts[0]) if each.column.is_text else each.texts
+    if len(texts) == 1:
+        value = _value(each.column, texts[0], binds)
+        return f"{reference(each.column)} IS DISTINCT FROM {value}"
+    return f"({_among(each.column, texts, binds)}) IS NOT TRUE"
 
 
 def _membership(each: Filter, binds: Binds) -> str:
-    array = binds.texts(each.texts)
-    return f"{reference(each.column)} = ANY ({array}::{unlimited_name(each.column.type)}[])"
+    texts = each.texts
+    if each.column.is_text:
+        texts = tuple(form for text in texts for form in forms(text))
+    return _among(each.column, texts, binds)
+
+
+def _among(column: Column, texts: Sequence[str], binds: Binds) -> str:
+    return f"{reference(column)} = ANY ({binds.texts(texts)}::{unlimited_name(column.type)}[])"
+
+
+def _pattern(template: str) -> Callable[[Filter, Binds], str]:
+    def condition(each: Filter, binds: Binds) -> str:
+        text = _text(each.column)
+        patterns = [binds.text(template.format(_plain(form))) for form in forms(each.texts[0])]
+        # As stored, so that an index helps; then composed, so that no half of a letter is found.
+        stored = " OR ".join(f"{text} LIKE {pattern}" for pattern in patterns)
+        found = f"({stored}) AND {composed(text)} LIKE {composed(patterns[0])}"
+        if each.column.searchable:
+            ignore = Accents.IGNORE
+            found += f" AND {folded(text, ignore)} LIKE {folded(patterns[0], ignore)}"
+        return found
+
+    return condition
+
+
+def _folded_pattern(each: Filter, binds: Binds) -> str:
+    pattern = binds.text(f"%{_plain(each.texts[0])}%")
+    return _like_folded(each.column, pattern, each.accents)
 
 
 def _nullness(each: Filter, _binds: Binds) -> str:
@@ -198,17 +268,16 @@ def _nullness(each: Filter, _binds: Binds) -> str:
 
 
 CONDITIONS: Mapping[Operator, Callable[[Filter, Binds], str]] = {
-    Operator.EQ: _comparison("="),
-    # A row without a value is not equal to any value.
-    Operator.NE: _comparison("IS DISTINCT FROM"),
+    Operator.EQ: _equality,
+    Operator.NE: _inequality,
     Operator.GT: _comparison(">"),
     Operator.GTE: _comparison(">="),
     Operator.LT: _comparison("<"),
     Operator.LTE: _comparison("<="),
     Operator.IN: _membership,
-    Operator.CONTAINS: _pattern("LIKE", "%{}%"),
-    Operator.ICONTAINS: _pattern("ILIKE", "%{}%"),
-    Operator.STARTSWITH: _pattern("LIKE", "{}%"),
+    Operator.CONTAINS: _pattern("%{}%"),
+    Operator.ICONTAINS: _folded_pattern,
+    Operator.STARTSWITH: _pattern("{}%"),
     Operator.ISNULL: _nullness,
 }
 

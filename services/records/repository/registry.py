@@ -34,8 +34,10 @@ SELECT t.id, c.oid::bigint AS oid, c.relname AS name, t.version, t.grants_versio
       'description', col_description(c.oid, a.attnum),
       'searchable', EXISTS (
         SELECT 1 FROM pg_index i JOIN pg_opclass o ON o.oid = i.indclass[0]
-        WHERE i.indrelid = c.oid AND i.indkey[0] = a.attnum AND i.indnatts = 1
-          AND o.opcname = 'gin_trgm_ops')
+        JOIN pg_depend p ON p.classid = 'pg_class'::regclass AND p.objid = i.indexrelid
+          AND p.refclassid = 'pg_class'::regclass AND p.refobjid = c.oid
+          AND p.refobjsubid = a.attnum
+        WHERE i.indrelid = c.oid AND i.indnatts = 1 AND o.opcname = 'gin_trgm_ops')
     ) ORDER BY a.attnum), '[]')::text
    FROM pg_attribute a
    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum

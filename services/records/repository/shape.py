@@ -42,8 +42,9 @@ ORDER BY a.application_name
 SEARCH_INDEXES = """
 SELECT c.relname FROM pg_index i
 JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_opclass o ON o.oid = i.indclass[0]
-WHERE i.indrelid = $1::text::regclass AND i.indkey[0] = $2 AND i.indnatts = 1
-  AND o.opcname = 'gin_trgm_ops'
+JOIN pg_depend p ON p.classid = 'pg_class'::regclass AND p.objid = i.indexrelid
+  AND p.refclassid = 'pg_class'::regclass AND p.refobjid = i.indrelid AND p.refobjsubid = $2
+WHERE i.indrelid = $1::text::regclass AND i.indnatts = 1 AND o.opcname = 'gin_trgm_ops'
 """
 
 # What PostgreSQL's input functions would take beyond our type table, such as 'today' or 1_000.

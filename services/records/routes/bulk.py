@@ -25,7 +25,7 @@ OnConflict = Annotated[
     Query(description="What happens to a record whose key is there already."),
 ]
 Key = Annotated[str | None, Query(description="The unique column(s) that make the key.")]
-FILTERED = {"parameters": [parts.Q, parts.FILTERS]}
+FILTERED = {"parameters": [parts.Q, parts.ACCENTS, parts.FILTERS]}
 
 
 @router.post(

@@ -135,7 +135,7 @@ def plan_of(table: Table, pairs: Pairs, *, gzip: bool) -> ExportPlan:
         ) from exc
     return ExportPlan(
         format=form,
-        selection=parameters.selection_of(table, filters, given.get("q"), of="q"),
+        selection=parameters.selection_of(table, filters, given),
         fields=parameters.fields_of(table, given.get("fields")),
         order=parameters.order_of(table, given.get("sort")),
         excel_safe=parameters.flag(given, "excel_safe"),
