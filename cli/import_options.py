@@ -68,6 +68,20 @@ Key = Annotated[
         help="The unique column (or columns, with commas) of upsert.", rich_help_panel=OF_ROWS
     ),
 ]
+OnDuplicate = Annotated[
+    Literal["refuse", "first", "last"] | None,
+    typer.Option(
+        help="With --mode upsert, several rows of one key: which of them is loaded.",
+        rich_help_panel=OF_ROWS,
+    ),
+]
+OnBlank = Annotated[
+    Literal["clear", "keep"] | None,
+    typer.Option(
+        help="With --mode upsert, an empty cell: clear the value, or keep it.",
+        rich_help_panel=OF_ROWS,
+    ),
+]
 OnError = Annotated[
     Literal["skip", "abort"],
     typer.Option(

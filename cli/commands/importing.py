@@ -40,6 +40,8 @@ class RowOptions:
 
     mode: str
     key: str | None
+    on_duplicate: str | None
+    on_blank: str | None
     on_error: str
     max_errors: int | None
     dry_run: bool
@@ -103,6 +105,8 @@ def import_rows(
     tls: options.Tls = None,
     mode: options.Mode = "append",
     key: options.Key = None,
+    on_duplicate: options.OnDuplicate = None,
+    on_blank: options.OnBlank = None,
     on_error: options.OnError = "skip",
     max_errors: options.MaxErrors = None,
     dry_run: options.DryRun = False,
@@ -143,6 +147,8 @@ def import_rows(
     rows = RowOptions(
         mode=mode,
         key=key,
+        on_duplicate=on_duplicate,
+        on_blank=on_blank,
         on_error=on_error,
         max_errors=max_errors,
         dry_run=dry_run,

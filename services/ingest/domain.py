@@ -181,7 +181,11 @@ OPTIONS = TypeAdapter(ImportOptions)
 
 @dataclass(frozen=True, slots=True)
 class RowCounts:
-    """Rows of an import; `read` = `loaded` + `rejected`, `loaded` = `inserted` + `updated`."""
+    """Rows of an import; `loaded` = `inserted` + `updated`.
+
+    `read` is `loaded` + `rejected`, and of an upsert that takes one row of several with one key
+    the others, which are superseded.
+    """
 
     read: int = 0
     loaded: int = 0

@@ -73,6 +73,8 @@ class Judged:
     lines: pl.Series
     rows: pl.Series
     bad: BadRows
+    absent: pl.Series | None = None
+    """Of an upsert, which columns each good row leaves out, as `load.staging` has it."""
 
 
 def judge(frame: Frame, rules: CellRules) -> Judged:

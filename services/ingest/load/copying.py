@@ -10,10 +10,10 @@ from services.ingest.domain import ImportId
 from services.ingest.judge.judging import Judged
 from services.ingest.load.binary_copy import RowEncoder
 from services.ingest.load.ids import IdBlocks
-from services.ingest.load.staging import LINE_COLUMN
+from services.ingest.load.staging import ABSENT_COLUMN, LINE_COLUMN
 from services.ingest.plan.columns import ID_TYPE, ColumnPlan
 from shared.contracts.records import ID_COLUMN, IMPORT_COLUMN
-from shared.values.types import ColumnType
+from shared.values.types import ColumnType, TypeName
 
 SENT_BYTES = 512 * 1024
 """A COPY is fed in pieces of this size: what waits to be sent stays small."""
@@ -114,12 +114,18 @@ class Copies:
 async def staged_rows(
     judged: AsyncIterator[Judged], columns: Sequence[tuple[str, ColumnType]]
 ) -> AsyncIterator[bytes]:
-    """Rows for a staging table: the line, then these of the table's columns."""
-    encoder = RowEncoder([(LINE_COLUMN, ID_TYPE), *columns])
+    """Rows for a staging table: the line, what is absent, then these of the table's columns."""
+    text = ColumnType(name=TypeName.TEXT)
+    encoder = RowEncoder([(LINE_COLUMN, ID_TYPE), (ABSENT_COLUMN, text), *columns])
     names = [name for name, _ in columns]
+    nothing = pl.lit(None, dtype=pl.String)
 
     def encode(item: Judged) -> bytes:
-        return encoder.encode(item.good.select(names).with_columns(item.lines.alias(LINE_COLUMN)))
+        absent = nothing if item.absent is None else item.absent
+        rows = item.good.select(names)
+        return encoder.encode(
+            rows.with_columns(item.lines.alias(LINE_COLUMN), absent.alias(ABSENT_COLUMN))
+        )
 
     yield encoder.header()
     async for item in judged:

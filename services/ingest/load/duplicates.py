@@ -115,6 +115,7 @@ def refuse_duplicates(frame: Frame, judged: Judged, duplicates: DuplicateLines) 
         good=judged.good.filter(kept),
         lines=judged.lines.filter(kept),
         rows=judged.rows.filter(kept),
+        absent=None if judged.absent is None else judged.absent.filter(kept),
         bad=merged(judged.bad, BadRows(cells, refused_lines, faults)),
     )
 

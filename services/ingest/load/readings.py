@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from services.ingest.domain import ImportOptions, OnError, Progress
+from services.ingest.domain import ImportOptions, Mode, OnBlank, OnError, Progress
 from services.ingest.errors import RowRefusedError, TooManyErrorsError
 from services.ingest.judge.decimals import decided, may_have_commas
 from services.ingest.judge.judging import CellNotation, CellRules, Judged, judge
 from services.ingest.judge.notations import notation_of
+from services.ingest.load.absent import absent_of
 from services.ingest.load.duplicates import DuplicateLines, refuse_duplicates
 from services.ingest.load.outside import Outside
 from services.ingest.load.report import RejectReport
@@ -83,6 +84,7 @@ class Readings:
             async for frame in frames:
                 judged = await asyncio.to_thread(judge, frame, self.rules)
                 self._decide(judged)
+                judged = await self._with_absent(frame, judged)
                 if duplicates is not None:
                     judged = await asyncio.to_thread(refuse_duplicates, frame, judged, duplicates)
                 await self._note(seen, frame, judged)
@@ -95,6 +97,15 @@ class Readings:
         if found:
             self.own.update(found)
             raise ReadAgainError(self.source)
+
+    async def _with_absent(self, frame: Frame, judged: Judged) -> Judged:
+        keeps_blank = self.options.on_blank is OnBlank.KEEP
+        if self.options.mode is not Mode.UPSERT or not (keeps_blank or frame.absent):
+            return judged
+        absent = await asyncio.to_thread(
+            absent_of, frame, judged, self.plan.columns, keeps_blank=keeps_blank
+        )
+        return replace(judged, absent=absent)
 
     async def unreported(self) -> AsyncIterator[Judged]:
         """The good rows of a reading that reports nothing."""

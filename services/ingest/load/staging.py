@@ -14,6 +14,10 @@ from shared.store.identifiers import quoted
 
 LINE_COLUMN = "_line"
 """Users' columns never begin with `_`."""
+ABSENT_COLUMN = "_absent"
+"""Which columns a row leaves out: a character for each of them, `ABSENT` or another."""
+ABSENT = "1"
+PRESENT = "0"
 ROWS = "import_rows"
 _SUSPECTS_AT_ONCE = 10_000
 
@@ -29,15 +33,16 @@ class Staging:
     ) -> None:
         self._connection = connection
         self._table = f"{quoted(DATA_SCHEMA)}.{quoted(contract.table)}"
-        self.columns = (LINE_COLUMN, *columns)
+        self.columns = (LINE_COLUMN, ABSENT_COLUMN, *columns)
 
     async def make(self) -> None:
         """An empty staging table, in place of an earlier one; it ends with the transaction."""
         await self._connection.execute(f"DROP TABLE IF EXISTS pg_temp.{ROWS}")
-        wanted = ", ".join(quoted(name) for name in self.columns[1:])
+        names = ", ".join(quoted(name) for name in self.columns[2:])
         await self._connection.execute(
             f"CREATE TEMPORARY TABLE {ROWS} ON COMMIT DROP AS"  # noqa: S608 - quoted
-            f" SELECT 0::bigint AS {LINE_COLUMN}, {wanted} FROM {self._table} WITH NO DATA"
+            f" SELECT 0::bigint AS {LINE_COLUMN}, ''::text AS {ABSENT_COLUMN}, {names}"
+            f" FROM {self._table} WITH NO DATA"
         )
         # Its own transaction sees it alone: a few sorts and hashes may take some memory.
         await self._connection.execute("SET LOCAL work_mem = '64MB'")
@@ -50,6 +55,39 @@ class Staging:
             )
         await self._connection.execute(f"ANALYZE {ROWS}")
         return int(status.split()[-1])
+
+    async def keep_one(self, key: FileKey, *, last: bool) -> None:
+        """Delete all rows of one key but the first or last one."""
+        names = ", ".join(_names(key))
+        order = "DESC" if last else "ASC"
+        await self._connection.execute(
+            f"DELETE FROM {ROWS} s USING (SELECT {LINE_COLUMN}, row_number() OVER"  # noqa: S608 - quoted
+            f" (PARTITION BY {names} ORDER BY {LINE_COLUMN} {order}) AS place FROM {ROWS}) d"
+            f" WHERE d.{LINE_COLUMN} = s.{LINE_COLUMN} AND d.place > 1"
+        )
+
+    async def has_absent(self) -> bool:
+        """Whether some row leaves columns out."""
+        return bool(
+            await self._connection.fetchval(
+                f"SELECT EXISTS (SELECT 1 FROM {ROWS} WHERE {ABSENT_COLUMN} IS NOT NULL)"  # noqa: S608
+            )
+        )
+
+    async def fill_absent(self, key: FileKey) -> None:
+        """Give cells that a row leaves out the value that the record of its key has."""
+        own = set(_names(key))
+        cells = ", ".join(
+            f"{name} = CASE substr(s.{ABSENT_COLUMN}, {at}, 1)"
+            f" WHEN '{ABSENT}' THEN t.{name} ELSE s.{name} END"
+            for at, name in enumerate(map(quoted, self.columns[2:]), 1)
+            if name not in own
+        )
+        if cells:
+            await self._connection.execute(
+                f"UPDATE {ROWS} s SET {cells} FROM ONLY {self._table} t"  # noqa: S608 - quoted
+                f" WHERE s.{ABSENT_COLUMN} IS NOT NULL AND {_same('s', 't', key)}"
+            )
 
     async def duplicates(
         self,

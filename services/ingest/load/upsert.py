@@ -4,10 +4,11 @@ from contextlib import closing
 
 import asyncpg
 
-from services.ingest.domain import ImportOptions
+from services.ingest.domain import ImportOptions, OnDuplicate
 from services.ingest.errors import OptionError
 from services.ingest.load.append import DUPLICATE_TRIES
 from services.ingest.load.copying import staged_rows
+from services.ingest.load.duplicates import FileKey
 from services.ingest.load.ids import IdBlocks
 from services.ingest.load.modes import Load, Loaded, unexplained
 from services.ingest.load.readings import Seen
@@ -35,7 +36,12 @@ async def upsert(load: Load) -> Loaded:
         if not tries_left:
             await load.target.shut_out_writers()
         seen = await _stage(load, staging)
+        await _supersede(load, staging)
         await _refuse_rivals(load, staging)
+        if await staging.has_absent():
+            # A record that others change now must not get back what it had a moment ago.
+            await load.target.shut_out_writers()
+            await staging.fill_absent(_key(load))
         try:
             async with load.connection.transaction():
                 inserted, updated = await load.target.merge(
@@ -65,10 +71,22 @@ async def _stage(load: Load, staging: Staging) -> Seen:
     return seen
 
 
-async def _refuse_rivals(load: Load, staging: Staging) -> None:
-    """Take rows that others rule out from the stage; where there are any, report anew."""
+async def _supersede(load: Load, staging: Staging) -> None:
+    """Of several rows with one key keep the first or last, where the caller says so."""
+    which = load.options.on_duplicate
+    if which is not OnDuplicate.REFUSE:
+        await staging.keep_one(_key(load), last=which is OnDuplicate.LAST)
+
+
+def _key(load: Load) -> FileKey:
     key = key_of(load.options.key, load.plan)
     assert key is not None
+    return key
+
+
+async def _refuse_rivals(load: Load, staging: Staging) -> None:
+    """Take rows that others rule out from the stage; where there are any, report anew."""
+    key = _key(load)
     others = [
         other
         for unique in load.contract.unique_keys

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from services.ingest.domain import ImportOptions, InferredColumn, OnNewColumn
+from services.ingest.domain import ImportOptions, InferredColumn, Mode, OnNewColumn
 from services.ingest.errors import (
     IdColumnError,
     MissingColumnError,
@@ -61,6 +61,8 @@ class ColumnPlan:
     ignored: tuple[str, ...] = ()
     """Those that nobody mapped and that go nowhere, because the table has no such column."""
     late: frozenset[str] = frozenset()
+    tells_absent: bool = False
+    """Frames tell which rows leave a column out, because a record keeps its value then."""
     infers: bool = False
     """There is no table yet: any name may be late, and frames tell which cells are strings."""
 
@@ -121,7 +123,8 @@ def plan_columns(
     names = tuple(dict.fromkeys([*names, *options.mapping, *without_default]))
     originals = originals_of({name: name for name in names}, source)
     late = frozenset({str(column.name) for column in free}.difference(names))
-    return replace(matching.plan(names, originals), late=late)
+    absent = options.mode is Mode.UPSERT
+    return replace(matching.plan(names, originals), late=late, tells_absent=absent)
 
 
 def ignored(plan: ColumnPlan) -> tuple[InferredColumn, ...]:

@@ -37,6 +37,7 @@ def _cut(frame: Frame, count: int) -> Frame:
         cells=frame.cells.head(height),
         lines=frame.lines.head(height),
         refused=tuple(row for row in frame.refused if row.line <= last),
+        absent={name: mark.head(height) for name, mark in frame.absent.items()},
         faults=tuple(fault for fault in frame.faults if fault.row < height),
         strings={name: row for name, row in frame.strings.items() if row < height},
     )

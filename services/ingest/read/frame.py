@@ -63,6 +63,8 @@ class Frame:
     faults: tuple[CellFault, ...] = ()
     strings: Mapping[str, int] = field(default_factory=dict)
     """JSON only: columns in which some cell was a string, and the first such row."""
+    absent: Mapping[str, pl.Series] = field(default_factory=dict)
+    """JSON only, where the plan asks for it: for columns that some rows leave out, which do."""
     may_hold_nul: bool = True
     """Whether some cell may hold U+0000; False spares the search for it."""
     may_hold_formulas: bool = False

@@ -15,6 +15,8 @@ from shared.errors import InvalidInputError, TooLargeError
 Form = TypeVar("Form", bound=BaseModel)
 
 JSON_LIMIT_BYTES = 1 << 20
+WHOLE_FORM = {"upsert_only": "mode"}
+"""Codes of what is wrong with several fields, and the field that decides."""
 
 
 def import_request(fields: Mapping[str, str]) -> ImportRequest:
@@ -169,7 +171,7 @@ def _validated(form: type[Form], given: Mapping[str, Any]) -> Form:
 
 def _field_error(error: Mapping[str, Any]) -> FieldError:
     code, message = str(error["type"]), str(error["msg"])
-    field = str(error["loc"][0]) if error["loc"] else "key"
+    field = str(error["loc"][0]) if error["loc"] else WHOLE_FORM.get(code, "key")
     if code == "extra_forbidden":
         code, message = "unknown_field", "this field is not known; leave it out"
     elif code == "value_error":

@@ -24,6 +24,8 @@ from services.ingest.domain import (
     MailState,
     Mode,
     Numbers,
+    OnBlank,
+    OnDuplicate,
     OnError,
     Run,
     State,
@@ -95,6 +97,17 @@ class RowOptions(RequestModel):
         Mode, Field(description="Add rows, update those of the same `key`, or replace all.")
     ] = Mode.APPEND
     key: Annotated[Names, Field(description="With `mode=upsert`: the unique columns.")] = ()
+    on_duplicate: Annotated[
+        OnDuplicate,
+        Field(
+            description="With `mode=upsert`, several rows of one key: refuse all but the first,"
+            " or take the first or the last."
+        ),
+    ] = OnDuplicate.REFUSE
+    on_blank: Annotated[
+        OnBlank,
+        Field(description="With `mode=upsert`, an empty cell: clear the value, or keep it."),
+    ] = OnBlank.CLEAR
     on_error: Annotated[
         OnError, Field(description="One bad row: leave it out, or load nothing.")
     ] = OnError.SKIP
@@ -123,6 +136,11 @@ class RowOptions(RequestModel):
             raise PydanticCustomError(
                 "key_and_mode", "`key` names the columns of `mode=upsert`; send both or neither"
             )
+        merges = self.on_duplicate is not OnDuplicate.REFUSE or self.on_blank is not OnBlank.CLEAR
+        if merges and self.mode is not Mode.UPSERT:
+            raise PydanticCustomError(
+                "upsert_only", "`on_duplicate` and `on_blank` go with `mode=upsert`"
+            )
         return self
 
     def options(self) -> ImportOptions:
@@ -130,6 +148,8 @@ class RowOptions(RequestModel):
         return ImportOptions(
             mode=self.mode,
             key=tuple(name.strip() for name in self.key),
+            on_duplicate=self.on_duplicate,
+            on_blank=self.on_blank,
             on_error=self.on_error,
             max_errors=self.max_errors,
             dry_run=self.dry_run,
@@ -378,6 +398,8 @@ class ImportAnswer(AnswerModel):
     format: Format | None
     inferred: list[Inferred]
     reasons: list[ReasonInSum]
+    superseded: int
+    """Of an upsert with `on_duplicate`: rows whose key another row of the same file has."""
     rows_per_s: int
     eta_s: int | None
     error: ProblemDocument | None
@@ -395,10 +417,13 @@ class ImportAnswer(AnswerModel):
 def import_answer(run: Run) -> ImportAnswer:
     """A run as its caller sees it now."""
     now, path = datetime.now(UTC), f"/api/imports/{run.id}"
+    rows = run.rows
+    superseded = rows.read - rows.loaded - rows.rejected if run.state is State.SUCCEEDED else 0
     return ImportAnswer.of(
         run,
         mode=run.options.mode,
         dry_run=run.options.dry_run,
+        superseded=superseded,
         bytes=Bytes(read=run.bytes_read, total=run.bytes_total),
         rows_per_s=run.rows_per_s(now),
         eta_s=run.eta_s(now),

@@ -121,3 +121,14 @@ def first_string(elements: pl.Series, key: str) -> int | None:
     """The first element in which a key holds a string."""
     found = elements.str.contains(rf'"{re.escape(key)}"{_SPACE}:{_SPACE}"')
     return found.arg_max() if found.any() else None
+
+
+def absent_keys(elements: pl.Series, cells: pl.DataFrame) -> dict[str, pl.Series]:
+    """For columns that some flat elements have not, which these are."""
+    absent: dict[str, pl.Series] = {}
+    for name in cells.columns:
+        if cells[name].null_count():
+            mark = ~elements.str.contains(rf'"{re.escape(name)}"{_SPACE}:')
+            if mark.any():
+                absent[name] = mark
+    return absent

@@ -24,6 +24,7 @@ from services.ingest.read.json.cutting import (
 )
 from services.ingest.read.json.flat import (
     Template,
+    absent_keys,
     first_string,
     read_flat,
     template_of,
@@ -106,6 +107,9 @@ class JsonReader:
             self._template = None
             return _Flat(none, lines.clear(), {}, (self._cutter.read(*each) for each in everything))
         cells, mask = read
+        absent: dict[str, pl.Series] = {}
+        if self.plan.tells_absent:
+            absent = absent_keys(elements.filter(mask), cells)
         strings: dict[str, int] = {}
         if self.plan.infers:
             taken = elements.filter(mask)
@@ -115,7 +119,7 @@ class JsonReader:
         if mask.sum() < len(mask) / 2:
             self._template = None
         others = (self._cutter.read(*each) for each in left)
-        return _Flat(cells, lines.filter(mask), strings, others)
+        return _Flat(cells, lines.filter(mask), strings, others, absent)
 
     def _exactly(self, elements: Iterable[Element | Broken]) -> Frame:
         """The frame of elements that are parsed already."""
@@ -192,7 +196,16 @@ class JsonReader:
             refused=tuple(refused),
             faults=tuple(faults),
             strings=quoted,
+            absent=self._absent(rows),
         )
+
+    def _absent(self, rows: list[dict[str, JsonValue]]) -> dict[str, pl.Series]:
+        if not self.plan.tells_absent:
+            return {}
+        marks = {name: [name not in row for row in rows] for name in self.columns}
+        return {
+            name: pl.Series(mark, dtype=pl.Boolean) for name, mark in marks.items() if any(mark)
+        }
 
     def _column(
         self,
@@ -243,13 +256,14 @@ class _Flat:
     lines: pl.Series
     strings: dict[str, int]
     others: Iterator[Element | Broken]
+    absent: dict[str, pl.Series] = field(default_factory=dict)
 
 
 def _merged(flat: _Flat, others: Frame) -> Frame:
     """Both kinds of rows in the order of their lines."""
     if not others.cells.height:
         cells, lines = flat.cells, flat.lines
-        return replace(others, cells=cells, lines=lines, strings=flat.strings)
+        return replace(others, cells=cells, lines=lines, strings=flat.strings, absent=flat.absent)
     lines = pl.concat([flat.lines, others.lines])
     order = lines.arg_sort()
     place = order.arg_sort().to_list()
@@ -263,7 +277,21 @@ def _merged(flat: _Flat, others: Frame) -> Frame:
         lines=lines.gather(order),
         faults=tuple(replace(f, row=place[before + f.row]) for f in others.faults),
         strings=strings,
+        absent={
+            name: pl.concat(
+                [
+                    _marks(flat.absent.get(name), flat.cells.height),
+                    _marks(others.absent.get(name), others.cells.height),
+                ]
+            )[order]
+            for name in {**flat.absent, **others.absent}
+        },
     )
+
+
+def _marks(marks: pl.Series | None, height: int) -> pl.Series:
+    nowhere = pl.repeat(value=False, n=height, dtype=pl.Boolean, eager=True)
+    return nowhere if marks is None else marks
 
 
 def _text(value: JsonValue) -> str | None:
