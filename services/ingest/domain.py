@@ -109,6 +109,11 @@ class FileFormat(StrEnum):
     PARQUET = "parquet"
     ARROW = "arrow"
 
+    @property
+    def is_text(self) -> bool:
+        """Whether its rows are lines of text."""
+        return self in (FileFormat.CSV, FileFormat.JSON, FileFormat.NDJSON)
+
 
 class RejectCode(StrEnum):
     """Why a row was refused."""

@@ -242,7 +242,13 @@ class NestedArchiveError(FileRefusedError):
     title = "The file is packed twice"
 
 
-class MemberNeededError(FileRefusedError):
+class ChoiceNeededError(FileRefusedError):
+    """A file holds several things that can be loaded; an option names one of the choices."""
+
+    choices: tuple[str, ...] = ()
+
+
+class MemberNeededError(ChoiceNeededError):
     """An archive holds several files that can be loaded."""
 
     code = "member_needed"
@@ -263,7 +269,7 @@ class UnsafeMemberError(FileRefusedError):
     title = "The member of the archive is not read"
 
 
-class SheetNeededError(FileRefusedError):
+class SheetNeededError(ChoiceNeededError):
     """A workbook has several sheets with cells."""
 
     code = "sheet_needed"

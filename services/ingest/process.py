@@ -19,6 +19,7 @@ from services.ingest.recipients import StopLinks
 from services.ingest.service.control import ImportControl
 from services.ingest.service.databases import DatabaseImports
 from services.ingest.service.intake import Intake
+from services.ingest.service.previews import Previews
 from services.ingest.service.uploads import Uploads
 from services.ingest.service.watches import Watches
 from services.ingest.settings import IngestSettings, WorkerSettings
@@ -62,6 +63,7 @@ class IngestProcess:
     watches: Watches
     stop_links: StopLinks
     pool: RawPool
+    previews: Previews
     stopping: asyncio.Event
     """Set when the process is to stop; open streams end then."""
 
@@ -152,6 +154,13 @@ async def opened(settings: IngestSettings) -> AsyncIterator[IngestProcess]:
                 stop_links=_stop_links(settings),
                 pool=pool,
                 uploads=uploads,
+                previews=Previews(
+                    storage=shared.storage,
+                    uploads=uploads,
+                    records=shared.records,
+                    saved=saved,
+                    access=shared.access,
+                ),
                 stopping=stopping,
             )
 

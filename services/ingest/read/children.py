@@ -10,6 +10,7 @@ import structlog
 
 from services.ingest.errors import (
     BombError,
+    ChoiceNeededError,
     DamagedFileError,
     EmptyFileError,
     EncryptedFileError,
@@ -84,5 +85,8 @@ def said(message: bytes) -> dict[str, Any]:
     """A JSON message; raises the FileRefusedError that it stands for."""
     content: dict[str, Any] = json.loads(message)
     if "code" in content:
-        raise REFUSALS[content["code"]](content["message"])
+        refusal = REFUSALS[content["code"]](content["message"])
+        if isinstance(refusal, ChoiceNeededError):
+            refusal.choices = tuple(content.get("choices", ()))
+        raise refusal
     return content

@@ -2,7 +2,7 @@
 
 import asyncio
 import zipfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 from services.ingest.domain import FileFormat, ImportOptions
@@ -14,19 +14,28 @@ from services.ingest.errors import (
 )
 from services.ingest.plan.columns import Others, check_columns
 from services.ingest.plan.contracts import known_names
-from services.ingest.read.archive.member import is_archive, is_zip, member_of
+from services.ingest.read.archive.member import MemberBytes, is_archive, is_zip, member_of
 from services.ingest.read.columnar.file import ARROW, PARQUET
 from services.ingest.read.csv.file import CSV
 from services.ingest.read.head import Head, read_head
 from services.ingest.read.json.file import JSON, NDJSON
 from services.ingest.read.limits import Limits
-from services.ingest.read.sheets.file import SHEETS
+from services.ingest.read.sheets.file import SHEETS, SheetFile
 from services.ingest.read.source import Format, Source, StoredBytes, WholeFormat
 from shared.contracts.records import TableContract
 
 WHOLE_FORMATS: tuple[WholeFormat, ...] = (SHEETS, PARQUET, ARROW)
 """Asked first, by first bytes that no text begins with."""
 FORMATS: tuple[Format, ...] = (JSON, NDJSON, CSV)
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A file as a source, with what else there was to choose from."""
+
+    source: Source
+    members: tuple[str, ...] = ()
+    sheets: tuple[str, ...] = ()
 
 
 async def opened(
@@ -41,6 +50,21 @@ async def opened(
 
     `contract` is the target's, if there is one. Raises FileRefusedError.
     """
+    found = await contents(
+        stored, file_name=file_name, options=options, contract=contract, limits=limits
+    )
+    return found.source
+
+
+async def contents(
+    stored: StoredBytes,
+    *,
+    file_name: str,
+    options: ImportOptions,
+    contract: TableContract | None = None,
+    limits: Limits | None = None,
+) -> Contents:
+    """The same, with the names of the archive's members and the workbook's sheets."""
     head = await read_head(
         stored,
         file_name=file_name,
@@ -49,25 +73,28 @@ async def opened(
         known=known_names(contract),
     )
     whole = _whole_format_of(head, options)
+    members: tuple[str, ...] = ()
     if whole is None and is_archive(head):
         if is_zip(head) and head.compression is not None:
             raise NestedArchiveError(
                 f"inside the {head.compression} file is an archive: unpack it once"
             )
-        stored, head = await _member(stored, head, options)
+        member, head = await _member(stored, head, options)
+        stored, members = member, member.members
         whole = _whole_format_of(head, options)
     elif options.member is not None:
         raise OptionError.of("member", "invalid_option", "the file is no archive")
     if whole is not None:
-        return await whole.opened(stored, head, options)
+        source = await whole.opened(stored, head, options)
+        return Contents(source, members, source.sheets if isinstance(source, SheetFile) else ())
     if options.sheet is not None:
         raise OptionError.of("sheet", "invalid_option", "the file is no workbook")
-    return await asyncio.to_thread(opened_by_head, stored, head, options)
+    return Contents(await asyncio.to_thread(opened_by_head, stored, head, options), members)
 
 
 async def _member(
     archive: StoredBytes, head: Head, options: ImportOptions
-) -> tuple[StoredBytes, Head]:
+) -> tuple[MemberBytes, Head]:
     """The file that an archive holds, and its head."""
     member = await member_of(archive, head, options)
     inner = await read_head(

@@ -1,12 +1,21 @@
 """HTTP in and out: the resource face, the verb face, and what our own services ask."""
 
-from services.ingest.routes import connections, imports, internal, mail, uploads, verbs
+from services.ingest.routes import (
+    connections,
+    imports,
+    internal,
+    mail,
+    previews,
+    uploads,
+    verbs,
+)
 
 routers = (
     verbs.router,
     imports.router,
     uploads.router,
     mail.router,
+    previews.router,
     connections.router,
     internal.router,
 )

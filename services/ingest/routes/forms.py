@@ -39,7 +39,7 @@ async def json_of(body: IncomingBody, model: type[Form]) -> Form:
         raise InvalidInputError.of("body", "json_invalid", "this is no JSON") from exc
     if not isinstance(given, dict):
         raise InvalidInputError.of("body", "json_invalid", "send a JSON object")
-    return _validated(model, given)
+    return _checked(model, given)
 
 
 def upload_csv_request(fields: Mapping[str, str]) -> ImportRequest:
@@ -157,10 +157,15 @@ def _read(form: type[Form], fields: Mapping[str, str]) -> Form:
     # `null_values`, as in `NA,`, an empty one is meant; a field that is not known stays unknown.
     known = form.model_fields
     given = {name: text for name, text in fields.items() if text != "" or name not in known}
-    return _validated(form, given)
+    return _checked(form, given)
 
 
-def _validated(form: type[Form], given: Mapping[str, Any]) -> Form:
+def validated(form: type[Form], fields: Mapping[str, str]) -> Form:
+    """A form out of its fields; raises InvalidInputError."""
+    return _read(form, fields)
+
+
+def _checked(form: type[Form], given: Mapping[str, Any]) -> Form:
     try:
         return form.model_validate(given)
     except ValidationError as exc:

@@ -23,7 +23,13 @@ from services.ingest.errors import (
     UploadNotFoundError,
     UploadTooLargeError,
 )
-from services.ingest.service.receive import IncomingBody, ReceivedFile, receive
+from services.ingest.service.receive import (
+    IncomingBody,
+    ReceivedFile,
+    UploadNamed,
+    receive,
+    receive_or_named,
+)
 from services.ingest.storage import UPLOADS, Storage
 from services.ingest.uploads import repository
 from services.ingest.uploads.domain import Upload, UploadId
@@ -74,7 +80,21 @@ class Uploads:
     async def take(self, caller: Caller, body: IncomingBody) -> tuple[Upload, ReceivedFile]:
         """A multipart body's file, whole; raises as `receive`, and TooManyUploadsError."""
         await self._make_room(caller)
-        file = await receive(self.storage, body, limit_bytes=self.limit_bytes)
+        return await self._kept(
+            caller, await receive(self.storage, body, limit_bytes=self.limit_bytes)
+        )
+
+    async def take_or_named(
+        self, caller: Caller, body: IncomingBody
+    ) -> tuple[Upload, ReceivedFile] | UploadNamed:
+        """The same, of a body that may name an upload in place of a file."""
+        await self._make_room(caller)
+        file = await receive_or_named(self.storage, body, limit_bytes=self.limit_bytes)
+        if isinstance(file, UploadNamed):
+            return file
+        return await self._kept(caller, file)
+
+    async def _kept(self, caller: Caller, file: ReceivedFile) -> tuple[Upload, ReceivedFile]:
         try:
             return await self.keep(caller, file.upload), file
         except BaseException:

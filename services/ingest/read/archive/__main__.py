@@ -12,7 +12,7 @@ import sys
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Any
@@ -36,9 +36,12 @@ LITTER = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 class ArchiveError(Exception):
     """The archive cannot be read as it is; `code` is the problem's."""
 
-    def __init__(self, message: str, *, code: str = "damaged_file") -> None:
+    def __init__(
+        self, message: str, *, code: str = "damaged_file", choices: Sequence[str] = ()
+    ) -> None:
         super().__init__(message)
         self.code = code
+        self.choices = list(choices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,7 @@ def chosen(members: list[Member], wanted: str | None) -> Member:
             f"the archive holds {len(found)} files that can be loaded: name one with `member`;"
             f" it has {_listed(found)}",
             code="member_needed",
+            choices=[member.name for member in found[:MEMBERS_NAMED]],
         )
     return _readable(found[0])
 
@@ -190,7 +194,7 @@ def main(path: str, options: dict[str, Any]) -> None:
             for piece in archive.pieces(member.name):
                 send(b"B" + piece)
     except ArchiveError as exc:
-        _say({"code": exc.code, "message": str(exc)})
+        _say({"code": exc.code, "message": str(exc), "choices": exc.choices})
     except (
         *(zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError),
         *(NotImplementedError, RuntimeError, ValueError),

@@ -21,6 +21,8 @@ class MemberBytes:
     name: str
     kind: str
     size_bytes: int
+    members: tuple[str, ...]
+    """The names of the archive's files, of which this is one."""
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The member's bytes; raises FileRefusedError."""
@@ -50,4 +52,5 @@ async def member_of(archive: StoredBytes, head: Head, options: ImportOptions) ->
     asked = {"member": options.member, "read": True}
     async with child_reading(MODULE, local_file(archive), asked, head.limits) as messages:
         about = said((await anext(messages))[1:])
-    return MemberBytes(archive, head, about["member"], about["kind"], about["size_bytes"])
+    names = tuple(member["name"] for member in about["members"])
+    return MemberBytes(archive, head, about["member"], about["kind"], about["size_bytes"], names)

@@ -92,6 +92,7 @@ def chosen(book: Book, wanted: str | None) -> int:
             f"the workbook has {len(visible)} sheets with cells: name one with `sheet`; it has"
             f" {_listed([names[at] for at in visible])}",
             code="sheet_needed",
+            choices=[names[at] for at in visible],
         )
     if not visible:
         raise BookError("the workbook has no visible sheet", code="empty_file")
@@ -114,7 +115,7 @@ def main(path: str, options: dict[str, Any]) -> None:
             _say({**batch, "share": book.share})
         _say({"merged": book.merged})
     except BookError as exc:
-        _say({"code": exc.code, "message": str(exc)})
+        _say({"code": exc.code, "message": str(exc), "choices": exc.choices})
     send(b"")
 
 

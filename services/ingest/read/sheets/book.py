@@ -1,7 +1,7 @@
 """What every kind of workbook gives: its sheets, and the rows of one of them."""
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 from xml.parsers import expat
@@ -14,9 +14,12 @@ COLUMN_LIMIT = 16_384
 class BookError(Exception):
     """The file is damaged, encrypted or no workbook; `code` is the problem's."""
 
-    def __init__(self, message: str, *, code: str = "damaged_file") -> None:
+    def __init__(
+        self, message: str, *, code: str = "damaged_file", choices: Sequence[str] = ()
+    ) -> None:
         super().__init__(message)
         self.code = code
+        self.choices = list(choices)
 
 
 class EncryptedBookError(BookError):

@@ -37,6 +37,8 @@ class SheetFile:
     found: FormatFound
     columns: tuple[SourceColumn, ...]
     header_row: int
+    sheets: tuple[str, ...]
+    """The names of the workbook's sheets, of which this is one."""
     ways: Ways = WAYS
     _merged: list[str] = field(default_factory=list)
 
@@ -175,6 +177,7 @@ class SheetFormat:
             found=head.format_found(FileFormat(book["kind"]), sheet=book["sheet"]),
             columns=tuple(SourceColumn(name) for name in names),
             header_row=first["numbers"][0],
+            sheets=tuple(sheet["name"] for sheet in book["sheets"]),
         )
 
 

@@ -1,0 +1,41 @@
+"""The options that read a file in the way in which it was read."""
+
+from dataclasses import fields
+from enum import Enum
+from typing import Any
+
+from services.ingest.domain import FormatFound, ImportOptions
+
+OF_THE_ROWS = frozenset(
+    {"mode", "key", "on_error", "max_errors", "dry_run", "create_table", "mapping"}
+    | {"allow_empty", "on_duplicate", "on_blank", "on_new_column", "types"}
+)
+"""What becomes of the rows is no part of how they are read."""
+
+
+def reading_options(options: ImportOptions, found: FormatFound | None) -> dict[str, Any]:
+    """What was asked for and what was found, by the names of an import's options.
+
+    Defaults are left out; a file that was read by them is read by them again.
+    """
+    facts = (
+        {} if found is None else {each.name: getattr(found, each.name) for each in fields(found)}
+    )
+    facts["format"] = facts.pop("name", None)
+    if facts["format"] is not None and not facts["format"].is_text:
+        facts.pop("encoding", None)
+    reading: dict[str, Any] = {}
+    for option in fields(options):
+        if option.name in OF_THE_ROWS:
+            continue
+        given = getattr(options, option.name)
+        value = facts.get(option.name) if given in (None, (), "auto") else given
+        if value not in (None, (), "auto", False):
+            reading[option.name] = _plain(value)
+    return reading
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Enum):
+        return value.value
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,118 @@
+"""Previews: a file, an upload or a database's rows looked at before anything is loaded."""
+
+from dataclasses import dataclass, replace
+
+from services.ingest.clients import RecordsClient
+from services.ingest.connections.access import SourceAccess, trial
+from services.ingest.connections.domain import Selection, SourceId
+from services.ingest.connections.saved import SavedConnections
+from services.ingest.domain import ImportOptions
+from services.ingest.errors import ChoiceNeededError, SheetNeededError, UploadIncompleteError
+from services.ingest.load.look import Look, Problem, look_at
+from services.ingest.read.database import opened as opened_database
+from services.ingest.read.formats import Contents, contents
+from services.ingest.service.receive import IncomingBody, ReceivedFile, UploadNamed
+from services.ingest.service.uploads import Uploads, upload_id_of
+from services.ingest.storage import Storage, StoredFile
+from services.ingest.uploads.domain import Upload, UploadId
+from shared.contracts.auth import Caller
+from shared.contracts.records import TableContract
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A look, and what it was taken at."""
+
+    look: Look
+    upload: UploadId | None
+    sheets: tuple[str, ...]
+    members: tuple[str, ...]
+    options: ImportOptions
+    """With the sheet and member that were looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewWanted:
+    """What a caller asks of a preview."""
+
+    options: ImportOptions
+    table: str | None
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Previews:
+    """Looks at what could be imported."""
+
+    storage: Storage
+    uploads: Uploads
+    records: RecordsClient
+    saved: SavedConnections
+    access: SourceAccess
+
+    async def receive(
+        self, caller: Caller, body: IncomingBody
+    ) -> tuple[UploadId, ReceivedFile | UploadNamed]:
+        """A multipart body's file, kept as an upload, or the upload that it names."""
+        file = await self.uploads.take_or_named(caller, body)
+        if isinstance(file, UploadNamed):
+            return upload_id_of(file.upload_id), file
+        upload, received = file
+        return upload.id, received
+
+    async def of_upload(
+        self, caller: Caller, upload_id: UploadId, wanted: PreviewWanted
+    ) -> Preview:
+        """A look at an upload; raises UploadNotFoundError, FileRefusedError, as records does."""
+        contract = await self._contract(caller, wanted.table)
+        upload = await self.uploads.look(caller, upload_id)
+        options, problems = wanted.options, list[Problem]()
+        while True:
+            try:
+                found = await self._contents(upload, options, contract)
+                break
+            except ChoiceNeededError as exc:
+                if not exc.choices:
+                    raise
+                if isinstance(exc, SheetNeededError):
+                    options = replace(options, sheet=exc.choices[0])
+                else:
+                    options = replace(options, member=exc.choices[0])
+                problems.append(Problem(None, None, exc.code, exc.detail))
+        look = await look_at(found.source, options, contract, rows=wanted.rows)
+        return Preview(
+            look=replace(look, problems=(*problems, *look.problems)),
+            upload=upload_id,
+            sheets=found.sheets,
+            members=found.members,
+            options=options,
+            contract=contract,
+        )
+
+    async def of_database(
+        self, caller: Caller, source_id: SourceId, selection: Selection, wanted: PreviewWanted
+    ) -> Preview:
+        """A look at a table or query of a saved connection; raises the source's reason."""
+        contract = await self._contract(caller, wanted.table)
+        login = await self.saved.login(caller, source_id)
+        async with trial(), opened_database(self.access, login, selection) as source:
+            look = await look_at(source, wanted.options, contract, rows=wanted.rows)
+        return Preview(look, None, (), (), wanted.options)
+
+    async def _contract(self, caller: Caller, table: str | None) -> TableContract | None:
+        return None if table is None else await self.records.contract(table, caller)
+
+    async def _contents(
+        self, upload: Upload, options: ImportOptions, contract: TableContract | None
+    ) -> Contents:
+        stored = upload.stored
+        if stored is None:
+            raise UploadIncompleteError(
+                f"{upload.received_bytes} of {upload.size_bytes} bytes have come so far"
+            )
+        return await contents(
+            StoredFile(self.storage, stored.path, stored.size_bytes),
+            file_name=stored.file_name,
+            options=options,
+            contract=contract,
+        )
