@@ -7,7 +7,7 @@ from typing import Annotated
 import stamina.instrumentation
 import typer
 
-from cli.commands import account, catalog, importing, imports, records, sources, tables
+from cli.commands import account, catalog, importing, imports, previewing, records, sources, tables
 from cli.errors import CommandError, ProblemAnswerError
 from shared import __version__
 
@@ -26,6 +26,7 @@ app.command()(account.logout)
 app.command()(account.whoami)
 app.add_typer(tables.app, name="tables")
 app.command("import", epilog=importing.EXAMPLES + importing.EXIT_CODES)(importing.import_rows)
+app.command(epilog=previewing.EXAMPLES)(previewing.preview)
 app.add_typer(imports.app, name="imports")
 app.command(epilog=imports.REJECTS_EXAMPLES)(imports.rejects)
 app.command(epilog=records.RECORDS_EXAMPLES)(records.records)

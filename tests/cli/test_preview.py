@@ -1,0 +1,28 @@
+"""A look at a file from the command line."""
+
+from pathlib import Path
+
+from tests.cli.conftest import Command
+from tests.support.workbooks import table_xml, xlsx
+
+
+def test_a_workbook_is_shown_before_it_lands(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "people.xlsx"
+    file.write_bytes(xlsx(table_xml([["full name", "n"], ["Ann", 7], ["Bob", None]])))
+    shown = command("preview", str(file)).out
+    assert "name xlsx" in shown
+    assert "2 rows read, all of it" in shown
+    assert "full_name ← full name" in shown
+    assert "INTEGER" in shown
+    lines = [line.split() for line in shown.splitlines()]
+    assert ["2", "Ann", "7"] in lines
+    seen = command("preview", str(file), "--json", "--rows", "1").json
+    assert seen["rows"] == [["Ann", "7"]]
+
+
+def test_what_would_be_refused_is_shown(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("a,b\n1,2\n1,2,3\n")
+    shown = command("preview", str(file)).out
+    assert "what would be refused" in shown
+    assert "too_many_fields" in shown
