@@ -8,8 +8,7 @@ from pydantic import BaseModel
 
 from cli import import_options as options
 from cli.errors import UsageError
-from cli.options import AsJson, Url
-from cli.session import Session, session
+from cli.session import AsJson, Session, Url, session
 from cli.uploading import opened
 
 EXAMPLES = """Examples:

@@ -14,7 +14,8 @@ from services.ingest.domain import FormatFound, ImportOptions
 from services.ingest.errors import FileRefusedError
 from services.ingest.judge.infer import infer
 from services.ingest.judge.judging import CellRules, Judged, as_readable, judge
-from services.ingest.load.readings import as_it_turns_out, dates_of
+from services.ingest.judge.notations import notation_of
+from services.ingest.load.readings import as_it_turns_out
 from services.ingest.plan.columns import ColumnPlan, Others, plan_columns, plan_to_infer
 from services.ingest.plan.contracts import not_made
 from services.ingest.plan.new_table import NewTable, typed_columns
@@ -103,7 +104,7 @@ async def look_at(
         problems: list[Problem] = []
         plan, because = await _planned(beginning, options, contract, problems)
         seen = _Seen(plan, rows=rows, problems=problems)
-        rules = CellRules(plan.columns, options.null_values, dates_of(options))
+        rules = CellRules(plan.columns, options.null_values, notation_of(options))
         async for frame in beginning.frames(plan):
             judged = await asyncio.to_thread(judge, frame, rules)
             await asyncio.to_thread(seen.add, frame, judged)
@@ -169,7 +170,7 @@ async def _planned(
             return plan_columns(source, contract, options, others=Others.IGNORED), {}
         typed = typed_columns(source, options)
         if typed is None:
-            typed = await infer(source, options, dates_of(options))
+            typed = await infer(source, options)
         table = NewTable.of(typed, source, options)
     except FileRefusedError as exc:
         faults = exc.errors or ()

@@ -120,6 +120,8 @@ def refuse_contradiction(text: bytes, codec: str, *, complete: bool) -> None:
 
 def _is_one_byte(codec: str) -> bool:
     """Whether every byte is a character."""
+    if codecs.lookup(codec).name.startswith("utf"):
+        return False
     try:
         return len(bytes(range(32, 127)).decode(codec)) == 95 and not any(
             len(bytes((byte, 65)).decode(codec, errors="replace")) < 2 for byte in range(128, 256)

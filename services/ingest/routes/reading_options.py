@@ -1,5 +1,6 @@
 """The options that read a file in the way in which it was read."""
 
+from collections.abc import Container
 from dataclasses import fields
 from enum import Enum
 from typing import Any
@@ -13,10 +14,13 @@ OF_THE_ROWS = frozenset(
 """What becomes of the rows is no part of how they are read."""
 
 
-def reading_options(options: ImportOptions, found: FormatFound | None) -> dict[str, Any]:
+def reading_options(
+    options: ImportOptions, found: FormatFound | None, *, known: Container[str]
+) -> dict[str, Any]:
     """What was asked for and what was found, by the names of an import's options.
 
-    Defaults are left out; a file that was read by them is read by them again.
+    `known`: the names that a caller may send. Defaults are left out; a file that was read by them
+    is read by them again.
     """
     facts = (
         {} if found is None else {each.name: getattr(found, each.name) for each in fields(found)}
@@ -26,7 +30,7 @@ def reading_options(options: ImportOptions, found: FormatFound | None) -> dict[s
         facts.pop("encoding", None)
     reading: dict[str, Any] = {}
     for option in fields(options):
-        if option.name in OF_THE_ROWS:
+        if option.name in OF_THE_ROWS or option.name not in known:
             continue
         given = getattr(options, option.name)
         value = facts.get(option.name) if given in (None, (), "auto") else given

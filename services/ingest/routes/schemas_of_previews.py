@@ -137,5 +137,5 @@ def preview_answer(preview: Preview) -> PreviewAnswer:
         table=None if look.table is None else PreviewTable.of(look.table),
         sheets=preview.sheets,
         members=preview.members,
-        options=reading_options(preview.options, look.format),
+        options=reading_options(preview.options, look.format, known=OptionsForm.model_fields),
     )

@@ -86,7 +86,6 @@ class Previews:
             sheets=found.sheets,
             members=found.members,
             options=options,
-            contract=contract,
         )
 
     async def of_database(
