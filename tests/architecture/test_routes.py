@@ -19,6 +19,7 @@ STREAMING = {
     "/api/data/file",
     "/api/uploads",
     "/api/uploads/{id}",
+    "/api/previews",
     "/internal/catalog/merge",
     "/internal/catalog/scan",
 }

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from services.ingest.domain import (
-    FormatFound,
     ImportOptions,
     InferredColumn,
     Mode,
@@ -15,11 +14,11 @@ from services.ingest.domain import (
     RowCounts,
 )
 from services.ingest.judge.infer import infer
-from services.ingest.judge.notations import own_notations, told
+from services.ingest.judge.notations import own_notations
 from services.ingest.load import append
 from services.ingest.load.modes import Load, Loaded, LoadMode, refuse_nothing
 from services.ingest.load.outside import Outside
-from services.ingest.load.readings import Readings, as_it_turns_out
+from services.ingest.load.readings import Readings, as_it_turns_out, format_by_the_end
 from services.ingest.load.rehearse import rehearse
 from services.ingest.load.target import Target
 from services.ingest.load.transaction import Transaction
@@ -134,18 +133,7 @@ def _outcome(readings: Readings, loaded: Loaded, inferred: tuple[InferredColumn,
             updated=loaded.updated,
         ),
         bytes_read=loaded.seen.bytes,
-        format=_format(readings, loaded),
+        format=format_by_the_end(readings.source.format, readings.rules, loaded.seen.left_out),
         inferred=(*inferred, *ignored(readings.plan)),
         reasons=readings.report.reasons,
-    )
-
-
-def _format(readings: Readings, loaded: Loaded) -> FormatFound | None:
-    """What the file turned out to be by its end."""
-    form, left_out = told(readings.source.format, readings.rules), loaded.seen.left_out
-    return form and replace(
-        form,
-        blank_rows=left_out.blank_rows,
-        repeated_headers=left_out.repeated_headers,
-        byte_order_marks=left_out.byte_order_marks,
     )

@@ -14,13 +14,13 @@ from services.ingest.domain import FormatFound, ImportOptions
 from services.ingest.errors import FileRefusedError
 from services.ingest.judge.infer import infer
 from services.ingest.judge.judging import CellRules, Judged, as_readable, judge
-from services.ingest.judge.notations import notation_of
-from services.ingest.load.readings import as_it_turns_out
+from services.ingest.judge.notations import notation_of, own_notations
+from services.ingest.load.readings import as_it_turns_out, format_by_the_end
 from services.ingest.plan.columns import ColumnPlan, Others, plan_columns, plan_to_infer
 from services.ingest.plan.contracts import not_made
-from services.ingest.plan.new_table import NewTable, typed_columns
+from services.ingest.plan.new_table import NewTable, TypedColumn, typed_columns
 from services.ingest.plan.source_columns import SourceColumn, Ways
-from services.ingest.read.frame import Frame
+from services.ingest.read.frame import Frame, LeftOut
 from services.ingest.read.source import Source
 from shared.contracts.records import TableContract
 from shared.values.types import ColumnType, TypeName
@@ -102,14 +102,19 @@ async def look_at(
     async def once(source: Source) -> Look:
         beginning = Beginning(source)
         problems: list[Problem] = []
-        plan, because = await _planned(beginning, options, contract, problems)
+        plan, typed = await _planned(beginning, options, contract, problems)
         seen = _Seen(plan, rows=rows, problems=problems)
-        rules = CellRules(plan.columns, options.null_values, notation_of(options))
+        rules = CellRules(
+            plan.columns, options.null_values, notation_of(options), own_notations(typed)
+        )
         async for frame in beginning.frames(plan):
             judged = await asyncio.to_thread(judge, frame, rules)
             await asyncio.to_thread(seen.add, frame, judged)
         return seen.look(
-            source.format, because, complete=beginning.complete, table=_match(plan, contract)
+            format_by_the_end(source.format, rules, seen.left_out),
+            {column.name: column.because for column in typed},
+            complete=beginning.complete,
+            table=_match(plan, contract),
         )
 
     return await as_it_turns_out(source, once)
@@ -163,11 +168,11 @@ async def _planned(
     options: ImportOptions,
     contract: TableContract | None,
     problems: list[Problem],
-) -> tuple[ColumnPlan, dict[str, str]]:
-    """The plan, and by source column why it has its type."""
+) -> tuple[ColumnPlan, tuple[TypedColumn, ...]]:
+    """The plan, and the columns of a table that would be made, with why each has its type."""
     try:
         if contract is not None:
-            return plan_columns(source, contract, options, others=Others.IGNORED), {}
+            return plan_columns(source, contract, options, others=Others.IGNORED), ()
         typed = typed_columns(source, options)
         if typed is None:
             typed = await infer(source, options)
@@ -177,10 +182,10 @@ async def _planned(
         problems.extend(Problem(None, each.field, each.code, each.message) for each in faults)
         if not faults:
             problems.append(Problem(None, None, exc.code, exc.detail))
-        return plan_to_infer(source), {}
+        return plan_to_infer(source), ()
     made = replace(options, mapping=table.mapping)
     plan = plan_columns(source, not_made(table.columns), made)
-    return plan, {column.name: column.because for column in typed}
+    return plan, table.typed
 
 
 def _match(plan: ColumnPlan, contract: TableContract | None) -> TableMatch | None:
@@ -203,6 +208,7 @@ class _Seen:
     rows: int
     problems: list[Problem]
     rows_read: int = 0
+    left_out: LeftOut = field(default_factory=LeftOut)
     shown: list[tuple[str | None, ...]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     texts: list[pl.DataFrame] = field(default_factory=list)
@@ -212,6 +218,7 @@ class _Seen:
     def add(self, frame: Frame, judged: Judged) -> None:
         """Count a frame's rows in."""
         self.rows_read += frame.rows
+        self.left_out += frame.left_out
         texts = frame.cells.select(
             pl.col(name).map_batches(as_readable, return_dtype=pl.String)
             for name in frame.cells.columns

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from services.ingest.domain import ImportOptions, Mode, OnBlank, OnError, Progress
+from services.ingest.domain import FormatFound, ImportOptions, Mode, OnBlank, OnError, Progress
 from services.ingest.errors import RowRefusedError, TooManyErrorsError
 from services.ingest.judge.decimals import decided, may_have_commas
 from services.ingest.judge.judging import CellNotation, CellRules, Judged, judge
-from services.ingest.judge.notations import notation_of
+from services.ingest.judge.notations import notation_of, told
 from services.ingest.load.absent import absent_of
 from services.ingest.load.duplicates import DuplicateLines, refuse_duplicates
 from services.ingest.load.outside import Outside
@@ -156,6 +156,19 @@ async def as_it_turns_out(
             source = again.source
             if restart is not None:
                 await restart()
+
+
+def format_by_the_end(
+    form: FormatFound | None, rules: CellRules, left_out: LeftOut
+) -> FormatFound | None:
+    """What a file turned out to be, with how its cells were read and what was left out of it."""
+    form = told(form, rules)
+    return form and replace(
+        form,
+        blank_rows=left_out.blank_rows,
+        repeated_headers=left_out.repeated_headers,
+        byte_order_marks=left_out.byte_order_marks,
+    )
 
 
 def _first_reason(frame: Frame, judged: Judged) -> str:
