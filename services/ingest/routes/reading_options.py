@@ -14,6 +14,10 @@ OF_THE_ROWS = frozenset(
 """What becomes of the rows is no part of how they are read."""
 
 
+ORDINARY = {"decimal": ".", "numbers": "plain", "escape": "none"}
+"""What a file without a notation of its own is read by, asked for or not."""
+
+
 def reading_options(
     options: ImportOptions, found: FormatFound | None, *, known: Container[str]
 ) -> dict[str, Any]:
@@ -33,9 +37,11 @@ def reading_options(
         if option.name in OF_THE_ROWS or option.name not in known:
             continue
         given = getattr(options, option.name)
-        value = facts.get(option.name) if given in (None, (), "auto") else given
-        if value not in (None, (), "auto", False):
-            reading[option.name] = _plain(value)
+        asked = given not in (None, (), "auto")
+        value = _plain(given if asked else facts.get(option.name))
+        if value in (None, [], "auto", False) or (not asked and value == ORDINARY.get(option.name)):
+            continue
+        reading[option.name] = str(value) if option.name == "header_line" else value
     return reading
 
 

@@ -157,8 +157,9 @@ async def test_a_preview_and_an_import_are_one_reading(
     assert taken.status_code == 202, taken.text
     done = await working.finished(taken.json())
     assert done["rows"]["read"] == seen["rows_read"], done["error"]
-    assert [(each["column"], each["type"], each["because"]) for each in done["inferred"]] == [
-        (column["name"], column["type"], column["because"]) for column in seen["columns"]
+    # The words may differ: what was found by itself then is an option now.
+    assert [(each["column"], each["type"]) for each in done["inferred"]] == [
+        (column["name"], column["type"]) for column in seen["columns"]
     ]
     errors = (await working.get(f"/api/imports/{done['id']}/errors")).json()["items"]
     assert [(each["line"], each["code"]) for each in errors] == [
