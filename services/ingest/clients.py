@@ -4,12 +4,34 @@ from collections.abc import AsyncIterator, Sequence
 from urllib.parse import quote
 
 from services.ingest.domain import ImportId
-from shared.contracts.auth import Caller
+from shared.contracts.auth import Caller, CallerAsked, CallerNow
 from shared.contracts.catalog import EdgeSeen, MergeAnswer
 from shared.contracts.records import ContractRequest, NewColumn, TableContract, TableForImport
-from shared.http.peers import PeerClient
+from shared.errors import NotFoundError
+from shared.http.peers import PeerClient, PeerProblemError
 
 MERGE_TIMEOUT_S = 600.0
+
+
+class AuthClient:
+    """The service that knows who may do what."""
+
+    def __init__(self, peer: PeerClient) -> None:
+        self._peer = peer
+
+    async def now(self, caller: Caller) -> Caller | None:
+        """The caller as of now: with no more than before, None where it may do nothing any more.
+
+        Raises PeerUnavailableError.
+        """
+        asked = CallerAsked(sub=caller.sub, api_key=caller.api_key)
+        try:
+            answer = await self._peer.call("POST", "/internal/callers/now", CallerNow, body=asked)
+        except PeerProblemError as exc:
+            if exc.status != NotFoundError.status:
+                raise
+            return None
+        return answer.narrowed(caller)
 
 
 class RecordsClient:

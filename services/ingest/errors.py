@@ -153,6 +153,14 @@ class UploadMediaTypeError(ProblemError):
     title = "Unsupported media type"
 
 
+class NotAllowedAnyMoreError(ImportFailedError):
+    """Whoever asked for the import may not do it any more: disabled, demoted, lost the grant."""
+
+    status = 403
+    code = "not_allowed_any_more"
+    title = "Not allowed any more"
+
+
 class TookTooLongError(ImportFailedError):
     """The import was not done within the time that one attempt has."""
 

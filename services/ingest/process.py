@@ -10,7 +10,7 @@ from arq.connections import ArqRedis
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ingest.clients import CatalogClient, RecordsClient
+from services.ingest.clients import AuthClient, CatalogClient, RecordsClient
 from services.ingest.connections.access import SourceAccess, source_access
 from services.ingest.connections.guard import Endpoint, endpoint_of
 from services.ingest.connections.saved import SavedConnections
@@ -30,6 +30,7 @@ from services.ingest.work.deliver import Deliveries
 from services.ingest.work.loads import Loads
 from services.ingest.work.mails import Mails
 from services.ingest.work.measure import measure
+from services.ingest.work.rights import Rights
 from services.ingest.work.runner import Runner
 from services.ingest.work.slots import Shares, WorkerSlots, worker_slots
 from services.ingest.work.tidy import Tidy
@@ -93,6 +94,7 @@ class _Shared:
     engine: AsyncEngine
     redis: ArqRedis
     storage: Storage
+    auth: AuthClient
     records: RecordsClient
     catalog: CatalogClient
     access: SourceAccess
@@ -197,6 +199,7 @@ async def opened_worker(settings: WorkerSettings) -> AsyncIterator[WorkerProcess
             storage=shared.storage,
             records=shared.records,
             catalog=shared.catalog,
+            rights=Rights(shared.auth, fresh_s=settings.rights_fresh_s),
             tidy=tidy,
             loads=Loads(engine=shared.engine, access=shared.access).by_kind(),
             shares=Shares(settings.worker_concurrency),
@@ -248,6 +251,7 @@ async def _shared(settings: IngestSettings, *, redis_retries: int) -> AsyncItera
             engine=engine,
             redis=redis,
             storage=Storage(settings.storage_url),
+            auth=AuthClient(PeerClient(http, tokens, base_url=settings.auth_url)),
             records=RecordsClient(PeerClient(http, tokens, base_url=settings.records_url)),
             catalog=CatalogClient(PeerClient(http, tokens, base_url=settings.catalog_url)),
             access=source_access(settings, engine, own=_own_servers(settings)),

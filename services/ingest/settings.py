@@ -46,6 +46,8 @@ class IngestSettings(ServiceSettings, ConnectionSettings):
     """How often a worker looks whether gathered mails may go."""
     worker_concurrency: PositiveInt = 3
     """How many imports one worker process runs at once. One subject gets all of them but one."""
+    rights_fresh_s: PositiveFloat = 5
+    """How long a worker goes by what it knows of a submitter's rights."""
     import_deadline_s: PositiveFloat = 6 * 3600
     """How long one attempt at an import may take."""
     heartbeat_s: PositiveFloat = 5

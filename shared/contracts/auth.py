@@ -85,6 +85,36 @@ class SubjectAnswer(AnswerModel):
     disabled: bool = False
 
 
+class CallerNow(AnswerModel):
+    """`POST /internal/callers/now` with a `CallerAsked`: what a caller may do at this moment.
+
+    404 where that is nothing: the account is disabled or gone, the client revoked, the API key
+    revoked or expired.
+    """
+
+    sub: Sub
+    email: str | None = None
+    role: Role | None = None
+    scopes: frozenset[Scope]
+
+    def narrowed(self, before: Caller) -> Caller:
+        """The caller of an earlier token, with no more than what it may do now."""
+        return before.model_copy(
+            update={
+                "email": self.email,
+                "role": self.role,
+                "scopes": before.scopes & self.scopes,
+            }
+        )
+
+
+class CallerAsked(RequestModel):
+    """Whose rights are asked for; `api_key` is the id of the key that was used."""
+
+    sub: Sub
+    api_key: str | None = None
+
+
 class IssuedToken(AnswerModel):
     """What is read of `POST /api/auth/token` (RFC 6749, section 5.1) and `API_KEY_PATH`."""
 

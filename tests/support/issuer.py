@@ -20,6 +20,8 @@ from shared.contracts.auth import (
     GRANTABLE_SCOPES,
     REVOCATIONS_PATH,
     Caller,
+    CallerAsked,
+    CallerNow,
     Revocation,
     Revocations,
     Role,
@@ -28,6 +30,7 @@ from shared.contracts.auth import (
     SubjectAnswer,
     SubjectRequest,
 )
+from shared.contracts.base import AnswerModel
 
 KID = "test-key"
 
@@ -39,6 +42,10 @@ class Issuer:
     pem: str
     url: str = ""
     subjects: dict[str, SubjectAnswer] = field(default_factory=dict)
+    callers: dict[tuple[str, str | None], Caller] = field(default_factory=dict)
+    """Everyone who was given a token, as of now: what `/internal/callers/now` answers."""
+    silent: bool = False
+    """Whether `/internal/callers/now` answers 503."""
     revoked: list[Revocation] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -49,6 +56,7 @@ class Issuer:
         self.news = asyncio.Event()
 
     def token(self, caller: Caller, **claims: Any) -> str:
+        self.callers.setdefault((caller.sub, caller.api_key), caller)
         now = int(time.time())
         body = {
             "iss": "tabularium",
@@ -120,56 +128,71 @@ def new_issuer() -> Issuer:
     return Issuer(pem=pem.decode())
 
 
-@asynccontextmanager
-async def running_issuer() -> AsyncIterator[Issuer]:
-    issuer = new_issuer()
+@dataclass
+class Answers:
+    """The calls of auth that services make, answered by an issuer."""
 
-    async def keys(_request: web.Request) -> web.Response:
-        return web.json_response(issuer.jwks())
+    issuer: Issuer
 
-    async def token(request: web.Request) -> web.Response:
+    async def keys(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.issuer.jwks())
+
+    async def token(self, request: web.Request) -> web.Response:
         form = await request.post()
         caller = peer(str(form["client_id"]))
         return web.json_response(
             {
-                "access_token": issuer.token(caller),
+                "access_token": self.issuer.token(caller),
                 "token_type": "Bearer",
                 "expires_in": 900,
                 "scope": "internal",
             }
         )
 
-    async def subject(request: web.Request) -> web.Response:
-        answer = issuer.subjects.get(request.query["identifier"])
-        if answer is None:
-            body = {"type": "t", "title": "t", "status": 404, "detail": "d", "code": "not_found"}
-            return web.json_response(body, status=404)
-        return web.json_response(answer.model_dump(mode="json"))
+    async def subject(self, request: web.Request) -> web.Response:
+        return _answer(self.issuer.subjects.get(request.query["identifier"]))
 
-    async def revocations(request: web.Request) -> web.Response:
-        after, wait_s = int(request.query["after"]), float(request.query["wait_s"])
-        if after >= len(issuer.revoked):
-            with suppress(TimeoutError):
-                await asyncio.wait_for(issuer.news.wait(), wait_s)
-        news = Revocations(items=tuple(issuer.revoked[after:]), last=len(issuer.revoked))
-        return web.json_response(text=news.model_dump_json())
-
-    async def subject_of_grant(request: web.Request) -> web.Response:
+    async def subject_of_grant(self, request: web.Request) -> web.Response:
         identifier = SubjectRequest.model_validate_json(await request.read()).identifier
-        answer = issuer.subjects.get(identifier)
+        answer = self.issuer.subjects.get(identifier)
         if answer is None and "@" in identifier:
             answer = SubjectAnswer(sub=person(identifier).sub, email=identifier)
-        if answer is None:
-            body = {"type": "t", "title": "t", "status": 404, "detail": "d", "code": "not_found"}
-            return web.json_response(body, status=404)
-        return web.json_response(answer.model_dump(mode="json"))
+        return _answer(answer)
 
+    async def callers_now(self, request: web.Request) -> web.Response:
+        if self.issuer.silent:
+            return web.Response(status=503)
+        asked = CallerAsked.model_validate_json(await request.read())
+        caller = self.issuer.callers.get((asked.sub, asked.api_key))
+        return _answer(None if caller is None else CallerNow.of(caller))
+
+    async def revocations(self, request: web.Request) -> web.Response:
+        after, wait_s = int(request.query["after"]), float(request.query["wait_s"])
+        revoked = self.issuer.revoked
+        if after >= len(revoked):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.issuer.news.wait(), wait_s)
+        return _answer(Revocations(items=tuple(revoked[after:]), last=len(revoked)))
+
+
+def _answer(answer: AnswerModel | None) -> web.Response:
+    if answer is None:
+        body = {"type": "t", "title": "t", "status": 404, "detail": "d", "code": "not_found"}
+        return web.json_response(body, status=404)
+    return web.json_response(text=answer.model_dump_json())
+
+
+@asynccontextmanager
+async def running_issuer() -> AsyncIterator[Issuer]:
+    issuer = new_issuer()
+    answers = Answers(issuer)
     app = web.Application()
-    app.router.add_post("/internal/subjects", subject_of_grant)
-    app.router.add_get(REVOCATIONS_PATH, revocations)
-    app.router.add_get("/.well-known/jwks.json", keys)
-    app.router.add_post("/api/auth/token", token)
-    app.router.add_get("/internal/subjects", subject)
+    app.router.add_post("/internal/subjects", answers.subject_of_grant)
+    app.router.add_get(REVOCATIONS_PATH, answers.revocations)
+    app.router.add_get("/.well-known/jwks.json", answers.keys)
+    app.router.add_post("/api/auth/token", answers.token)
+    app.router.add_get("/internal/subjects", answers.subject)
+    app.router.add_post("/internal/callers/now", answers.callers_now)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

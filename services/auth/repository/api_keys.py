@@ -81,6 +81,15 @@ async def use(connection: AsyncConnection, digest: bytes) -> ApiKey | None:
     return None if row is None else _key(row)
 
 
+async def live(connection: AsyncConnection, key_id: KeyId, *, user_id: UserId) -> ApiKey | None:
+    """A person's key that is neither revoked nor expired."""
+    statement = select(*COLUMNS).where(
+        api_keys.c.id == key_id, api_keys.c.user_id == user_id, *LIVE
+    )
+    row = (await connection.execute(statement)).one_or_none()
+    return None if row is None else _key(row)
+
+
 async def revoke(connection: AsyncConnection, key_id: KeyId, *, user_id: UserId | None) -> bool:
     """End a key, with `user_id` only if it is that person's; returns whether there was one."""
     statement = update(api_keys).where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))

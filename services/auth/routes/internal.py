@@ -10,7 +10,14 @@ from fastapi import APIRouter, Depends, Query, Request
 from services.auth.dependencies import Peer, Process, not_stored
 from services.auth.errors import InvalidApiKeyError
 from services.auth.schemas import PlainText
-from shared.contracts.auth import IssuedToken, Revocations, SubjectAnswer, SubjectRequest
+from shared.contracts.auth import (
+    CallerAsked,
+    CallerNow,
+    IssuedToken,
+    Revocations,
+    SubjectAnswer,
+    SubjectRequest,
+)
 from shared.http.idempotency import not_idempotent
 
 router = APIRouter(prefix="/internal", tags=["internal"])
@@ -35,6 +42,17 @@ async def internal_subjects_of_grant(
 ) -> SubjectAnswer:
     """As `GET`, but every e-mail address has a subject, whether it has an account or not."""
     return SubjectAnswer.of(await auth.subjects.of_grant(body.identifier))
+
+
+@router.post("/callers/now", status_code=200, summary="What a caller may do now")
+@not_idempotent("it changes nothing")
+async def internal_callers_now(
+    caller: Peer,  # noqa: ARG001 - a peer is required, which one does not matter
+    auth: Process,
+    asked: CallerAsked,
+) -> CallerNow:
+    """Role and scopes of a person or machine client at this moment; 404 where it may nothing."""
+    return CallerNow.of(await auth.subjects.now(asked.sub, api_key=asked.api_key))
 
 
 @router.post(

@@ -5,9 +5,16 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.auth.domain import CLIENT_PREFIX, Subject, UserId, email_address
-from services.auth.repository import clients, users
-from shared.contracts.auth import Sub
+from services.auth.domain import (
+    CLIENT_PREFIX,
+    PERSONS_SCOPES,
+    KeyId,
+    Subject,
+    UserId,
+    email_address,
+)
+from services.auth.repository import api_keys, clients, users
+from shared.contracts.auth import Caller, Sub
 from shared.errors import InvalidInputError, NotFoundError
 
 
@@ -44,6 +51,43 @@ class Subjects:
         async with self.engine.begin() as connection:
             user_id = await users.reserve(connection, email)
         return Subject(Sub(str(user_id)), email, name=None)
+
+    async def now(self, sub: Sub, *, api_key: str | None) -> Caller:
+        """What a person or machine client may do at this moment, with this API key if any.
+
+        Raises NotFoundError where that is nothing.
+        """
+        async with self.engine.connect() as connection:
+            caller = await _person_now(connection, sub, api_key)
+            if caller is None and api_key is None:
+                caller = await _client_now(connection, sub)
+        if caller is None:
+            raise NotFoundError("this account, client or API key is no longer good")
+        return caller
+
+
+async def _person_now(connection: AsyncConnection, sub: Sub, api_key: str | None) -> Caller | None:
+    try:
+        user = await users.by_id(connection, UserId(uuid.UUID(sub)))
+        key_id = None if api_key is None else KeyId(uuid.UUID(api_key))
+    except ValueError:
+        return None
+    if user is None or user.disabled:
+        return None
+    scopes = PERSONS_SCOPES
+    if key_id is not None:
+        key = await api_keys.live(connection, key_id, user_id=user.id)
+        if key is None:
+            return None
+        scopes &= key.scopes
+    return Caller(sub=user.sub, email=user.email, role=user.role, scopes=scopes, api_key=api_key)
+
+
+async def _client_now(connection: AsyncConnection, sub: Sub) -> Caller | None:
+    if not sub.startswith(CLIENT_PREFIX):
+        return None
+    client = await clients.by_id(connection, sub.removeprefix(CLIENT_PREFIX))
+    return None if client is None else Caller(sub=client.sub, scopes=client.scopes)
 
 
 async def _person(connection: AsyncConnection, identifier: str) -> Subject | None:

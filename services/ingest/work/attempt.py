@@ -3,22 +3,28 @@
 What is known here alone (progress, the pass of the rejects) dies with the attempt.
 """
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+import structlog
+
 from services.ingest.clients import CatalogClient, RecordsClient
 from services.ingest.domain import ImportId, Outcome, Progress, Reject, Run
-from services.ingest.errors import FencedOutError
+from services.ingest.errors import FencedOutError, NotAllowedAnyMoreError
 from services.ingest.runs import rejects as kept_rejects
 from services.ingest.runs import worked
 from services.ingest.runs.endings import succeeded
 from services.ingest.storage import ObjectWriter, Storage, rejects_file
+from services.ingest.work.rights import Rights, is_refusal
 from shared.contracts.records import NewColumn, TableContract
 from shared.errors import NotFoundError
-from shared.http.peers import PeerProblemError
+from shared.http.peers import PeerProblemError, PeerUnavailableError
 from shared.store.engine import RawConnection, RawPool
+
+log = structlog.get_logger()
 
 CONNECTIONS_PER_LOAD = 3
 CONNECT_TIMEOUT_S = 10
@@ -113,6 +119,8 @@ class Attempt:
     records: RecordsClient
     catalog: CatalogClient
     storage: Storage
+    rights: Rights
+    _contract_at: float = 0
 
     @property
     def import_id(self) -> ImportId:
@@ -120,8 +128,17 @@ class Attempt:
         return self.run.id
 
     async def contract(self) -> TableContract:
-        """The target's contract now."""
-        return await self.records.contract(self._table, self.run.caller)
+        """The target's contract now; raises NotAllowedAnyMoreError when it may not be written."""
+        try:
+            contract = await self.records.contract(self._table, self.run.caller)
+        except PeerProblemError as exc:
+            if not is_refusal(exc):
+                raise
+            raise NotAllowedAnyMoreError(
+                f"the table {self._table} is gone, or whoever asked may not write to it any more"
+            ) from exc
+        self._contract_at = time.monotonic()
+        return contract
 
     async def make_table(self, columns: Sequence[NewColumn]) -> TableContract:
         """Make the target, or take the one that an earlier attempt made.
@@ -146,9 +163,26 @@ class Attempt:
         self.seen = progress
 
     async def fence(self, connection: RawConnection, outcome: Outcome) -> None:
-        """Make the final state part of the load's transaction; raises FencedOutError."""
+        """Make the final state part of the load's transaction.
+
+        Raises FencedOutError, and NotAllowedAnyMoreError when the submitter's rights ended
+        meanwhile.
+        """
+        await self._confirm()
         path = await self.rejects.finish()
         await worked.end(connection, self.run, succeeded(self.run, outcome, rejects_path=path))
+
+    async def _confirm(self) -> None:
+        try:
+            self.run = await self.rights.confirmed(self.run)
+            if (
+                self.run.table is not None
+                and time.monotonic() - self._contract_at > self.rights.fresh_s
+            ):
+                await self.contract()
+        except PeerUnavailableError as exc:
+            # Hours of work are not lost because a peer restarts: it was allowed at the start.
+            log.warning("rights_not_confirmed", reason=exc.detail)
 
     @property
     def _table(self) -> str:
@@ -162,7 +196,7 @@ class Attempt:
         if self.run.attempt == 1 and self.run.made_table_oid is None:
             return None
         try:
-            contract = await self.contract()
+            contract = await self.records.contract(self._table, self.run.caller)
         except PeerProblemError as exc:
             if exc.status == NotFoundError.status:
                 return None

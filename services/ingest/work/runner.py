@@ -19,6 +19,7 @@ from services.ingest.storage import Storage
 from services.ingest.work.attempt import Attempt, LoadConnections, StoredRejects
 from services.ingest.work.fates import Fail, GiveBack, NotOurs, Retries, exhausted, fate_of
 from services.ingest.work.loads import Load
+from services.ingest.work.rights import Rights
 from services.ingest.work.slots import Shares
 from services.ingest.work.tidy import Tidy
 from shared.errors import ProblemError
@@ -38,6 +39,7 @@ class Runner:
     storage: Storage
     records: RecordsClient
     catalog: CatalogClient
+    rights: Rights
     tidy: Tidy
     loads: Mapping[ImportKind, Load]
     shares: Shares
@@ -89,10 +91,12 @@ class Runner:
             records=self.records,
             catalog=self.catalog,
             storage=self.storage,
+            rights=self.rights,
         )
 
     async def _load(self, attempt: Attempt) -> None:
         try:
+            attempt.run = await self.rights.confirmed(attempt.run)
             outcome = await self._while_watched(attempt)
             if attempt.run.options.dry_run:
                 path = await attempt.rejects.finish()
