@@ -22,7 +22,7 @@ from shared.http.addresses import household
 BEARER = "bearer "
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sender:
     """Who sends a request."""
 
@@ -84,7 +84,9 @@ async def admit(
     Raises TooManyRequestsError (429), and for sign-in SignInUnavailableError (503) while Redis
     is away; everything else goes on uncounted then.
     """
-    classified = classify(state.settings, incoming, subject=sender.subject, body=body)
+    classified = classify(
+        state.settings, incoming, address=sender.address, subject=sender.subject, body=body
+    )
     try:
         verdict = await state.limiter.check(classified.limits)
     except LimitsDownError as exc:

@@ -8,7 +8,6 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from gateway.admission import admit, sender_of
-from gateway.bodies import PacedReceive
 from gateway.errors import ClientGoneError, MethodNotAllowedError
 from gateway.incoming import Incoming, read_head
 from gateway.journal import CLIENT_LEFT, QUIET_ROUTES, Entry, record, record_unread
@@ -149,11 +148,11 @@ class Gateway:
             await admit(state, incoming, sender, reply)
             raise NotFoundError("there is nothing here; /docs lists every call")
         entry.route = state.documents.templates.match(incoming.path) or rule.path
-        passage = Passage(state, incoming, PacedReceive(receive, self.settings), reply, sender)
+        passage = Passage(state, incoming, receive, reply, sender, self.stopping)
         if incoming.path in PUBLIC_PATHS:
-            await passage.of_public_call(rule, stopping=self.stopping)
+            await passage.of_public_call(rule)
         else:
-            await passage.of_callers_only(rule, stopping=self.stopping)
+            await passage.of_callers_only(rule)
 
     def _own_path(self, path: str) -> tuple[OwnPath | None, str]:
         own = self._own_paths.get(path)

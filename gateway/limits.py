@@ -14,7 +14,6 @@ from shared.contracts.auth import (
     email_in,
     is_refresh,
 )
-from shared.http.addresses import household
 
 MINUTE_US = 60 * 1_000_000
 HOUR_US = 60 * MINUTE_US
@@ -32,10 +31,14 @@ class Classified:
 
 
 def classify(
-    settings: GatewaySettings, incoming: Incoming, *, subject: str | None, body: bytes = b""
+    settings: GatewaySettings,
+    incoming: Incoming,
+    *,
+    address: str,
+    subject: str | None,
+    body: bytes = b"",
 ) -> Classified:
     """The limits of one request; `body` is needed for the sign-in calls alone."""
-    address = household(incoming.address)
     path = incoming.path
     refreshes = path == TOKEN_FORM_PATH and is_refresh(incoming.content_type, body)
     if incoming.method != "POST" or path not in SIGN_IN_PATHS or refreshes:

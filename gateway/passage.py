@@ -1,6 +1,6 @@
 """The way of one request to its service: nothing is taken for it before its sender is known."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from starlette.types import Receive
 
@@ -17,26 +17,28 @@ PUBLIC_BODY_BYTES = 64 * 1024
 """No sign-in needs a larger body."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Passage:
     """One request, its body still to come."""
 
     state: GatewayState
     incoming: Incoming
-    receive: PacedReceive
+    receive: Receive
     reply: Reply
     sender: Sender
+    stopping: Stopping
 
-    async def of_public_call(self, rule: Rule, *, stopping: Stopping) -> None:
+    async def of_public_call(self, rule: Rule) -> None:
         """Read the body, by which some rate limits go, then pass all on."""
         body = b""
         if self.incoming.has_body:
+            receive = PacedReceive(self.receive, self.state.settings)
             with self.state.bodies.one_more(self.sender.share):
-                body = await read_whole(self.receive, limit_bytes=PUBLIC_BODY_BYTES)
+                body = await read_whole(receive, limit_bytes=PUBLIC_BODY_BYTES)
         await admit(self.state, self.incoming, self.sender, self.reply, body=body)
-        await self._exchange(rule, stopping, body=body)
+        await self._exchange(rule, self.receive, body=body).run()
 
-    async def of_callers_only(self, rule: Rule, *, stopping: Stopping) -> None:
+    async def of_callers_only(self, rule: Rule) -> None:
         """Refuse it without a good access token, before its body is read."""
         await admit(self.state, self.incoming, self.sender, self.reply)
         if self.sender.refusal is not None:
@@ -47,45 +49,36 @@ class Passage:
             raise TooLargeError(
                 f"the body of this call has at most {limit_bytes} bytes", limit_bytes=limit_bytes
             )
-        if not incoming.has_body:
-            await self._exchange(rule, stopping, body=b"")
-            return
+        if incoming.has_body:
+            await self._with_body(rule, PacedReceive(self.receive, self.state.settings))
+        else:
+            await self._exchange(rule, self.receive, body=b"").run()
+
+    async def _with_body(self, rule: Rule, receive: PacedReceive) -> None:
         # A client that waits for `100 Continue` with a file gets it from the service.
-        waits = incoming.expects_continue and rule.takes_files
-        start = b"" if waits else await piece(self.receive)
-        if self.receive.complete:
-            await self._exchange(rule, stopping, body=start)
+        waits = self.incoming.expects_continue and rule.takes_files
+        start = b"" if waits else await piece(receive)
+        if receive.complete:
+            await self._exchange(rule, receive, body=start).run()
             return
         with self.state.bodies.one_more(self.sender.share):
-            while not (waits or self.receive.complete or len(start) > WHOLE_BYTES):
-                start += await piece(self.receive)
-            if not self.receive.complete:
-                receive = self.receive if waits else replayed(start, self.receive)
-                await self._exchange(rule, stopping, receive=receive)
+            while not (waits or receive.complete or len(start) > WHOLE_BYTES):
+                start += await piece(receive)
+            if not receive.complete:
+                rest = receive if waits else replayed(start, receive)
+                await self._exchange(rule, rest, body=None).run()
                 return
-        await self._exchange(rule, stopping, body=start)
+        await self._exchange(rule, receive, body=start).run()
 
-    async def _exchange(
-        self,
-        rule: Rule,
-        stopping: Stopping,
-        *,
-        body: bytes | None = None,
-        receive: Receive | None = None,
-    ) -> None:
-        """Pass the request on, with its whole body or with one that still comes."""
-        incoming = self.incoming
-        if receive is None and incoming.expects_continue:
-            # The reading has sent `100 Continue`.
-            incoming = replace(incoming, expects_continue=False)
-        exchange = Exchange(
+    def _exchange(self, rule: Rule, receive: Receive, *, body: bytes | None) -> Exchange:
+        """The request on its way, with its whole body or (None) with one that `receive` gives."""
+        return Exchange(
             self.state.session,
             self.state.settings,
             self.state.upstreams[rule.service],
-            incoming=incoming,
-            receive=receive or self.receive,
+            incoming=self.incoming,
+            receive=receive,
             body=body,
             reply=self.reply,
-            stopping=stopping,
+            stopping=self.stopping,
         )
-        await exchange.run()

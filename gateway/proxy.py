@@ -266,9 +266,9 @@ class Exchange:
 
     async def _pass_back(self, response: aiohttp.ClientResponse) -> None:
         headers = [
-            (name, value)
+            (lower, value)
             for name, value in response.raw_headers
-            if name.lower() not in _NOT_PASSED_BACK
+            if (lower := name.lower()) not in _NOT_PASSED_BACK
         ]
         await self._reply.start(response.status, headers)
         if response.content_type != EVENTS_MEDIA_TYPE:

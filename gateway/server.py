@@ -84,6 +84,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refused = False
         self._head_timer: asyncio.TimerHandle | None = None
         self._counted_as: str | None = None
+        self._is_unknown = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock for the first head."""
@@ -167,13 +168,14 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._in_head = True
         self._unread_bytes = 0
-        if self.transport.is_closing():
+        if self._joining.closing:
             self._refused = True
             self._joining.close_at_once()
 
     def has_shown_a_token(self) -> None:
         """A request on this connection had a good access token."""
-        if self._counted_as is not None:
+        if self._is_unknown and self._counted_as is not None:
+            self._is_unknown = False
             self.open_connections.has_shown_a_token(self, self._counted_as)
 
     def close_now(self) -> None:

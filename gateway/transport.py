@@ -17,7 +17,7 @@ BUFFER_BYTES = 512 * 1024
 class JoiningTransport:
     """Wraps a stream transport; a small first write waits until the end of the loop's turn."""
 
-    __slots__ = ("_closing", "_linger_s", "_loop", "_transport", "_waiting")
+    __slots__ = ("_linger_s", "_loop", "_transport", "_waiting", "closing")
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class JoiningTransport:
         self._transport = transport
         self._loop = loop
         self._linger_s = linger_s
-        self._closing = False
+        self.closing = False
         self._waiting = b""
         transport.set_write_buffer_limits(high=BUFFER_BYTES)
 
@@ -54,9 +54,9 @@ class JoiningTransport:
         While the client still sends, closing would reset the connection, and take the answer from
         a client that has not read it yet: so what it sends is still read for a while.
         """
-        if self._closing:
+        if self.closing:
             return
-        self._closing = True
+        self.closing = True
         self._flush()
         if linger_s := self._linger_s():
             self._transport.write_eof()
@@ -67,13 +67,13 @@ class JoiningTransport:
 
     def close_at_once(self) -> None:
         """Close without waiting for the client to have sent all."""
-        self._closing = True
+        self.closing = True
         self._flush()
         self._transport.close()
 
     def is_closing(self) -> bool:
         """Whether nothing more can be written."""
-        return self._closing or self._transport.is_closing()
+        return self.closing or self._transport.is_closing()
 
     def write_eof(self) -> None:
         """End the sending side when all is written."""
