@@ -23,6 +23,11 @@ EXAMPLES: Mapping[str, Any] = {
     "token_refresh_action": {"refresh": "a refresh token"},
     "users_create": {"email": "ann@example.com", "username": "ann", "role": "member"},
     "users_update": {"role": "admin"},
+    "api_keys_create": {
+        "name": "nightly job",
+        "scopes": ["tables:read", "imports:write"],
+        "expires_at": "2027-06-30T00:00:00Z",
+    },
     "clients_create": {
         "id": "nightly-loader",
         "name": "Loads the customers at night",
@@ -43,6 +48,14 @@ EXAMPLES: Mapping[str, Any] = {
         "alter": [{"name": "balance", "type": "NUMERIC(14,2)"}],
         "drop": ["created_at"],
     },
+    "imports_create": {
+        "upload": "0192f0a8-7d5b-7cc3-98c4-dc0c0c07398f",
+        "table": "Customer",
+        "mode": "append",
+    },
+    "previews_create": {"upload": "0192f0a8-7d5b-7cc3-98c4-dc0c0c07398f", "rows": 20},
+    "uploads_create": {"file": "the content of the file"},
+    "uploads_append": "the next bytes of the file",
     "grants_put": {"level": "editor"},
     "create_table_action": {
         "table_name": "Customer",

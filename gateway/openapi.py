@@ -40,10 +40,12 @@ Every path works with and without one slash at its end. Errors are `application/
 TAGS = {
     "sign-in": "Get tokens: with a code by mail, a password, or as a machine client.",
     "account": "Your own account.",
+    "api-keys": "Your own keys, for programs that cannot renew a token.",
     "tables": "Make, change and drop tables; see their columns and their JSON Schema.",
     "records": "Read, filter, search, write and export the rows of a table.",
     "imports": "Load a file or another database into a table; follow it, and get back what was "
     "refused, with line, column and reason.",
+    "uploads": "Files kept for a day, whole or piece by piece (tus), to be imported by id.",
     "sources": "Saved connections to other databases.",
     "catalog": "Schemas, tables and ETLs, and which ETL feeds which table.",
     "grants": "Who may see, fill and own a table.",
@@ -51,6 +53,7 @@ TAGS = {
     "users": "Accounts of people; for admins.",
     "clients": "Machine clients and their scopes; for admins.",
     "keys": "The public keys that access tokens are signed with.",
+    "mail": "Stop the mails about imports, by a signed link.",
     "audit": "Who did what to what; for admins.",
 }
 """In the order in which they are shown."""

@@ -17,7 +17,7 @@ from shared.http.idempotency import not_idempotent
 
 router = APIRouter(tags=["uploads"])
 
-EXAMPLE = {"rows": "20"}
+EXAMPLE = {"table": "Customer"}
 
 
 @router.post(
