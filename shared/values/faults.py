@@ -57,3 +57,7 @@ class Fault:
     def code(self) -> FaultCode:
         """The code of the type table."""
         return _CODES.get(self.cause, FaultCode.OUT_OF_RANGE)
+
+
+SHAPE = Fault(Cause.SHAPE)
+"""The most frequent fault."""

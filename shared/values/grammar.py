@@ -10,13 +10,13 @@ import math
 import re
 import struct
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time, timedelta, timezone
-from enum import Enum
+from datetime import date, datetime, time
 from functools import partial
 from typing import NamedTuple, NoReturn, TypeAlias
 
-from shared.values.dates import DateFormat, DateMatch, day_of
-from shared.values.faults import Cause, Fault
+from shared.values.dates import DateFormat
+from shared.values.faults import SHAPE, Cause, Fault
+from shared.values.instants import Infinity, read_date, read_time, read_timestamp
 from shared.values.intervals import Interval, read_duration, read_words
 from shared.values.notation import TYPE_TABLE, Notation
 from shared.values.number_formats import NumberFormat
@@ -46,13 +46,6 @@ class Digits(NamedTuple):
     exponent: int
 
 
-class Infinity(Enum):
-    """Timestamps before and after all others."""
-
-    EARLIEST = "-infinity"
-    LATEST = "infinity"
-
-
 Value: TypeAlias = (
     int | float | Digits | bool | str | bytes | date | time | datetime | Infinity | Interval
 )
@@ -63,28 +56,9 @@ Check = Callable[[object], Fault | None]
 
 
 _POWER_LIMIT = 10**9
-_OFFSET_LIMIT_HOURS = 15
-_SHAPE = Fault(Cause.SHAPE)
 
 _INTEGER = re.compile(r"([+-]?)0*([0-9]+)(?:\.0+)?", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
-_FRACTION = r"(?:\.([0-9]{1,6})0*)?"
-_CLOCK = rf"([0-9]{{2}}):([0-9]{{2}})(?::([0-9]{{2}}){_FRACTION})?"
-_ZONE = r"(?: ?(Z|z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?|[+-]00:?00 UTC))?"
-_TIME = re.compile(_CLOCK, re.ASCII)
-_AFTER_ISO = re.compile(rf"(?:[Tt ]{_CLOCK}(){_ZONE})?", re.ASCII)
-_AFTER_DATE = re.compile(
-    rf"(?:[Tt ,]+([0-9]{{1,2}}):([0-9]{{2}})(?::([0-9]{{2}}){_FRACTION})?"
-    rf"(?:[ \u00a0\u202f]?([AaPp])\.?[Mm]\.?)?{_ZONE})?",
-    re.ASCII,
-)
-"""Behind a date in a format of its own: an hour may have one digit, and AM or PM."""
-_BASIC = re.compile(
-    rf"([0-9]{{4}})([0-9]{{2}})([0-9]{{2}})[Tt]([0-9]{{2}})([0-9]{{2}})(?:([0-9]{{2}}){_FRACTION})?{_ZONE}",
-    re.ASCII,
-)
-"""ISO 8601's basic format."""
-_INFINITIES = {"infinity": Infinity.LATEST, "-infinity": Infinity.EARLIEST}
 _HEX = "[0-9a-fA-F]"
 _UUID = re.compile(rf"({{)?{_HEX}{{8}}-?(?:{_HEX}{{4}}-?){{3}}{_HEX}{{12}}(?(1)}})", re.ASCII)
 _BYTEA = re.compile(r"\\x(?:[0-9a-fA-F]{2})*", re.ASCII)
@@ -101,7 +75,7 @@ def reader_of(kind: ColumnType, notation: Notation = TYPE_TABLE) -> Reader:
 
 def _written_otherwise(text: str, *, numbers: NumberFormat, reader: Reader) -> Value | Fault:
     plain = numbers.plain(text)
-    return _SHAPE if plain is None else reader(plain)
+    return SHAPE if plain is None else reader(plain)
 
 
 def _reader_of(  # noqa: C901, PLR0911 - one case per type is the clearest
@@ -119,12 +93,12 @@ def _reader_of(  # noqa: C901, PLR0911 - one case per type is the clearest
         case TypeName.BOOLEAN:
             return _boolean
         case TypeName.DATE:
-            return partial(_date, dates=dates)
+            return partial(read_date, dates=dates)
         case TypeName.TIME:
-            return _time
+            return read_time
         case TypeName.TIMESTAMP | TypeName.TIMESTAMPTZ:
             return partial(
-                _timestamp,
+                read_timestamp,
                 zoned=kind.name is TypeName.TIMESTAMPTZ,
                 dates=dates,
             )
@@ -152,7 +126,7 @@ def check_of(kind: ColumnType) -> Check:
         return lambda value: None if isinstance(value, bool) else _as_text(value, reader)
     if kind.name in _NUMBERS_FIT:
         return lambda value: _as_text(value, reader)
-    return lambda value: _SHAPE if isinstance(value, Number) else _as_text(value, reader)
+    return lambda value: SHAPE if isinstance(value, Number) else _as_text(value, reader)
 
 
 def fits(kind: ColumnType, value: object) -> Fault | None:
@@ -174,7 +148,7 @@ _NUMBERS_FIT = frozenset(
 
 def _as_text(value: object, reader: Reader) -> Fault | None:
     if not isinstance(value, str):
-        return _SHAPE
+        return SHAPE
     result = reader(value)
     return result if isinstance(result, Fault) else None
 
@@ -207,7 +181,7 @@ def _unstorable(text: str) -> Fault | None:
 def _integer(text: str, *, bound: int) -> int | Fault:
     match = _INTEGER.fullmatch(text)
     if match is None:
-        return _SHAPE
+        return SHAPE
     # int() refuses thousands of digits; twenty are too many already.
     value = int(match[1] + match[2]) if len(match[2]) <= 19 else bound
     return value if -bound <= value < bound else Fault(Cause.BOUNDS)
@@ -215,7 +189,7 @@ def _integer(text: str, *, bound: int) -> int | Fault:
 
 def _numeric(text: str, *, kind: ColumnType) -> Digits | Fault:
     if not _NUMBER.fullmatch(text):
-        return _SHAPE
+        return SHAPE
     number = decimal_digits(text)
     _, digits, exponent = number
     scale = NUMERIC_SCALE_LIMIT if kind.precision is None else kind.scale or 0
@@ -244,11 +218,11 @@ def _float(text: str, *, single: bool) -> float | Fault:
     if word in _FLOAT_WORDS:
         return _FLOAT_WORDS[word]
     if not _NUMBER.fullmatch(text):
-        return _SHAPE
+        return SHAPE
     value = float(text)
     if single:
         try:
-            (value,) = struct.unpack("f", struct.pack("f", value))
+            (value,) = struct.unpack("<f", struct.pack("<f", value))
         except OverflowError:
             return Fault(Cause.BOUNDS)
     vanished = value == 0 and decimal_digits(text).digits
@@ -257,103 +231,7 @@ def _float(text: str, *, single: bool) -> float | Fault:
 
 def _boolean(text: str) -> bool | Fault:
     word = text.lower()
-    return True if word in TRUE_WORDS else False if word in FALSE_WORDS else _SHAPE
-
-
-def _date(text: str, *, dates: DateFormat) -> date | Fault:
-    match = dates.match(text)
-    if match is None:
-        instant = dates.instant(text)
-        return _SHAPE if instant is None or instant.time() != time() else instant.date()
-    if match.end != len(text):
-        # A time behind it says nothing where it is the beginning of the very day.
-        parts = _parts_behind(text, match)
-        clock = None if parts is None else _clock(*parts[:5])
-        if parts is None or clock != time() or (parts[5] and _offset(parts[5]) != UTC):
-            return _SHAPE
-    return _checked(match)
-
-
-def _checked(match: DateMatch) -> date | Fault:
-    if match.other is not None:
-        return Fault(Cause.TWO_DAYS)
-    return Fault(Cause.DAY) if match.day is None else match.day
-
-
-def _parts_behind(text: str, match: DateMatch) -> tuple[str | None, ...] | None:
-    """Hour, minute, second, fraction, A or P, and zone behind a date; None for anything else."""
-    behind = (_AFTER_ISO if match.iso else _AFTER_DATE).fullmatch(text, match.end)
-    return None if behind is None else behind.groups()
-
-
-def _time(text: str) -> time | Fault:
-    match = _TIME.fullmatch(text)
-    return _SHAPE if match is None else _clock(*match.groups())
-
-
-def _clock(
-    hour: str | None,
-    minute: str | None,
-    second: str | None = None,
-    fraction: str | None = None,
-    half: str | None = None,
-) -> time | Fault:
-    """The time of a day; midnight where none was written."""
-    hours = int(hour or 0)
-    if half:
-        if not 1 <= hours <= 12:
-            return Fault(Cause.CLOCK)
-        hours = hours % 12 + (12 if half in "Pp" else 0)
-    microseconds = int((fraction or "").ljust(6, "0"))
-    try:
-        return time(hours, int(minute or 0), int(second or 0), microseconds)
-    except ValueError:
-        return Fault(Cause.CLOCK)
-
-
-def _timestamp(  # noqa: PLR0911 - one per cause
-    text: str, *, zoned: bool, dates: DateFormat
-) -> datetime | Infinity | Fault:
-    match = dates.match(text)
-    if match is not None:
-        day, parts = _checked(match), _parts_behind(text, match)
-    else:
-        basic = _BASIC.fullmatch(text)
-        if basic is None:
-            counted = dates.instant(text)
-            return _INFINITIES.get(text.lower(), _SHAPE) if counted is None else counted
-        year, month, of_month, *clock_parts, zone = basic.groups()
-        day = _checked(DateMatch(day_of(int(year), int(month), int(of_month)), 8))
-        parts = (*clock_parts, None, zone)
-    if parts is None:
-        return _SHAPE
-    *clock_parts, zone = parts
-    if zone and not zoned:
-        return Fault(Cause.ZONE)
-    if isinstance(day, Fault):
-        return day
-    clock = _clock(*clock_parts)
-    if isinstance(clock, Fault):
-        return clock
-    offset = _offset(zone) if zone else UTC
-    if offset is None:
-        return Fault(Cause.OFFSET)
-    try:
-        instant = datetime.combine(day, clock, offset).astimezone(UTC)
-    except OverflowError:
-        return Fault(Cause.YEARS)
-    return instant.replace(tzinfo=None)
-
-
-def _offset(zone: str) -> timezone | None:
-    zone = zone.strip().removesuffix("UTC").rstrip()
-    if zone in ("", "Z", "z"):
-        return UTC
-    hours, minutes = int(zone[1:3]), int(zone[3:].lstrip(":") or 0)
-    if hours > _OFFSET_LIMIT_HOURS or minutes > 59:
-        return None
-    offset = timedelta(hours=hours, minutes=minutes)
-    return timezone(-offset if zone[0] == "-" else offset)
+    return True if word in TRUE_WORDS else False if word in FALSE_WORDS else SHAPE
 
 
 def _interval(text: str) -> Interval | Fault:
@@ -361,18 +239,18 @@ def _interval(text: str) -> Interval | Fault:
     if length is None:
         length = read_words(text)
     if length is None:
-        return _SHAPE
+        return SHAPE
     return length if length.fits else Fault(Cause.BOUNDS)
 
 
 def _uuid(text: str) -> bytes | Fault:
     if not _UUID.fullmatch(text):
-        return _SHAPE
+        return SHAPE
     return bytes.fromhex(text.strip("{}").replace("-", ""))
 
 
 def _bytea(text: str) -> bytes | Fault:
-    return bytes.fromhex(text[2:]) if _BYTEA.fullmatch(text) else _SHAPE
+    return bytes.fromhex(text[2:]) if _BYTEA.fullmatch(text) else SHAPE
 
 
 def _json(text: str) -> str | Fault:
@@ -381,7 +259,7 @@ def _json(text: str) -> str | Fault:
             text, parse_constant=_no_constant, parse_int=_json_number, parse_float=_json_number
         )
     except ValueError:
-        return _SHAPE
+        return SHAPE
     except RecursionError:
         return Fault(Cause.DEPTH)
     # PostgreSQL's jsonb holds neither NUL nor half of a surrogate pair.

@@ -5,7 +5,8 @@ from datetime import datetime, time
 from decimal import Decimal
 from typing import Any
 
-from shared.values.grammar import Digits, Infinity
+from shared.values.grammar import Digits
+from shared.values.instants import Infinity
 from shared.values.intervals import Interval
 from shared.values.names import of_api
 from shared.values.types import ColumnType

@@ -16,7 +16,8 @@ from services.ingest.judge.hints import hint
 from services.ingest.judge.numerics import numeric_binary
 from services.ingest.plan.dtypes import EARLIEST_US, LATEST_US
 from shared.values.faults import Cause, Fault
-from shared.values.grammar import Digits, Infinity, Reader, reader_of
+from shared.values.grammar import Digits, Reader, reader_of
+from shared.values.instants import Infinity
 from shared.values.intervals import Interval
 from shared.values.notation import TYPE_TABLE, Notation
 from shared.values.types import INTEGER_BITS, ColumnType, TypeName

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
-from shared.values.faults import Fault
+from shared.values.faults import Cause, Fault
 from shared.values.grammar import Digits, fits, read
 from shared.values.intervals import Interval
 from shared.values.names import of_api
+from shared.values.numbers import Number
+from shared.values.types import is_widening
 
 MISMATCH, RANGE = CODES = ("type_mismatch", "out_of_range")
 
@@ -100,3 +102,54 @@ def test_the_type_table(kind: str, text: str, expected: Any) -> None:
     assert repr(value) == repr(expected)
     fault = fits(of_api(kind), text)
     assert (fault and fault.code) == (expected if expected in CODES else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("[" * 100_000, Cause.DEPTH),
+        ('"\\u0000"', Cause.ESCAPES),
+        ('{"\\ud800": 1}', Cause.ESCAPES),
+        ('["\\udfff"]', Cause.ESCAPES),
+        ("NaN", Cause.SHAPE),
+        ("1e131072", Cause.SHAPE),
+        ("1e-16384", Cause.SHAPE),
+        ("{} {}", Cause.SHAPE),
+        ('"\\ud83d\\ude00"', None),
+        ('{"\\u00e9": ' + "9" * 5000 + "}", None),
+        ("[" * 900 + "]" * 900, None),
+    ],
+)
+def test_json_cells(text: str, cause: Cause | None) -> None:
+    value = read(of_api("JSON"), text)
+    assert (value.cause if isinstance(value, Fault) else None) is cause
+    if cause is None:
+        assert value == text
+
+
+def test_json_values_are_looked_through() -> None:
+    deep: object = "x\0"
+    for _ in range(2000):
+        deep = [deep]
+    for value in (deep, {"\0": 1}, [{"a": "\ud800"}]):
+        assert fits(of_api("JSON"), value) is not None
+    assert fits(of_api("JSON"), {"a": [Number("1"), True, None, "x"]}) is None
+    for kind in ("INTEGER", "TEXT", "DATE"):
+        assert fits(of_api(kind), ["1"]) == Fault(Cause.SHAPE)
+    assert fits(of_api("DATE"), Number("20240105")) == Fault(Cause.SHAPE)
+    assert fits(of_api("BOOLEAN"), value=True) is None
+    assert fits(of_api("INTEGER"), value=True) == Fault(Cause.SHAPE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "widening"),
+    [
+        ("VARCHAR(5)", "VARCHAR(5)", True),
+        ("VARCHAR(5)", "VARCHAR(4)", False),
+        ("VARCHAR(5)", "TEXT", True),
+        ("TEXT", "VARCHAR(5)", False),
+        ("INTEGER", "BIGINT", False),
+    ],
+)
+def test_types_whose_texts_are_all_of_another(old: str, new: str, *, widening: bool) -> None:
+    assert is_widening(of_api(old), of_api(new)) is widening
