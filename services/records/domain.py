@@ -155,6 +155,24 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """The owner that the registry names: who made the table, or who owned it next.
+
+    Others own it by a grant, with the same rights.
+    """
+
+    sub: Sub
+    label: str
+
+    def goes_by(self, identifier: str) -> bool:
+        """Whether it is the one that a caller means by an address, client id or subject."""
+        return identifier.lower() == self.label.lower() or self.sub in (
+            identifier,
+            f"client:{identifier}",
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     """One subject's level on one table; `label` is the address or client id it was given by."""
 

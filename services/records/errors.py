@@ -42,6 +42,12 @@ class GrantNotFoundError(NotFoundError):
     code = "grant_not_found"
 
 
+class LastOwnerError(ConflictError):
+    """The table would be left without an owner."""
+
+    code = "last_owner"
+
+
 class SubjectNotFoundError(InvalidInputError):
     """No person or machine client goes by that address or id."""
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import asyncpg
 
-from services.records.domain import Grant, Level, Table
-from services.records.errors import StaleTableError
+from services.records.domain import Grant, Level, Owner, Table
+from services.records.errors import LastOwnerError, StaleTableError
 from services.records.repository.driver import Driver
 from shared.contracts.auth import Caller, Sub
 
@@ -20,6 +20,36 @@ async def of_table(driver: Driver, table: Table) -> Sequence[Grant]:
         table.id,
     )
     return [_grant(row) for row in rows]
+
+
+async def held_owner(driver: Driver, table: Table) -> Owner:
+    """The owner that the registry names, its row locked; raises StaleTableError when it is gone."""
+    row = await driver.fetchrow(
+        "SELECT owner_sub, owner_label FROM records.tables WHERE id = $1 FOR UPDATE", table.id
+    )
+    if row is None:
+        raise StaleTableError(table.name)
+    return Owner(sub=Sub(row["owner_sub"]), label=row["owner_label"])
+
+
+async def hand_over(driver: Driver, table: Table) -> None:
+    """Make the longest-standing other owner the one that the registry names.
+
+    Raises LastOwnerError when there is none.
+    """
+    sub = await driver.fetchval(
+        "UPDATE records.tables t SET owner_sub = g.sub, owner_label = g.label"
+        " FROM (SELECT sub, label FROM records.grants WHERE table_id = $1 AND level = 'owner'"
+        " ORDER BY granted_at, sub LIMIT 1) g WHERE t.id = $1 RETURNING g.sub",
+        table.id,
+    )
+    if sub is None:
+        raise LastOwnerError(
+            f"{table.name!r} has no other owner; let somebody else own it first, or drop it"
+        )
+    await driver.execute(
+        "DELETE FROM records.grants WHERE table_id = $1 AND sub = $2", table.id, sub
+    )
 
 
 async def put(

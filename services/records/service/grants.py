@@ -33,7 +33,8 @@ class Grants:
     async def put(self, caller: Caller, name: str, identifier: str, level: Level) -> Grant:
         """Give a subject a level, found once by its address or client id.
 
-        Raises as `all`, and SubjectNotFoundError.
+        Owners are equal: any of them may lower any other, while one is left. Raises as `all`,
+        SubjectNotFoundError, LastOwnerError.
         """
         await self.known.fresh(name, caller, Level.OWNER)
         subject = await self.subjects.resolve(identifier)
@@ -41,6 +42,11 @@ class Grants:
         async def work(table: Table) -> Grant:
             async with transaction(self.engine, BOOKS) as tx:
                 label = subject.email or identifier
+                owner = await grants.held_owner(tx.raw, table)
+                if subject.sub == owner.sub:
+                    if level is Level.OWNER:
+                        return Grant(subject.sub, owner.label, level, table.created_at)
+                    await grants.hand_over(tx.raw, table)
                 grant = await grants.put(
                     tx.raw, table, sub=subject.sub, label=label, level=level, by=caller
                 )
@@ -52,12 +58,16 @@ class Grants:
         return await self.known.on(name, caller, Level.OWNER, work)
 
     async def take(self, caller: Caller, name: str, identifier: str) -> None:
-        """Take a subject's grant; raises as `all`, and GrantNotFoundError."""
+        """Take a subject's grant; raises as `all`, GrantNotFoundError, LastOwnerError."""
         table = await self.known.fresh(name, caller, Level.OWNER)
         async with transaction(self.engine, BOOKS) as tx:
-            subs = await grants.take(tx.raw, table, identifier)
+            owner = await grants.held_owner(tx.raw, table)
+            subs = list(await grants.take(tx.raw, table, identifier))
+            if owner.goes_by(identifier):
+                await grants.hand_over(tx.raw, table)
+                subs.append(owner.sub)
             if not subs:
                 raise GrantNotFoundError(f"{identifier[:100]!r} has no grant on {table.name!r}")
             await registry.change_grants(tx.raw, table)
-            await tx.record(caller, "grant.take", table.name, subs=list(subs))
+            await tx.record(caller, "grant.take", table.name, subs=subs)
         self.known.forget(table.id)
