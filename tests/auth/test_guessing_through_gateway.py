@@ -58,7 +58,6 @@ async def attacker(auth: Auth, valkey_server: Valkey) -> AsyncIterator[Attacker]
         records_url=auth.url,
         ingest_url=auth.url,
         port=free_port(),
-        log_level="ERROR",
     )
     async with (
         running_gateway(settings) as gateway,

@@ -6,6 +6,7 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
+from redis.asyncio import Redis
 
 from deploy.local.processes import free_port
 from deploy.local.valkey import Valkey
@@ -26,6 +27,13 @@ SettingsMaker = Callable[..., GatewaySettings]
 def issuer() -> Issuer:
     """Whose tokens the gateways take."""
     return ISSUER
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def no_requests_counted(valkey_server: Valkey) -> None:
+    """Rate limits begin anew: an earlier test of this process may have used them up."""
+    async with Redis.from_url(valkey_server.url) as redis:
+        await redis.flushall()
 
 
 @pytest.fixture
