@@ -41,6 +41,10 @@ class Done:
         return json.loads(self.out)
 
 
+def _take_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass(frozen=True)
 class Command:
     """`tabularium` for one person."""
@@ -78,6 +82,8 @@ class Command:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
+                # Tests that a shell runs in its background ignore Ctrl-C, and so would the command.
+                preexec_fn=_take_interrupts,  # noqa: PLW1509 - it only resets a signal
             )
         )
 
