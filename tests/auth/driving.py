@@ -51,7 +51,6 @@ def auth_settings(database: Database, mailbox: Mailbox, **changes: Any) -> AuthS
         "otp_mail_spread_s": 0,
         # The smallest that settings take: the tests hash often.
         "argon2_memory_kib": 8192,
-        "log_level": "WARNING",
     }
     return AuthSettings(**(values | changes))
 
