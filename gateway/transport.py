@@ -59,7 +59,11 @@ class JoiningTransport:
         self.closing = True
         self._flush()
         if linger_s := self._linger_s():
-            self._transport.write_eof()
+            try:
+                self._transport.write_eof()
+            except OSError:  # the client has gone meanwhile: nobody reads what was written
+                self._transport.close()
+                return
             self._transport.resume_reading()
             self._loop.call_later(linger_s, self._transport.close)
         else:
