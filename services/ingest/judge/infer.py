@@ -291,7 +291,7 @@ def _rule_out_strings(column: _Column, frame: Frame) -> None:
     if row is None:
         return
     value = frame.cells[column.name][row] or ""
-    against = Against(frame.lines[row], value, "is a string in JSON")
+    against = Against(frame.lines[row], value, "is stored as text")
     for kind in (TypeName.BOOLEAN, *NUMBER_TYPES):
         column.rule_out(kind, against)
     column.others.without_numbers()

@@ -110,7 +110,8 @@ async def look_at(
         async for frame in beginning.frames(plan):
             judged = await asyncio.to_thread(judge, frame, rules)
             await asyncio.to_thread(seen.add, frame, judged)
-        return seen.look(
+        return await asyncio.to_thread(
+            seen.look,
             format_by_the_end(source.format, rules, seen.left_out),
             {column.name: column.because for column in typed},
             complete=beginning.complete,

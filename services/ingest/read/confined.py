@@ -6,13 +6,15 @@ when it is empty. What a file does to the child ends the child, never the worker
 """
 
 import asyncio
+import json
 import os
 import resource
 import signal
 import struct
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from shared.process.stopping import end
 
@@ -41,8 +43,28 @@ def confine(*, memory_bytes: int, cpu_s: int) -> None:
         pages = int(file.read().split()[0])
     most = pages * resource.getpagesize() + memory_bytes
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
+    # Only the soft limit says by its signal what it was; the hard one kills, as a lack of memory may.
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def serve(main: Callable[[str, dict[str, Any]], None]) -> None:
+    """In the child: run it for the path and the options that it was started with, confined.
+
+    Raises SystemExit with OUT_OF_MEMORY_STATUS where the file takes too much memory.
+    """
+    path, options = sys.argv[1], json.loads(sys.argv[2])
+    confine(memory_bytes=options["memory_bytes"], cpu_s=options["cpu_s"])
+    try:
+        main(path, options)
+    except MemoryError:
+        sys.exit(OUT_OF_MEMORY_STATUS)
+
+
+def say(message: Mapping[str, Any], *, prefix: bytes = b"") -> None:
+    """In the child: hand a JSON message to the parent."""
+    text = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    send(prefix + text.encode("utf-8", "replace"))
 
 
 def send(message: bytes) -> None:

@@ -1,6 +1,7 @@
 """Previews: a file, an upload or a database's rows looked at before anything is loaded."""
 
-from dataclasses import dataclass, replace
+import asyncio
+from dataclasses import dataclass, field, replace
 
 from services.ingest.clients import RecordsClient
 from services.ingest.connections.access import SourceAccess, trial
@@ -11,12 +12,17 @@ from services.ingest.errors import ChoiceNeededError, SheetNeededError, UploadIn
 from services.ingest.load.look import Look, Problem, look_at
 from services.ingest.read.database import opened as opened_database
 from services.ingest.read.formats import Contents, contents
+from services.ingest.read.limits import Limits
 from services.ingest.service.receive import IncomingBody, ReceivedFile, UploadNamed
 from services.ingest.service.uploads import Uploads, upload_id_of
 from services.ingest.storage import Storage, StoredFile
 from services.ingest.uploads.domain import Upload, UploadId
 from shared.contracts.auth import Caller
 from shared.contracts.records import TableContract
+
+AT_ONCE = 2
+"""So many looks in one process; each may hold some blocks of a file and a reading process."""
+LIMITS = Limits(reader_cpu_s=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,7 @@ class Previews:
     records: RecordsClient
     saved: SavedConnections
     access: SourceAccess
+    _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def receive(
         self, caller: Caller, body: IncomingBody
@@ -66,6 +73,12 @@ class Previews:
         """A look at an upload; raises UploadNotFoundError, FileRefusedError, as records does."""
         contract = await self._contract(caller, wanted.table)
         upload = await self.uploads.look(caller, upload_id)
+        async with self._places:
+            return await self._looked(upload, wanted, contract)
+
+    async def _looked(
+        self, upload: Upload, wanted: PreviewWanted, contract: TableContract | None
+    ) -> Preview:
         options, problems = wanted.options, list[Problem]()
         while True:
             try:
@@ -82,7 +95,7 @@ class Previews:
         look = await look_at(found.source, options, contract, rows=wanted.rows)
         return Preview(
             look=replace(look, problems=(*problems, *look.problems)),
-            upload=upload_id,
+            upload=upload.id,
             sheets=found.sheets,
             members=found.members,
             options=options,
@@ -94,7 +107,7 @@ class Previews:
         """A look at a table or query of a saved connection; raises the source's reason."""
         contract = await self._contract(caller, wanted.table)
         login = await self.saved.login(caller, source_id)
-        async with trial(), opened_database(self.access, login, selection) as source:
+        async with self._places, trial(), opened_database(self.access, login, selection) as source:
             look = await look_at(source, wanted.options, contract, rows=wanted.rows)
         return Preview(look, None, (), (), wanted.options)
 
@@ -114,4 +127,5 @@ class Previews:
             file_name=stored.file_name,
             options=options,
             contract=contract,
+            limits=LIMITS,
         )

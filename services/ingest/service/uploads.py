@@ -88,7 +88,6 @@ class Uploads:
         self, caller: Caller, body: IncomingBody
     ) -> tuple[Upload, ReceivedFile] | UploadNamed:
         """The same, of a body that may name an upload in place of a file."""
-        await self._make_room(caller)
         file = await receive_or_named(self.storage, body, limit_bytes=self.limit_bytes)
         if isinstance(file, UploadNamed):
             return file
@@ -96,6 +95,7 @@ class Uploads:
 
     async def _kept(self, caller: Caller, file: ReceivedFile) -> tuple[Upload, ReceivedFile]:
         try:
+            await self._make_room(caller)
             return await self.keep(caller, file.upload), file
         except BaseException:
             await asyncio.shield(self.storage.delete(file.upload.path))

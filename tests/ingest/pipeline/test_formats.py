@@ -77,6 +77,18 @@ async def test_a_sheet_becomes_a_table_of_its_cells_types(load: Loader) -> None:
     assert (outcome.format.name, outcome.format.sheet) == (FileFormat.XLSX, "Sheet1")
 
 
+async def test_an_error_that_means_null_is_null(load: Loader) -> None:
+    await load.make_table("t", columns(n="INTEGER"))
+    book = xlsx(
+        table_xml([["n"]])
+        + '<row r="2"><c r="A2" t="e"><v>#N/A</v></c></row>'
+        + '<row r="3"><c r="A3" t="e"><v>#REF!</v></c></row>'
+    )
+    await load.load("t", book, options=ImportOptions(null_values=("#N/A",)))
+    assert await load.rows("t", "n") == [(None,)]
+    assert load.rejects.reasons == [(3, "n", "type_mismatch")]
+
+
 async def test_dates_and_times_of_a_sheet_fit_their_columns(load: Loader) -> None:
     await load.make_table("t", columns(d="DATE", ts="TIMESTAMP", t="TIME", i="INTERVAL"))
     rows = table_xml([["d", "ts", "t", "i"]]) + (

@@ -6,9 +6,7 @@ piece. An archive that cannot be read, or in which no member can be chosen, ends
 `{"code", "message"}`. Nothing is ever written under a member's name.
 """
 
-import json
 import stat
-import sys
 import tarfile
 import zipfile
 import zlib
@@ -17,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Any
 
-from services.ingest.read.confined import OUT_OF_MEMORY_STATUS, confine, send
+from services.ingest.read.confined import say, send, serve
 
 PIECE_BYTES = 1 << 20
 MEMBERS_NAMED = 1_000
@@ -189,28 +187,22 @@ def main(path: str, options: dict[str, Any]) -> None:
         about: dict[str, Any] = {"kind": archive.kind, "members": named}
         if member is not None:
             about |= {"member": member.name, "size_bytes": member.size_bytes}
-        _say(about)
+        say(about, prefix=b"J")
         if member is not None:
             for piece in archive.pieces(member.name):
                 send(b"B" + piece)
     except ArchiveError as exc:
-        _say({"code": exc.code, "message": str(exc), "choices": exc.choices})
+        say({"code": exc.code, "message": str(exc), "choices": exc.choices}, prefix=b"J")
     except (
         *(zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError),
         *(NotImplementedError, RuntimeError, ValueError),
     ) as exc:
-        _say({"code": "damaged_file", "message": f"the archive is damaged or cut off: {exc}"})
+        say(
+            {"code": "damaged_file", "message": f"the archive is damaged or cut off: {exc}"},
+            prefix=b"J",
+        )
     send(b"")
 
 
-def _say(message: dict[str, Any]) -> None:
-    send(b"J" + json.dumps(message, ensure_ascii=False).encode("utf-8", "replace"))
-
-
 if __name__ == "__main__":
-    given: dict[str, Any] = json.loads(sys.argv[2])
-    confine(memory_bytes=given["memory_bytes"], cpu_s=given["cpu_s"])
-    try:
-        main(sys.argv[1], given)
-    except MemoryError:
-        sys.exit(OUT_OF_MEMORY_STATUS)
+    serve(main)

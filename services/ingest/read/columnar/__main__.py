@@ -6,8 +6,6 @@ two messages: `{"rows", "undecodable": {column: [row, …]}}`, and the batch as 
 A file that cannot be read ends in `{"code", "message"}`.
 """
 
-import json
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +14,7 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 
 from services.ingest.read.columnar.normal import ColumnUnreadableError, described, fitted
-from services.ingest.read.confined import OUT_OF_MEMORY_STATUS, confine, send
+from services.ingest.read.confined import say, send, serve
 
 BATCH_ROWS = 50_000
 BATCH_CELLS = 1_000_000
@@ -95,14 +93,14 @@ def main(path: str, options: dict[str, Any]) -> None:
     try:
         _read(path, options)
     except FileError as exc:
-        _say({"code": exc.code, "message": str(exc)})
+        say({"code": exc.code, "message": str(exc)})
     except ColumnUnreadableError as exc:
-        _say({"code": "unsupported_column", "message": str(exc)})
+        say({"code": "unsupported_column", "message": str(exc)})
     except pa.ArrowMemoryError as exc:
         raise MemoryError from exc
     except (pa.ArrowException, OSError, ValueError, NotImplementedError) as exc:
         reason = str(exc).partition("\n")[0][:200]
-        _say({"code": "damaged_file", "message": f"the file is damaged or cut off: {reason}"})
+        say({"code": "damaged_file", "message": f"the file is damaged or cut off: {reason}"})
     send(b"")
 
 
@@ -121,7 +119,7 @@ def _read(path: str, options: dict[str, Any]) -> None:
                 "nullable": field.nullable,
             }
         )
-    _say({"kind": rows.kind, "rows": rows.rows, "columns": columns})
+    say({"kind": rows.kind, "rows": rows.rows, "columns": columns})
     wanted: dict[str, str] | None = options["wanted"]
     if wanted is None:
         return
@@ -134,7 +132,7 @@ def _read(path: str, options: dict[str, Any]) -> None:
             arrays.append(array)
             if wrong:
                 undecodable[name] = wrong
-        _say({"rows": batch.num_rows, "undecodable": undecodable})
+        say({"rows": batch.num_rows, "undecodable": undecodable})
         sent = pa.record_batch(arrays, names=list(wanted))
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, sent.schema) as writer:
@@ -142,15 +140,6 @@ def _read(path: str, options: dict[str, Any]) -> None:
         send(sink.getvalue())
 
 
-def _say(message: dict[str, Any]) -> None:
-    send(json.dumps(message, ensure_ascii=False).encode("utf-8", "replace"))
-
-
 if __name__ == "__main__":
-    chosen: dict[str, Any] = json.loads(sys.argv[2])
     pa.set_cpu_count(1)
-    confine(memory_bytes=chosen["memory_bytes"], cpu_s=chosen["cpu_s"])
-    try:
-        main(sys.argv[1], chosen)
-    except MemoryError:
-        sys.exit(OUT_OF_MEMORY_STATUS)
+    serve(main)

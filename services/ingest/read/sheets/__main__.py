@@ -6,13 +6,11 @@ message]], "share"}` whose columns are as wide as the widest row of the batch; t
 […]}`. A file that cannot be read ends in `{"code", "message"}`.
 """
 
-import json
-import sys
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from services.ingest.read.confined import OUT_OF_MEMORY_STATUS, confine, send
+from services.ingest.read.confined import say, send, serve
 from services.ingest.read.sheets.book import Book, BookError, EncryptedBookError, Parts, Row
 from services.ingest.read.sheets.ods import OdsBook
 from services.ingest.read.sheets.xls import XlsBook
@@ -110,23 +108,14 @@ def main(path: str, options: dict[str, Any]) -> None:
         book = opened(path, limit_bytes=options["limit_bytes"])
         sheets = [{"name": sheet.name, "hidden": sheet.hidden} for sheet in book.sheets]
         sheet = chosen(book, options["sheet"])
-        _say({"kind": book.kind, "sheets": sheets, "sheet": book.sheets[sheet].name})
+        say({"kind": book.kind, "sheets": sheets, "sheet": book.sheets[sheet].name})
         for batch in batches(book.rows(sheet)):
-            _say({**batch, "share": book.share})
-        _say({"merged": book.merged})
+            say({**batch, "share": book.share})
+        say({"merged": book.merged})
     except BookError as exc:
-        _say({"code": exc.code, "message": str(exc), "choices": exc.choices})
+        say({"code": exc.code, "message": str(exc), "choices": exc.choices})
     send(b"")
 
 
-def _say(message: dict[str, Any]) -> None:
-    send(json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"))
-
-
 if __name__ == "__main__":
-    given: dict[str, Any] = json.loads(sys.argv[2])
-    confine(memory_bytes=given["memory_bytes"], cpu_s=given["cpu_s"])
-    try:
-        main(sys.argv[1], given)
-    except MemoryError:
-        sys.exit(OUT_OF_MEMORY_STATUS)
+    serve(main)

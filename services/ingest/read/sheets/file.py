@@ -37,6 +37,8 @@ class SheetFile:
     found: FormatFound
     columns: tuple[SourceColumn, ...]
     header_row: int
+    null_values: frozenset[str]
+    """Cells that mean NULL, errors such as `#N/A` too."""
     sheets: tuple[str, ...]
     """The names of the workbook's sheets, of which this is one."""
     ways: Ways = WAYS
@@ -76,6 +78,7 @@ class SheetFile:
             CellFault(at[row], plan.names[place], RejectCode.TYPE_MISMATCH, message)
             for row, place, message in batch["faults"]
             if row in at and place < width
+            if batch["columns"][place][row] not in self.null_values
         ]
         taken = cells[kept]
         taken.columns = list(plan.names)
@@ -177,6 +180,7 @@ class SheetFormat:
             found=head.format_found(FileFormat(book["kind"]), sheet=book["sheet"]),
             columns=tuple(SourceColumn(name) for name in names),
             header_row=first["numbers"][0],
+            null_values=frozenset(options.null_values),
             sheets=tuple(sheet["name"] for sheet in book["sheets"]),
         )
 
