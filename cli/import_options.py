@@ -220,6 +220,13 @@ Numbers = Annotated[
         rich_help_panel=OF_FILE,
     ),
 ]
+RecordPath = Annotated[
+    str | None,
+    typer.Option(
+        help="Of a JSON document: where the records are, as in data.items.",
+        rich_help_panel=OF_FILE,
+    ),
+]
 Sheet = Annotated[
     str | None,
     typer.Option(

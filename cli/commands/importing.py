@@ -82,6 +82,7 @@ class FileOptions:
     decimal: str | None
     thousands: str | None
     numbers: str | None
+    record_path: str | None
     sheet: str | None
     member: str | None
 
@@ -129,6 +130,7 @@ def import_rows(
     decimal: options.Decimal = None,
     thousands: options.Thousands = None,
     numbers: options.Numbers = "plain",
+    record_path: options.RecordPath = None,
     sheet: options.Sheet = None,
     member: options.Member = None,
     mapping: options.Mapping = None,
@@ -176,6 +178,7 @@ def import_rows(
         decimal=decimal,
         thousands=thousands,
         numbers=None if numbers == "plain" else numbers,
+        record_path=record_path,
         sheet=sheet,
         member=member,
     )

@@ -199,6 +199,10 @@ class OptionsForm(RowOptions, CellOptions):
     null_values: Annotated[
         Names, Field(description="Cells that mean NULL, beside empty ones: `NA,-`.")
     ] = ()
+    record_path: Annotated[
+        StorableText | None,
+        Field(description="Of a JSON document: where the records are, as in `data.items`."),
+    ] = None
     sheet: Annotated[
         StorableText | None,
         Field(description="Of a workbook: the sheet's name, or its number from 1."),
@@ -236,6 +240,7 @@ class OptionsForm(RowOptions, CellOptions):
             decimal=None if self.decimal == "auto" else self.decimal,
             thousands=self.thousands,
             numbers=self.numbers,
+            record_path=self.record_path,
             sheet=self.sheet,
             member=self.member,
         )
@@ -348,6 +353,8 @@ class Format(AnswerModel):
     """Marks before rows, as in files that were joined, which are left out."""
     footer_lines: int
     escape: str | None
+    record_path: str | None
+    """Where the records are in a JSON document."""
     trim: str | None
     """`all` where blanks around cells were left out."""
     report: bool

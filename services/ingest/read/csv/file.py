@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from services.ingest.domain import FileFormat, FormatFound, ImportOptions
 from services.ingest.errors import RecordTooLargeError
 from services.ingest.plan.columns import ColumnPlan
-from services.ingest.plan.names import named_columns, report_columns
+from services.ingest.plan.names import named_columns, numbered_names, report_columns
 from services.ingest.plan.source_columns import SourceColumn, Ways
 from services.ingest.read.charset import EncodingFound, is_utf8
 from services.ingest.read.csv.blocks import BlockCutter, Cutter
@@ -176,11 +176,6 @@ def _cells(reading: Reading) -> tuple[str | None, ...]:
     header = reading.header
     fields = () if header.record is None else header.record.fields[: header.width]
     return tuple(None if field is None else field.decode(errors="replace") for field in fields)
-
-
-def numbered_names(count: int) -> tuple[str, ...]:
-    """The names of columns that have none."""
-    return tuple(f"column_{at}" for at in range(1, count + 1))
 
 
 _REPORT = re.compile(
