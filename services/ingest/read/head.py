@@ -1,5 +1,6 @@
 """The first bytes of a stored file: enough to say what it is, and to refuse what it is not."""
 
+import codecs
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -93,6 +94,12 @@ class Head:
         encoding = self.encoding
         transcoder = Transcoder(encoding.codec, skip_bytes=encoding.bom_bytes)
         return transcoder.feed(self.data, final=self.complete)
+
+    @cached_property
+    def decoded(self) -> str:
+        """The same as characters; bytes that are no text are halves of surrogates."""
+        decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        return decoder.decode(self.text, self.complete)
 
     def read_by(self, options: ImportOptions) -> ImportOptions:
         """The options by which the file is read: a report of refused rows is what it is.

@@ -1,7 +1,6 @@
 """A JSON array or NDJSON file as a source: its first columns by its head, its rows by elements."""
 
 import asyncio
-import codecs
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -109,7 +108,7 @@ class JsonFormat:
             return head.suffix in self.suffixes
         lines = head.suffix in NDJSON.suffixes and not _ARRAY.match(text)
         try:
-            shape = shape_of(_decoded(head), path=None, lines=lines, complete=head.complete)
+            shape = shape_of(head.decoded, path=None, lines=lines, complete=head.complete)
         except RecordPathNeededError:  # a document, and the options may say where
             in_lines = False
         else:
@@ -118,7 +117,7 @@ class JsonFormat:
 
     def opened(self, stored: StoredBytes, head: Head, options: ImportOptions) -> JsonFile:
         """By the keys of the elements in the head; raises FileRefusedError."""
-        text = _decoded(head)
+        text = head.decoded
         lines = self.name is FileFormat.NDJSON
         shape = shape_of(text, path=options.record_path, lines=lines, complete=head.complete)
         behind = text[shape.start :]
@@ -144,11 +143,6 @@ class JsonFormat:
             header=None if header is None else tuple(column.name for column in columns),
             ways=WAYS if header is None else Ways(reports=True),
         )
-
-
-def _decoded(head: Head) -> str:
-    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    return decoder.decode(head.text, head.complete)
 
 
 JSON = JsonFormat(FileFormat.JSON, frozenset({"json"}))

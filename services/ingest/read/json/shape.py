@@ -15,6 +15,8 @@ WHOLE = "."
 _SPACE = " \t\r\n\ufeff"
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]')
 _LISTED = 20
+LOOKED_THROUGH = 65_536
+"""So many characters are looked through for lines of several values."""
 
 
 class Layout(Enum):
@@ -104,7 +106,9 @@ def _has_arrays_in_lines(text: str) -> bool:
 
 def _has_several(text: str, *, complete: bool) -> bool:
     """Whether some line holds more than one value, or a comma behind it."""
-    lines = text.split("\n")
+    # Behind its first lines a file that holds several begins the reading again.
+    complete = complete and len(text) <= LOOKED_THROUGH
+    lines = text[:LOOKED_THROUGH].split("\n")
     for line in lines if complete else lines[:-1]:
         stripped = line.strip(" \t\r")
         if stripped:
