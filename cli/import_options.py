@@ -115,6 +115,21 @@ CreateTable = Annotated[
         rich_help_panel=OF_ROWS,
     ),
 ]
+OnNewColumn = Annotated[
+    Literal["refuse", "ignore"] | None,
+    typer.Option(
+        help="A column that the table has not: refuse the file, or leave it out.",
+        rich_help_panel=OF_ROWS,
+    ),
+]
+Types = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--type",
+        help="With --create-table, the type of a column: 'zip=TEXT'; repeat it.",
+        rich_help_panel=OF_ROWS,
+    ),
+]
 Mapping = Annotated[
     str | None,
     typer.Option(
@@ -217,6 +232,13 @@ Numbers = Annotated[
     Literal["plain", "lenient"],
     typer.Option(
         help="lenient takes currency signs, groups of digits, negatives in parentheses, percent.",
+        rich_help_panel=OF_FILE,
+    ),
+]
+RecordPath = Annotated[
+    str | None,
+    typer.Option(
+        help="Of a JSON document: where the records are, as in data.items.",
         rich_help_panel=OF_FILE,
     ),
 ]

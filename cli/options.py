@@ -41,6 +41,17 @@ def mapping_of(pairs: Sequence[str], whole: str | None) -> dict[str, str | None]
     return mapping
 
 
+def types_of(pairs: Sequence[str]) -> dict[str, str]:
+    """`--type zip=TEXT`, as often as given, by column."""
+    types: dict[str, str] = {}
+    for pair in pairs:
+        column, equals, kind = pair.rpartition("=")
+        if not equals or not column or not kind:
+            raise UsageError(f"--type: {pair!r} is no COLUMN=TYPE")
+        types[column] = kind
+    return types
+
+
 def filters_of(words: Sequence[str]) -> list[tuple[str, str]]:
     """`age__gte=18 name=Ann` as query parameters."""
     filters = []

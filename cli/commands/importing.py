@@ -10,7 +10,7 @@ import typer
 from cli import import_options as options
 from cli.answers import Import
 from cli.errors import INTERRUPTED, UsageError
-from cli.options import DatabaseAddress, mapping_of
+from cli.options import DatabaseAddress, mapping_of, types_of
 from cli.outcome import report, watched
 from cli.session import AsJson, Session, Url, examples, session
 from cli.uploading import opened, submit
@@ -47,6 +47,8 @@ class RowOptions:
     dry_run: bool
     allow_empty: bool
     create_table: bool
+    on_new_column: str | None
+    types: dict[str, str] | None
     mapping: dict[str, str | None] | None
     email: str | None
     etl_name: str | None
@@ -82,6 +84,7 @@ class FileOptions:
     decimal: str | None
     thousands: str | None
     numbers: str | None
+    record_path: str | None
     sheet: str | None
     member: str | None
 
@@ -129,8 +132,11 @@ def import_rows(
     decimal: options.Decimal = None,
     thousands: options.Thousands = None,
     numbers: options.Numbers = "plain",
+    record_path: options.RecordPath = None,
     sheet: options.Sheet = None,
     member: options.Member = None,
+    on_new_column: options.OnNewColumn = None,
+    types: options.Types = None,
     mapping: options.Mapping = None,
     pairs: options.Pairs = None,
     email: options.Email = None,
@@ -154,6 +160,8 @@ def import_rows(
         dry_run=dry_run,
         allow_empty=allow_empty,
         create_table=create_table,
+        on_new_column=on_new_column,
+        types=types_of(types or []) or None,
         mapping=mapping_of(pairs or [], mapping) or None,
         email=email,
         etl_name=etl_name,
@@ -176,6 +184,7 @@ def import_rows(
         decimal=decimal,
         thousands=thousands,
         numbers=None if numbers == "plain" else numbers,
+        record_path=record_path,
         sheet=sheet,
         member=member,
     )

@@ -76,7 +76,6 @@ class OnNewColumn(StrEnum):
 
     REFUSE = "refuse"
     IGNORE = "ignore"
-    ADD = "add"
 
 
 class Numbers(StrEnum):

@@ -215,6 +215,13 @@ class HeaderDoubtfulError(FileRefusedError):
     title = "The file may have no header"
 
 
+class RecordPathNeededError(FileRefusedError):
+    """A JSON document has several arrays of records; the message names their paths."""
+
+    code = "record_path_needed"
+    title = "Name where the records are"
+
+
 class EncodingContradictedError(FileRefusedError):
     """The bytes are valid UTF-8, and not what the caller named."""
 

@@ -6,7 +6,7 @@ import pytest
 
 from cli.credentials import CredentialStore, LogIn
 from cli.errors import CommandError, UsageError, one_line
-from cli.options import DatabaseAddress, filters_of, mapping_of
+from cli.options import DatabaseAddress, filters_of, mapping_of, types_of
 from cli.screen import Screen, plural
 from shared.contracts.problem import FieldError, ProblemDocument
 
@@ -39,6 +39,13 @@ def test_mappings_are_put_together() -> None:
             mapping_of([wrong], None)
     with pytest.raises(UsageError, match="object"):
         mapping_of([], '["a"]')
+
+
+def test_types_of_columns() -> None:
+    assert types_of(["zip=TEXT", "a=b=NUMERIC(5,2)"]) == {"zip": "TEXT", "a=b": "NUMERIC(5,2)"}
+    for wrong in ("zip", "=TEXT", "zip="):
+        with pytest.raises(UsageError):
+            types_of([wrong])
 
 
 def test_filters_are_columns_whatever_their_name() -> None:

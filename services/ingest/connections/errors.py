@@ -121,6 +121,15 @@ ORACLE_REASONS: dict[str, Reason] = {
     "ORA-00600": LOST,
 }
 
+ROW_SECURITY = Reason(
+    "table",
+    "row_security",
+    "a row security policy hides rows of this table from this user: read it as its owner, or as a"
+    " user with BYPASSRLS",
+)
+_ROW_SECURITY_FUNCTION = "check_enable_rls"
+"""Where PostgreSQL raises it (src/backend/utils/misc/rls.c); its message may be translated."""
+
 POSTGRESQL_REASONS: dict[str, Reason] = {
     "28P01": WRONG_LOG_IN,
     "28000": Reason("user", "not_let_in", "the server does not let this user in from here"),
@@ -166,7 +175,8 @@ def postgresql_reason(error: BaseException) -> Reason:
                 f"send one SELECT, without a semicolon; the server says: {_first_line(str(error))}"
             )
             other = Reason("query", "query_refused", text)
-        return POSTGRESQL_REASONS.get(state, other)
+        hidden = getattr(error, "server_source_function", None) == _ROW_SECURITY_FUNCTION
+        return ROW_SECURITY if hidden else POSTGRESQL_REASONS.get(state, other)
     if reason := _transport_reason(error):
         return reason
     if isinstance(error, ConnectionError) and "SSL" in str(error):

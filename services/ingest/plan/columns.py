@@ -21,7 +21,7 @@ from services.ingest.plan.names import (
     refuse_too_many,
     refuse_unclear,
 )
-from services.ingest.plan.new_table import new_names
+from services.ingest.plan.new_table import named_types
 from services.ingest.plan.source_columns import Columns
 from shared.contracts.records import ID_COLUMN, ColumnContract, TableContract
 from shared.values.types import ColumnType, TypeName
@@ -144,10 +144,10 @@ def check_columns(
 ) -> None:
     """Refuse what cannot go into a table of this contract, or (None) into a new one.
 
-    Raises as `plan_columns` and `new_names`.
+    Raises as `plan_columns` and `named_types`.
     """
     if contract is None:
-        new_names(source, options)
+        named_types(source, options)
     else:
         plan_columns(source, contract, options, others=others)
 

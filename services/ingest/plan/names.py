@@ -45,6 +45,11 @@ def named_columns(header: Sequence[str]) -> tuple[SourceColumn, ...]:
     return tuple(columns)
 
 
+def numbered_names(count: int) -> tuple[str, ...]:
+    """The names of columns of which a source names none."""
+    return tuple(f"column_{at}" for at in range(1, count + 1))
+
+
 def report_columns(names: Sequence[str]) -> frozenset[str]:
     """The names of our own report of refused rows, where they stand together at the end."""
     for size in (len(REPORT_COLUMNS), len(REPORT_COLUMNS) - 1):

@@ -72,6 +72,7 @@ async def contents(
         limits=limits or Limits(),
         known=known_names(contract),
     )
+    options = head.read_by(options)
     whole = _whole_format_of(head, options)
     members: tuple[str, ...] = ()
     if whole is None and is_archive(head):
@@ -142,6 +143,7 @@ def check_upload(
         limits=limits,
         known=known_names(contract),
     )
+    options = head.read_by(options)
     if is_archive(head) or _whole_format_of(head, options) is not None:
         if head.complete and is_zip(head) and not zipfile.is_zipfile(BytesIO(head.data)):
             raise DamagedFileError("the ZIP file or workbook breaks off: send it again")

@@ -1,16 +1,23 @@
 """The first bytes of a stored file: enough to say what it is, and to refuse what it is not."""
 
+import codecs
+import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
 from services.ingest.domain import FileFormat, FormatFound, ImportOptions
 from services.ingest.errors import NestedArchiveError
-from services.ingest.read.charset import EncodingFound, Transcoder, encoding_of
+from services.ingest.read.charset import EncodingFound, Transcoder, encoding_of, is_utf8
 from services.ingest.read.decompress import compression_of, decompressor
 from services.ingest.read.kinds import refuse_kind
 from services.ingest.read.limits import Limits
+
+_REPORT = re.compile(
+    rb'_line"?(?P<between>.{1,4}?)"?_column"?(?P=between)"?_code"?(?P=between)"?_message'
+    rb'(?:"?(?P=between)"?_raw)?"?\s*$'
+)
 
 
 class _Chunks(Protocol):
@@ -68,12 +75,18 @@ class Head:
         )
 
     @cached_property
+    def is_report(self) -> bool:
+        """Whether the first line ends with the columns of our own report of refused rows."""
+        return _REPORT.search(self.data[:65_536].split(b"\n", 1)[0]) is not None
+
+    @cached_property
     def encoding(self) -> EncodingFound:
         """The encoding of a text; raises FileRefusedError where this is none."""
         refuse_kind(self.data, as_text=True)
-        return encoding_of(
-            self.data, self.encoding_option, complete=self.complete, force=self.force_encoding
-        )
+        named = self.encoding_option
+        if self.is_report and is_utf8(self.data, complete=self.complete):
+            named = None  # it was that of the file that the report is about
+        return encoding_of(self.data, named, complete=self.complete, force=self.force_encoding)
 
     @cached_property
     def text(self) -> bytes:
@@ -81,6 +94,35 @@ class Head:
         encoding = self.encoding
         transcoder = Transcoder(encoding.codec, skip_bytes=encoding.bom_bytes)
         return transcoder.feed(self.data, final=self.complete)
+
+    @cached_property
+    def decoded(self) -> str:
+        """The same as characters; bytes that are no text are halves of surrogates."""
+        decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        return decoder.decode(self.text, self.complete)
+
+    def read_by(self, options: ImportOptions) -> ImportOptions:
+        """The options by which the file is read: a report of refused rows is what it is.
+
+        Those that came with it are of the file that it is about.
+        """
+        if not self.is_report:
+            return options
+        return replace(
+            options,
+            format=FileFormat.CSV,
+            delimiter=None,
+            quote=None,
+            header_line="auto",
+            footer_lines=0,
+            fill_short=False,
+            escape="none",
+            comment=None,
+            trim="auto",
+            record_path=None,
+            sheet=None,
+            member=None,
+        )
 
     def format_found(self, name: FileFormat, **facts: Any) -> FormatFound:
         """What the file is, with how it came packed."""

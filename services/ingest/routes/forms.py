@@ -15,7 +15,7 @@ from shared.errors import InvalidInputError, TooLargeError
 Form = TypeVar("Form", bound=BaseModel)
 
 JSON_LIMIT_BYTES = 1 << 20
-WHOLE_FORM = {"upsert_only": "mode"}
+WHOLE_FORM = {"upsert_only": "mode", "create_table_only": "types"}
 """Codes of what is wrong with several fields, and the field that decides."""
 
 

@@ -27,6 +27,7 @@ from services.ingest.domain import (
     OnBlank,
     OnDuplicate,
     OnError,
+    OnNewColumn,
     Run,
     State,
 )
@@ -88,6 +89,7 @@ HeaderLine = Annotated[
 Name = Annotated[StorableText, Field(min_length=1, max_length=200)]
 Names = Annotated[tuple[StorableText, ...], BeforeValidator(_comma_separated)]
 Mapping = dict[StorableText, StorableText | None]
+Types = dict[StorableText, StorableText]
 
 
 class RowOptions(RequestModel):
@@ -122,6 +124,13 @@ class RowOptions(RequestModel):
     create_table: Annotated[
         bool, Field(description="Make the table first, with types found in the rows.")
     ] = False
+    on_new_column: Annotated[
+        OnNewColumn,
+        Field(description="A column that the table has not: refuse the file, or leave it out."),
+    ] = OnNewColumn.REFUSE
+    types: Annotated[
+        Types, Field(description="With `create_table`: column to type, in place of what is found.")
+    ] = Field(default_factory=dict)
     mapping: Annotated[Mapping, Field(description="Column to table column; null drops it.")] = (
         Field(default_factory=dict)
     )
@@ -141,6 +150,10 @@ class RowOptions(RequestModel):
             raise PydanticCustomError(
                 "upsert_only", "`on_duplicate` and `on_blank` go with `mode=upsert`"
             )
+        if self.types and not self.create_table:
+            raise PydanticCustomError(
+                "create_table_only", "`types` are those of a table that `create_table` makes"
+            )
         return self
 
     def options(self) -> ImportOptions:
@@ -155,6 +168,8 @@ class RowOptions(RequestModel):
             dry_run=self.dry_run,
             allow_empty=self.allow_empty,
             create_table=self.create_table,
+            on_new_column=self.on_new_column,
+            types=self.types,
             mapping=self.mapping,
         )
 
@@ -199,6 +214,10 @@ class OptionsForm(RowOptions, CellOptions):
     null_values: Annotated[
         Names, Field(description="Cells that mean NULL, beside empty ones: `NA,-`.")
     ] = ()
+    record_path: Annotated[
+        StorableText | None,
+        Field(description="Of a JSON document: where the records are, as in `data.items`."),
+    ] = None
     sheet: Annotated[
         StorableText | None,
         Field(description="Of a workbook: the sheet's name, or its number from 1."),
@@ -206,6 +225,11 @@ class OptionsForm(RowOptions, CellOptions):
     member: Annotated[
         StorableText | None, Field(description="Of an archive: the name of the file in it.")
     ] = None
+    types: Annotated[
+        Types,
+        BeforeValidator(_json),
+        Field(description='With `create_table`: column to type: `{"zip": "TEXT"}`.'),
+    ] = Field(default_factory=dict)
     mapping: Annotated[
         Mapping,
         BeforeValidator(_json),
@@ -236,6 +260,7 @@ class OptionsForm(RowOptions, CellOptions):
             decimal=None if self.decimal == "auto" else self.decimal,
             thousands=self.thousands,
             numbers=self.numbers,
+            record_path=self.record_path,
             sheet=self.sheet,
             member=self.member,
         )
@@ -348,6 +373,8 @@ class Format(AnswerModel):
     """Marks before rows, as in files that were joined, which are left out."""
     footer_lines: int
     escape: str | None
+    record_path: str | None
+    """Where the records are in a JSON document."""
     trim: str | None
     """`all` where blanks around cells were left out."""
     report: bool

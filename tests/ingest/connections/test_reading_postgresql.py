@@ -159,6 +159,25 @@ async def test_a_table_without_a_grant_is_told_as_such(somewhere: Database, owne
     assert caught.value.errors[0].code == "no_grant"
 
 
+async def test_rows_that_a_policy_hides_are_no_silent_loss(
+    somewhere: Database, owner: Owner
+) -> None:
+    await owner.execute(
+        "CREATE TABLE tenants (a int); INSERT INTO tenants VALUES (1), (2);"
+        "CREATE POLICY large ON tenants USING (a > 1);"
+        "ALTER TABLE tenants ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
+    )
+    for selection in (SourceTable(None, "tenants"), SourceQuery("SELECT a FROM tenants")):
+        async with session_of(somewhere) as session:
+            with pytest.raises(SourceUnusableError, match="row security policy") as caught:
+                await opened(session, selection)
+        assert caught.value.errors[0].code == "row_security"
+    await owner.execute("ALTER TABLE tenants NO FORCE ROW LEVEL SECURITY")
+    async with session_of(somewhere) as session:
+        cells = await cells_of(await opened(session, SourceTable(None, "tenants")))
+    assert cells["a"].to_list() == ["1", "2"]
+
+
 async def test_a_query_may_end_as_queries_do(somewhere: Database) -> None:
     async with session_of(somewhere) as session:
         for sql in ("SELECT 1 AS a", "SELECT 1 AS a;", "SELECT 1 AS a -- done", "VALUES (1)"):

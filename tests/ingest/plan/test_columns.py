@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from services.ingest.domain import ImportOptions, Mode
+from services.ingest.domain import ImportOptions, Mode, OnNewColumn
 from services.ingest.errors import (
     DuplicateColumnError,
     EmptyColumnNameError,
@@ -17,7 +17,7 @@ from services.ingest.errors import (
     TooManyColumnsError,
     UnknownColumnError,
 )
-from services.ingest.plan.columns import Others, plan_columns
+from services.ingest.plan.columns import Others, ignored, plan_columns
 from services.ingest.plan.names import COLUMN_LIMIT, named_columns
 from services.ingest.plan.source_columns import SourceColumn, Ways
 from shared.contracts.records import ColumnContract, ColumnName, TableContract, TableName, TableOid
@@ -156,6 +156,17 @@ def test_columns_that_the_table_has_not_are_ignored_where_that_is_wanted() -> No
         ("a", "zz", "_line"),
         {"a": "a", "zz": "zz", "_line": "_line"},
     )
+
+
+def test_a_caller_may_have_new_columns_ignored() -> None:
+    source = Header(("a", "zz", "b", "b"))
+    options = ImportOptions(mapping={"#3": None}, on_new_column=OnNewColumn.IGNORE)
+    plan = plan_columns(source, table(a=""), options)
+    assert [column.source for column in plan.columns] == ["a"]
+    assert [note.column for note in ignored(plan)] == ["zz", "b#2"]
+    assert isinstance(raised_by(Header(("zz",)), table(a=""), options), OptionError)
+    bare = ImportOptions(on_new_column=OnNewColumn.IGNORE)
+    assert isinstance(raised_by(Header(("zz",)), table(a=""), bare), UnknownColumnError)
 
 
 def raised_by(source: Header, contract: TableContract, options: ImportOptions) -> FileRefusedError:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from services.ingest.domain import FileFormat
 from services.ingest.errors import (
     EncodingContradictedError,
     EncodingNeededError,
@@ -50,7 +51,11 @@ async def test_a_report_is_read_as_what_it_is_whatever_the_options() -> None:
     options: dict[str, Any] = {
         "delimiter": ";", "encoding": "windows-1252", "quote": "none", "header_line": "3",
         "footer_lines": 1, "fill_short": True, "comment": "Z", "escape": "backslash",
+        "format": FileFormat.JSON, "sheet": "1", "record_path": "a",
     }  # fmt: skip
+    for text in (report, report.removeprefix("\ufeff")):
+        found = await read(text, **options)
+        assert found.cells[0][:3] == ("Zoë", "28.02.1990", "5.00")
     found = await read(report, **options)
     assert found.cells[0][:3] == ("Zoë", "28.02.1990", "5.00")
     assert found.format.report

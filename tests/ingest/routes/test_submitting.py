@@ -1,6 +1,7 @@
 """A file is taken once, whole, and only if its import can begin."""
 
 import json
+from typing import Any
 
 from services.ingest.routes.schemas import ImportForm
 from tests.ingest.driving import ANN, Ingest
@@ -83,6 +84,24 @@ async def test_unknown_and_bad_fields_are_named(ingest: Ingest) -> None:
         "mapping",
         "max_errors",
     }
+    assert ingest.stored() == []
+
+
+async def test_options_that_do_not_go_together_are_named(ingest: Ingest) -> None:
+    wrong: tuple[tuple[dict[str, Any], str], ...] = (
+        ({"on_duplicate": "last"}, "mode"),
+        ({"on_blank": "keep"}, "mode"),
+        ({"types": '{"name": "TEXT"}'}, "types"),
+        ({"types": "[1"}, "types"),
+        ({"header_line": "0"}, "header_line"),
+        ({"delimiter": "12345"}, "delimiter"),
+        ({"quote": "ab"}, "quote"),
+        ({"create_table": "true", "table": "fresh", "types": '{"name": "NOTHING"}'}, "types"),
+    )
+    for fields, field in wrong:
+        answer = await ingest.upload(CSV, **{"table": "people", **fields})
+        assert answer.status_code == 422, fields
+        assert [error["field"] for error in answer.json()["errors"]] == [field], fields
     assert ingest.stored() == []
 
 

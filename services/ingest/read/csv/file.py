@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from services.ingest.domain import FileFormat, FormatFound, ImportOptions
 from services.ingest.errors import RecordTooLargeError
 from services.ingest.plan.columns import ColumnPlan
-from services.ingest.plan.names import named_columns, report_columns
+from services.ingest.plan.names import named_columns, numbered_names, report_columns
 from services.ingest.plan.source_columns import SourceColumn, Ways
-from services.ingest.read.charset import EncodingFound, is_utf8
+from services.ingest.read.charset import EncodingFound
 from services.ingest.read.csv.blocks import BlockCutter, Cutter
 from services.ingest.read.csv.dialect import BACKSLASH, Reading, reading_of, swapped_of
 from services.ingest.read.csv.escaped import EscapedCutter
@@ -101,13 +101,8 @@ class CsvFormat:
     def opened(self, stored: StoredBytes, head: Head, options: ImportOptions) -> CsvFile:
         """By the named dialect and header, or those that fit the head best.
 
-        A report of refused rows is read as what it is, whatever the options say of the file that
-        it came from. Raises FileRefusedError.
+        Raises FileRefusedError.
         """
-        if is_report(head.data):
-            if is_utf8(head.data, complete=head.complete):
-                head = replace(head, encoding_option=None)
-            options = _as_report(options)
         text = head.text
         if not head.complete:
             end = text.rfind(b"\n") + 1
@@ -175,37 +170,6 @@ def _cells(reading: Reading) -> tuple[str | None, ...]:
     header = reading.header
     fields = () if header.record is None else header.record.fields[: header.width]
     return tuple(None if field is None else field.decode(errors="replace") for field in fields)
-
-
-def numbered_names(count: int) -> tuple[str, ...]:
-    """The names of columns that have none."""
-    return tuple(f"column_{at}" for at in range(1, count + 1))
-
-
-_REPORT = re.compile(
-    rb'_line"?(?P<between>.{1,4}?)"?_column"?(?P=between)"?_code"?(?P=between)"?_message'
-    rb'(?:"?(?P=between)"?_raw)?"?\s*$'
-)
-
-
-def is_report(data: bytes) -> bool:
-    """Whether the first line ends with the columns of our own report of refused rows."""
-    return _REPORT.search(data[:65_536].split(b"\n", 1)[0]) is not None
-
-
-def _as_report(options: ImportOptions) -> ImportOptions:
-    return replace(
-        options,
-        delimiter=None,
-        quote=None,
-        encoding=None,
-        header_line="auto",
-        footer_lines=0,
-        fill_short=False,
-        escape="none",
-        comment=None,
-        trim="auto",
-    )
 
 
 CSV = CsvFormat()

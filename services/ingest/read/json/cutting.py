@@ -3,10 +3,12 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import polars as pl
 
+from services.ingest.domain import RejectCode
 from services.ingest.errors import DamagedFileError, RecordTooLargeError
 from services.ingest.read.csv.blocks import RAW_LIMIT
 from services.ingest.read.json.flat import objects_in
@@ -17,6 +19,7 @@ _UNFINISHED = re.compile(
     r"[ \t\n\r]*(?:t|tr|tru|f|fa|fal|fals|n|nu|nul|-|\.|[eE][+-]?|u[0-9a-fA-F]{0,3})?[ \t\n\r]*"
 )
 """What may stand at the end of a text that breaks off within a word, a number or an escape."""
+_BETWEEN = re.compile("[ \t\n\r,\ufeff]*")
 _AFTER_ELEMENT = re.compile(r"[ \t\n\r]*([,\]])[ \t\n\r]*")
 
 
@@ -36,13 +39,38 @@ class Broken:
     line: int
     reason: str
     raw: str
+    code: RejectCode = field(default=RejectCode.TYPE_MISMATCH, compare=False)
+    several: bool = field(default=False, compare=False)
+    """It holds several values: the file has to be read by their numbers."""
+
+
+class Cutter(Protocol):
+    """Cuts values off text that arrives in pieces; CPU-bound, so call it in a thread."""
+
+    def feed(self, text: str, *, final: bool) -> Iterator[Element | Broken]:
+        """The values that are complete."""
+        ...
+
+
+@runtime_checkable
+class FlatCutter(Cutter, Protocol):
+    """A cutter that gives many values at a time, to be read by polars if they are flat."""
+
+    def flat(self, text: str, *, final: bool) -> tuple[pl.Series, pl.Series] | None:
+        """Values that may be flat, and their numbers; None leaves them to `feed`."""
+        ...
+
+    def read(self, text: str, number: int) -> Element | Broken:
+        """One of the values that `flat` gave, exactly."""
+        ...
 
 
 class LineCutter:
-    """One value per line."""
+    """One value per line; `numbered`: any number of them, counted from 1 in place of lines."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, *, numbered: bool = False) -> None:
         self._limits = limits
+        self._numbered = numbered
         self._rest = ""
         self._line = 0
         self._skipping = False
@@ -52,21 +80,28 @@ class LineCutter:
         lines = (self._rest + text).split("\n")
         self._rest = "" if final else lines.pop()
         for line in lines:
-            self._line += 1
             if self._skipping:
                 self._skipping = False
+                self._line += 1
                 continue
             stripped = line.strip(" \t\r")
+            if self._numbered:
+                yield from self._values(stripped)
+                continue
+            self._line += 1
             if stripped:
                 yield self._read(stripped, self._line)
         if len(self._rest) > self._limits.record_bytes:
             if not self._skipping:
                 reason = f"the line is longer than {self._limits.record_bytes // MIB} MiB"
-                yield Broken(self._line + 1, reason, self._rest[:RAW_LIMIT])
+                raw = self._rest[:RAW_LIMIT]
+                yield Broken(self._line + 1, reason, raw, code=RejectCode.TOO_LONG)
             self._rest, self._skipping = "", True
 
     def flat(self, text: str, *, final: bool) -> tuple[pl.Series, pl.Series] | None:
         """All complete lines that are not blank, and their numbers; None leaves them to `feed`."""
+        if self._numbered:
+            return None
         text = self._rest + text
         end = len(text) if final else text.rfind("\n") + 1
         if self._skipping or not end or len(text) - end > self._limits.record_bytes:
@@ -94,15 +129,67 @@ class LineCutter:
             return Broken(number, "the line is nested too deep", line[:RAW_LIMIT])
         if end != len(line):
             reason = f"the line has more than one value, from character {end + 1}"
-            return Broken(number, reason, line[:RAW_LIMIT])
+            return Broken(number, reason, line[:RAW_LIMIT], several=True)
         return Element(number, value, line)
 
+    def _values(self, line: str) -> Iterator[Element | Broken]:
+        """The values of a line up to one that is broken."""
+        position = 0
+        while position < len(line):
+            self._line += 1
+            try:
+                value, end = scan_json(line, position)
+            except (StopIteration, ValueError, RecursionError):
+                yield self._read(line[position:], self._line)
+                return
+            yield Element(self._line, value, line[position:end])
+            position = len(line) - len(line[end:].lstrip(" \t\r,"))
 
-class ArrayCutter:
-    """The elements of one array."""
+
+class ValueCutter:
+    """Values one behind the other, with any white space between them, counted from 1."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._rest = ""
+        self._number = 0
+
+    def feed(self, text: str, *, final: bool) -> Iterator[Element | Broken]:
+        """The values that are complete; raises DamagedFileError, RecordTooLargeError."""
+        text, self._rest = self._rest + text, ""
+        position = _BETWEEN.match(text, 0).end()  # type: ignore[union-attr] # it may be empty
+        while position < len(text):
+            try:
+                value, end = scan_json(text, position)
+            except (StopIteration, ValueError, RecursionError) as error:
+                self._wait(text[position:], error, final=final)
+                return
+            if end == len(text) and not final:  # a number may go on
+                self._rest = text[position:]
+                return
+            self._number += 1
+            yield Element(self._number, value, text[position : min(end, position + RAW_LIMIT)])
+            position = _BETWEEN.match(text, end).end()  # type: ignore[union-attr] # as above
+
+    def _wait(self, rest: str, error: Exception, *, final: bool) -> None:
+        number = self._number + 1
+        if final or isinstance(error, RecursionError):
+            deep = isinstance(error, RecursionError)
+            what = "is nested too deep" if deep else "is not JSON, or breaks off"
+            raise DamagedFileError(f"value {number} {what}") from error
+        if len(rest) > self._limits.record_bytes:
+            raise RecordTooLargeError(
+                f"value {number} is broken, or larger than {self._limits.record_bytes // MIB} MiB"
+            )
+        self._rest = rest
+
+
+class ArrayCutter:
+    """The elements of one array; `inside`: of a document, whose text behind it is left out."""
+
+    def __init__(self, limits: Limits, *, inside: bool = False) -> None:
+        self._limits = limits
+        self._inside = inside
         self._rest = ""
         self._number = 0
         self._state = "before"
@@ -131,7 +218,7 @@ class ArrayCutter:
             position = after.end()
             if after[1] == "]":
                 self._state = "after"
-        if self._state == "after" and text[position:].strip(" \t\n\r"):
+        if self._state == "after" and not self._inside and text[position:].strip(" \t\n\r"):
             raise DamagedFileError("there is more text behind the end of the JSON array")
         if final and self._state != "after":
             self._broken_off()

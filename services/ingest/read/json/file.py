@@ -6,18 +6,28 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 from services.ingest.domain import FileFormat, FormatFound, ImportOptions
+from services.ingest.errors import RecordPathNeededError
 from services.ingest.plan.columns import ColumnPlan
+from services.ingest.plan.names import named_columns, numbered_names
 from services.ingest.plan.source_columns import SourceColumn, Ways
 from services.ingest.read.charset import EncodingFound
+from services.ingest.read.footer import without_last
 from services.ingest.read.frame import Frame
 from services.ingest.read.head import Head
-from services.ingest.read.json.frames import JsonReader, LateColumnError, head_columns
+from services.ingest.read.json.frames import (
+    JsonReader,
+    LateColumnError,
+    SeveralValuesError,
+    head_array,
+    head_columns,
+)
+from services.ingest.read.json.shape import Layout, Shape, shape_of
 from services.ingest.read.source import ReadAgainError, StoredBytes
 from services.ingest.read.stored import OtherEncodingError, Piece, StoredText
 from shared.store.copying import ahead
 
 WAYS = Ways(open_ended=True, reports=True)
-_ARRAY = re.compile(rb"\s*\[\s*(?:\{\s*[\"}]|\])")
+_ARRAY = re.compile(rb"\s*\[\s*(?:\{\s*[\"}]|\]|\[)")
 _OBJECT = re.compile(rb"\s*\{\s*[\"}]")
 
 
@@ -28,6 +38,11 @@ class JsonFile:
     text: StoredText
     format: FormatFound
     columns: tuple[SourceColumn, ...]
+    shape: Shape
+    skipped_bytes: int = 0
+    """UTF-8 text up to the array of the records."""
+    header: tuple[str, ...] | None = None
+    """The names of the columns where the records are arrays."""
     ways: Ways = WAYS
 
     @property
@@ -37,19 +52,21 @@ class JsonFile:
 
     async def frames(self, plan: ColumnPlan) -> AsyncIterator[Frame]:
         """The elements, piece by piece; raises FileRefusedError, ReadAgainError."""
-        reader = JsonReader(self.format.name, plan, self.text.limits)
+        async for frame in without_last(self._frames(plan), self.format.footer_lines):
+            yield frame
 
-        def read(piece: Piece) -> Frame:
-            frame = reader.read(piece.text, final=piece.final)
-            return replace(frame, bytes_read=piece.bytes_read)
-
+    async def _frames(self, plan: ColumnPlan) -> AsyncIterator[Frame]:
+        elements = _Elements(self, plan)
         try:
             async with ahead(self.text.pieces()) as pieces:
                 async for piece in pieces:
-                    yield await asyncio.to_thread(read, piece)
+                    yield await asyncio.to_thread(elements.read, piece)
         except LateColumnError as late:
             columns = (*self.columns, SourceColumn(late.column))
             raise ReadAgainError(replace(self, columns=columns)) from late
+        except SeveralValuesError as several:
+            shape = replace(self.shape, layout=Layout.NUMBERED)
+            raise ReadAgainError(replace(self, shape=shape)) from several
         except OtherEncodingError as other:
             raise ReadAgainError(self._in_encoding(other.encoding)) from other
 
@@ -61,31 +78,72 @@ class JsonFile:
         )
 
 
+class _Elements:
+    """One reading of a file from its first record on."""
+
+    def __init__(self, file: JsonFile, plan: ColumnPlan) -> None:
+        cutter = file.shape.cutter(file.text.limits)
+        first = file.format.header_line is not None
+        self._reader = JsonReader(plan, cutter, file.header, header_first=first)
+        self._skip = file.skipped_bytes
+
+    def read(self, piece: Piece) -> Frame:
+        skipped = min(self._skip, len(piece.text))
+        self._skip -= skipped
+        frame = self._reader.read(piece.text[skipped:], final=piece.final)
+        return replace(frame, bytes_read=piece.bytes_read)
+
+
 @dataclass(frozen=True, slots=True)
 class JsonFormat:
     """JSON text of one of two kinds."""
 
     name: FileFormat
-    begins: re.Pattern[bytes]
     suffixes: frozenset[str]
 
     def recognises(self, head: Head) -> bool:
         """By the first characters, else by the suffix."""
         text = head.text
-        if _ARRAY.match(text) or _OBJECT.match(text):
-            return self.begins.match(text) is not None
-        return head.suffix in self.suffixes
+        if not (_ARRAY.match(text) or _OBJECT.match(text)):
+            return head.suffix in self.suffixes
+        lines = head.suffix in NDJSON.suffixes and not _ARRAY.match(text)
+        try:
+            shape = shape_of(head.decoded, path=None, lines=lines, complete=head.complete)
+        except RecordPathNeededError:  # a document, and the options may say where
+            in_lines = False
+        else:
+            in_lines = shape.layout in (Layout.LINES, Layout.NUMBERED)
+        return in_lines == (self.name is FileFormat.NDJSON)
 
     def opened(self, stored: StoredBytes, head: Head, options: ImportOptions) -> JsonFile:
         """By the keys of the elements in the head; raises FileRefusedError."""
-        del options
-        names = head_columns(head.text, self.name, head.limits, complete=head.complete)
+        text = head.decoded
+        lines = self.name is FileFormat.NDJSON
+        shape = shape_of(text, path=options.record_path, lines=lines, complete=head.complete)
+        behind = text[shape.start :]
+        header = head_array(behind, shape.cutter(head.limits), complete=head.complete)
+        numbered = header is not None and options.header_line == "none"
+        if header is None:
+            names = head_columns(behind, shape.cutter(head.limits), complete=head.complete)
+            columns = tuple(SourceColumn(name) for name in names)
+        else:
+            columns = named_columns(numbered_names(len(header)) if numbered else header)
         return JsonFile(
             text=StoredText.of(stored, head),
-            format=head.format_found(self.name, encoding=head.encoding.codec),
-            columns=tuple(SourceColumn(name) for name in names),
+            format=head.format_found(
+                self.name,
+                encoding=head.encoding.codec,
+                record_path=shape.path,
+                header_line=None if header is None or numbered else 1,
+                footer_lines=options.footer_lines,
+            ),
+            columns=columns,
+            shape=shape,
+            skipped_bytes=len(text[: shape.start].encode("utf-8", "surrogateescape")),
+            header=None if header is None else tuple(column.name for column in columns),
+            ways=WAYS if header is None else Ways(reports=True),
         )
 
 
-JSON = JsonFormat(FileFormat.JSON, _ARRAY, frozenset({"json"}))
-NDJSON = JsonFormat(FileFormat.NDJSON, _OBJECT, frozenset({"ndjson", "jsonl"}))
+JSON = JsonFormat(FileFormat.JSON, frozenset({"json"}))
+NDJSON = JsonFormat(FileFormat.NDJSON, frozenset({"ndjson", "jsonl"}))

@@ -12,15 +12,15 @@ from itertools import chain
 
 import polars as pl
 
-from services.ingest.domain import FileFormat, RejectCode
+from services.ingest.domain import RejectCode
 from services.ingest.plan.columns import ColumnPlan
 from services.ingest.read.csv.blocks import RAW_LIMIT
 from services.ingest.read.frame import CellFault, Frame, RefusedRow
 from services.ingest.read.json.cutting import (
-    ArrayCutter,
     Broken,
+    Cutter,
     Element,
-    LineCutter,
+    FlatCutter,
 )
 from services.ingest.read.json.flat import (
     Template,
@@ -29,7 +29,6 @@ from services.ingest.read.json.flat import (
     read_flat,
     template_of,
 )
-from services.ingest.read.limits import Limits
 from shared.values.numbers import JsonValue, Number, json_text
 from shared.values.types import TypeName
 
@@ -50,6 +49,10 @@ class LateColumnError(Exception):
         self.column = column
 
 
+class SeveralValuesError(Exception):
+    """A line holds several values: the reading starts again, and counts them."""
+
+
 @dataclass
 class JsonReader:
     """Reads UTF-8 pieces into frames of `String` columns; use it in a thread.
@@ -59,9 +62,12 @@ class JsonReader:
     makes its row refused.
     """
 
-    kind: FileFormat
     plan: ColumnPlan
-    limits: Limits
+    cutter: Cutter
+    header: tuple[str, ...] | None = None
+    """The names of the columns where elements are arrays."""
+    header_first: bool = False
+    """The first element is the header."""
     _known_shapes: dict[tuple[str, ...], str | None] = field(default_factory=dict)
     _template: Template | None = None
 
@@ -70,8 +76,6 @@ class JsonReader:
         self.json_columns = frozenset(
             column.source for column in self.plan.columns if column.type.name is TypeName.JSON
         )
-        array = self.kind is FileFormat.JSON
-        self._cutter = ArrayCutter(self.limits) if array else LineCutter(self.limits)
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
 
     def read(self, piece: bytes, *, final: bool) -> Frame:
@@ -79,22 +83,24 @@ class JsonReader:
         text = self._decoder.decode(piece, final)
         before: list[Element | Broken] = []
         if self._template is None and len(text) > _LEARNT_FROM_CHARACTERS:
-            before = list(self._cutter.feed(text[:_LEARNT_FROM_CHARACTERS], final=False))
+            before = list(self.cutter.feed(text[:_LEARNT_FROM_CHARACTERS], final=False))
             text = text[_LEARNT_FROM_CHARACTERS:]
             values = [element.value for element in before if isinstance(element, Element)]
             self._learn([value for value in values if isinstance(value, dict)])
         flat = self._flat(text, final=final)
         if flat is None:
-            return self._exactly(chain(before, self._cutter.feed(text, final=final)))
-        behind = self._cutter.feed("", final=final) if final else ()
+            return self._exactly(chain(before, self.cutter.feed(text, final=final)))
+        behind = self.cutter.feed("", final=final) if final else ()
         return _merged(flat, self._exactly(chain(before, flat.others, behind)))
 
     def _flat(self, text: str, *, final: bool) -> "_Flat | None":
         """The flat elements, read by polars; None when the text has to be read exactly."""
         if self._template is None or self.json_columns:
             return None
+        if self.header is not None or not isinstance(self.cutter, FlatCutter):
+            return None
         try:
-            found = self._cutter.flat(text, final=final)
+            found = self.cutter.flat(text, final=final)
         except UnicodeEncodeError:  # bytes that are no text
             return None
         if found is None:
@@ -105,7 +111,7 @@ class JsonReader:
             everything = zip(elements.to_list(), lines.to_list(), strict=True)
             none = pl.DataFrame(schema=dict.fromkeys(self.columns, pl.String()))
             self._template = None
-            return _Flat(none, lines.clear(), {}, (self._cutter.read(*each) for each in everything))
+            return _Flat(none, lines.clear(), {}, (self.cutter.read(*each) for each in everything))
         cells, mask = read
         absent: dict[str, pl.Series] = {}
         if self.plan.tells_absent:
@@ -118,7 +124,7 @@ class JsonReader:
         left = zip(elements.filter(~mask).to_list(), lines.filter(~mask).to_list(), strict=True)
         if mask.sum() < len(mask) / 2:
             self._template = None
-        others = (self._cutter.read(*each) for each in left)
+        others = (self.cutter.read(*each) for each in left)
         return _Flat(cells, lines.filter(mask), strings, others, absent)
 
     def _exactly(self, elements: Iterable[Element | Broken]) -> Frame:
@@ -126,7 +132,11 @@ class JsonReader:
         rows: list[dict[str, JsonValue]] = []
         lines: list[int] = []
         refused: list[RefusedRow] = []
-        for element in elements:
+        for each in elements:
+            if self.header_first:
+                self.header_first = False
+                continue
+            element = self._named(each)
             wrong = self._refused(element)
             if wrong is not None:
                 refused.append(wrong)
@@ -135,6 +145,20 @@ class JsonReader:
                 lines.append(element.line)
         self._learn(rows)
         return self._frame(rows, lines, refused)
+
+    def _named(self, element: Element | Broken) -> Element | Broken:
+        """An element that is an array, as an object by the names of the columns."""
+        if self.header is None or isinstance(element, Broken):
+            return element
+        cells = element.value
+        if not isinstance(cells, list):
+            return element
+        if len(cells) != len(self.header):
+            reason = f"{len(cells)} fields, but the header has {len(self.header)}"
+            few = len(cells) < len(self.header)
+            code = RejectCode.TOO_FEW_FIELDS if few else RejectCode.TOO_MANY_FIELDS
+            return Broken(element.line, reason, element.raw, code=code)
+        return replace(element, value=dict(zip(self.header, cells, strict=True)))
 
     def _learn(self, rows: list[dict[str, JsonValue]]) -> None:
         """Make a template of what was read: most elements of a file are alike."""
@@ -158,8 +182,9 @@ class JsonReader:
     def _refused(self, element: Element | Broken) -> RefusedRow | None:
         code, column = RejectCode.TYPE_MISMATCH, None
         if isinstance(element, Broken):
-            reason = element.reason
-            code = RejectCode.TOO_LONG if "longer" in reason else code
+            if element.several:
+                raise SeveralValuesError
+            code, reason = element.code, element.reason
         elif not isinstance(element.value, dict):
             reason = "the element is not an object"
         else:
@@ -308,17 +333,21 @@ def _printable(text: str) -> str:
     return encoded.decode("utf-8", "backslashreplace")
 
 
-def head_columns(
-    text: bytes, kind: FileFormat, limits: Limits, *, complete: bool
-) -> tuple[str, ...]:
+def head_columns(text: str, cutter: Cutter, *, complete: bool) -> tuple[str, ...]:
     """The keys of the elements in a file's head, in the order in which they turn up.
 
     Raises DamagedFileError, RecordTooLargeError.
     """
-    cutter = ArrayCutter(limits) if kind is FileFormat.JSON else LineCutter(limits)
-    decoded = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(text, complete)
     keys: dict[str, None] = {}
-    for element in cutter.feed(decoded, final=complete):
+    for element in cutter.feed(text, final=complete):
         if isinstance(element, Element) and isinstance(element.value, dict):
             keys.update(dict.fromkeys(element.value))
     return tuple(_printable(key) for key in keys)
+
+
+def head_array(text: str, cutter: Cutter, *, complete: bool) -> tuple[str, ...] | None:
+    """The cells of the first element as text where it is an array, else None."""
+    first = next(cutter.feed(text, final=complete), None)
+    if not isinstance(first, Element) or not isinstance(first.value, list):
+        return None
+    return tuple(_printable(_text(cell) or "") for cell in first.value)

@@ -1,0 +1,97 @@
+"""Where the records of a JSON file are, and how they stand there."""
+
+import json
+
+import pytest
+
+from services.ingest.errors import DamagedFileError, OptionError, RecordPathNeededError
+from tests.ingest.read.reading import Read, read
+
+ROWS = [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
+
+
+def cells(found: Read) -> list[tuple[str | None, ...]]:
+    assert found.names == ["a", "b"]
+    assert found.refused == []
+    return found.cells
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("name", ["x.json", "x.txt"])
+async def test_records_in_a_document(indent: int | None, name: str) -> None:
+    for document, path in (
+        ({"meta": {"n": [1, 2]}, "data": {"items": ROWS, "next": None}, "z": "]"}, "data.items"),
+        ({"rows": ROWS}, "rows"),
+        ({"type": "x", "list": [{**row, "tags": [{"t": 1}]} for row in ROWS]}, "list"),
+    ):
+        found = await read(
+            json.dumps(document, indent=indent), file_name=name, mapping={"tags": None}
+        )
+        assert found.format.record_path == path
+        assert [row[:2] for row in found.cells] == [("1", "x"), ("2", "y")]
+        assert list(found.rows) == [1, 2]
+
+
+async def test_several_places_for_records_are_asked_about() -> None:
+    text = json.dumps({"data": {"items": ROWS}, "errors": [{"e": 1}], "n": [1]})
+    with pytest.raises(RecordPathNeededError, match=r"data\.items, errors") as refusal:
+        await read(text, file_name="x.json")
+    assert refusal.value.errors[0].field == "record_path"
+    found = await read(text, file_name="x.json", record_path="data.items")
+    assert cells(found) == [("1", "x"), ("2", "y")]
+    with pytest.raises(OptionError, match=r"data\.items, errors, n"):
+        await read(text, file_name="x.json", record_path="nowhere")
+
+
+async def test_a_document_may_be_the_record() -> None:
+    text = json.dumps({"a": 1, "b": "x"}, indent=1)
+    assert cells(await read(text, file_name="x.json")) == [("1", "x")]
+    nested = json.dumps({"a": 1, "b": "x", "tags": [{"t": 1}]}, indent=1)
+    assert (await read(nested, file_name="x.json")).names == ["t"]
+    assert (await read(nested, file_name="x.json", record_path=".")).names == ["a", "b", "tags"]
+    assert (await read(json.dumps(json.loads(nested)), file_name="x.ndjson")).names == [
+        "a", "b", "tags",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("block", [7, 1 << 20])
+async def test_values_one_behind_the_other(block: int) -> None:
+    spread = "\n".join(json.dumps(row, indent=2) for row in ROWS)
+    joined = "".join(json.dumps(row) for row in ROWS)
+    for text in (spread, "\ufeff" + spread + "\n", joined, joined + "\n"):
+        block_bytes = max(block, len(text) - 1) if text.startswith("{\n") else block
+        found = await read(text, file_name="x.json", block=block_bytes)
+        assert cells(found) == [("1", "x"), ("2", "y")]
+
+
+async def test_several_values_on_a_line_are_counted() -> None:
+    first, second = (json.dumps(row) for row in ROWS)
+    text = f"{first} {second}\n\n{first}{second}\n"
+    found = await read(text, file_name="x.ndjson")
+    assert (cells(found), list(found.rows)) == ([("1", "x"), ("2", "y")] * 2, [1, 2, 3, 4])
+    # Behind the head they begin the reading again.
+    found = await read(f"{first}\n" * 50 + text, file_name="x.ndjson", block=64, chunk=16)
+    assert list(found.rows) == list(range(1, 55))
+    commas = await read(f"{first},\n{second},\n", file_name="x.ndjson")
+    assert cells(commas) == [("1", "x"), ("2", "y")]
+
+
+@pytest.mark.parametrize("kind", ["array", "lines", "document"])
+async def test_arrays_of_arrays_with_a_header(kind: str) -> None:
+    rows = [["a", "b"], [1, "x"], [2, None], [3], [4, {"n": 1}]]
+    if kind == "lines":
+        text = "\n".join(json.dumps(row) for row in rows)
+    else:
+        text = json.dumps(rows if kind == "array" else {"range": "A1", "values": rows})
+    found = await read(text, file_name="x.json")
+    assert found.rows == {2: ("1", "x"), 3: ("2", None), 5: ("4", '{"n": 1}')}
+    assert found.refused == [(4, "too_few_fields")]
+    assert found.format.header_line == 1
+    bare = await read(text, file_name="x.json", header_line="none")
+    assert (bare.names, bare.rows[1]) == (["column_1", "column_2"], ("a", "b"))
+
+
+@pytest.mark.parametrize("text", ['{\n"a": 1,\n', '{\n"a": 1}\nx', "{\n" + '"a":{' * 5_000])
+async def test_a_broken_document_is_refused(text: str) -> None:
+    with pytest.raises(DamagedFileError):
+        await read(text, file_name="x.json")
