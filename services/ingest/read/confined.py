@@ -43,7 +43,7 @@ def confine(*, memory_bytes: int, cpu_s: int) -> None:
         pages = int(file.read().split()[0])
     most = pages * resource.getpagesize() + memory_bytes
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    # Only the soft limit says by its signal what it was; the hard one kills, as a lack of memory may.
+    # The soft limit says by its signal what it was; the hard one kills, as a lack of memory may.
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
