@@ -428,6 +428,10 @@ class TableBusyError(ImportFailedError):
     title = "The table is busy"
 
 
+class TableLockedError(TableBusyError):
+    """Somebody holds a lock on the table that does not go together with this import."""
+
+
 class ObjectMissingError(ProblemError):
     """Storage no longer has what an import's row names."""
 
