@@ -188,7 +188,7 @@ class WrongFileKindError(FileRefusedError):
 
 
 class EncodingNeededError(FileRefusedError):
-    """The encoding cannot be told without risk; the message shows a sample in each candidate."""
+    """Several encodings are possible; the message shows a sample in each candidate."""
 
     code = "encoding_needed"
     title = "Name the file's encoding"

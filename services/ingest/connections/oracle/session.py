@@ -1,4 +1,4 @@
-"""A connection to somebody's Oracle, through the thin driver: guarded and read only."""
+"""A read-only connection to an Oracle database, guarded, through the thin driver."""
 
 import asyncio
 import re
