@@ -37,6 +37,7 @@ SELECT 'Person Number ' || mixed % 100000 AS name,
 FROM (SELECT n, n * 2654435761 % 4294967296 AS mixed FROM generate_series(0, {ROWS} - 1) n) numbers
 """
 GUARD = guard_of(networks="127.0.0.0/8", ports="")
+TIMEOUTS = SourceTimeouts(answer_s=60)
 
 
 async def make_source(database: Database) -> Database:
@@ -78,9 +79,11 @@ async def imported_s(source: Database, target: Database) -> tuple[float, Outcome
     async with loader(target) as ready:
         began = time.perf_counter()
         async with postgresql_session(
-            login, guard=GUARD, timeouts=SourceTimeouts(), own_identity=None
+            login, guard=GUARD, timeouts=TIMEOUTS, own_identity=None
         ) as session:
-            opened = await PostgresqlRows.opened(session, SourceTable(None, TABLE), answer_s=60)
+            opened = await PostgresqlRows.opened(
+                session, SourceTable(None, TABLE), timeouts=TIMEOUTS
+            )
             outcome = await load_source(opened, ready.outside(TABLE), ImportOptions())
         took = time.perf_counter() - began
     assert outcome.rows.loaded == ROWS, outcome

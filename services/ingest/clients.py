@@ -6,7 +6,14 @@ from urllib.parse import quote
 from services.ingest.domain import ImportId
 from shared.contracts.auth import Caller, CallerAsked, CallerNow
 from shared.contracts.catalog import EdgeSeen, MergeAnswer
-from shared.contracts.records import ContractRequest, NewColumn, TableContract, TableForImport
+from shared.contracts.records import (
+    ContractRequest,
+    DescribeRequest,
+    NewColumn,
+    TableContract,
+    TableForImport,
+    VisibleTable,
+)
 from shared.errors import NotFoundError
 from shared.http.peers import PeerClient, PeerProblemError
 
@@ -47,6 +54,19 @@ class RecordsClient:
         """
         body = ContractRequest(table=table, caller=caller)
         return await self._peer.call("POST", "/internal/contracts", TableContract, body=body)
+
+    async def owns(self, table: str, caller: Caller) -> bool:
+        """Whether the caller owns the table; raises PeerUnavailableError."""
+        body = DescribeRequest(table=table, caller=caller)
+        try:
+            visible = await self._peer.call(
+                "POST", "/internal/tables/describe", VisibleTable, body=body
+            )
+        except PeerProblemError as exc:
+            if exc.status != NotFoundError.status:
+                raise
+            return False
+        return visible.level == "owner"
 
     async def make_table(
         self, table: str, columns: Sequence[NewColumn], caller: Caller

@@ -188,7 +188,7 @@ class WrongFileKindError(FileRefusedError):
 
 
 class EncodingNeededError(FileRefusedError):
-    """The encoding cannot be told without risk; the message shows a sample in each candidate."""
+    """Several encodings are possible; the message shows a sample in each candidate."""
 
     code = "encoding_needed"
     title = "Name the file's encoding"
@@ -433,6 +433,10 @@ class TableBusyError(ImportFailedError):
     status = 409
     code = "table_busy"
     title = "The table is busy"
+
+
+class TableLockedError(TableBusyError):
+    """Somebody holds a lock on the table that does not go together with this import."""
 
 
 class ObjectMissingError(ProblemError):

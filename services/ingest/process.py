@@ -19,6 +19,7 @@ from services.ingest.recipients import StopLinks
 from services.ingest.service.control import ImportControl
 from services.ingest.service.databases import DatabaseImports
 from services.ingest.service.intake import Intake
+from services.ingest.service.mail_stops import MailStops
 from services.ingest.service.previews import Previews
 from services.ingest.service.uploads import Uploads
 from services.ingest.service.watches import Watches
@@ -62,8 +63,7 @@ class IngestProcess:
     control: ImportControl
     uploads: Uploads
     watches: Watches
-    stop_links: StopLinks
-    pool: RawPool
+    mail_stops: MailStops
     previews: Previews
     stopping: asyncio.Event
     """Set when the process is to stop; open streams end then."""
@@ -149,12 +149,12 @@ async def opened(settings: IngestSettings) -> AsyncIterator[IngestProcess]:
                     engine=shared.engine,
                     pool=pool,
                     storage=shared.storage,
+                    records=shared.records,
                     wake=wake,
                     queued_limit=settings.queued_per_subject,
                 ),
                 watches=watches,
-                stop_links=_stop_links(settings),
-                pool=pool,
+                mail_stops=MailStops(pool, _stop_links(settings)),
                 uploads=uploads,
                 previews=Previews(
                     storage=shared.storage,

@@ -23,6 +23,8 @@ class ConnectionSettings(BaseSettings):
     allowed by their network take any port."""
     source_answer_s: PositiveFloat = 600
     """How long a database may take for a query's first rows, and between any two pieces."""
+    source_least_bytes_per_s: PositiveFloat = 100
+    """How fast a database must deliver, over any longer time than SOURCE_ANSWER_S."""
 
 
 class IngestSettings(ServiceSettings, ConnectionSettings):

@@ -111,9 +111,11 @@ class VisibleColumn(AnswerModel):
 class VisibleTable(AnswerModel):
     """A table that the caller may see: columns in their order, system columns left out.
 
-    `estimated_rows` is PostgreSQL's estimate; null before it has made one.
+    `estimated_rows` is PostgreSQL's estimate; null before it has made one. `level` (`viewer`,
+    `editor`, `owner`) is what the caller may do with it.
     """
 
     table: TableName
     columns: tuple[VisibleColumn, ...]
     estimated_rows: int | None = None
+    level: str | None = None

@@ -18,8 +18,11 @@ from shared.contracts.auth import Caller
 from shared.contracts.catalog import CatalogTriple, EdgeSeen, MergeAnswer, ScannedTable
 from shared.contracts.records import (
     ContractRequest,
+    DescribeRequest,
     TableContract,
     TableForImport,
+    TableName,
+    VisibleTable,
 )
 from shared.store.identifiers import quoted
 from tests.ingest.pipeline.loading import contract_of
@@ -41,6 +44,8 @@ class Peers:
     scan_calls: int = 0
     readers: set[str] = field(default_factory=set)
     """Subjects that may only read."""
+    owners: dict[str, str] = field(default_factory=dict)
+    """The owner's sub by table."""
     strangers: set[str] = field(default_factory=set)
     """Subjects that may see no table."""
     catalog_down: bool = False
@@ -92,6 +97,14 @@ class Peers:
             except asyncpg.UndefinedTableError:
                 return _refusal(404, "not_found")
         return web.json_response(contract.model_dump(mode="json"))
+
+    async def describe(self, request: web.Request) -> web.Response:
+        asked = DescribeRequest.model_validate_json(await request.read())
+        if self._refused(asked.caller) is not None or asked.table not in self.owners:
+            return _refusal(404, "not_found")
+        level = "owner" if self.owners[asked.table] == asked.caller.sub else "editor"
+        table = VisibleTable(table=TableName(asked.table), columns=(), level=level)
+        return web.json_response(table.model_dump(mode="json"))
 
     async def tables(self, request: web.Request) -> web.Response:
         wanted = TableForImport.model_validate_json(await request.read())
@@ -178,6 +191,7 @@ async def running_peers(database: Database) -> AsyncIterator[Peers]:
     app = web.Application(client_max_size=1 << 30)
     app.router.add_post("/internal/contracts", peers.contracts)
     app.router.add_post("/internal/tables", peers.tables)
+    app.router.add_post("/internal/tables/describe", peers.describe)
     app.router.add_delete("/internal/tables/{table}", peers.drop)
     app.router.add_post("/internal/catalog/edges", peers.edge)
     app.router.add_post("/internal/catalog/merge", peers.merge)

@@ -86,6 +86,7 @@ async def test_a_description_is_for_those_who_may_see(service: Service) -> None:
     seen = await ingest("POST", "/internal/tables/describe", asked("Described", ANN))
     assert seen.status_code == 200
     assert seen.json()["columns"][0]["description"] == "An A"
+    assert seen.json()["level"] == "owner"
     hidden = await ingest("POST", "/internal/tables/describe", asked("Described", BOB))
     assert hidden.status_code == 404
 

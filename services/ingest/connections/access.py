@@ -71,7 +71,10 @@ def source_access(
                 ports=settings.source_allowed_ports,
                 own=own,
             ),
-            timeouts=SourceTimeouts(answer_s=settings.source_answer_s),
+            timeouts=SourceTimeouts(
+                answer_s=settings.source_answer_s,
+                least_bytes_per_s=settings.source_least_bytes_per_s,
+            ),
             own_identity=own_identity,
         ),
         _keyring=None if keys is None else Keyring(keys.get_secret_value(), setting="SOURCE_KEYS"),

@@ -81,12 +81,14 @@ Selection = SourceTable | SourceQuery
 
 @dataclass(frozen=True, slots=True)
 class SourceTimeouts:
-    """How long a source may keep us waiting, in seconds."""
+    """How long a source may keep us waiting."""
 
     log_in_s: float = 8
     """From the look-up of the host to the end of the log-in; an answer comes within 10 s."""
     answer_s: float = 600
     """For a query's first rows, and between any two pieces of its answer."""
+    least_bytes_per_s: float = 100
+    """What its rows must come at; see `pace.Pace`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,9 @@ LOST = Reason(
     "source", "connection_lost", "the connection to the source was lost; nothing was loaded",
     passing=True,
 )  # fmt: skip
+TOO_SLOW = Reason(
+    "source", "too_slow", "the source delivers its rows too slowly; nothing was loaded"
+)
 NOBODY_LISTENS = Reason(
     "port", "nobody_listens", "nothing listens at this host and port", passing=True
 )

@@ -5,6 +5,7 @@ A follow-up of an import is one more file beside the modes, run by `Transaction`
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from services.ingest.domain import (
     ImportOptions,
@@ -16,6 +17,7 @@ from services.ingest.domain import (
 from services.ingest.judge.infer import infer
 from services.ingest.judge.notations import own_notations
 from services.ingest.load import append
+from services.ingest.load.held import with_rows_here
 from services.ingest.load.modes import Load, Loaded, LoadMode, refuse_nothing
 from services.ingest.load.outside import Outside
 from services.ingest.load.readings import Readings, as_it_turns_out, format_by_the_end
@@ -23,7 +25,7 @@ from services.ingest.load.rehearse import rehearse
 from services.ingest.load.target import Target
 from services.ingest.load.transaction import Transaction
 from services.ingest.load.upsert import refuse_key, upsert
-from services.ingest.plan.columns import ignored, plan_columns
+from services.ingest.plan.columns import ColumnPlan, ignored, plan_columns
 from services.ingest.plan.contracts import not_made
 from services.ingest.plan.new_table import NewTable, typed_columns
 from services.ingest.read.formats import opened
@@ -106,14 +108,19 @@ async def _into(
         plan = plan_columns(source, contract, options)
         if options.mode is Mode.UPSERT:
             refuse_key(options, contract)
+        if options.mode is Mode.REPLACE and source.format is None:
+            return await with_rows_here(source, plan, outside, partial(loaded, plan))
+        return await loaded(plan, source)
+
+    async def loaded(plan: ColumnPlan, source: Source) -> Outcome:
         readings = Readings.of(source, plan, options, outside, own=own, made=made is not None)
         inferred = () if made is None else made.inferred
         if made is not None and options.dry_run:
             return _outcome(readings, await rehearse(readings), inferred)
 
         async def work(target: Target) -> Outcome:
-            loaded = await MODES[options.mode](Load(target, readings))
-            return _outcome(readings, loaded, inferred)
+            done = await MODES[options.mode](Load(target, readings))
+            return _outcome(readings, done, inferred)
 
         return await Transaction(
             outside, contract, alone=options.mode is Mode.REPLACE, dry_run=options.dry_run

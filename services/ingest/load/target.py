@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import asyncpg
 
-from services.ingest.errors import TableBusyError, TableChangedError
+from services.ingest.errors import TableChangedError, TableLockedError
 from services.ingest.load.staging import LINE_COLUMN, ROWS
 from shared.contracts.records import (
     DATA_SCHEMA,
@@ -33,19 +33,19 @@ class Target:
         self.contract = contract
         self._name = f"{quoted(DATA_SCHEMA)}.{quoted(contract.table)}"
 
-    async def lock(self, *, alone: bool) -> None:
+    async def lock(self, *, alone: bool, timeout_s: float = LOCK_TIMEOUT_S) -> None:
         """Lock the table for the transaction and compare it with the contract.
 
         `alone`: beside readers only, without other writers.
-        Raises TableChangedError, TableBusyError.
+        Raises TableChangedError, TableLockedError.
         """
         strength = "SHARE ROW EXCLUSIVE" if alone else "ROW EXCLUSIVE"
-        await self.connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'")
+        await self.connection.execute(f"SET LOCAL lock_timeout = {int(timeout_s * 1000)}")
         try:
             await self.connection.execute(f"LOCK TABLE ONLY {self._name} IN {strength} MODE")
         except asyncpg.LockNotAvailableError as error:
-            raise TableBusyError(
-                f"{self.contract.table} was locked by others for {LOCK_TIMEOUT_S} s: try again"
+            raise TableLockedError(
+                f"{self.contract.table} was locked by others for {timeout_s:g} s: try again"
             ) from error
         except asyncpg.UndefinedTableError as error:
             raise TableChangedError(f"there is no table {self.contract.table} any more") from error

@@ -11,11 +11,12 @@ from services.ingest.errors import (
     RowTooWideError,
     TableBusyError,
     TableChangedError,
+    TableLockedError,
     ValueNotStoredError,
 )
 from services.ingest.load.outside import Outside
-from services.ingest.load.target import Target
-from shared.contracts.ingest import load_name
+from services.ingest.load.target import LOCK_TIMEOUT_S, Target
+from shared.contracts.ingest import load_name, loading_import
 from shared.contracts.records import TableContract
 from shared.errors import StorageFullError
 from shared.store.engine import RawConnection
@@ -27,6 +28,11 @@ ANNOUNCE = """
 SELECT pid, backend_start, set_config('application_name', $1, true)
 FROM pg_stat_activity WHERE pid = pg_backend_pid()"""
 """By its name, DDL that meets the load's lock can tell which import has it."""
+
+HOLDERS = """
+SELECT DISTINCT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'relation' AND l.relation = $1 AND l.granted AND l.pid <> pg_backend_pid()
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
 
 Work = Callable[[Target], Awaitable[Outcome]]
 """What is done to the table between its lock and the fence."""
@@ -43,6 +49,7 @@ class Transaction:
     contract: TableContract
     alone: bool = False
     dry_run: bool = False
+    lock_timeout_s: float = LOCK_TIMEOUT_S
 
     async def run(self, work: Work, *, restart: Callable[[], Awaitable[None]]) -> Outcome:
         """Do the work; two of them can wait for each other's keys, and the loser starts again.
@@ -55,6 +62,13 @@ class Transaction:
             alone = self.alone or tries_left < DEADLOCK_TRIES - TRIES_BESIDE_OTHERS
             try:
                 return await self._once(work, alone=alone)
+            except TableLockedError as error:
+                if (holders := await self._holders()) is None:
+                    raise
+                raise TableLockedError(
+                    f"{self.contract.table} was locked for {self.lock_timeout_s:g} s by {holders}:"
+                    " try again when that is done; the table's owner can cancel it"
+                ) from error
             except asyncpg.DeadlockDetectedError as error:
                 if not tries_left:
                     raise TableBusyError(
@@ -72,7 +86,7 @@ class Transaction:
         ):
             await self._announce(connection)
             target = Target(connection, self.contract)
-            await target.lock(alone=alone)
+            await target.lock(alone=alone, timeout_s=self.lock_timeout_s)
             outcome = await work(target)
             if self.dry_run:
                 await transaction.rollback()
@@ -80,6 +94,14 @@ class Transaction:
                 await self.outside.fence(connection, outcome)
                 await transaction.commit()
         return outcome
+
+    async def _holders(self) -> str | None:
+        """The imports that hold the table, in words; None where it is none."""
+        async with self.outside.connections.acquire() as connection:
+            rows = await connection.fetch(HOLDERS, self.contract.oid)
+        holders = [loading_import(row["application_name"]) for row in rows]
+        ids = sorted(import_id for import_id in holders if import_id is not None)
+        return " and ".join(f"import {import_id}" for import_id in ids) or None
 
     async def _announce(self, connection: RawConnection) -> None:
         # Inside the transaction: behind a pooler, another may have another backend.

@@ -20,6 +20,4 @@ async def opened(
         if login.target.kind is SourceKind.ORACLE:
             yield await OracleRows.opened(session, selection)
         else:
-            yield await PostgresqlRows.opened(
-                session, selection, answer_s=access.terms.timeouts.answer_s
-            )
+            yield await PostgresqlRows.opened(session, selection, timeouts=access.terms.timeouts)

@@ -31,7 +31,7 @@ async def sources_list(
     after: Annotated[int, Query(ge=0, le=LARGEST_BIGINT, description="Ids above this one.")] = 0,
     limit: Limit = 25,
 ) -> Page[SourceAnswer]:
-    """Your saved connections (an admin's: everyone's); passwords are never told."""
+    """Your saved connections (an admin's: everyone's); without passwords."""
     saved = await process.saved.page(caller, after=after, limit=limit)
     return page(request, saved, source_answer, by="after")
 

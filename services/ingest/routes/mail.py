@@ -6,9 +6,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from services.ingest import recipients
 from services.ingest.dependencies import Process
-from shared.errors import NotFoundError
 from shared.http.idempotency import not_idempotent
 
 router = APIRouter(tags=["mail"], prefix="/api/mail")
@@ -28,7 +26,7 @@ _templates = Environment(
 )
 async def mail_stop_page(process: Process, token: Token) -> HTMLResponse:
     """A page with a button; it changes nothing, because mail scanners follow links."""
-    return _page(_address(process, token), stopped=False)
+    return _page(process.mail_stops.address(token), stopped=False)
 
 
 @router.post("/stop", summary="Stop mails", response_class=HTMLResponse, responses=HTML)
@@ -38,20 +36,9 @@ async def mail_stop(process: Process, request: Request, token: Token) -> HTMLRes
 
     Mail programs call it by themselves (RFC 8058).
     """
-    address = _address(process, token)
-    resume = b"resume=true" in await request.body()
-    if resume:
-        await recipients.resume(process.pool, address)
-    else:
-        await recipients.stop(process.pool, address)
-    return _page(address, stopped=not resume)
-
-
-def _address(process: Process, token: str) -> str:
-    address = process.stop_links.address(token)
-    if address is None:
-        raise NotFoundError("this link is not ours, or not whole; copy all of it from the mail")
-    return address
+    if b"resume=true" in await request.body():
+        return _page(await process.mail_stops.resume(token), stopped=False)
+    return _page(await process.mail_stops.stop(token), stopped=True)
 
 
 def _page(address: str, *, stopped: bool) -> HTMLResponse:

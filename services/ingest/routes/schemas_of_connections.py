@@ -192,7 +192,7 @@ SourceToSave = Annotated[NamedPostgresql | NamedOracle, Field(discriminator="kin
 
 
 class SourceAnswer(AnswerModel):
-    """A saved source; its password is never told."""
+    """A saved source; without its password."""
 
     id: int
     name: str

@@ -41,6 +41,9 @@ VISIBLE: Final[LiteralString] = f"""
 SELECT {SELECTED} FROM ingest.imports i
 WHERE i.id = $1 AND ($2 OR i.submitted_by_sub = $3)"""  # noqa: S608
 
+INTO_A_TABLE: Final[LiteralString] = f"""
+SELECT {SELECTED} FROM ingest.imports i WHERE i.id = $1 AND i.table_name IS NOT NULL"""  # noqa: S608
+
 REVISIONS: Final[LiteralString] = """
 SELECT id, revision FROM ingest.imports WHERE id = ANY ($1::bigint[])"""
 
@@ -90,6 +93,12 @@ async def by_request_key(executor: Executor, caller: Caller, key: str) -> Run | 
 async def visible(executor: Executor, import_id: int, viewer: Caller) -> Run | None:
     """The import, if this caller may see it: the submitter and admins."""
     row = await executor.fetchrow(VISIBLE, import_id, viewer.is_admin, viewer.sub)
+    return None if row is None else run_of(row)
+
+
+async def into_a_table(executor: Executor, import_id: int) -> Run | None:
+    """The import if it is into a table, whoever asks: its owner may see it too."""
+    row = await executor.fetchrow(INTO_A_TABLE, import_id)
     return None if row is None else run_of(row)
 
 

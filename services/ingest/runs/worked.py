@@ -47,7 +47,7 @@ UPDATE ingest.imports i SET
 FROM picked WHERE i.id = picked.id
 RETURNING {SELECTED}, picked.attempt >= $1 AS exhausted"""  # noqa: S608 - literals only
 
-# A beat that had to wait for the row tells when it was sent: its worker may be stopped by now.
+# A beat that had to wait for the row says when it was sent: its worker may be stopped by now.
 BEAT: Final[LiteralString] = """
 UPDATE ingest.imports SET heartbeat_at = statement_timestamp(), revision = revision + 1,
     rows_read = $3, rows_rejected = $4, bytes_read = $5, bytes_total = coalesce($6, bytes_total)

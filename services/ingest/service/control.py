@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.ingest.clients import RecordsClient
 from services.ingest.domain import ImportId, KeptReject, Run, RunFilter
 from services.ingest.errors import StateForbidsError, UploadGoneError
 from services.ingest.runs import asked, rejects, submitted
@@ -17,6 +18,7 @@ from shared.contracts.auth import Caller
 from shared.contracts.ingest import load_name
 from shared.errors import NotFoundError
 from shared.http.paging import Slice, cut
+from shared.http.peers import PeerUnavailableError
 from shared.store.engine import RawPool
 from shared.store.transaction import transaction
 
@@ -29,17 +31,35 @@ class ImportControl:
     pool: RawPool
     """For what is a statement by itself."""
     storage: Storage
+    records: RecordsClient
     wake: Callable[[ImportId], Awaitable[None]]
     queued_limit: int
 
     async def look(self, viewer: Caller, import_id: int) -> Run:
-        """The import; raises NotFoundError when the caller may not see it."""
-        return await _visible(self.pool, viewer, import_id)
+        """The import, for its submitter, admins, and the owner of the table that it is into.
+
+        Raises NotFoundError for others.
+        """
+        run = await submitted.visible(self.pool, import_id, viewer)
+        if run is None:
+            run = await submitted.into_a_table(self.pool, import_id)
+            if run is None or not await self._owns(run.table, viewer):
+                raise _no_import(import_id)
+        return run
 
     async def page(self, viewer: Caller, which: RunFilter, *, limit: int) -> Slice[Run]:
-        """Up to `limit` imports that the caller may see, newest first."""
+        """Up to `limit` imports that the caller may see, newest first.
+
+        Of one table its owner sees all, others those that they submitted.
+        """
+        try:
+            everyones = await self._owns(which.table, viewer)
+        except PeerUnavailableError:
+            everyones = False
         async with self.engine.connect() as connection:
-            runs = await asked.page(connection, which, viewer=viewer, limit=limit + 1)
+            runs = await asked.page(
+                connection, which, viewer=None if everyones else viewer, limit=limit + 1
+            )
         return cut(runs, limit=limit, key=lambda run: (str(run.id),))
 
     async def feeding(self, *, table: str | None, etl: str | None, limit: int) -> list[Run]:
@@ -61,23 +81,23 @@ class ImportControl:
 
         Raises NotFoundError, and ObjectMissingError when it is no longer kept.
         """
-        run = await self.look(viewer, import_id)
+        run = await _visible(self.pool, viewer, import_id)
         if run.rejects_path is None:
             return _nothing()
         await self.storage.size_bytes(run.rejects_path)
         return self.storage.chunks(run.rejects_path)
 
     async def cancel(self, caller: Caller, import_id: int) -> Run:
-        """End a queued or running import; nothing of it is loaded.
+        """End a queued or running import; nothing of it is loaded. For those who may see it.
 
         Raises NotFoundError, StateForbidsError, BeingCommittedError.
         """
+        run = await self.look(caller, import_id)
         async with transaction(self.engine, BOOKS) as tx:
-            run = await _visible(tx.raw, caller, import_id)
             cancelled = await asked.cancel(tx.connection, run, application_name=load_name(run.id))
             if cancelled is None:
-                run = await _visible(tx.raw, caller, import_id)
-                raise StateForbidsError(f"the import is {run.state.value} already")
+                now = await submitted.into_a_table(tx.raw, import_id) or run
+                raise StateForbidsError(f"the import is {now.state.value} already")
             for intent in drop_made_table(cancelled):
                 await tx.intend(intent.kind, intent.fields)
             await tx.record(caller, "import.cancel", f"import:{run.id}")
@@ -103,11 +123,20 @@ class ImportControl:
         await self.wake(queued.id)
         return queued
 
+    async def _owns(self, table: str | None, viewer: Caller) -> bool:
+        if table is None or viewer.is_admin:
+            return False
+        return await self.records.owns(table, viewer)
+
+
+def _no_import(import_id: int) -> NotFoundError:
+    return NotFoundError(f"there is no import {import_id}")
+
 
 async def _visible(executor: Executor, viewer: Caller, import_id: int) -> Run:
     run = await submitted.visible(executor, import_id, viewer)
     if run is None:
-        raise NotFoundError(f"there is no import {import_id}")
+        raise _no_import(import_id)
     return run
 
 

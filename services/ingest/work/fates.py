@@ -42,7 +42,7 @@ class GiveBack:
 
 @dataclass(frozen=True, slots=True)
 class NotOurs:
-    """Another worker has the import, or somebody has ended it: nothing is left to do."""
+    """Another worker has the import, or it was cancelled: nothing is left to do."""
 
 
 Fate: TypeAlias = Fail | GiveBack | NotOurs

@@ -19,6 +19,7 @@ from tests.support.databases import PASSWORD
 from tests.support.issuer import person
 from tests.support.oracle import types
 from tests.support.oracle.database import Column, Table
+from tests.support.waiting import until
 
 CUSTOMERS = """
 CREATE TABLE customers (name text NOT NULL, age int, joined date, seen timestamptz);
@@ -104,13 +105,17 @@ async def test_names_that_differ_in_case_alone_meet(elsewhere: Elsewhere) -> Non
     assert (body["state"], body["rows"]["loaded"]) == ("succeeded", 3), body
 
 
-async def test_rows_that_do_not_fit_are_refused_with_reasons(elsewhere: Elsewhere) -> None:
+@pytest.mark.parametrize("mode", ["append", "replace"])
+async def test_rows_that_do_not_fit_are_refused_with_reasons(
+    elsewhere: Elsewhere, mode: str
+) -> None:
     await elsewhere.ingest.peers.make_table("people", {"name": "text NOT NULL", "age": "integer"})
     import_ = await elsewhere.submit(
         source=elsewhere.postgresql,
         query="VALUES ('Ann', '31'), (NULL, '5'), ('Bob', 'x'), ('Eve', '99999999999')",
         into="people",
         mapping={"column1": "name", "column2": "age"},
+        mode=mode,
     )
     body = await done(elsewhere, import_)
     assert (body["state"], body["rows"]["loaded"], body["rows"]["rejected"]) == ("succeeded", 1, 3)
@@ -124,8 +129,15 @@ async def test_rows_that_do_not_fit_are_refused_with_reasons(elsewhere: Elsewher
     assert rejects[0] == "column1,column2,_line,_column,_code,_message,_raw"
 
 
+@pytest.mark.parametrize(
+    ("mode", "refused"),
+    [
+        ("append", {(1, "duplicate_in_table"), (3, "duplicate_in_file")}),
+        ("replace", {(3, "duplicate_in_file")}),
+    ],
+)
 async def test_duplicates_in_a_table_of_the_same_types_are_found_one_by_one(
-    elsewhere: Elsewhere,
+    elsewhere: Elsewhere, mode: str, refused: set[tuple[int, str]]
 ) -> None:
     await elsewhere.ingest.peers.make_table("people", {"name": "text UNIQUE", "age": "integer"})
     await elsewhere.ingest.owner.execute("INSERT INTO data.people (name) VALUES ('Ann')")
@@ -133,13 +145,60 @@ async def test_duplicates_in_a_table_of_the_same_types_are_found_one_by_one(
         "CREATE TABLE people (name text, age int);"
         "INSERT INTO people VALUES ('Ann', 1), ('Bob', 2), ('Bob', 3), ('Cid', 4)"
     )
-    import_ = await elsewhere.submit(source=elsewhere.postgresql, table="people", into="people")
+    import_ = await elsewhere.submit(
+        source=elsewhere.postgresql, table="people", into="people", mode=mode
+    )
     body = await done(elsewhere, import_)
-    assert (body["state"], body["rows"]["loaded"], body["rows"]["rejected"]) == ("succeeded", 2, 2)
+    assert (body["state"], body["rows"]["loaded"]) == ("succeeded", 4 - len(refused)), body
     errors = (await elsewhere.ingest.get(body["links"]["errors"])).json()["items"]
-    assert {(item["line"], item["code"]) for item in errors} == {
-        (1, "duplicate_in_table"), (3, "duplicate_in_file"),
-    }  # fmt: skip
+    assert {(item["line"], item["code"]) for item in errors} == refused
+
+
+@pytest.mark.parametrize("age", ["integer", "smallint"])
+async def test_a_replace_locks_nothing_while_its_source_is_read(
+    elsewhere: Elsewhere, age: str
+) -> None:
+    """Of the same types the rows pass through as they come; of others they are read."""
+    await elsewhere.ingest.peers.make_table("people", {"name": "text", "age": age})
+    await elsewhere.ingest.owner.execute("INSERT INTO data.people (name) VALUES ('Old')")
+    await elsewhere.owner.execute(
+        "CREATE TABLE people (name text, age int); INSERT INTO people VALUES ('Ann', 1), ('Bob', 2)"
+    )
+    await elsewhere.owner.execute("SELECT pg_advisory_lock(7)")
+    import_ = await elsewhere.submit(
+        source=elsewhere.postgresql,
+        query="SELECT people.* FROM people, (SELECT pg_advisory_xact_lock_shared(7)) AS waits",
+        into="people",
+        mode="replace",
+    )
+    async with elsewhere.ingest.working():
+        waiting = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)"
+        await until("the source to be read", lambda: elsewhere.owner.fetchval(waiting))
+        assert not await elsewhere.ingest.owner.fetch(
+            "SELECT mode FROM pg_locks WHERE relation = 'data.people'::regclass"
+            " AND pid <> pg_backend_pid()"
+        )
+        await elsewhere.ingest.owner.execute("INSERT INTO data.people (name) VALUES ('Late')")
+        await elsewhere.owner.execute("SELECT pg_advisory_unlock(7)")
+        body = await elsewhere.ingest.finished(import_)
+    assert (body["state"], body["rows"]["loaded"]) == ("succeeded", 2), body
+    assert await elsewhere.rows("people", "name, age") == [("Ann", 1), ("Bob", 2)]
+
+
+async def test_an_oracle_table_replaces_every_record(elsewhere: Elsewhere) -> None:
+    elsewhere.put(oracle_people(45_000))
+    await elsewhere.ingest.peers.make_table("people", {"name": "text", "balance": "numeric"})
+    await elsewhere.ingest.owner.execute("INSERT INTO data.people (name) VALUES ('Old')")
+    import_ = await elsewhere.submit(
+        source=elsewhere.oracle_source,
+        query="SELECT name, balance FROM people",
+        into="people",
+        mode="replace",
+    )
+    body = await done(elsewhere, import_)
+    assert (body["state"], body["rows"]["loaded"]) == ("succeeded", 45_000), body
+    rows = await elsewhere.rows("people", "name, balance")
+    assert rows == [(f"name {n}", Decimal(n) / 100) for n in range(1, 45_001)]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from services.ingest.connections.oracle.session import OracleSession, oracle_ses
 from services.ingest.domain import ImportOptions, Outcome
 from services.ingest.load.load import load_source
 from services.ingest.plan.columns import plan_to_infer
-from services.ingest.read.oracle.frames import FRAME_ROWS, OracleRows
+from services.ingest.read.oracle.frames import BATCH_ROWS, FRAME_ROWS, OracleRows
 from tests.ingest.pipeline.loading import Column, Loader, columns, loader
 from tests.support.databases import Database
 from tests.support.oracle import types
@@ -37,6 +37,7 @@ from tests.support.oracle.place import OraclePlace, TestServerPlace, oracle_plac
 
 ANYWHERE = guard_of(networks="public,0.0.0.0/0,::/0", ports="")
 REAL = bool(os.environ.get("ORACLE_TEST_DSN"))
+USUAL = SourceTimeouts(log_in_s=8, answer_s=20)
 faults_only_here = pytest.mark.skipif(REAL, reason="a real Oracle has no faults on demand")
 
 
@@ -53,8 +54,9 @@ async def load(database: Database) -> AsyncIterator[Loader]:
 
 
 @asynccontextmanager
-async def session_of(place: OraclePlace, *, answer_s: float = 20) -> AsyncIterator[OracleSession]:
-    timeouts = SourceTimeouts(log_in_s=8, answer_s=answer_s)
+async def session_of(
+    place: OraclePlace, *, timeouts: SourceTimeouts = USUAL
+) -> AsyncIterator[OracleSession]:
     async with oracle_session(place.login, guard=ANYWHERE, timeouts=timeouts) as session:
         yield session
 
@@ -272,12 +274,25 @@ async def test_a_lost_connection_and_an_expired_snapshot_are_a_source_away(
 async def test_a_source_that_falls_silent_is_given_up(place: TestServerPlace) -> None:
     name = await place.put({"A": types.number_(9)}, [(1,)])
     place.server.faults.silent_at = "fetch"
-    async with session_of(place, answer_s=0.3) as session:
+    async with session_of(place, timeouts=SourceTimeouts(answer_s=0.3)) as session:
         source = await OracleRows.opened(session, SourceTable(None, name))
         place.server.faults.silent_at = "execute"
         with pytest.raises(SourceAwayError, match="did not answer"):
             await anext(source.frames(plan_to_infer(source)))
     place.server.faults.silent_at = None
+
+
+@faults_only_here
+async def test_a_source_that_drips_is_given_up(place: TestServerPlace) -> None:
+    name = await place.put({"A": types.number_(9)}, [(n,) for n in range(100 * BATCH_ROWS)])
+    timeouts = SourceTimeouts(answer_s=1, least_bytes_per_s=1e9)
+    place.server.faults.pause_s = 0.1
+    async with session_of(place, timeouts=timeouts) as session:
+        source = await OracleRows.opened(session, SourceTable(None, name))
+        with pytest.raises(SourceUnusableError, match="too slowly"):
+            async for _frame in source.frames(plan_to_infer(source)):
+                pass
+    place.server.faults.pause_s = 0
 
 
 @faults_only_here

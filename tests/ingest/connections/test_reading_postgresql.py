@@ -29,6 +29,7 @@ from tests.support.databases import OWNER, PASSWORD, Database, drop_database, ma
 
 LOOPBACK = guard_of(networks="127.0.0.0/8", ports="")
 Owner = RawConnection
+USUAL = SourceTimeouts(answer_s=10)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -61,8 +62,10 @@ async def session_of(database: Database) -> AsyncIterator[RawConnection]:
         yield session
 
 
-async def opened(session: RawConnection, wanted: Selection, answer_s: float = 10) -> PostgresqlRows:
-    return await PostgresqlRows.opened(session, wanted, answer_s=answer_s)
+async def opened(
+    session: RawConnection, wanted: Selection, timeouts: SourceTimeouts = USUAL
+) -> PostgresqlRows:
+    return await PostgresqlRows.opened(session, wanted, timeouts=timeouts)
 
 
 def names(source: PostgresqlRows) -> list[str]:
@@ -256,9 +259,23 @@ async def test_a_lost_connection_is_a_source_that_is_away(
 
 async def test_a_source_that_falls_silent_is_given_up(somewhere: Database) -> None:
     async with session_of(somewhere) as session:
-        source = await opened(session, SourceQuery("SELECT pg_sleep(60)::text AS s"), answer_s=0.2)
+        query = SourceQuery("SELECT pg_sleep(60)::text AS s")
+        source = await opened(session, query, SourceTimeouts(answer_s=0.2))
         with pytest.raises(SourceAwayError, match="did not answer"):
             await cells_of(source)
+
+
+async def test_a_source_that_drips_is_given_up_and_its_session_goes_on(somewhere: Database) -> None:
+    dripping = SourceQuery(
+        "SELECT repeat('x', 9000) AS x, pg_sleep(0.1)::text AS s FROM generate_series(1, 1000)"
+    )
+    async with session_of(somewhere) as session:
+        source = await opened(
+            session, dripping, SourceTimeouts(answer_s=1, least_bytes_per_s=1_000_000)
+        )
+        with pytest.raises(SourceUnusableError, match="too slowly"):
+            await cells_of(source)
+        assert await session.fetchval("SELECT 1") == 1
 
 
 def planned(**types: str) -> ColumnPlan:

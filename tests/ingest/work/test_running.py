@@ -167,6 +167,29 @@ async def test_a_running_import_can_be_cancelled(working: Ingest) -> None:
     assert (after["state"], await working.count()) == ("succeeded", 2)
 
 
+async def test_a_tables_owner_sees_and_cancels_what_goes_into_it(ingest: Ingest) -> None:
+    owner = person("owner@example.com")
+    ingest.peers.owners["people"] = owner.sub
+    import_ = await ingest.submit(CSV)
+    path = import_["links"]["self"]
+    assert (await ingest.get(path, caller=owner)).json()["submitted_by"] == "ann@example.com"
+    events = ingest.events(import_, caller=owner)
+    assert (await anext(events))[0] == "progress"
+    await events.aclose()
+    listed = (await ingest.get("/api/imports?table=people", caller=owner)).json()["items"]
+    assert [item["id"] for item in listed] == [import_["id"]]
+    assert (await ingest.get("/api/imports", caller=owner)).json()["items"] == []
+    # What stood in the file is its submitter's, and so is trying it again.
+    for rest in ("/errors", "/rejects"):
+        assert (await ingest.get(path + rest, caller=owner)).status_code == 404
+    cancelled = await ingest.post(f"{path}/cancel", caller=owner)
+    assert (cancelled.status_code, cancelled.json()["state"]) == (202, "cancelled")
+    assert (await ingest.post(f"{path}/retry", caller=owner)).status_code == 404
+    editor = person("editor@example.com")
+    assert (await ingest.get(path, caller=editor)).status_code == 404
+    assert (await ingest.post(f"{path}/cancel", caller=editor)).status_code == 404
+
+
 async def test_only_the_submitter_and_admins_see_an_import(ingest: Ingest) -> None:
     import_ = await ingest.submit(CSV)
     bob, root = person("bob@example.com"), person("root@example.com", role=Role.ADMIN)

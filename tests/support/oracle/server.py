@@ -55,6 +55,8 @@ class Faults:
     """Cut the connection when so many rows of a query were sent."""
     error_after_rows: tuple[int, OracleError] | None = None
     """Answer with an error when so many rows were sent."""
+    pause_s: float = 0
+    """Wait so long before every batch of rows."""
     on_statement: Callable[[str], None] | None = None
     """Told every statement before it is run; may raise OracleError, or change the tables."""
 
@@ -267,6 +269,7 @@ class _Session:
         opened, faults = self._cursors[number], self._server.faults
         if any(define.type_number in UNSUPPORTED for define in opened.defines):
             raise OracleError(3115, "unsupported network datatype or representation")
+        await asyncio.sleep(faults.pause_s)
         chunk = list(islice(opened.rows, wanted))
         opened.sent += len(chunk)
         if faults.drop_after_rows is not None and opened.sent > faults.drop_after_rows:

@@ -25,7 +25,7 @@ class GuardedLoop(asyncio.SelectorEventLoop):
         super().__init__()
         self._guard = guard
         self.refusal: SourceRefusedError | None = None
-        """The guard's last refusal; a driver tells it as an error of its own."""
+        """The guard's last refusal; a driver raises it as an error of its own."""
 
     async def create_connection(
         self,

@@ -1,4 +1,4 @@
-"""A connection to somebody's Oracle, through the thin driver: guarded and read only."""
+"""A read-only connection to an Oracle database, guarded, through the thin driver."""
 
 import asyncio
 import re
@@ -36,7 +36,7 @@ class OracleSession:
 
     _thread: DriverThread
     _connection: oracledb.AsyncConnection
-    _timeouts: SourceTimeouts
+    timeouts: SourceTimeouts
 
     @property
     def version(self) -> str:
@@ -52,7 +52,7 @@ class OracleSession:
         answer in time.
         """
         with translated():
-            async with asyncio.timeout(self._timeouts.answer_s):
+            async with asyncio.timeout(self.timeouts.answer_s):
                 return await self._thread.run(work(self._connection))
 
 

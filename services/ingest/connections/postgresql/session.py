@@ -1,4 +1,4 @@
-"""A connection to somebody's PostgreSQL: guarded, with an explicit password, read only."""
+"""A read-only connection to a PostgreSQL database: guarded, with an explicit password."""
 
 import asyncio
 import ssl

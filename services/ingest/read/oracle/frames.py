@@ -10,6 +10,7 @@ import polars as pl
 from services.ingest.connections.domain import Selection, SourceQuery, SourceTable
 from services.ingest.connections.errors import NO_TABLE, SourceUnusableError
 from services.ingest.connections.oracle.session import OracleSession
+from services.ingest.connections.pace import Pace, paced
 from services.ingest.plan.columns import ColumnPlan
 from services.ingest.plan.dtypes import dtype_of
 from services.ingest.plan.source_columns import SourceColumn, Ways
@@ -67,22 +68,16 @@ class OracleRows:
     async def frames(self, plan: ColumnPlan) -> AsyncIterator[Frame]:
         """The rows, each column in its target's dtype or as text; `lines` count rows from 1."""
         rows = read_bytes = 0
+        batches = paced(self._batches(plan), Pace(self.session.timeouts), size=_size)
+        async for cells in _gathered(batches):
+            lines = pl.int_range(rows + 1, rows + 1 + cells.height, eager=True)
+            rows, read_bytes = rows + cells.height, read_bytes + _size(cells)
+            yield Frame(cells=cells, lines=lines, may_hold_nul=False, bytes_read=read_bytes)
+
+    async def _batches(self, plan: ColumnPlan) -> AsyncIterator[Batch]:
         next_batch = await self.session.run(_Batches(self, plan.types()).start)
-        waiting: list[Batch] = []
-        height = size = 0
-        while True:
-            batch = await self.session.run(lambda _connection: next_batch())
-            if batch is not None:
-                waiting.append(batch)
-                height, size = height + batch.height, size + int(batch.estimated_size())
-            if waiting and (batch is None or height >= FRAME_ROWS or size >= FRAME_BYTES):
-                lines = pl.int_range(rows + 1, rows + 1 + height, eager=True)
-                rows, read_bytes = rows + height, read_bytes + size
-                cells = pl.concat(waiting)
-                waiting, height, size = [], 0, 0
-                yield Frame(cells=cells, lines=lines, may_hold_nul=False, bytes_read=read_bytes)
-            if batch is None:
-                return
+        while (batch := await self.session.run(lambda _connection: next_batch())) is not None:
+            yield batch
 
     @property
     def select(self) -> str:
@@ -187,6 +182,24 @@ def _days(moments: pl.Series) -> pl.Series:
         return days
     spelled = moments.dt.strftime("%Y-%m-%d %H:%M:%S%.6f")
     return days.dt.strftime("%Y-%m-%d").zip_with(whole.fill_null(value=True), spelled)
+
+
+async def _gathered(batches: AsyncIterator[Batch]) -> AsyncIterator[Batch]:
+    """The same rows in frames of at least FRAME_ROWS or FRAME_BYTES, but for the last one."""
+    waiting: list[Batch] = []
+    height = size = 0
+    async for batch in batches:
+        waiting.append(batch)
+        height, size = height + batch.height, size + _size(batch)
+        if height >= FRAME_ROWS or size >= FRAME_BYTES:
+            yield pl.concat(waiting)
+            waiting, height, size = [], 0, 0
+    if waiting:
+        yield pl.concat(waiting)
+
+
+def _size(batch: Batch) -> int:
+    return int(batch.estimated_size())
 
 
 def _describe(

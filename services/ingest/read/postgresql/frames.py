@@ -7,8 +7,14 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from services.ingest.connections.domain import Selection, SourceQuery, SourceTable
+from services.ingest.connections.domain import (
+    Selection,
+    SourceQuery,
+    SourceTable,
+    SourceTimeouts,
+)
 from services.ingest.connections.errors import NO_GRANT, NO_TABLE
+from services.ingest.connections.pace import Pace, paced
 from services.ingest.connections.postgresql.session import FAILURES, translated
 from services.ingest.domain import ImportId
 from services.ingest.plan.columns import ColumnPlan
@@ -55,7 +61,7 @@ class PostgresqlRows:
 
     session: RawConnection
     columns: tuple[SourceColumn, ...]
-    answer_s: float
+    timeouts: SourceTimeouts
     _from: str
     """What stands behind FROM: a quoted name, or a query in brackets."""
     ways: Ways = CASE_BLIND
@@ -64,14 +70,14 @@ class PostgresqlRows:
 
     @classmethod
     async def opened(
-        cls, session: RawConnection, wanted: Selection, *, answer_s: float
+        cls, session: RawConnection, wanted: Selection, *, timeouts: SourceTimeouts
     ) -> "PostgresqlRows":
         """Find the table, or have the query checked; raises SourceUnusableError."""
         with translated():
-            async with asyncio.timeout(answer_s):
+            async with asyncio.timeout(timeouts.answer_s):
                 if isinstance(wanted, SourceQuery):
-                    return await _query(cls, session, wanted, answer_s)
-                return await _table(cls, session, wanted, answer_s)
+                    return await _query(cls, session, wanted, timeouts)
+                return await _table(cls, session, wanted, timeouts)
 
     async def frames(self, plan: ColumnPlan) -> AsyncIterator[Frame]:
         """The rows as text, in the forms of the type table; `lines` count rows from 1."""
@@ -127,8 +133,9 @@ class PostgresqlRows:
             # A COPY that is broken off would end the transaction, and its snapshot with it.
             await self.session.execute("SAVEPOINT rows")
         try:
-            async with copy_out(self.session, query, silent_s=self.answer_s, format=form) as pieces:
-                yield _translated(pieces)
+            silent_s = self.timeouts.answer_s
+            async with copy_out(self.session, query, silent_s=silent_s, format=form) as pieces:
+                yield paced(_translated(pieces), Pace(self.timeouts), size=len)
         finally:
             with suppress(*FAILURES):
                 await self.session.execute("ROLLBACK TO SAVEPOINT rows")
@@ -153,7 +160,7 @@ def _read(reader: CsvReader, block: Block, columns: Sequence[str]) -> Frame:
 
 
 async def _table(
-    cls: type[PostgresqlRows], session: RawConnection, wanted: SourceTable, answer_s: float
+    cls: type[PostgresqlRows], session: RawConnection, wanted: SourceTable, timeouts: SourceTimeouts
 ) -> PostgresqlRows:
     names = _spellings(wanted.name, exact=wanted.exact)
     schemas = None if wanted.schema is None else _spellings(wanted.schema, exact=False)
@@ -170,11 +177,11 @@ async def _table(
     name = f"{quoted(found['schema'])}.{quoted(found['name'])}"
     # Refused now, and not when the rows are read: a policy may hide some of them.
     await session.prepare(f"SELECT * FROM {name}")  # noqa: S608 - quoted
-    return cls(session=session, columns=columns, answer_s=answer_s, _from=name)
+    return cls(session=session, columns=columns, timeouts=timeouts, _from=name)
 
 
 async def _query(
-    cls: type[PostgresqlRows], session: RawConnection, wanted: SourceQuery, answer_s: float
+    cls: type[PostgresqlRows], session: RawConnection, wanted: SourceQuery, timeouts: SourceTimeouts
 ) -> PostgresqlRows:
     # Prepared alone first, so that anything but one statement is refused before it is put in
     # brackets.
@@ -186,7 +193,7 @@ async def _query(
         SourceColumn(attribute.name, column_type(attribute.type.name), attribute.type.name)
         for attribute in statement.get_attributes()
     )
-    return cls(session=session, columns=columns, answer_s=answer_s, _from=inner)
+    return cls(session=session, columns=columns, timeouts=timeouts, _from=inner)
 
 
 def _spellings(name: str, *, exact: bool) -> list[str]:
