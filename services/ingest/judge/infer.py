@@ -212,7 +212,7 @@ async def infer(source: Source, options: ImportOptions) -> tuple[TypedColumn, ..
 
     Raises as `new_names` and `named_types`, OptionError, FileRefusedError, ReadAgainError.
     """
-    notation = notation_of(options)
+    notation = notation_of(options, source.format)
     named = named_types(source, options)
     names = new_names(source, options)
     columns = [
