@@ -14,6 +14,9 @@ SPACES = " \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}"
 """All that are written between groups of digits; whoever names one means any of them."""
 APOSTROPHES = "'\N{RIGHT SINGLE QUOTATION MARK}"
 _SIGNS = f"+-{MINUS}"
+PLAIN_NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+"""A number of the type table, as a regular expression."""
+_PLAIN_NUMBER = re.compile(PLAIN_NUMBER, re.ASCII)
 _PLAIN_WORD = re.compile("[+-]?[A-Za-z]+", re.ASCII)
 
 
@@ -25,16 +28,20 @@ class NumberFormat:
     unless the format is `lenient`: then any of the usual separators does, and a number may have
     a currency sign, parentheses or a minus behind it for a negative, U+2212 for a minus, and a
     percent sign, which makes it a hundredth (`12%` is 0.12).
+
+    `beside_plain`: numbers of the type table's own notation may stand among them, as in JSON, whose
+    numbers are no texts. What is another number in each of both is none.
     """
 
     decimal: str = "."
     thousands: str | None = None
     lenient: bool = False
+    beside_plain: bool = False
 
     @property
     def is_plain(self) -> bool:
         """Whether it is the type table's own notation."""
-        return self == NumberFormat()
+        return self.decimal == "." and self.thousands is None and not self.lenient
 
     @property
     def separators(self) -> tuple[str, ...]:
@@ -71,7 +78,10 @@ class NumberFormat:
         """
         if self.is_plain or _PLAIN_WORD.fullmatch(text):
             return text
-        return self._lenient(text) if self.lenient else self._signed(text)
+        number = self._lenient(text) if self.lenient else self._signed(text)
+        if self.beside_plain and _PLAIN_NUMBER.fullmatch(text):
+            return text if number in (None, text) else None
+        return number
 
     def _signed(self, text: str) -> str | None:
         sign = text[:1] if text[:1] in ("+", "-") else ""

@@ -10,6 +10,9 @@ from shared.values.faults import FaultCode
 SHOWN_CHARACTERS = 80
 """Characters of a wrong name that an answer repeats."""
 
+NULL_WORDS = ("NA", "N/A", "#N/A", "NULL", "NaN")
+"""What programs write for nothing: NULL beside the numbers and dates of a new table."""
+
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 

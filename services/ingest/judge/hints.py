@@ -8,10 +8,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache, lru_cache
 
 from shared.values.dates import DatePattern, Epoch
 from shared.values.faults import Fault
-from shared.values.grammar import reader_of
+from shared.values.grammar import Reader, reader_of
 from shared.values.number_formats import NumberFormat
 from shared.values.types import NUMBER_TYPES, TIMESTAMP_TYPES, ColumnType, TypeName
 
@@ -68,13 +69,20 @@ TWO_DIGIT_DATES = _written(
 )
 _SECONDS = re.compile(r"1?[0-9]{9}(?:\.[0-9]+)?", re.ASCII)
 _MILLISECONDS = re.compile("1?[0-9]{12}", re.ASCII)
-_DATE_LIKE = re.compile(r"[0-9A-Za-z]{1,9}[./ -][0-9A-Za-z]{1,9}[./, -]", re.ASCII)
-_NUMBER_LIKE = re.compile("[0-9]")
+_DIGIT = re.compile("[0-9]", re.ASCII)
+_LONGEST = 40
+"""Longer cells are neither numbers nor dates that somebody wrote."""
+_KNOWN_SHAPES = 1024
 
 
 def hint(kind: TypeName, text: str) -> str:
-    """What of the options would read a cell, to stand behind the reason against it; or nothing."""
-    if kind in NUMBER_TYPES and _NUMBER_LIKE.search(text):
+    """What of the options would read a cell, to stand behind the reason against it; or nothing.
+
+    A file may have millions of such cells, so notations are looked up by the shape of the text.
+    """
+    if len(text) > _LONGEST:
+        return ""
+    if kind in NUMBER_TYPES:
         readings = _as_number(kind, text)
     elif kind in TIMESTAMP_TYPES or kind is TypeName.DATE:
         readings = _as_date(text)
@@ -87,26 +95,48 @@ def hint(kind: TypeName, text: str) -> str:
     return f"; {', '.join(shown[:2])}" if shown else ""
 
 
+@lru_cache(_KNOWN_SHAPES)
+def _number_notations(shape: str) -> tuple[WrittenNumber, ...]:
+    """The notations of a text whose digits are all zeros; lenient ones where no other reads it."""
+    strict = [each for each in NUMBERS if each.format.plain(shape) is not None]
+    reading = strict or [each for each in _LENIENT if each.format.plain(shape) is not None]
+    first: dict[str, WrittenNumber] = {}
+    for each in reading:  # those with the same decimal mark read the same number
+        first.setdefault(each.format.decimal, each)
+    return tuple(first.values())
+
+
+@lru_cache(_KNOWN_SHAPES)
+def _date_notations(shape: str) -> tuple[WrittenDate, ...]:
+    """The notations of a text whose digits are all zeros."""
+    matches = ((each, each.pattern.match(shape)) for each in (*DATES, *TWO_DIGIT_DATES))
+    return tuple(
+        each
+        for each, match in matches
+        if match is not None and not shape[match.end : match.end + 1].isdigit()
+    )
+
+
+@cache
+def _reader(kind: TypeName) -> Reader:
+    return reader_of(ColumnType(name=kind))
+
+
 def _as_number(kind: TypeName, text: str) -> Iterator[tuple[str, str]]:
-    reader = reader_of(ColumnType(name=kind))
-    strictly = False
-    for each in (*NUMBERS, *_LENIENT):
+    if not _DIGIT.search(text):
+        return
+    for each in _number_notations(_DIGIT.sub("0", text)):
         number = each.format.plain(text)
-        if number is None or (strictly and each in _LENIENT) or isinstance(reader(number), Fault):
-            continue
-        strictly = True
-        yield each.options, f"{Decimal(number):f}" if number.endswith("e-2") else number
+        if number is not None and not isinstance(_reader(kind)(number), Fault):
+            yield each.options, f"{Decimal(number):f}" if number.endswith("e-2") else number
 
 
 def _as_date(text: str) -> Iterator[tuple[str, str]]:
-    if _DATE_LIKE.match(text):
-        for each in (*DATES, *TWO_DIGIT_DATES):
-            match = each.pattern.match(text)
-            if match is None or text[match.end : match.end + 1].isdigit():
-                continue
-            if match.day is not None:
-                yield each.options, match.day.isoformat()
-    elif _SECONDS.fullmatch(text):
+    if _SECONDS.fullmatch(text):
         yield f"date_format={Epoch.SECONDS.value}", "seconds since 1970"
     elif _MILLISECONDS.fullmatch(text):
         yield f"date_format={Epoch.MILLISECONDS.value}", "milliseconds since 1970"
+    for each in _date_notations(_DIGIT.sub("0", text)):
+        match = each.pattern.match(text)
+        if match is not None and match.day is not None:
+            yield each.options, match.day.isoformat()

@@ -26,11 +26,10 @@ from services.ingest.read.json.frames import NESTED
 from services.ingest.read.source import Source
 from shared.store.copying import ahead
 from shared.values.notation import TYPE_TABLE, Notation
+from shared.values.texts import NULL_WORDS
 from shared.values.types import NUMBER_TYPES, TIMESTAMP_TYPES, ColumnType, TypeName
 
 SAMPLED_CELLS = 200
-NULL_WORDS = ("NA", "N/A", "#N/A", "NULL", "NaN")
-"""What programs write for nothing; NULL beside numbers and dates, text elsewhere."""
 FAMILIES: tuple[tuple[TypeName, ...], ...] = (
     (TypeName.BOOLEAN,),
     (TypeName.INTEGER, TypeName.BIGINT, TypeName.NUMERIC, TypeName.DOUBLE),
@@ -212,7 +211,7 @@ async def infer(source: Source, options: ImportOptions) -> tuple[TypedColumn, ..
 
     Raises as `new_names` and `named_types`, OptionError, FileRefusedError, ReadAgainError.
     """
-    notation = notation_of(options)
+    notation = notation_of(options, source.format)
     named = named_types(source, options)
     names = new_names(source, options)
     columns = [

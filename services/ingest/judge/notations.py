@@ -3,20 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from services.ingest.domain import FormatFound, ImportOptions, Numbers
+from services.ingest.domain import FileFormat, FormatFound, ImportOptions, Numbers
 from services.ingest.errors import OptionError
 from services.ingest.judge.judging import CellNotation, CellRules
 from services.ingest.plan.new_table import TypedColumn
 from shared.values.dates import DateFormat
 from shared.values.notation import TYPE_TABLE, Notation
-from shared.values.number_formats import NumberFormat
+from shared.values.number_formats import PLAIN, NumberFormat
 from shared.values.types import INTEGER_TYPES, NUMBER_TYPES
 
 POINT = "."
 
 
-def notation_of(options: ImportOptions) -> Notation:
-    """The notation that the options name; raises OptionError naming the option."""
+def notation_of(options: ImportOptions, form: FormatFound | None = None) -> Notation:
+    """The notation that the options name for a file of such a format.
+
+    Only in delimited files are all numbers texts. Raises OptionError naming the option.
+    """
     try:
         dates = DateFormat(options.date_format, options.century_from)
     except ValueError as error:
@@ -26,8 +29,13 @@ def notation_of(options: ImportOptions) -> Notation:
         raise OptionError.of(
             "thousands", "invalid_option", f"{decimal!r} stands before decimals already: `decimal`"
         )
-    lenient = options.numbers is Numbers.LENIENT
-    return Notation(dates, NumberFormat(decimal, options.thousands, lenient=lenient))
+    numbers = NumberFormat(
+        decimal,
+        options.thousands,
+        lenient=options.numbers is Numbers.LENIENT,
+        beside_plain=form is not None and form.name is not FileFormat.CSV,
+    )
+    return Notation(dates, PLAIN if numbers.is_plain else numbers)
 
 
 def own_notations(columns: Sequence[TypedColumn]) -> dict[str, CellNotation]:

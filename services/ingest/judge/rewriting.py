@@ -8,7 +8,7 @@ from functools import reduce
 import polars as pl
 
 from shared.values.dates import MONTHS, DateFormat, DatePattern
-from shared.values.number_formats import MINUS, SPACES, NumberFormat
+from shared.values.number_formats import MINUS, PLAIN_NUMBER, SPACES, NumberFormat
 
 _MINUS = rf"[+\-{MINUS}]"
 _REST = (
@@ -20,9 +20,20 @@ _REST = (
 
 def plain_numbers(column: pl.Expr, numbers: NumberFormat) -> pl.Expr:
     """The column's numbers with a point and without anything else around their digits."""
-    if not numbers.lenient:
-        shape = rf"^[+-]?{numbers.core}$"
-        return pl.when(column.str.contains(shape)).then(_digits(column, numbers))
+    number = _lenient(column, numbers) if numbers.lenient else _signed(column, numbers)
+    if not numbers.beside_plain:
+        return number
+    plain = column.str.contains(f"^{PLAIN_NUMBER}$")
+    same = plain & (number.is_null() | (number == column))
+    return pl.when(same).then(column).when(~plain).then(number)
+
+
+def _signed(column: pl.Expr, numbers: NumberFormat) -> pl.Expr:
+    shape = rf"^[+-]?{numbers.core}$"
+    return pl.when(column.str.contains(shape)).then(_digits(column, numbers))
+
+
+def _lenient(column: pl.Expr, numbers: NumberFormat) -> pl.Expr:
     currency = rf"\p{{Sc}}[{SPACES}]*"
     parts = column.str.extract_groups(
         rf"^(?P<open>\()?(?P<before>{_MINUS})?(?P<currency>{currency})?(?P<within>{_MINUS})?"

@@ -12,8 +12,9 @@ import polars as pl
 
 from services.ingest.domain import FormatFound, ImportOptions
 from services.ingest.errors import FileRefusedError
+from services.ingest.judge.decimals import decided, may_have_commas
 from services.ingest.judge.infer import infer
-from services.ingest.judge.judging import CellRules, Judged, as_readable, judge
+from services.ingest.judge.judging import CellNotation, CellRules, Judged, as_readable, judge
 from services.ingest.judge.notations import notation_of, own_notations
 from services.ingest.load.readings import as_it_turns_out, format_by_the_end
 from services.ingest.plan.columns import ColumnPlan, Others, plan_columns, plan_to_infer
@@ -21,7 +22,7 @@ from services.ingest.plan.contracts import not_made
 from services.ingest.plan.new_table import NewTable, TypedColumn, typed_columns
 from services.ingest.plan.source_columns import SourceColumn, Ways
 from services.ingest.read.frame import Frame, LeftOut
-from services.ingest.read.source import Source
+from services.ingest.read.source import ReadAgainError, Source
 from shared.contracts.records import TableContract
 from shared.values.types import ColumnType, TypeName
 
@@ -98,6 +99,7 @@ async def look_at(
 
     Raises FileRefusedError where the source cannot be read at all.
     """
+    proven: dict[str, CellNotation] = {}
 
     async def once(source: Source) -> Look:
         beginning = Beginning(source)
@@ -105,10 +107,17 @@ async def look_at(
         plan, typed = await _planned(beginning, options, contract, problems)
         seen = _Seen(plan, rows=rows, problems=problems)
         rules = CellRules(
-            plan.columns, options.null_values, notation_of(options), own_notations(typed)
+            plan.columns,
+            options.null_values,
+            notation_of(options, source.format),
+            {**own_notations(typed), **proven},
         )
+        watches = contract is not None and may_have_commas(source.format, options)
         async for frame in beginning.frames(plan):
             judged = await asyncio.to_thread(judge, frame, rules)
+            if watches and (notations := decided(judged.bad, rules)):
+                proven.update(notations)
+                raise ReadAgainError(source)
             await asyncio.to_thread(seen.add, frame, judged)
         return await asyncio.to_thread(
             seen.look,
@@ -297,9 +306,9 @@ def _extremes(
     cells: pl.Series, typed: pl.Series, kind: ColumnType
 ) -> tuple[str | None, str | None]:
     """The cells with the least and the greatest value; None for types without an order."""
-    if kind.name in NUMBERS:
+    if kind.name in NUMBERS and typed.dtype == pl.Binary:
         order = cells.str.strip_chars().cast(pl.Float64, strict=False)
-    elif kind.name in TIMES:
+    elif kind.name in (*NUMBERS, *TIMES):
         order = typed
     elif kind.name in (TypeName.TEXT, TypeName.VARCHAR, TypeName.CHAR):
         order = cells

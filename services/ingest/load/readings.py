@@ -65,7 +65,9 @@ class Readings:
         return cls(
             source=source,
             plan=plan,
-            rules=CellRules(plan.columns, options.null_values, notation_of(options), own),
+            rules=CellRules(
+                plan.columns, options.null_values, notation_of(options, source.format), own
+            ),
             own=own,
             watches=not made and may_have_commas(source.format, options),
             options=options,

@@ -62,7 +62,8 @@ class Frame:
     refused: tuple[RefusedRow, ...] = ()
     faults: tuple[CellFault, ...] = ()
     strings: Mapping[str, int] = field(default_factory=dict)
-    """JSON only: columns in which some cell was a string, and the first such row."""
+    """JSON and sheets only: columns in which a cell was a text other than `NULL_WORDS`, and the
+    first such row."""
     absent: Mapping[str, pl.Series] = field(default_factory=dict)
     """JSON only, where the plan asks for it: for columns that some rows leave out, which do."""
     may_hold_nul: bool = True

@@ -37,6 +37,8 @@ NOTATIONS = {
     "comma": Notation(numbers=NumberFormat(decimal=",")),
     "groups": Notation(numbers=NumberFormat(decimal=",", thousands=".")),
     "spaces": Notation(numbers=NumberFormat(thousands=" ")),
+    "beside plain": Notation(numbers=NumberFormat(",", ".", beside_plain=True)),
+    "lenient beside plain": Notation(numbers=NumberFormat(",", lenient=True, beside_plain=True)),
     "lenient": Notation(numbers=NumberFormat(lenient=True)),
     "lenient comma": Notation(numbers=NumberFormat(decimal=",", lenient=True)),
     "european": Notation(dates=DateFormat("%d.%m.%Y")),

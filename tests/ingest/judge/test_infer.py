@@ -322,3 +322,12 @@ async def test_texts_in_formulas(load: Loader) -> None:
     again = await load.load("u", data)
     assert again.rows.loaded == 2
     assert await load.rows("u", "zip, n") == [("00501", 1), ("10001", 7)]
+
+
+@pytest.mark.parametrize("rows", [2, 3000])
+async def test_words_for_null_are_no_strings_of_json(load: Loader, rows: int) -> None:
+    elements = ['{"n": 1, "d": "NA", "t": "NA"}', '{"n": "N/A", "d": 1.5, "t": "x"}'] * rows
+    data = "[" + ", ".join(elements) + "]"
+    outcome = await load.load("t", data, options=CREATE)
+    assert [column.type for column in outcome.inferred] == ["INTEGER", "NUMERIC", "TEXT"]
+    assert (await load.rows("t", "n, d::text, t"))[:2] == [(1, None, "NA"), (None, "1.5", "x")]

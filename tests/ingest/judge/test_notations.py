@@ -6,8 +6,11 @@ import pytest
 
 from services.ingest.domain import FormatFound, ImportOptions, Numbers
 from services.ingest.errors import OptionError
+from services.ingest.load.look import look_at
+from services.ingest.read.formats import opened
 from services.ingest.read.limits import Limits
-from tests.ingest.pipeline.loading import Loader, columns
+from shared.values.names import of_api
+from tests.ingest.pipeline.loading import Loader, StoredBytes, columns
 
 
 async def test_numbers_with_a_decimal_comma(load: Loader) -> None:
@@ -128,3 +131,26 @@ async def test_nothing_is_decided_for_other_delimiters_or_named_options(load: Lo
         await load.rejects.restart()
         await load.load("t", data, options=options)
         assert load.rejects.reasons == [(2, "a", "type_mismatch")]
+
+
+async def test_numbers_of_json_stand_beside_texts_with_a_comma(load: Loader) -> None:
+    await load.make_table("t", columns(a="NUMERIC"))
+    data = '[{"a": 1.5}, {"a": "12,50"}, {"a": 7}, {"a": "1.234,5"}, {"a": "1.234"}, {"a": 1e3}]'
+    await load.load("t", data, options=ImportOptions(decimal=",", thousands="."))
+    assert await load.rows("t", "a::text") == [("1.5",), ("12.50",), ("7",), ("1234.5",), ("1000",)]
+    assert load.rejects.reasons == [(5, "a", "type_mismatch")]
+
+
+async def test_a_look_decides_as_the_import_does(load: Loader) -> None:
+    await load.make_table("t", columns(a="NUMERIC(10,2)", b="DATE"))
+    data = b"a;b\n1.234;2024-01-05\n1.234,50;31.12.2024\n"
+    source = await opened(
+        StoredBytes(data), file_name="a.csv", options=ImportOptions(), contract=None
+    )
+    into = await look_at(source, ImportOptions(), await load.contract("t"), rows=5)
+    assert into.format is not None
+    assert into.format.decimal == ","
+    assert [(each.line, each.column) for each in into.problems] == [(3, "b")]
+    assert (into.columns[0].min, into.columns[0].max) == ("1.234", "1.234")
+    made = await look_at(source, ImportOptions(), None, rows=5)
+    assert [column.type for column in made.columns] == [of_api("NUMERIC"), of_api("TEXT")]

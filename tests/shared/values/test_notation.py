@@ -47,6 +47,11 @@ LENIENT = NumberFormat(lenient=True)
         (NumberFormat(decimal=",", thousands=" ", lenient=True), "1.234", None),
         (LENIENT, "NaN", "NaN"),
         (NumberFormat(), "1,5", "1,5"),
+        (NumberFormat(",", ".", beside_plain=True), "1.5", "1.5"),
+        (NumberFormat(",", ".", beside_plain=True), "1,5", "1.5"),
+        (NumberFormat(",", ".", beside_plain=True), "1.234", None),
+        (NumberFormat(",", ".", beside_plain=True), "1234", "1234"),
+        (NumberFormat(",", beside_plain=True), "1.234", "1.234"),
     ],
 )
 def test_numbers_are_rewritten_digit_by_digit(

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import polars as pl
 from polars.exceptions import PolarsError
 
+from shared.values.texts import NULL_WORDS
+
 # No control characters, and no halves of characters, which polars would turn into U+0000.
 _STRING = (
     r'"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]'
@@ -117,9 +119,10 @@ def _number(elements: pl.Expr, key: str, number: str) -> pl.Expr:
     return elements.str.extract(rf'"{re.escape(key)}"{_SPACE}:{_SPACE}({number})')
 
 
-def first_string(elements: pl.Series, key: str) -> int | None:
-    """The first element in which a key holds a string."""
-    found = elements.str.contains(rf'"{re.escape(key)}"{_SPACE}:{_SPACE}"')
+def first_string(elements: pl.Series, cells: pl.Series) -> int | None:
+    """The first element in which a key, the name of its cells, holds a text."""
+    found = elements.str.contains(rf'"{re.escape(cells.name)}"{_SPACE}:{_SPACE}"')
+    found &= ~cells.is_in(list(NULL_WORDS))
     return found.arg_max() if found.any() else None
 
 

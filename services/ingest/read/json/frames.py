@@ -30,6 +30,7 @@ from services.ingest.read.json.flat import (
     template_of,
 )
 from shared.values.numbers import JsonValue, Number, json_text
+from shared.values.texts import NULL_WORDS
 from shared.values.types import TypeName
 
 NESTED = "an object or array is no plain cell"
@@ -119,7 +120,7 @@ class JsonReader:
         strings: dict[str, int] = {}
         if self.plan.infers:
             taken = elements.filter(mask)
-            first = {name: first_string(taken, name) for name in self.columns}
+            first = {name: first_string(taken, cells[name]) for name in self.columns}
             strings = {name: row for name, row in first.items() if row is not None}
         left = zip(elements.filter(~mask).to_list(), lines.filter(~mask).to_list(), strict=True)
         if mask.sum() < len(mask) / 2:
@@ -253,7 +254,9 @@ class JsonReader:
                 if isinstance(value, list | dict)
             ]
         if str in kinds:
-            quoted[name] = next(at for at, value in enumerate(values) if value.__class__ is str)
+            first = (at for at, each in enumerate(values) if _is_text(each))
+            if (row := next(first, None)) is not None:
+                quoted[name] = row
         try:
             return pl.Series(name, cells, dtype=pl.String)
         except UnicodeEncodeError:
@@ -317,6 +320,10 @@ def _merged(flat: _Flat, others: Frame) -> Frame:
 def _marks(marks: pl.Series | None, height: int) -> pl.Series:
     nowhere = pl.repeat(value=False, n=height, dtype=pl.Boolean, eager=True)
     return nowhere if marks is None else marks
+
+
+def _is_text(value: JsonValue) -> bool:
+    return value.__class__ is str and value not in NULL_WORDS
 
 
 def _text(value: JsonValue) -> str | None:

@@ -16,6 +16,7 @@ from services.ingest.read.sheets.ods import OdsBook
 from services.ingest.read.sheets.xls import XlsBook
 from services.ingest.read.sheets.xlsb import XlsbBook
 from services.ingest.read.sheets.xlsx import XlsxBook
+from shared.values.texts import NULL_WORDS
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
@@ -52,6 +53,8 @@ def batches(rows: Iterator[Row]) -> Iterator[dict[str, Any]]:
         texts: dict[int, list[int]] = {}
         for at, row in enumerate(taken):
             for place in row.texts:
+                if row.cells[place] in NULL_WORDS:
+                    continue
                 rows_of_text = texts.setdefault(place, [])
                 if len(rows_of_text) < FIRST_ROWS:  # those above the rows are not counted later
                     rows_of_text.append(at)
