@@ -75,7 +75,7 @@ def contract_of(table: Table) -> TableContract:
     )
 
 
-def visible_table(table: Table) -> VisibleTable:
+def visible_table(table: Table, caller: Caller) -> VisibleTable:
     """What a caller who may see a table may know of it."""
     return VisibleTable(
         table=table.name,
@@ -89,6 +89,7 @@ def visible_table(table: Table) -> VisibleTable:
             for column in table.columns
         ),
         estimated_rows=table.estimated_rows,
+        level=table.level_of(caller).word,
     )
 
 

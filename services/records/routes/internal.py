@@ -67,7 +67,8 @@ async def import_tables_describe(
     service: Process, _peer: Peer, asked: AskedDescription
 ) -> VisibleTable:
     """Columns and estimated rows of a table, for those who may see it; else 404."""
-    return visible_table(await service.tables.describe(asked.caller, asked.table))
+    table = await service.tables.describe(asked.caller, asked.table)
+    return visible_table(table, asked.caller)
 
 
 @router.post("/tables/visible", summary="Which tables a caller may see")
