@@ -131,8 +131,9 @@ class EtlItem(AnswerModel):
 class CatalogTableItem(AnswerModel):
     """A table in the catalog's list."""
 
-    schema_name: str = Field(alias="schema")
+    schema_name: str | None = Field(alias="schema")
     name: str
+    namespace: str | None = None
     etl_count: int | None = None
     description: str | None = None
 

@@ -21,6 +21,7 @@ ETL_COLUMNS: Columns[EtlItem] = {
 TABLE_COLUMNS: Columns[CatalogTableItem] = {
     "schema": lambda table: table.schema_name,
     "table": lambda table: table.name,
+    "database": lambda table: table.namespace,
     "etls": lambda table: table.etl_count,
     "description": lambda table: table.description,
 }

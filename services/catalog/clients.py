@@ -41,6 +41,11 @@ class RecordsClient:
                 return None
             raise
 
+    async def owns(self, table: str, caller: Caller) -> bool:
+        """Whether the caller has the level `owner` on a table; raises as `describe`."""
+        visible = await self.describe(table, caller)
+        return visible is not None and visible.level == "owner"
+
     async def visible_among(self, tables: Collection[str], caller: Caller) -> frozenset[str]:
         """Those of the tables that the caller may see; raises as `describe`."""
         request = VisibilityRequest(tables=tuple(tables), caller=caller)

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Path, Request, Security
+from fastapi import Depends, Path, Query, Request, Security
 
 from services.catalog.process import CatalogProcess
 from shared.contracts.auth import Caller, Scope
-from shared.contracts.catalog import CatalogText
+from shared.contracts.catalog import NAME_LIMIT, CatalogText
 from shared.http.caller import authenticated
 
 
@@ -24,8 +24,33 @@ EtlName = Annotated[
     CatalogText, Path(description="The ETL's name, percent-encoded.", examples=["nightly load"])
 ]
 SchemaName = Annotated[
-    CatalogText, Path(description="The schema's name, percent-encoded.", examples=["data"])
+    CatalogText,
+    Path(
+        description="The schema's name, percent-encoded; `-` for what has none.", examples=["data"]
+    ),
+]
+Namespace = Annotated[
+    CatalogText | None,
+    Query(
+        max_length=NAME_LIMIT,
+        description="The table's database; empty for none. Needed where the name is ambiguous.",
+    ),
+]
+EtlNamespace = Annotated[
+    CatalogText | None,
+    Query(
+        max_length=NAME_LIMIT,
+        description="The ETL's namespace; empty for none. Needed where the name is ambiguous.",
+    ),
 ]
 TableName = Annotated[
     CatalogText, Path(description="The table's name, percent-encoded.", examples=["Customer"])
 ]
+
+NO_SCHEMA = "-"
+"""How a path names the schema of what has none."""
+
+
+def schema_of(name: str) -> str | None:
+    """The schema that a path or a query names."""
+    return None if name == NO_SCHEMA else name

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal
 
 from shared.contracts.ingest import ImportSummary
+from shared.contracts.records import DATA_SCHEMA
 from shared.http.paging import Position, Slice
 
 
@@ -32,38 +34,74 @@ class Merged:
 
 
 @dataclass(frozen=True, slots=True)
-class TableKey:
-    """A table's identity in the catalog."""
+class EtlKey:
+    """An ETL's identity; the namespace of an OpenLineage job, None for ours."""
 
-    schema: str
     name: str
+    namespace: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The ETL's name in pictures and messages."""
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class TableKey:
+    """A table's identity.
+
+    `schema` is None for a dataset that has none. `namespace` is the database, None for `data` and
+    for what came without one.
+    """
+
+    schema: str | None
+    name: str
+    namespace: str | None = None
 
     @property
     def label(self) -> str:
         """The table's name in pictures and messages: `schema.name`."""
-        return f"{self.schema}.{self.name}"
+        return self.name if self.schema is None else f"{self.schema}.{self.name}"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this is a table that people made here."""
+        return self.namespace is None and self.schema == DATA_SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A name that stands for a namespace; None is the installation's own database."""
+
+    alias: str
+    same_as: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Schema:
     """A schema of any database; `table_count` includes dropped tables."""
 
-    name: str
+    name: str | None
+    namespace: str | None
     table_count: int
     first_seen: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table, and the number of ETLs that feed it; a dropped one stays, with `dropped_at`."""
+    """A table, and the number of ETLs that feed it.
+
+    A dropped one stays, with `dropped_at`. `vanished_at` is set while the newest scan that saw its
+    whole schema does not find it.
+    """
 
     id: int
-    schema: str
-    name: str
+    key: TableKey
     description: str | None
     etl_count: int
     first_seen: datetime
     dropped_at: datetime | None
+    vanished_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +109,7 @@ class Etl:
     """An ETL, and the number of tables it feeds."""
 
     id: int
-    name: str
+    key: EtlKey
     description: str | None
     table_count: int
     first_seen: datetime
@@ -79,20 +117,47 @@ class Etl:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """An ETL feeds a table; the imports are None for an edge that was entered by hand.
+    """An ETL feeds a table.
 
-    `estimated_rows` and `scanned_at` are of the ETL's newest scan of the table's database.
+    The imports are None for an edge that was entered by hand, and `entered_by` is then the subject
+    who did. `estimated_rows` and `scanned_at` are of the ETL's newest scan of the table's database.
     """
 
-    etl: str
+    etl: EtlKey
     table: TableKey
     dropped_at: datetime | None
+    vanished_at: datetime | None
     first_seen: datetime
     last_seen: datetime
     first_import: int | None
     last_import: int | None
     estimated_rows: int | None
     scanned_at: datetime | None
+    entered_by: str | None
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether nothing but a person says so."""
+        seen = (self.first_import, self.last_import, self.scanned_at)
+        return self.entered_by is not None and all(fact is None for fact in seen)
+
+
+class Removal(StrEnum):
+    """Why an edge was removed."""
+
+    BY_HAND = "by_hand"
+    UNDONE = "undone"
+    """The only import that made it was undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedEdge:
+    """An edge of the past; `removed_by` as people read it."""
+
+    edge: Edge
+    removed_at: datetime
+    removed_by: str | None
+    reason: Removal
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +196,7 @@ class TableDetails:
     table: Table
     former_names: tuple[str, ...]
     edges: Slice[Edge]
+    removed: tuple[RemovedEdge, ...]
     columns: Columns | None
     imports: tuple[ImportSummary, ...] | None
     unavailable: tuple[str, ...]
@@ -142,6 +208,7 @@ class EtlDetails:
 
     etl: Etl
     edges: Slice[Edge]
+    removed: tuple[RemovedEdge, ...]
     runs: tuple[ImportSummary, ...] | None
     unavailable: tuple[str, ...]
 
@@ -159,7 +226,7 @@ class Graph:
         return self.total > len(self.edges)
 
     @property
-    def etls(self) -> tuple[str, ...]:
+    def etls(self) -> tuple[EtlKey, ...]:
         """The ETLs, each once, in the order in which the edges name them."""
         return tuple(dict.fromkeys(edge.etl for edge in self.edges))
 
@@ -170,5 +237,9 @@ class Graph:
 
     @property
     def dropped(self) -> frozenset[TableKey]:
-        """The tables that were dropped."""
-        return frozenset(edge.table for edge in self.edges if edge.dropped_at is not None)
+        """The tables that were dropped, or have vanished."""
+        return frozenset(
+            edge.table
+            for edge in self.edges
+            if edge.dropped_at is not None or edge.vanished_at is not None
+        )

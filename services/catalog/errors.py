@@ -1,9 +1,12 @@
 """Causes of failure that only the catalog knows; each has a stable code."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
+from shared.contracts.problem import FieldError
 from shared.errors import (
     ConflictError,
+    ForbiddenError,
     InvalidInputError,
     NotFoundError,
     ProblemError,
@@ -30,6 +33,34 @@ class EdgeUnknownError(NotFoundError):
     """The catalog has no edge from this ETL to this table."""
 
     code = "edge_unknown"
+
+
+class AliasUnknownError(NotFoundError):
+    """No alias of a namespace has this name."""
+
+    code = "alias_unknown"
+
+
+class EdgeNotYoursError(ForbiddenError):
+    """The edge may be removed by others alone."""
+
+    code = "edge_not_yours"
+
+
+class AmbiguousNameError(ConflictError):
+    """More than one namespace has this name; `errors` names each."""
+
+    code = "ambiguous_name"
+
+    def __init__(self, label: str, namespaces: Sequence[str]) -> None:
+        choices = [
+            FieldError(field="namespace", code=self.code, message=namespace)
+            for namespace in namespaces
+        ]
+        super().__init__(
+            f"there are {len(choices)} of the name {label!r}; choose one by `?namespace=`",
+            errors=choices,
+        )
 
 
 class EtlExistsError(ConflictError):

@@ -5,15 +5,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.catalog.clients import IngestClient, RecordsClient
+from services.catalog.namespaces import canonical
 from services.catalog.service.by_hand import ByHand
 from services.catalog.service.details import Details
 from services.catalog.service.events import Events
 from services.catalog.service.graphs import Graphs
 from services.catalog.service.lists import Lists
 from services.catalog.service.merges import Merges
+from services.catalog.service.namespaces import Namespaces
 from services.catalog.settings import CatalogSettings
 from shared.http.peers import PeerClient, TokenSource, http_client
 from shared.security.tokens import Verifier, verifying
@@ -28,6 +31,7 @@ class CatalogProcess:
 
     engine: AsyncEngine
     verifier: Verifier
+    namespaces: Namespaces
     lists: Lists
     details: Details
     by_hand: ByHand
@@ -51,13 +55,22 @@ async def opened(settings: CatalogSettings) -> AsyncIterator[CatalogProcess]:
         tokens = TokenSource(http, settings)
         records = RecordsClient(PeerClient(http, tokens, base_url=settings.records_url))
         ingest = IngestClient(PeerClient(http, tokens, base_url=settings.ingest_url))
+        namespaces = Namespaces(engine, own_namespaces(settings))
         yield CatalogProcess(
             engine=engine,
             verifier=verifier,
-            lists=Lists(engine),
-            details=Details(engine, records, ingest),
-            by_hand=ByHand(engine),
+            namespaces=namespaces,
+            lists=Lists(engine, namespaces),
+            details=Details(engine, namespaces, records, ingest),
+            by_hand=ByHand(engine, namespaces, records),
             events=Events(engine),
-            merges=Merges(engine, asyncio.Semaphore(MERGES_AT_A_TIME)),
-            graphs=Graphs(engine),
+            merges=Merges(engine, namespaces, asyncio.Semaphore(MERGES_AT_A_TIME)),
+            graphs=Graphs(engine, namespaces),
         )
+
+
+def own_namespaces(settings: CatalogSettings) -> frozenset[str]:
+    """The name of the installation's own database as other programs would call it."""
+    url = make_url(settings.database_url.get_secret_value())
+    where = f"postgres://{url.host or 'localhost'}:{url.port or 5432}"
+    return frozenset({canonical(f"{where}/{url.database}")})

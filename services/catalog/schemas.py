@@ -6,17 +6,41 @@ from typing import Annotated, Generic, Literal, Self
 
 from pydantic import ConfigDict, Field
 
-from services.catalog.domain import Edge, EtlDetails, Graph, TableDetails
+from services.catalog.domain import (
+    Edge,
+    Etl,
+    EtlDetails,
+    Graph,
+    Removal,
+    RemovedEdge,
+    Table,
+    TableDetails,
+    TableKey,
+)
 from services.catalog.graph.nodes import etl_ids, table_ids
 from shared.contracts.base import AnswerModel, Flag, Item, Page, RequestModel
-from shared.contracts.catalog import CatalogName, CatalogText
+from shared.contracts.catalog import NAME_LIMIT, CatalogName, CatalogText
 from shared.contracts.ingest import ImportSummary
 
 # A field cannot be called `schema`: Pydantic's models have a method of that name.
-SchemaName = Annotated[str, Field(alias="schema")]
+SchemaName = Annotated[
+    str | None,
+    Field(alias="schema", description="Null for what has none; it is reached under `-`."),
+]
 Cursor = Annotated[
     str | None,
     Field(max_length=10_000, description="Continues a list, from a page's `next`."),
+]
+
+
+Namespace = Annotated[
+    CatalogText | None,
+    Field(
+        max_length=NAME_LIMIT,
+        description="The database, as `postgres://host:port/database`; empty for names without"
+        " one. Needed where a name is in more than one.",
+        examples=["postgres://db.example.com:5432/shop"],
+    ),
 ]
 
 
@@ -43,6 +67,7 @@ class ListQuery(RequestModel):
     limit: Annotated[int, Field(ge=1, le=1000, description="Items per page.")] = 25
     page: Annotated[int | None, Field(ge=1, le=1_000_000, description="Page, from 1.")] = None
     cursor: Cursor = None
+    namespace: Namespace = None
     count: Annotated[Count, Field(description="`none` leaves `total` out.")] = Count.EXACT
 
     @property
@@ -56,7 +81,11 @@ class TablesQuery(ListQuery):
 
     schema_name: Annotated[
         CatalogText | None,
-        Field(alias="schema", max_length=500, description="Only tables of this schema."),
+        Field(
+            alias="schema",
+            max_length=500,
+            description="Only tables of this schema; `-` for those that have none.",
+        ),
     ] = None
     dropped: Annotated[
         Flag | None, Field(description="`true`: only dropped tables; `false`: only those there.")
@@ -66,6 +95,7 @@ class TablesQuery(ListQuery):
 class EdgesQuery(RequestModel):
     """A page of the edges of one ETL or table."""
 
+    namespace: Namespace = None
     limit: Annotated[int, Field(ge=1, le=1000, description="Edges per page.")] = 100
     cursor: Cursor = None
 
@@ -77,9 +107,13 @@ class CountedPage(Page[Item], Generic[Item]):
 
 
 class SchemaItem(AnswerModel):
-    """A schema and the number of its tables, dropped ones included."""
+    """A schema and the number of its tables, dropped ones included.
 
-    name: str
+    The name is null for what has no schema; it is reached under `-`.
+    """
+
+    name: str | None
+    namespace: str | None
     table_count: int
     first_seen: datetime
 
@@ -89,19 +123,33 @@ class TableItem(NamedAnswer):
 
     schema_name: SchemaName
     name: str
+    namespace: str | None
     description: str | None
     etl_count: int
     first_seen: datetime
     dropped_at: datetime | None
+    vanished_at: datetime | None
+    """Set while the newest scan that saw its whole schema does not find it."""
+
+    @classmethod
+    def of_table(cls, table: Table, **more: object) -> Self:
+        """A table by its key."""
+        return cls.of(table, **_named(table.key), **more)
 
 
 class EtlItem(AnswerModel):
     """An ETL and the number of tables it feeds."""
 
     name: str
+    namespace: str | None
     description: str | None
     table_count: int
     first_seen: datetime
+
+    @classmethod
+    def of_etl(cls, etl: Etl, **more: object) -> Self:
+        """An ETL by its key."""
+        return cls.of(etl, name=etl.key.name, namespace=etl.key.namespace, **more)
 
 
 class EdgeFacts(NamedAnswer):
@@ -122,11 +170,12 @@ class FeedingEtl(EdgeFacts):
     """An ETL that feeds the table in question."""
 
     name: str
+    namespace: str | None
 
     @classmethod
     def of_edge(cls, edge: Edge) -> Self:
         """The near end of an edge, with its facts."""
-        return cls.of(edge, name=edge.etl)
+        return cls.of(edge, name=edge.etl.name, namespace=edge.etl.namespace)
 
 
 class FedTable(EdgeFacts):
@@ -134,25 +183,55 @@ class FedTable(EdgeFacts):
 
     schema_name: SchemaName
     name: str
+    namespace: str | None
     dropped_at: datetime | None
+    vanished_at: datetime | None
 
     @classmethod
     def of_edge(cls, edge: Edge) -> Self:
         """The far end of an edge, with its facts."""
-        return cls.of(edge, schema=edge.table.schema, name=edge.table.name)
+        return cls.of(edge, **_named(edge.table))
 
 
 class EdgeAnswer(EdgeFacts):
     """One edge with both its ends."""
 
     etl: str
+    etl_namespace: str | None
     schema_name: SchemaName
     table: str
+    namespace: str | None
 
     @classmethod
-    def of_edge(cls, edge: Edge) -> Self:
+    def of_edge(cls, edge: Edge, **more: object) -> Self:
         """The whole edge."""
-        return cls.of(edge, schema=edge.table.schema, table=edge.table.name)
+        return cls.of(
+            edge,
+            etl=edge.etl.name,
+            etl_namespace=edge.etl.namespace,
+            schema=edge.table.schema,
+            table=edge.table.name,
+            namespace=edge.table.namespace,
+            **more,
+        )
+
+
+class RemovedEdgeAnswer(EdgeAnswer):
+    """An edge of the past: who removed it, and why. An import may bring it back."""
+
+    removed_at: datetime
+    removed_by: str | None
+    reason: Removal
+
+    @classmethod
+    def of_removed(cls, removed: RemovedEdge) -> Self:
+        """The whole edge, and what became of it."""
+        return cls.of_edge(
+            removed.edge,
+            removed_at=removed.removed_at,
+            removed_by=removed.removed_by,
+            reason=removed.reason,
+        )
 
 
 class KnownColumn(AnswerModel):
@@ -176,6 +255,8 @@ class TableAnswer(TableItem):
     former_names: tuple[str, ...]
     etls: tuple[FeedingEtl, ...]
     next: str | None
+    removed: tuple[RemovedEdgeAnswer, ...]
+    """Edges that were removed, the last one first; a hundred at most."""
     columns: tuple[KnownColumn, ...] | None
     columns_from: Literal["records", "scan"] | None
     estimated_rows: int | None
@@ -188,11 +269,12 @@ class TableAnswer(TableItem):
     def of_details(cls, details: TableDetails, *, next_path: str | None) -> Self:
         """The table, its columns and the page of its edges."""
         columns = details.columns
-        return cls.of(
+        return cls.of_table(
             details.table,
             former_names=details.former_names,
             etls=tuple(FeedingEtl.of_edge(edge) for edge in details.edges.items),
             next=next_path,
+            removed=tuple(RemovedEdgeAnswer.of_removed(edge) for edge in details.removed),
             columns=columns and columns.columns,
             columns_from=columns and columns.source,
             estimated_rows=columns and columns.estimated_rows,
@@ -213,16 +295,19 @@ class EtlAnswer(EtlItem):
 
     tables: tuple[FedTable, ...]
     next: str | None
+    removed: tuple[RemovedEdgeAnswer, ...]
+    """Edges that were removed, the last one first; a hundred at most."""
     runs: tuple[ImportSummary, ...] | None
     unavailable: tuple[str, ...]
 
     @classmethod
     def of_details(cls, details: EtlDetails, *, next_path: str | None) -> Self:
         """The ETL, its runs and the page of its edges."""
-        return cls.of(
+        return cls.of_etl(
             details.etl,
             tables=tuple(FedTable.of_edge(edge) for edge in details.edges.items),
             next=next_path,
+            removed=tuple(RemovedEdgeAnswer.of_removed(edge) for edge in details.removed),
             runs=details.runs,
             unavailable=details.unavailable,
         )
@@ -235,11 +320,13 @@ class NewEtl(RequestModel):
     description: Annotated[CatalogText | None, Field(max_length=5000)] = None
 
 
-class EtlTable(NamedAnswer):
-    """A table as the older systems' users know it."""
+class EtlTable(AnswerModel):
+    """A table as the older systems' users know it; `-` is the schema of what has none."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", validate_by_name=True)
 
     name: str
-    schema_name: SchemaName
+    schema_name: Annotated[str, Field(alias="schema")]
 
 
 class EtlTables(AnswerModel):
@@ -267,6 +354,7 @@ class GraphQuery(RequestModel):
         CatalogText | None,
         Field(max_length=1001, description="Only this table's ETLs: `schema.table`, or a name."),
     ] = None
+    namespace: Namespace = None
     format: GraphFormat = GraphFormat.JSON
     limit: Annotated[int, Field(ge=1, le=1000, description="Edges at most.")] = 200
 
@@ -277,6 +365,7 @@ class GraphEtl(AnswerModel):
     id: str
     kind: Literal["etl"] = "etl"
     name: str
+    namespace: str | None
 
 
 class GraphTable(NamedAnswer):
@@ -286,6 +375,7 @@ class GraphTable(NamedAnswer):
     kind: Literal["table"] = "table"
     schema_name: SchemaName
     name: str
+    namespace: str | None
     dropped: bool
 
 
@@ -312,7 +402,7 @@ class GraphAnswer(AnswerModel):
         dropped = graph.dropped
         return cls(
             nodes=(
-                *(GraphEtl(id=node_id, name=name) for name, node_id in etls.items()),
+                *(GraphEtl.of(key, id=node_id) for key, node_id in etls.items()),
                 *(
                     GraphTable.of(key, id=node_id, dropped=key in dropped)
                     for key, node_id in tables.items()
@@ -325,3 +415,20 @@ class GraphAnswer(AnswerModel):
             total=graph.total,
             truncated=graph.truncated,
         )
+
+
+class AliasPut(RequestModel):
+    """The namespace that an alias stands for; null is the installation's own database."""
+
+    same_as: Annotated[CatalogName | None, Field(examples=["postgres://db.example.com:5432/shop"])]
+
+
+class AliasAnswer(AnswerModel):
+    """An alias of a namespace."""
+
+    alias: str
+    same_as: str | None
+
+
+def _named(key: TableKey) -> dict[str, object]:
+    return {"schema": key.schema, "name": key.name, "namespace": key.namespace}

@@ -35,18 +35,36 @@ class Base(DeclarativeBase):
     metadata = metadata
 
 
+NO_NAMESPACE = ""
+"""Stored for names without a namespace: those in `data`, and those that came without one."""
+NO_SCHEMA = ""
+"""Stored for a dataset without a schema: a file, a topic, a table of a system that has none."""
+
+
+class NamespaceRow(Base):
+    """Two names of one database: what comes under `alias` is of `same_as` (empty: of our own)."""
+
+    __tablename__ = "namespaces"
+
+    alias: Mapped[str] = mapped_column(Text, primary_key=True)
+    same_as: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
 class SchemaRow(Base):
-    """A schema of any database; its name is its identity."""
+    """A schema of any database."""
 
     __tablename__ = "schemas"
 
     name: Mapped[str] = mapped_column(Text, primary_key=True)
+    namespace: Mapped[str] = mapped_column(Text, primary_key=True, server_default=NO_NAMESPACE)
     first_seen: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
 class TableRow(Base):
-    """A table, unique per schema; dropped ones stay, with `dropped_at`.
+    """A table, unique per namespace and schema; dropped ones stay, with `dropped_at`.
 
+    `vanished_at` is set while the newest scan that saw its whole schema does not find it.
     `state_at` is the time of the newest event known (created, renamed or dropped), so that an older
     one that arrives later changes nothing.
     """
@@ -54,14 +72,17 @@ class TableRow(Base):
     __tablename__ = "tables"
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    namespace: Mapped[str] = mapped_column(Text, server_default=NO_NAMESPACE)
     schema_name: Mapped[str] = mapped_column(Text)
     name: Mapped[str] = mapped_column(Text)
     description: Mapped[str | None] = mapped_column(Text)
     first_seen: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     state_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     dropped_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    vanished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
-    __table_args__ = (UniqueConstraint("schema_name", "name"),)
+    # In this order the index serves lists and look-ups without a namespace, too.
+    __table_args__ = (UniqueConstraint("schema_name", "name", "namespace"),)
 
 
 class FormerNameRow(Base):
@@ -81,15 +102,19 @@ class EtlRow(Base):
     __tablename__ = "etls"
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    name: Mapped[str] = mapped_column(Text, unique=True)
+    namespace: Mapped[str] = mapped_column(Text, server_default=NO_NAMESPACE)
+    name: Mapped[str] = mapped_column(Text)
     description: Mapped[str | None] = mapped_column(Text)
     first_seen: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+    __table_args__ = (UniqueConstraint("name", "namespace"),)
 
 
 class EdgeRow(Base):
     """An ETL feeds a table: when and by which import that was first and last seen.
 
-    The imports are null for an edge that was entered by hand. `columns`, `estimated_rows` and
+    The imports are null for an edge that was entered by hand, and `entered_by` is then the subject
+    who did. `columns`, `estimated_rows` and
     `scanned_at` are of the ETL's newest scan of the table's database.
 
     Pages are half full, so that the edges that a load sees again (in the usual nightly load, all of
@@ -107,8 +132,33 @@ class EdgeRow(Base):
     columns: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
     estimated_rows: Mapped[int | None] = mapped_column(BigInteger)
     scanned_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    entered_by: Mapped[str | None] = mapped_column(Text)
 
     __table_args__ = (Index(None, "table_id"), {"postgresql_with": {"fillfactor": 50}})
+
+
+class RemovedEdgeRow(Base):
+    """An edge that was removed, by whom (as people read it) and why.
+
+    A later import may bring it back.
+    """
+
+    __tablename__ = "removed_edges"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    etl_id: Mapped[int] = mapped_column(BigInteger, index=True)
+    table_id: Mapped[int] = mapped_column(BigInteger, index=True)
+    first_seen: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    last_seen: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    first_import: Mapped[int | None] = mapped_column(BigInteger)
+    last_import: Mapped[int | None] = mapped_column(BigInteger)
+    columns: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
+    estimated_rows: Mapped[int | None] = mapped_column(BigInteger)
+    scanned_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    entered_by: Mapped[str | None] = mapped_column(Text)
+    removed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    removed_by: Mapped[str | None] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
 
 
 idempotency = idempotency_table(metadata)

@@ -103,14 +103,14 @@ class CatalogClient:
         )
 
     async def scan(
-        self, import_id: ImportId, *, etl: str, lines: AsyncIterator[bytes]
+        self, import_id: ImportId, *, etl: str, namespace: str, lines: AsyncIterator[bytes]
     ) -> MergeAnswer:
-        """Stream NDJSON of ScannedTable: all that one database holds, under its ETL."""
+        """Stream NDJSON of ScanLine: all that the database `namespace` holds, under its ETL."""
         return await self._peer.call(
             "POST",
             "/internal/catalog/scan",
             MergeAnswer,
-            params={"import_id": str(import_id), "etl": etl},
+            params={"import_id": str(import_id), "etl": etl, "namespace": namespace},
             lines=lines,
             timeout_s=MERGE_TIMEOUT_S,
         )

@@ -15,7 +15,9 @@ from pydantic import (
 from shared.contracts.base import LARGEST_BIGINT, AnswerModel, Id, RequestModel, StorableText
 
 NAME_LIMIT = 500
-"""Characters of a name in the catalog: four bytes each still fit into an index of PostgreSQL."""
+"""Characters of a name in the catalog."""
+INDEXED_BYTES = 2600
+"""Of namespace, schema and name of a table: an entry of a PostgreSQL index has 2,704 at most."""
 
 
 def not_blank(name: str) -> str:
@@ -23,6 +25,11 @@ def not_blank(name: str) -> str:
     if not name.strip():
         raise ValueError("a name holds more than white space")
     return name
+
+
+def fit_an_index(*names: str) -> bool:
+    """Whether names can stand in one index of the catalog together."""
+    return sum(len(name.encode()) for name in names) <= INDEXED_BYTES
 
 
 CatalogText = StorableText
@@ -34,6 +41,19 @@ CatalogName = Annotated[
 """The name of an ETL, schema or table, kept letter by letter as its source spells it."""
 
 
+class _NamedTable(RequestModel):
+    """Schema and name of a table, which stand in one index."""
+
+    schema_name: CatalogName
+    table_name: CatalogName
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> Self:
+        if not fit_an_index(self.schema_name, self.table_name):
+            raise ValueError(f"schema and table have at most {INDEXED_BYTES} bytes together")
+        return self
+
+
 class TableEventKind(StrEnum):
     """What happened to a table in the schema `data`."""
 
@@ -42,12 +62,10 @@ class TableEventKind(StrEnum):
     DROPPED = "dropped"
 
 
-class TableEvent(RequestModel):
+class TableEvent(_NamedTable):
     """`POST /internal/catalog/table-events`: idempotent, may arrive late and out of order."""
 
     kind: TableEventKind
-    schema_name: CatalogName
-    table_name: CatalogName
     new_name: CatalogName | None = None
     """Only with `renamed`, and always there."""
     description: CatalogText | None = None
@@ -60,28 +78,31 @@ class TableEvent(RequestModel):
         return self
 
 
-class EdgeSeen(RequestModel):
+class EdgeSeen(_NamedTable):
     """`POST /internal/catalog/edges`: an ETL fed a table; idempotent.
 
     Schema, table and ETL are made when unknown.
     """
 
     etl_name: CatalogName
-    schema_name: CatalogName
-    table_name: CatalogName
     import_id: Id
     seen_at: AwareDatetime
 
 
-class CatalogTriple(RequestModel):
+class CatalogTriple(_NamedTable):
     """One line (NDJSON) of `POST /internal/catalog/merge?import_id=…&etl=…`.
 
     A line without `etl_name` belongs to the ETL that the call names.
     """
 
     etl_name: CatalogName | None = None
+
+
+class ScannedSchema(RequestModel):
+    """A schema of a scanned database, and whether the scan saw every table of it."""
+
     schema_name: CatalogName
-    table_name: CatalogName
+    whole: bool
 
 
 class ScannedColumn(RequestModel):
@@ -92,17 +113,20 @@ class ScannedColumn(RequestModel):
     nullable: bool
 
 
-class ScannedTable(RequestModel):
-    """One line (NDJSON) of `POST /internal/catalog/scan?import_id=…&etl=…`.
+class ScannedTable(_NamedTable):
+    """One line (NDJSON) of `POST /internal/catalog/scan?import_id=…&etl=…&namespace=…`.
 
     `estimated_rows` is null where the source keeps no estimate. Of two lines for one table the
-    later one counts.
+    later one counts. Other lines are `ScannedSchema`, for every schema that there is or for none:
+    of the database that `namespace` names, tables have vanished that no line names and whose schema
+    was seen whole, or is not there.
     """
 
-    schema_name: CatalogName
-    table_name: CatalogName
     columns: tuple[ScannedColumn, ...]
     estimated_rows: Annotated[int, Field(ge=0, le=LARGEST_BIGINT)] | None = None
+
+
+ScanLine = ScannedTable | ScannedSchema
 
 
 class MergeAnswer(AnswerModel):

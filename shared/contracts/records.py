@@ -118,4 +118,5 @@ class VisibleTable(AnswerModel):
     table: TableName
     columns: tuple[VisibleColumn, ...]
     estimated_rows: int | None = None
-    level: str | None = None
+    level: str = "viewer"
+    """The caller's level: `viewer`, `editor` or `owner`, which admins have too."""

@@ -2,7 +2,8 @@
 
 import json
 
-from shared.contracts.auth import Mark, Scope
+from shared.contracts.auth import Caller, Mark, Role, Scope
+from shared.contracts.records import TableName, VisibleTable
 from tests.catalog.conftest import Catalog
 from tests.support.issuer import machine, person
 from tests.support.waiting import until
@@ -165,3 +166,78 @@ async def test_an_etl_is_entered_once_under_its_key(catalog: Catalog) -> None:
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
     without = await catalog.send("POST", "/api/catalog/etls", body)
     assert (without.status_code, without.json()["code"]) == (409, "etl_exists")
+
+
+async def remove(catalog: Catalog, path: str, *, caller: Caller | None = None) -> tuple[int, str]:
+    answer = await catalog.send("DELETE", path, caller=caller)
+    return answer.status_code, "" if answer.status_code == 204 else answer.json()["code"]
+
+
+async def test_an_edge_by_hand_is_removed_by_who_entered_it_and_by_admins(
+    catalog: Catalog,
+) -> None:
+    await etl(catalog)
+    bob, admin = person("bob@example.com"), person("root@example.com", role=Role.ADMIN)
+    for caller in (catalog.reader, admin):
+        assert (await catalog.send("PUT", EDGE)).status_code == 200
+        assert await remove(catalog, EDGE, caller=bob) == (403, "edge_not_yours")
+        assert await remove(catalog, EDGE, caller=caller) == (204, "")
+
+
+async def test_what_an_import_saw_is_removed_by_the_tables_owners_and_admins(
+    catalog: Catalog,
+) -> None:
+    path = "/api/catalog/etls/orders.csv/tables/data/Customer"
+    owner, viewer = person("owner@example.com"), person("viewer@example.com")
+    admin = person("root@example.com", role=Role.ADMIN)
+    for caller, level in ((owner, "owner"), (viewer, "viewer")):
+        visible = VisibleTable(table=TableName("Customer"), columns=(), level=level)
+        catalog.peers.tables["Customer", caller.sub] = visible
+    for caller in (owner, admin):
+        await catalog.see_edge("orders.csv", "data", "Customer", import_id=7)
+        assert await remove(catalog, path) == (403, "edge_not_yours")
+        assert await remove(catalog, path, caller=viewer) == (403, "edge_not_yours")
+        assert await remove(catalog, path, caller=caller) == (204, "")
+
+
+async def test_what_a_scan_saw_is_removed_by_admins(catalog: Catalog) -> None:
+    await catalog.see_edge("nightly", "shop", "orders", import_id=7)
+    path = "/api/catalog/etls/nightly/tables/shop/orders"
+    assert await remove(catalog, path) == (403, "edge_not_yours")
+    admin = person("root@example.com", role=Role.ADMIN)
+    assert await remove(catalog, path, caller=admin) == (204, "")
+
+
+async def test_an_edge_by_hand_that_an_import_saw_is_the_imports(catalog: Catalog) -> None:
+    await etl(catalog)
+    await catalog.send("PUT", EDGE)
+    await catalog.see_edge("nightly /1", "shop %", "orders", import_id=7)
+    assert await remove(catalog, EDGE) == (403, "edge_not_yours")
+
+
+async def test_a_removed_edge_stays_in_the_history_and_may_come_back(catalog: Catalog) -> None:
+    await catalog.see_edge("nightly", "shop", "orders", import_id=7, minute=1)
+    admin = person("root@example.com", role=Role.ADMIN)
+    path = "/api/catalog/etls/nightly/tables/shop/orders"
+    assert await remove(catalog, path, caller=admin) == (204, "")
+
+    for shown in (
+        await catalog.table("shop", "orders"),
+        (await catalog.get("/api/catalog/etls/nightly")).json(),
+    ):
+        [edge] = shown["removed"]
+        assert (edge["etl"], edge["schema"], edge["table"]) == ("nightly", "shop", "orders")
+        assert (edge["first_import"], edge["last_import"]) == (7, 7)
+        assert (edge["removed_by"], edge["reason"]) == ("root@example.com", "by_hand")
+    assert (await catalog.table("shop", "orders"))["etls"] == []
+    await catalog.see_edge("nightly", "shop", "orders", import_id=8, minute=2)
+    table = await catalog.table("shop", "orders")
+    assert [(edge["first_import"], edge["last_import"]) for edge in table["etls"]] == [(8, 8)]
+    assert len(table["removed"]) == 1
+
+
+async def test_while_records_is_away_nobody_is_taken_for_an_owner(catalog: Catalog) -> None:
+    await catalog.see_edge("orders.csv", "data", "Customer", import_id=7)
+    catalog.peers.away.add("records")
+    path = "/api/catalog/etls/orders.csv/tables/data/Customer"
+    assert await remove(catalog, path) == (503, "peer_unavailable")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.catalog.domain import Edge, Graph, TableKey
+from services.catalog.domain import Edge, EtlKey, Graph, TableKey
 from services.catalog.graph.mermaid import as_mermaid
 from services.catalog.graph.order import untangled
 from services.catalog.graph.svg import as_svg
@@ -19,7 +19,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 def graph_of(*pairs: tuple[str, str], total: int | None = None, gone: str = "") -> Graph:
     edges = tuple(
         Edge(
-            etl=etl,
+            etl=EtlKey(etl),
             table=TableKey(schema="s", name=table),
             dropped_at=at(1) if table == gone else None,
             first_seen=at(0),
@@ -28,6 +28,8 @@ def graph_of(*pairs: tuple[str, str], total: int | None = None, gone: str = "") 
             last_import=None,
             estimated_rows=None,
             scanned_at=None,
+            vanished_at=None,
+            entered_by=None,
         )
         for etl, table in pairs
     )

@@ -25,7 +25,7 @@ def _edge(stack: RunningStack, admin_home: Path, tmp_path_factory: pytest.TempPa
 
 
 def test_etls_and_their_tables(command: Command) -> None:
-    etls = command("catalog", "etls", "-q", "nightly", "--json").json["items"]
+    etls = command("catalog", "etls", "-q", "crm/nightly", "--json").json["items"]
     assert [one["name"] for one in etls] == ["crm/nightly load"]
     told = command("catalog", "etl", "crm/nightly load", "--json").json
     assert told["tables"] == [{"name": "Fed", "schema": "data"}]

@@ -49,6 +49,8 @@ class Peers:
     strangers: set[str] = field(default_factory=set)
     """Subjects that may see no table."""
     catalog_down: bool = False
+    scanned_schemas: dict[str, dict[str, bool]] = field(default_factory=dict)
+    """By the database's namespace, and whether each was seen whole."""
     records_down: bool = False
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -159,8 +161,11 @@ class Peers:
         self.scan_calls += 1
         if self.catalog_down:
             return _refusal(503, "unavailable")
-        lines = (await request.read()).splitlines()
-        tables = [ScannedTable.model_validate_json(line) for line in lines]
+        lines = [json.loads(line) for line in (await request.read()).splitlines()]
+        self.scanned_schemas[request.query["namespace"]] = {
+            line["schema_name"]: line["whole"] for line in lines if "whole" in line
+        }
+        tables = [ScannedTable.model_validate(line) for line in lines if "whole" not in line]
         known = self.scanned.setdefault(request.query["etl"], [])
         new = [table for table in tables if table not in known]
         known += new

@@ -1,7 +1,7 @@
 """The graph in Mermaid's notation, as wikis and Markdown renderers draw it."""
 
 from services.catalog.domain import Graph
-from services.catalog.graph.nodes import etl_ids, table_ids
+from services.catalog.graph.nodes import etl_ids, labels, table_ids
 
 PLAIN_MARKS = frozenset(" _-.,/()+=@!?")
 
@@ -16,8 +16,9 @@ def as_mermaid(graph: Graph) -> str:
     lines = ["flowchart LR"]
     if graph.truncated:
         lines.append(f"    %% {len(graph.edges)} of {graph.total} edges")
-    lines += [f'    {node_id}(["{_label(name)}"])' for name, node_id in etls.items()]
-    lines += [f'    {node_id}[("{_label(key.label)}")]' for key, node_id in tables.items()]
+    names = labels(graph.etls) | labels(graph.tables)
+    lines += [f'    {node_id}(["{_label(names[key])}"])' for key, node_id in etls.items()]
+    lines += [f'    {node_id}[("{_label(names[key])}")]' for key, node_id in tables.items()]
     lines += [f"    {etls[edge.etl]} --> {tables[edge.table]}" for edge in graph.edges]
     if dropped:
         lines.append("    classDef dropped stroke-dasharray: 4 3,opacity: 0.6")

@@ -1,11 +1,26 @@
 """Ids of nodes, the same in JSON and in both pictures."""
 
-from services.catalog.domain import Graph, TableKey
+from collections import Counter
+from collections.abc import Sequence
+from typing import TypeVar
+
+from services.catalog.domain import EtlKey, Graph, TableKey
+
+Key = TypeVar("Key", EtlKey, TableKey)
 
 
-def etl_ids(graph: Graph) -> dict[str, str]:
+def labels(keys: Sequence[Key]) -> dict[Key, str]:
+    """What pictures call each node: its namespace stands behind it where labels are the same."""
+    counts = Counter(key.label for key in keys)
+    return {
+        key: key.label if counts[key.label] == 1 else f"{key.label} ({key.namespace or '-'})"
+        for key in keys
+    }
+
+
+def etl_ids(graph: Graph) -> dict[EtlKey, str]:
     """Ids that are safe in any notation; a name may hold any character."""
-    return {name: f"e{number}" for number, name in enumerate(graph.etls, start=1)}
+    return {key: f"e{number}" for number, key in enumerate(graph.etls, start=1)}
 
 
 def table_ids(graph: Graph) -> dict[TableKey, str]:

@@ -1,13 +1,14 @@
 """The graph as an SVG picture: ETLs on the left, tables on the right, a curve for each edge."""
 
 import unicodedata
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 import drawsvg  # type: ignore[import-untyped]
 
-from services.catalog.domain import Graph
+from services.catalog.domain import EtlKey, Graph
+from services.catalog.graph.nodes import labels
 from services.catalog.graph.order import untangled
 
 Node = TypeVar("Node", bound=Hashable)
@@ -47,10 +48,9 @@ def as_svg(graph: Graph) -> str:
     """A picture in its natural size; names are text in it, never markup."""
     etls, tables = untangled([(edge.etl, edge.table) for edge in graph.edges])
     rows = max(len(etls), len(tables), 1)
-    left = _column(etls, str, x_px=MARGIN_PX, rows=rows)
-    right = _column(
-        tables, lambda key: key.label, x_px=left.x_px + left.width_px + GAP_PX, rows=rows
-    )
+    etl_labels, table_labels = labels(etls), labels(tables)
+    left = _column(etl_labels, x_px=MARGIN_PX, rows=rows)
+    right = _column(table_labels, x_px=left.x_px + left.width_px + GAP_PX, rows=rows)
     picture = drawsvg.Drawing(
         right.x_px + right.width_px + MARGIN_PX,
         HEADER_PX + rows * ROW_PX + MARGIN_PX,
@@ -59,21 +59,19 @@ def as_svg(graph: Graph) -> str:
     picture.append_css(STYLE)
     picture.append(drawsvg.Rectangle(0, 0, "100%", "100%", fill="#ffffff"))
     _draw_header(picture, graph, left, right)
-    colour = {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(etls)}
+    colour = {key: COLOURS[place % len(COLOURS)] for place, key in enumerate(etls)}
     _draw_edges(picture, graph, left, right, colour)
-    for name in etls:
-        _draw_box(picture, left, name, label=name, class_="etl", rx=11, stroke=colour[name])
-    for key in tables:
-        class_ = "dropped" if key in graph.dropped else "table"
-        _draw_box(picture, right, key, label=key.label, class_=class_, rx=3)
+    for key, label in etl_labels.items():
+        _draw_box(picture, left, key, label=label, class_="etl", rx=11, stroke=colour[key])
+    for table, label in table_labels.items():
+        class_ = "dropped" if table in graph.dropped else "table"
+        _draw_box(picture, right, table, label=label, class_=class_, rx=3)
     return str(picture.as_svg())
 
 
-def _column(
-    nodes: Sequence[Node], label: Callable[[Node], str], *, x_px: float, rows: int
-) -> Column:
+def _column(nodes: Mapping[Node, str], *, x_px: float, rows: int) -> Column:
     """As wide as its widest label; the shorter column spreads over the height of the longer."""
-    widest = max((_width(_cut(_clean(label(node)))) for node in nodes), default=10)
+    widest = max((_width(_cut(_clean(label))) for label in nodes.values()), default=10)
     step_px = rows * ROW_PX / max(len(nodes), 1)
     middles: dict[Hashable, float] = {
         node: HEADER_PX + step_px * (place + 0.5) for place, node in enumerate(nodes)
@@ -97,7 +95,7 @@ def _draw_edges(
     graph: Graph,
     left: Column,
     right: Column,
-    colour: Mapping[str, str],
+    colour: Mapping[EtlKey, str],
 ) -> None:
     start_px, end_px = left.x_px + left.width_px, right.x_px
     bend_px = GAP_PX * 0.45
@@ -106,7 +104,7 @@ def _draw_edges(
         curve = drawsvg.Path(class_="edge", stroke=colour[edge.etl])
         curve.M(start_px, from_px)
         curve.C(start_px + bend_px, from_px, end_px - bend_px, to_px, end_px - 7, to_px)
-        curve.append_title(f"{_clean(edge.etl)} → {_clean(edge.table.label)}")
+        curve.append_title(f"{_clean(edge.etl.label)} → {_clean(edge.table.label)}")
         picture.append(curve)
         # The head is drawn here: markers take on their line's colour only in newer browsers.
         head = drawsvg.Lines(

@@ -1,15 +1,15 @@
 """Bytes as they stream in, cut into blocks of whole lines; memory stays at a few blocks."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from services.catalog.errors import LineRefusedError
 from shared.contracts.problem import FieldError
 
-Contract = TypeVar("Contract", bound=BaseModel)
+Contract = TypeVar("Contract")
 
 BLOCK_BYTES = 4 << 20
 LINE_LIMIT_BYTES = 8 << 20
@@ -56,19 +56,22 @@ async def blocks_of_lines(
         yield Block(first=number, content=bytes(waiting).removesuffix(b"\n"))
 
 
-def checked_lines(block: Block, contract: type[Contract]) -> Iterator[tuple[int, Contract]]:
+def checked_lines(
+    block: Block, contract: TypeAdapter[Contract], *, tags: Collection[str] = ()
+) -> Iterator[tuple[int, Contract]]:
     """Each line that is not blank with its number, as its contract reads it.
 
-    Raises LineRefusedError for the first line that does not fit.
+    `tags` are those of a union's members, which stand before a field. Raises LineRefusedError for
+    the first line that does not fit.
     """
     for number, line in enumerate(block.lines, start=block.first):
         if not line.strip():
             continue
         try:
-            yield number, contract.model_validate_json(line)
+            yield number, contract.validate_json(line)
         except ValidationError as exc:
             first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
-            field = ".".join(str(part) for part in first["loc"])
+            field = ".".join(str(part) for part in first["loc"] if part not in tags)
             raise refused(number, field, first["type"], first["msg"]) from exc
 
 

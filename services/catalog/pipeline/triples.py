@@ -2,12 +2,14 @@
 
 import polars as pl
 from polars.exceptions import ComputeError
+from pydantic import TypeAdapter
 
 from services.catalog.pipeline.lines import Block, checked_lines, refused
-from shared.contracts.catalog import NAME_LIMIT, CatalogTriple
+from shared.contracts.catalog import INDEXED_BYTES, NAME_LIMIT, CatalogTriple
 
 NAMES = ("etl_name", "schema_name", "table_name")
 SCHEMA = dict.fromkeys(NAMES, pl.String)
+triple_line = TypeAdapter(CatalogTriple)
 
 
 def read_triples(block: Block, *, etl: str | None) -> pl.DataFrame:
@@ -38,7 +40,8 @@ def _at_once(block: Block) -> pl.DataFrame | None:
         return None
     if names.write_ndjson().encode() != content:
         return None
-    fits = pl.all_horizontal(_fits(pl.col(name)) for name in NAMES)
+    table_bytes = pl.col("schema_name").str.len_bytes() + pl.col("table_name").str.len_bytes()
+    fits = pl.all_horizontal(*(_fits(pl.col(name)) for name in NAMES), table_bytes <= INDEXED_BYTES)
     return names if names.select(fits.fill_null(value=False).all()).item() else None
 
 
@@ -53,7 +56,7 @@ def _fits(name: pl.Expr) -> pl.Expr:
 
 def _one_by_one(block: Block, etl: str | None) -> pl.DataFrame:
     rows = []
-    for number, triple in checked_lines(block, CatalogTriple):
+    for number, triple in checked_lines(block, triple_line):
         name = triple.etl_name or etl
         if name is None:
             message = "name an ETL here, or for all lines by `etl=` in the call"

@@ -1,6 +1,6 @@
 """One table, one ETL, their edges, and the graph."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from sqlalchemy import Row, Select, func, or_, select, tuple_
@@ -11,48 +11,93 @@ from services.catalog.domain import (
     Columns,
     Edge,
     Etl,
+    EtlKey,
     Graph,
+    Removal,
+    RemovedEdge,
     Table,
     TableKey,
 )
-from services.catalog.repository.lists import ETL, TABLE
-from services.catalog.tables import EdgeRow, EtlRow, FormerNameRow, TableRow
+from services.catalog.repository.lists import (
+    ETL,
+    ETL_KEY,
+    TABLE,
+    TABLE_KEY,
+    etl_of,
+    stored,
+    table_of,
+)
+from services.catalog.tables import (
+    NO_NAMESPACE,
+    NO_SCHEMA,
+    EdgeRow,
+    EtlRow,
+    FormerNameRow,
+    RemovedEdgeRow,
+    TableRow,
+)
 from shared.http.paging import Position, Slice, cut
 
 STREAM_ROWS = 1000
 SHOWN_NAMES = 100
+SHOWN_REMOVED = 100
+NAMESAKES = 100
+"""Tables of one name in different namespaces that are told apart."""
 
-EDGE = (
-    EtlRow.name,
-    TableRow.schema_name,
-    TableRow.name,
-    TableRow.dropped_at,
-    EdgeRow.first_seen,
-    EdgeRow.last_seen,
-    EdgeRow.first_import,
-    EdgeRow.last_import,
-    EdgeRow.estimated_rows,
-    EdgeRow.scanned_at,
+ENDS = (*ETL_KEY, *TABLE_KEY, TableRow.dropped_at, TableRow.vanished_at)
+FACTS = (
+    "first_seen",
+    "last_seen",
+    "first_import",
+    "last_import",
+    "estimated_rows",
+    "scanned_at",
+    "entered_by",
 )
 EDGES = (
-    select(*EDGE)
+    select(*ENDS, *(getattr(EdgeRow, name) for name in FACTS))
     .select_from(EdgeRow)
     .join(EtlRow, EtlRow.id == EdgeRow.etl_id)
     .join(TableRow, TableRow.id == EdgeRow.table_id)
 )
+REMOVED = (
+    select(
+        *ENDS,
+        *(getattr(RemovedEdgeRow, name) for name in FACTS),
+        RemovedEdgeRow.removed_at,
+        RemovedEdgeRow.removed_by,
+        RemovedEdgeRow.reason,
+    )
+    .select_from(RemovedEdgeRow)
+    .join(EtlRow, EtlRow.id == RemovedEdgeRow.etl_id)
+    .join(TableRow, TableRow.id == RemovedEdgeRow.table_id)
+    .order_by(RemovedEdgeRow.id.desc())
+    .limit(SHOWN_REMOVED)
+)
 
 
-async def find_table(connection: AsyncConnection, key: TableKey) -> Table | None:
-    """A table by its present name."""
-    statement = select(*TABLE).where(TableRow.schema_name == key.schema, TableRow.name == key.name)
-    row = (await connection.execute(statement)).one_or_none()
-    return None if row is None else Table(*row)
+async def tables_named(
+    connection: AsyncConnection, schema: str | None, name: str, *, namespace: str | None
+) -> Sequence[Table]:
+    """The tables of a present name, by namespace; with `namespace`, the one in it."""
+    statement = select(*TABLE).where(
+        TableRow.schema_name == (schema or NO_SCHEMA), TableRow.name == name
+    )
+    if namespace is not None:
+        statement = statement.where(TableRow.namespace == namespace)
+    rows = await connection.execute(statement.order_by(TableRow.namespace).limit(NAMESAKES))
+    return [table_of(row) for row in rows]
 
 
-async def find_etl(connection: AsyncConnection, name: str) -> Etl | None:
-    """An ETL by name."""
-    row = (await connection.execute(select(*ETL).where(EtlRow.name == name))).one_or_none()
-    return None if row is None else Etl(*row)
+async def etls_named(
+    connection: AsyncConnection, name: str, *, namespace: str | None
+) -> Sequence[Etl]:
+    """The ETLs of a name, by namespace; with `namespace`, the one in it."""
+    statement = select(*ETL).where(EtlRow.name == name)
+    if namespace is not None:
+        statement = statement.where(EtlRow.namespace == namespace)
+    rows = await connection.execute(statement.order_by(EtlRow.namespace).limit(NAMESAKES))
+    return [etl_of(row) for row in rows]
 
 
 async def find_edge(connection: AsyncConnection, *, etl_id: int, table_id: int) -> Edge | None:
@@ -76,41 +121,62 @@ async def former_names(connection: AsyncConnection, table_id: int) -> tuple[str,
 async def edges_to(
     connection: AsyncConnection, table_id: int, *, limit: int, after: Position | None
 ) -> Slice[Edge]:
-    """The edges that lead to a table, by the ETL's name."""
-    statement = EDGES.where(EdgeRow.table_id == table_id).order_by(EtlRow.name).limit(limit + 1)
+    """The edges that lead to a table, by the ETL's name and namespace."""
+    statement = EDGES.where(EdgeRow.table_id == table_id).order_by(*ETL_KEY).limit(limit + 1)
     if after is not None:
-        statement = statement.where(tuple_(EtlRow.name) > tuple_(*after))
+        statement = statement.where(tuple_(*ETL_KEY) > tuple_(*after))
     rows = await connection.execute(statement)
-    return cut([_edge(row) for row in rows], limit=limit, key=lambda edge: (edge.etl,))
+    return cut(
+        [_edge(row) for row in rows],
+        limit=limit,
+        key=lambda edge: (edge.etl.name, edge.etl.namespace or NO_NAMESPACE),
+    )
 
 
 async def edges_from(
     connection: AsyncConnection, etl_id: int, *, limit: int, after: Position | None
 ) -> Slice[Edge]:
-    """The edges of an ETL, by the table's schema and name."""
-    key = (TableRow.schema_name, TableRow.name)
-    statement = EDGES.where(EdgeRow.etl_id == etl_id).order_by(*key).limit(limit + 1)
+    """The edges of an ETL, by the table's schema, name and namespace."""
+    statement = EDGES.where(EdgeRow.etl_id == etl_id).order_by(*TABLE_KEY).limit(limit + 1)
     if after is not None:
-        statement = statement.where(tuple_(*key) > tuple_(*after))
+        statement = statement.where(tuple_(*TABLE_KEY) > tuple_(*after))
     rows = await connection.execute(statement)
-    return cut(
-        [_edge(row) for row in rows],
-        limit=limit,
-        key=lambda edge: (edge.table.schema, edge.table.name),
-    )
+    return cut([_edge(row) for row in rows], limit=limit, key=lambda edge: stored(edge.table))
 
 
-async def stream_tables(connection: AsyncConnection, etl_id: int) -> AsyncIterator[list[TableKey]]:
-    """All tables of an ETL by schema and name, in pieces, so that any number fits into memory."""
+async def removed_edges(
+    connection: AsyncConnection, *, etl_id: int | None = None, table_id: int | None = None
+) -> tuple[RemovedEdge, ...]:
+    """Edges of an ETL or a table that were removed, the last one first; a hundred at most."""
+    statement = REMOVED
+    if etl_id is not None:
+        statement = statement.where(RemovedEdgeRow.etl_id == etl_id)
+    if table_id is not None:
+        statement = statement.where(RemovedEdgeRow.table_id == table_id)
+    removed = []
+    for row in await connection.execute(statement):
+        *edge, at, by, reason = row
+        removed.append(RemovedEdge(_edge(edge), at, by, Removal(reason)))
+    return tuple(removed)
+
+
+async def stream_tables(
+    connection: AsyncConnection, etl_ids: Sequence[int]
+) -> AsyncIterator[list[TableKey]]:
+    """All tables of some ETLs by schema and name, each once whatever its namespace.
+
+    In pieces, so that any number fits into memory.
+    """
     statement = (
         select(TableRow.schema_name, TableRow.name)
         .join(EdgeRow, EdgeRow.table_id == TableRow.id)
-        .where(EdgeRow.etl_id == etl_id)
+        .where(EdgeRow.etl_id.in_(etl_ids))
+        .distinct()
         .order_by(TableRow.schema_name, TableRow.name)
     )
     async with connection.stream(statement) as rows:
         async for piece in rows.partitions(STREAM_ROWS):
-            yield [TableKey(*row) for row in piece]
+            yield [TableKey(schema or None, name) for schema, name in piece]
 
 
 async def newest_scan(connection: AsyncConnection, table_id: int) -> Columns | None:
@@ -136,29 +202,45 @@ async def newest_scan(connection: AsyncConnection, table_id: int) -> Columns | N
 
 
 async def read_graph(
-    connection: AsyncConnection, *, etl: str | None, table: str | None, limit: int
+    connection: AsyncConnection,
+    *,
+    etl: str | None,
+    table: str | None,
+    namespace: str | None,
+    limit: int,
 ) -> Graph:
-    """Edges by ETL, schema and table; `table` is `schema.name`, or a name in any schema."""
+    """Edges by ETL, schema and table; `table` is `schema.name`, or a name in any schema.
+
+    With `namespace`, those of its tables.
+    """
     statement = EDGES
     if etl is not None:
         statement = statement.where(EtlRow.name == etl)
     if table is not None:
         statement = statement.where(_is_called(table))
-    total = await _total(connection, statement, filtered=not (etl is None and table is None))
-    ordered = statement.order_by(EtlRow.name, TableRow.schema_name, TableRow.name)
-    rows = await connection.execute(ordered.limit(limit))
+    if namespace is not None:
+        statement = statement.where(TableRow.namespace == namespace)
+    filtered = not (etl is None and table is None and namespace is None)
+    total = await _total(connection, statement, filtered=filtered)
+    rows = await connection.execute(statement.order_by(*ETL_KEY, *TABLE_KEY).limit(limit))
     return Graph(edges=tuple(_edge(row) for row in rows), total=total)
 
 
-async def is_table_known(connection: AsyncConnection, label: str) -> bool:
+async def is_table_known(connection: AsyncConnection, label: str, *, namespace: str | None) -> bool:
     """Whether any table has this label: `schema.name`, or a name in any schema."""
     statement = select(TableRow.id).where(_is_called(label)).limit(1)
+    if namespace is not None:
+        statement = statement.where(TableRow.namespace == namespace)
     return (await connection.execute(statement)).scalar_one_or_none() is not None
 
 
-def _edge(row: Row[*tuple[Any, ...]]) -> Edge:
-    etl, schema, name, *facts = row
-    return Edge(etl, TableKey(schema, name), *facts)
+def _edge(row: Row[*tuple[Any, ...]] | Sequence[Any]) -> Edge:
+    etl, job_namespace, schema, name, namespace, *facts = row
+    return Edge(
+        EtlKey(etl, job_namespace or None),
+        TableKey(schema or None, name, namespace or None),
+        *facts,
+    )
 
 
 def _is_called(label: str) -> Any:

@@ -2,13 +2,32 @@
 
 from datetime import datetime
 
-from sqlalchemy import and_, case, delete, func, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Text,
+    and_,
+    case,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.catalog.domain import Etl, TableKey
-from services.catalog.repository.lists import ETL
-from services.catalog.tables import EdgeRow, EtlRow, FormerNameRow, SchemaRow, TableRow
+from services.catalog.domain import Etl, EtlKey, Removal, TableKey
+from services.catalog.repository.lists import ETL, TABLE_KEY, etl_of, stored
+from services.catalog.tables import (
+    NO_NAMESPACE,
+    EdgeRow,
+    EtlRow,
+    FormerNameRow,
+    RemovedEdgeRow,
+    SchemaRow,
+    TableRow,
+)
 
 
 def absorbing(statement: Insert) -> Insert:
@@ -51,9 +70,13 @@ async def add_edge(
     etl_id: int,
     table_id: int,
     seen_at: datetime,
-    import_id: int | None,
+    import_id: int | None = None,
+    entered_by: str | None = None,
 ) -> None:
-    """Insert an edge, or add this sighting to the known one."""
+    """Insert an edge, or add this sighting to the known one.
+
+    `entered_by` is the subject who enters it by hand.
+    """
     statement = insert(EdgeRow).values(
         etl_id=etl_id,
         table_id=table_id,
@@ -61,25 +84,46 @@ async def add_edge(
         last_seen=seen_at,
         first_import=import_id,
         last_import=import_id,
+        entered_by=entered_by,
     )
     await connection.execute(absorbing(statement))
 
 
-async def remove_edge(connection: AsyncConnection, *, etl_id: int, table_id: int) -> bool:
-    """Delete an edge; returns whether there was one."""
-    deleted = await connection.execute(
-        delete(EdgeRow).where(EdgeRow.etl_id == etl_id, EdgeRow.table_id == table_id)
+async def remove_edge(
+    connection: AsyncConnection,
+    *,
+    etl_id: int,
+    table_id: int,
+    removed_by: str | None,
+    reason: Removal,
+) -> bool:
+    """Move an edge to the removed ones; returns whether there was one."""
+    deleted = (
+        delete(EdgeRow)
+        .where(EdgeRow.etl_id == etl_id, EdgeRow.table_id == table_id)
+        .returning(*EdgeRow.__table__.columns)
+        .cte("deleted")
     )
-    return deleted.rowcount > 0
+    names = [column.name for column in deleted.c]
+    rows = select(*deleted.c, literal(removed_by, Text), literal(reason.value, Text))
+    moved = insert(RemovedEdgeRow).from_select([*names, "removed_by", "reason"], rows)
+    return (await connection.execute(moved)).rowcount > 0
 
 
-async def ensure_etl(connection: AsyncConnection, name: str, *, seen_at: datetime) -> int:
+async def ensure_etl(connection: AsyncConnection, key: EtlKey, *, seen_at: datetime) -> int:
     """The id of an ETL, inserted if it is new."""
-    made = insert(EtlRow).values(name=name, first_seen=seen_at).on_conflict_do_nothing()
-    etl_id = (await connection.execute(made.returning(EtlRow.id))).scalar_one_or_none()
+    namespace = key.namespace or NO_NAMESPACE
+    made = (
+        insert(EtlRow)
+        .values(name=key.name, namespace=namespace, first_seen=seen_at)
+        .on_conflict_do_nothing()
+        .returning(EtlRow.id)
+    )
+    etl_id = (await connection.execute(made)).scalar_one_or_none()
     if etl_id is not None:
         return etl_id
-    return (await connection.execute(select(EtlRow.id).where(EtlRow.name == name))).scalar_one()
+    known = select(EtlRow.id).where(EtlRow.name == key.name, EtlRow.namespace == namespace)
+    return (await connection.execute(known)).scalar_one()
 
 
 async def create_etl(
@@ -88,14 +132,7 @@ async def create_etl(
     """The new ETL; None when the name is taken."""
     made = insert(EtlRow).values(name=name, description=description).on_conflict_do_nothing()
     row = (await connection.execute(made.returning(*ETL))).one_or_none()
-    return None if row is None else Etl(*row)
-
-
-async def find_etl_id(connection: AsyncConnection, name: str) -> int | None:
-    """The id of an ETL, if there is one."""
-    return (
-        await connection.execute(select(EtlRow.id).where(EtlRow.name == name))
-    ).scalar_one_or_none()
+    return None if row is None else etl_of(row)
 
 
 async def ensure_table(connection: AsyncConnection, key: TableKey, *, seen_at: datetime) -> int:
@@ -103,11 +140,15 @@ async def ensure_table(connection: AsyncConnection, key: TableKey, *, seen_at: d
     table_id = await find_table_id(connection, key)
     if table_id is not None:
         return table_id
-    schema = insert(SchemaRow).values(name=key.schema, first_seen=seen_at).on_conflict_do_nothing()
-    await connection.execute(schema)
+    schema, name, namespace = stored(key)
+    await connection.execute(
+        insert(SchemaRow)
+        .values(name=schema, namespace=namespace, first_seen=seen_at)
+        .on_conflict_do_nothing()
+    )
     made = (
         insert(TableRow)
-        .values(schema_name=key.schema, name=key.name, first_seen=seen_at)
+        .values(schema_name=schema, name=name, namespace=namespace, first_seen=seen_at)
         .on_conflict_do_nothing()
         .returning(TableRow.id)
     )
@@ -121,10 +162,13 @@ async def ensure_table(connection: AsyncConnection, key: TableKey, *, seen_at: d
 
 async def find_table_id(connection: AsyncConnection, key: TableKey) -> int | None:
     """The id of the table that has this name now, if there is one."""
-    statement = select(TableRow.id).where(
-        TableRow.schema_name == key.schema, TableRow.name == key.name
-    )
+    statement = select(TableRow.id).where(is_table(key))
     return (await connection.execute(statement)).scalar_one_or_none()
+
+
+def is_table(key: TableKey) -> ColumnElement[bool]:
+    """Whether the row at hand is the table of a key."""
+    return and_(*(column == value for column, value in zip(TABLE_KEY, stored(key), strict=True)))
 
 
 async def table_as_of(connection: AsyncConnection, key: TableKey, *, at: datetime) -> int:
@@ -132,6 +176,8 @@ async def table_as_of(connection: AsyncConnection, key: TableKey, *, at: datetim
 
     Where a later rename freed the name, this is the table that was renamed.
     """
+    if key.namespace is not None:
+        return await ensure_table(connection, key, seen_at=at)
     renamed = (
         select(FormerNameRow.table_id)
         .where(

@@ -12,8 +12,8 @@ from sqlalchemy.dialects.postgresql import insert as insert_or_absorb
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.catalog.domain import TableKey
-from services.catalog.repository.edges import absorbing
-from services.catalog.tables import EdgeRow, FormerNameRow, TableRow
+from services.catalog.repository.edges import absorbing, is_table
+from services.catalog.tables import EdgeRow, FormerNameRow, RemovedEdgeRow, TableRow
 
 EDGE_COLUMNS = [column.name for column in EdgeRow.__table__.columns if column.name != "table_id"]
 
@@ -28,11 +28,7 @@ class Named:
 
 async def find_named(connection: AsyncConnection, key: TableKey) -> Named | None:
     """The table that has this name now, locked, if there is one."""
-    statement = (
-        select(TableRow.id, TableRow.state_at)
-        .where(TableRow.schema_name == key.schema, TableRow.name == key.name)
-        .with_for_update()
-    )
+    statement = select(TableRow.id, TableRow.state_at).where(is_table(key)).with_for_update()
     row = (await connection.execute(statement)).one_or_none()
     return Named(id=row.id, state_at=row.state_at) if row else None
 
@@ -135,7 +131,8 @@ async def move_edges(
 
 async def forget_row(connection: AsyncConnection, source_id: int, *, now_id: int) -> None:
     """Delete the row of a name that a rename freed; its former names lead to the renamed table."""
-    await connection.execute(
-        update(FormerNameRow).where(FormerNameRow.table_id == source_id).values(table_id=now_id)
-    )
+    for row in (FormerNameRow, RemovedEdgeRow):
+        await connection.execute(
+            update(row).where(row.table_id == source_id).values(table_id=now_id)
+        )
     await connection.execute(delete(TableRow).where(TableRow.id == source_id))

@@ -1,21 +1,34 @@
 """The three lists of the catalog: schemas, tables, ETLs, each with its counts."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Select, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstrumentedAttribute
 
-from services.catalog.domain import Etl, Schema, Table, Window
-from services.catalog.tables import EdgeRow, EtlRow, SchemaRow, TableRow
+from services.catalog.domain import Etl, EtlKey, Schema, Table, TableKey, Window
+from services.catalog.tables import (
+    NO_NAMESPACE,
+    NO_SCHEMA,
+    EdgeRow,
+    EtlRow,
+    SchemaRow,
+    TableRow,
+)
 from shared.http.paging import Slice, cut
 
 SortKey = tuple[InstrumentedAttribute[str], ...]
+Columns = Sequence[Any]
+"""A row's values in the order of the columns selected."""
 
 TABLES_OF_SCHEMA = (
     select(func.count())
     .select_from(TableRow)
-    .where(TableRow.schema_name == SchemaRow.name)
+    .where(
+        TableRow.schema_name == SchemaRow.name,
+        TableRow.namespace == SchemaRow.namespace,
+    )
     .scalar_subquery()
 )
 ETLS_OF_TABLE = (
@@ -28,33 +41,66 @@ TABLES_OF_ETL = (
     select(func.count()).select_from(EdgeRow).where(EdgeRow.etl_id == EtlRow.id).scalar_subquery()
 )
 
-# In the order of the fields of the domain's classes.
-SCHEMA = (SchemaRow.name, TABLES_OF_SCHEMA, SchemaRow.first_seen)
+SCHEMA = (SchemaRow.name, SchemaRow.namespace, TABLES_OF_SCHEMA, SchemaRow.first_seen)
+TABLE_KEY = (TableRow.schema_name, TableRow.name, TableRow.namespace)
 TABLE = (
     TableRow.id,
-    TableRow.schema_name,
-    TableRow.name,
+    *TABLE_KEY,
     TableRow.description,
     ETLS_OF_TABLE,
     TableRow.first_seen,
     TableRow.dropped_at,
+    TableRow.vanished_at,
 )
-ETL = (EtlRow.id, EtlRow.name, EtlRow.description, TABLES_OF_ETL, EtlRow.first_seen)
+ETL_KEY = (EtlRow.name, EtlRow.namespace)
+ETL = (EtlRow.id, *ETL_KEY, EtlRow.description, TABLES_OF_ETL, EtlRow.first_seen)
+
+
+def stored(key: TableKey) -> tuple[str, str, str]:
+    """A table's key as TABLE_KEY stores it."""
+    return key.schema or NO_SCHEMA, key.name, key.namespace or NO_NAMESPACE
+
+
+def schema_of(row: Columns) -> Schema:
+    """A row of SCHEMA."""
+    name, namespace, *facts = row
+    return Schema(name or None, namespace or None, *facts)
+
+
+def table_of(row: Columns) -> Table:
+    """A row of TABLE."""
+    id_, schema, name, namespace, *facts = row
+    return Table(id_, TableKey(schema or None, name, namespace or None), *facts)
+
+
+def etl_of(row: Columns) -> Etl:
+    """A row of ETL."""
+    id_, name, namespace, *facts = row
+    return Etl(id_, EtlKey(name, namespace or None), *facts)
 
 
 async def list_schemas(
-    connection: AsyncConnection, window: Window, *, q: str | None, counted: bool
+    connection: AsyncConnection,
+    window: Window,
+    *,
+    q: str | None,
+    namespace: str | None,
+    counted: bool,
 ) -> Slice[Schema]:
     """Schemas by name."""
     statement = select(*SCHEMA)
+    if namespace is not None:
+        statement = statement.where(SchemaRow.namespace == namespace)
     if q is not None:
         statement = statement.where(SchemaRow.name.icontains(q, autoescape=True))
     total = await _count(connection, statement) if counted else None
-    rows = await connection.execute(_windowed(statement, (SchemaRow.name,), window))
+    rows = await connection.execute(
+        _windowed(statement, (SchemaRow.name, SchemaRow.namespace), window)
+    )
     return cut(
-        [Schema(*row) for row in rows],
+        [schema_of(row) for row in rows],
         limit=window.limit,
-        key=lambda schema: (schema.name,),
+        key=lambda schema: (schema.name or NO_SCHEMA, schema.namespace or NO_NAMESPACE),
         total=total,
     )
 
@@ -65,6 +111,7 @@ async def list_tables(
     *,
     q: str | None,
     schema: str | None,
+    namespace: str | None,
     dropped: bool | None,
     counted: bool,
 ) -> Slice[Table]:
@@ -75,25 +122,33 @@ async def list_tables(
         statement = statement.where(label.icontains(q, autoescape=True))
     if schema is not None:
         statement = statement.where(TableRow.schema_name == schema)
+    if namespace is not None:
+        statement = statement.where(TableRow.namespace == namespace)
     if dropped is not None:
         gone = TableRow.dropped_at
         statement = statement.where(gone.is_not(None) if dropped else gone.is_(None))
     total = await _count(connection, statement) if counted else None
-    key = (TableRow.schema_name, TableRow.name)
-    rows = await connection.execute(_windowed(statement, key, window))
+    rows = await connection.execute(_windowed(statement, TABLE_KEY, window))
     return cut(
-        [Table(*row) for row in rows],
+        [table_of(row) for row in rows],
         limit=window.limit,
-        key=lambda table: (table.schema, table.name),
+        key=lambda table: stored(table.key),
         total=total,
     )
 
 
 async def list_etls(
-    connection: AsyncConnection, window: Window, *, q: str | None, counted: bool
+    connection: AsyncConnection,
+    window: Window,
+    *,
+    q: str | None,
+    namespace: str | None,
+    counted: bool,
 ) -> Slice[Etl]:
     """ETLs by name; `q` searches names and descriptions."""
     statement = select(*ETL)
+    if namespace is not None:
+        statement = statement.where(EtlRow.namespace == namespace)
     if q is not None:
         statement = statement.where(
             or_(
@@ -102,11 +157,11 @@ async def list_etls(
             )
         )
     total = await _count(connection, statement) if counted else None
-    rows = await connection.execute(_windowed(statement, (EtlRow.name,), window))
+    rows = await connection.execute(_windowed(statement, ETL_KEY, window))
     return cut(
-        [Etl(*row) for row in rows],
+        [etl_of(row) for row in rows],
         limit=window.limit,
-        key=lambda etl: (etl.name,),
+        key=lambda etl: (etl.key.name, etl.key.namespace or NO_NAMESPACE),
         total=total,
     )
 

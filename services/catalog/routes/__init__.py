@@ -1,5 +1,12 @@
 """The catalog's HTTP face, by whom it serves: people, other services, users of older systems."""
 
-from services.catalog.routes import browsing, by_hand, graphs, internal, verbs
+from services.catalog.routes import browsing, by_hand, graphs, internal, namespaces, verbs
 
-routers = (browsing.router, by_hand.router, graphs.router, internal.router, verbs.router)
+routers = (
+    browsing.router,
+    by_hand.router,
+    graphs.router,
+    namespaces.router,
+    internal.router,
+    verbs.router,
+)

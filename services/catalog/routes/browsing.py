@@ -4,8 +4,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from services.catalog.dependencies import EtlName, Process, Reader, SchemaName, TableName
-from services.catalog.domain import TableKey
+from services.catalog.dependencies import (
+    NO_SCHEMA,
+    EtlName,
+    Process,
+    Reader,
+    SchemaName,
+    TableName,
+    schema_of,
+)
 from services.catalog.routes.paging import counted_page, position_of, window_of
 from services.catalog.schemas import (
     CountedPage,
@@ -32,8 +39,12 @@ async def catalog_schemas_list(
     request: Request, catalog: Process, _caller: Reader, query: Listed
 ) -> CountedPage[SchemaItem]:
     """Schemas by name, each with the number of its tables."""
-    window = window_of(query, parts=1)
-    schemas = await catalog.lists.schemas(window, q=query.q, counted=query.counted)
+    schemas = await catalog.lists.schemas(
+        window_of(query, parts=2),
+        q=query.q,
+        namespace=query.namespace,
+        counted=query.counted,
+    )
     return counted_page(request, query, schemas, SchemaItem.of)
 
 
@@ -46,13 +57,14 @@ async def catalog_tables_list(
     `q` is a part of `schema.name`. Dropped tables stay, with `dropped_at`.
     """
     tables = await catalog.lists.tables(
-        window_of(query, parts=2),
+        window_of(query, parts=3),
         q=query.q,
-        schema=query.schema_name,
+        schema="" if query.schema_name == NO_SCHEMA else query.schema_name,
+        namespace=query.namespace,
         dropped=query.dropped,
         counted=query.counted,
     )
-    return counted_page(request, query, tables, TableItem.of)
+    return counted_page(request, query, tables, TableItem.of_table)
 
 
 @router.get("/etls", summary="List ETLs")
@@ -60,9 +72,13 @@ async def catalog_etls_list(
     request: Request, catalog: Process, _caller: Reader, query: Listed
 ) -> CountedPage[EtlItem]:
     """ETLs by name, each with the number of tables it feeds; `q` searches descriptions too."""
-    window = window_of(query, parts=1)
-    etls = await catalog.lists.etls(window, q=query.q, counted=query.counted)
-    return counted_page(request, query, etls, EtlItem.of)
+    etls = await catalog.lists.etls(
+        window_of(query, parts=2),
+        q=query.q,
+        namespace=query.namespace,
+        counted=query.counted,
+    )
+    return counted_page(request, query, etls, EtlItem.of_etl)
 
 
 @router.get("/tables/{schema:segment}/{table:segment}", summary="Show a table")
@@ -76,11 +92,18 @@ async def catalog_tables_get(
 ) -> TableAnswer:
     """A table and the ETLs that feed it; for those who may see it, its columns and last imports.
 
-    While the service that knows columns or imports cannot be reached, they are null and
-    `unavailable` names it.
+    Without `namespace` the table that has none is shown, else the only one of its name; 409
+    `ambiguous_name` lists the choices. While the service that knows columns or imports cannot be
+    reached, they are null and `unavailable` names it.
     """
-    key, after = TableKey(schema, table), position_of(query.cursor, parts=1)
-    details = await catalog.details.table(caller, key, limit=query.limit, after=after)
+    details = await catalog.details.table(
+        caller,
+        schema_of(schema),
+        table,
+        namespace=query.namespace,
+        limit=query.limit,
+        after=position_of(query.cursor, parts=2),
+    )
     return TableAnswer.of_details(details, next_path=next_path(request, details.edges))
 
 
@@ -89,6 +112,11 @@ async def catalog_etls_get(
     request: Request, catalog: Process, caller: Reader, etl: EtlName, query: Edges
 ) -> EtlAnswer:
     """An ETL, the tables it feeds and its last runs (without those into tables you may not see)."""
-    after = position_of(query.cursor, parts=2)
-    details = await catalog.details.etl(caller, etl, limit=query.limit, after=after)
+    details = await catalog.details.etl(
+        caller,
+        etl,
+        namespace=query.namespace,
+        limit=query.limit,
+        after=position_of(query.cursor, parts=3),
+    )
     return EtlAnswer.of_details(details, next_path=next_path(request, details.edges))

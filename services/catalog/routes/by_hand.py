@@ -5,9 +5,18 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Body, Response
 
-from services.catalog.dependencies import EtlName, Process, SchemaName, TableName, Writer
-from services.catalog.domain import TableKey
+from services.catalog.dependencies import (
+    EtlName,
+    EtlNamespace,
+    Namespace,
+    Process,
+    SchemaName,
+    TableName,
+    Writer,
+    schema_of,
+)
 from services.catalog.schemas import EdgeAnswer, EtlItem, NewEtl
+from services.catalog.service.by_hand import EdgeAddress
 
 router = APIRouter(prefix="/api/catalog", tags=["catalog"])
 
@@ -28,22 +37,27 @@ async def catalog_etls_create(
 ) -> EtlItem:
     """Enter an ETL by hand; a name that is taken is 409."""
     etl = await catalog.by_hand.enter_etl(caller, new.name, description=new.description)
-    response.headers["Location"] = f"/api/catalog/etls/{quote(etl.name, safe='')}"
-    return EtlItem.of(etl)
+    response.headers["Location"] = f"/api/catalog/etls/{quote(etl.key.name, safe='')}"
+    return EtlItem.of_etl(etl)
 
 
 @router.put("/etls/{etl:segment}/tables/{schema:segment}/{table:segment}", summary="Enter an edge")
 async def catalog_edges_put(
-    catalog: Process, caller: Writer, etl: EtlName, schema: SchemaName, table: TableName
+    catalog: Process,
+    caller: Writer,
+    etl: EtlName,
+    schema: SchemaName,
+    table: TableName,
+    namespace: Namespace = None,
+    etl_namespace: EtlNamespace = None,
 ) -> EdgeAnswer:
     """Enter that an ETL feeds a table; an edge that is known already stays as it is.
 
     Schema and table are entered too when unknown, but for the schema `data`, whose tables enter the
     catalog when they are created; the ETL must be known.
     """
-    return EdgeAnswer.of_edge(
-        await catalog.by_hand.enter_edge(caller, etl, TableKey(schema, table))
-    )
+    address = EdgeAddress(etl, etl_namespace, schema_of(schema), table, namespace)
+    return EdgeAnswer.of_edge(await catalog.by_hand.enter_edge(caller, address))
 
 
 @router.delete(
@@ -52,10 +66,19 @@ async def catalog_edges_put(
     summary="Take an edge out",
 )
 async def catalog_edges_delete(
-    catalog: Process, caller: Writer, etl: EtlName, schema: SchemaName, table: TableName
+    catalog: Process,
+    caller: Writer,
+    etl: EtlName,
+    schema: SchemaName,
+    table: TableName,
+    namespace: Namespace = None,
+    etl_namespace: EtlNamespace = None,
 ) -> None:
-    """Take an edge out; the ETL and the table stay.
+    """Take an edge out; it stays in the history (`removed`), and so do the ETL and the table.
 
-    An import that feeds the table again brings the edge back.
+    An edge that was entered by hand is removed by whoever entered it, one that an import or a scan
+    saw by the owners of its table, both by admins; else 403 `edge_not_yours`. An import that feeds
+    the table again brings the edge back.
     """
-    await catalog.by_hand.remove_edge(caller, etl, TableKey(schema, table))
+    address = EdgeAddress(etl, etl_namespace, schema_of(schema), table, namespace)
+    await catalog.by_hand.remove_edge(caller, address)

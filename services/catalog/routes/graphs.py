@@ -40,7 +40,9 @@ async def catalog_graph_get(
 
     At most `limit` edges; `total` and `truncated`, or the picture, show how many were left out.
     """
-    graph = await catalog.graphs.read(etl=query.etl, table=query.table, limit=query.limit)
+    graph = await catalog.graphs.read(
+        etl=query.etl, table=query.table, namespace=query.namespace, limit=query.limit
+    )
     return await asyncio.to_thread(_drawn, graph, query.format)
 
 

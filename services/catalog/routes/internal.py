@@ -29,6 +29,7 @@ MERGE_EXAMPLE = (
 SCAN_EXAMPLE = (
     '{"schema_name":"shop","table_name":"orders","columns":'
     '[{"name":"id","type":"bigint","nullable":false}],"estimated_rows":120000}\n'
+    '{"schema_name":"shop","whole":true}\n'
 )
 
 
@@ -92,6 +93,13 @@ async def internal_catalog_scan(
     _peer: Peer,
     import_id: ImportId,
     etl: Annotated[CatalogName, Query(description="The ETL that scanned.")],
+    namespace: Annotated[CatalogName | None, Query(description="The database.")] = None,
 ) -> MergeAnswer:
-    """All tables or none, under one ETL; tables that are missing from this scan stay."""
-    return MergeAnswer.of(await catalog.merges.scan(_chunks(request), import_id=import_id, etl=etl))
+    """All tables or none, under one ETL; tables that are missing from this scan stay.
+
+    Those of a schema that was seen whole have vanished.
+    """
+    merged = await catalog.merges.scan(
+        _chunks(request), import_id=import_id, etl=etl, namespace=namespace
+    )
+    return MergeAnswer.of(merged)

@@ -18,8 +18,9 @@ from services.catalog.domain import (
     TableDetails,
     TableKey,
 )
-from services.catalog.errors import EtlUnknownError, TableUnknownError
 from services.catalog.repository import browsing
+from services.catalog.service.namespaces import Namespaces
+from services.catalog.service.naming import require_etl, require_table
 from shared.contracts.auth import Caller
 from shared.contracts.ingest import ImportSummary
 from shared.contracts.records import DATA_SCHEMA, VisibleTable
@@ -42,47 +43,63 @@ class Details:
     """Reads that need records, which knows columns, and ingest, which knows imports."""
 
     engine: AsyncEngine
+    namespaces: Namespaces
     records: RecordsClient
     ingest: IngestClient
 
     async def table(
-        self, caller: Caller, key: TableKey, *, limit: int, after: Position | None
+        self,
+        caller: Caller,
+        schema: str | None,
+        name: str,
+        *,
+        namespace: str | None,
+        limit: int,
+        after: Position | None,
     ) -> TableDetails:
-        """A table with a page of its edges; raises TableUnknownError."""
+        """A table with a page of its edges; raises as `require_table`."""
+        stored = await self.namespaces.stored(namespace)
         async with self.engine.connect() as connection:
-            table = await browsing.find_table(connection, key)
-            if table is None:
-                raise TableUnknownError(f"the catalog has no table {key.label!r}")
+            table = await require_table(connection, schema, name, namespace=stored)
             edges = await browsing.edges_to(connection, table.id, limit=limit, after=after)
+            removed = await browsing.removed_edges(connection, table_id=table.id)
             former_names = await browsing.former_names(connection, table.id)
             scan = await browsing.newest_scan(connection, table.id)
-        visible, imports, away = await self._known_to_peers(caller, key)
+        visible, imports, away = await self._known_to_peers(caller, table.key)
         return TableDetails(
             table=table,
             former_names=former_names,
             edges=edges,
-            columns=_columns(key, visible, scan, caller),
+            removed=removed,
+            columns=_columns(table.key, visible, scan, caller),
             imports=imports,
             unavailable=away,
         )
 
     async def etl(
-        self, caller: Caller, name: str, *, limit: int, after: Position | None
+        self,
+        caller: Caller,
+        name: str,
+        *,
+        namespace: str | None,
+        limit: int,
+        after: Position | None,
     ) -> EtlDetails:
-        """An ETL with a page of its edges; raises EtlUnknownError."""
+        """An ETL with a page of its edges; raises as `require_etl`."""
         async with self.engine.connect() as connection:
-            etl = await browsing.find_etl(connection, name)
-            if etl is None:
-                raise EtlUnknownError(name)
+            etl = await require_etl(connection, name, namespace=namespace)
             edges = await browsing.edges_from(connection, etl.id, limit=limit, after=after)
+            removed = await browsing.removed_edges(connection, etl_id=etl.id)
+        if etl.key.namespace is not None:
+            return EtlDetails(etl=etl, edges=edges, removed=removed, runs=(), unavailable=())
         runs, away = await self._visible_runs(caller, name)
-        return EtlDetails(etl=etl, edges=edges, runs=runs, unavailable=away)
+        return EtlDetails(etl=etl, edges=edges, removed=removed, runs=runs, unavailable=away)
 
     async def _known_to_peers(
         self, caller: Caller, key: TableKey
     ) -> tuple[VisibleTable | None, tuple[ImportSummary, ...] | None, Away]:
         """Columns and imports of a table in `data`, if the caller may see it."""
-        if key.schema != DATA_SCHEMA:
+        if not key.is_ours:
             return None, None, ()
         visible, away = await _unless_away(RECORDS, self.records.describe(key.name, caller))
         if visible is None:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.catalog.domain import TableKey
+from services.catalog.domain import EtlKey, TableKey
 from services.catalog.repository import edges, lifecycle, locks
 from services.catalog.tables import BOOKS
 from shared.contracts.catalog import EdgeSeen, TableEvent, TableEventKind
@@ -44,7 +44,9 @@ class Events:
         key = TableKey(schema=edge.schema_name, name=edge.table_name)
         async with transaction(self.engine, BOOKS) as tx:
             await locks.write_beside_others(tx.connection)
-            etl_id = await edges.ensure_etl(tx.connection, edge.etl_name, seen_at=edge.seen_at)
+            etl_id = await edges.ensure_etl(
+                tx.connection, EtlKey(edge.etl_name), seen_at=edge.seen_at
+            )
             table_id = await edges.table_as_of(tx.connection, key, at=edge.seen_at)
             await edges.add_edge(
                 tx.connection,

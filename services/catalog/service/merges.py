@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.catalog.domain import Merged
+from services.catalog.domain import EtlKey, Merged
 from services.catalog.pipeline.lines import Block, blocks_of_lines
 from services.catalog.pipeline.scans import read_scan
 from services.catalog.pipeline.triples import as_csv, read_triples
 from services.catalog.repository import edges, locks, merging
-from services.catalog.tables import BOOKS
+from services.catalog.service.namespaces import Namespaces
+from services.catalog.tables import BOOKS, NO_NAMESPACE
 from shared.store.transaction import transaction
 
 log = structlog.get_logger()
@@ -27,6 +28,7 @@ class Merges:
     """
 
     engine: AsyncEngine
+    namespaces: Namespaces
     slots: asyncio.Semaphore
 
     async def triples(
@@ -46,18 +48,27 @@ class Merges:
             await locks.write_alone(tx.connection)
             if etl is not None:
                 now = await edges.now(tx.connection)
-                await edges.ensure_etl(tx.connection, etl, seen_at=now)
+                await edges.ensure_etl(tx.connection, EtlKey(etl), seen_at=now)
             merged = await merging.merge_triples(
                 tx.connection, import_id=import_id, received=received
             )
         return _logged(merged, import_id=import_id)
 
-    async def scan(self, chunks: AsyncIterator[bytes], *, import_id: int, etl: str) -> Merged:
-        """Merge NDJSON of ScannedTable under one ETL, which is entered even if no table follows.
+    async def scan(
+        self,
+        chunks: AsyncIterator[bytes],
+        *,
+        import_id: int,
+        etl: str,
+        namespace: str | None,
+    ) -> Merged:
+        """Merge a scan under one ETL, which is entered even if no table follows.
 
-        Tables that an older scan saw and this one did not stay. Raises as `triples`.
+        `namespace` is the database. Tables that an older scan saw and this one did not stay; they
+        have vanished if their schema was seen whole, or is not there. Raises as `triples`.
         """
-        received = 0
+        received, schemas = 0, dict[str, bool]()
+        known_as = await self.namespaces.resolve(namespace)
         async with (
             self.slots,
             transaction(self.engine, BOOKS) as tx,
@@ -65,12 +76,20 @@ class Merges:
         ):
             await merging.stage(tx.connection)
             async for block in blocks:
-                rows = await asyncio.to_thread(read_scan, block, etl=etl)
-                received += await merging.copy_scan(tx.raw, rows)
+                scanned = await asyncio.to_thread(read_scan, block, etl=etl)
+                schemas |= scanned.schemas
+                received += await merging.copy_scan(tx.raw, scanned.tables)
             await locks.write_alone(tx.connection)
             now = await edges.now(tx.connection)
-            await edges.ensure_etl(tx.connection, etl, seen_at=now)
-            merged = await merging.merge_scan(tx.connection, import_id=import_id, received=received)
+            await edges.ensure_etl(tx.connection, EtlKey(etl), seen_at=now)
+            merged = await merging.merge_scan(
+                tx.connection,
+                import_id=import_id,
+                received=received,
+                etl=etl,
+                namespace=known_as or NO_NAMESPACE,
+                schemas=schemas,
+            )
         return _logged(merged, import_id=import_id)
 
 

@@ -14,7 +14,7 @@ from services.ingest.connections.errors import NO_ANSWER, SourcesNotSetUpError
 from services.ingest.connections.guard import Endpoint, guard_of
 from services.ingest.connections.kinds import KINDS, Terms
 from services.ingest.settings import ConnectionSettings
-from shared.contracts.catalog import ScannedTable
+from shared.contracts.catalog import ScanLine
 from shared.security.sealing import Keyring
 
 TRIAL_S = 9.5
@@ -48,7 +48,7 @@ class SourceAccess:
             return await KINDS[login.target.kind].greet(session)
 
     @asynccontextmanager
-    async def scan(self, login: Login) -> AsyncIterator[AsyncIterator[ScannedTable]]:
+    async def scan(self, login: Login) -> AsyncIterator[AsyncIterator[ScanLine]]:
         """Every table that the user may read, with its columns, in one snapshot."""
         async with self.session(login) as session:
             yield KINDS[login.target.kind].scan(session, self.terms)

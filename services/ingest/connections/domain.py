@@ -48,6 +48,13 @@ class SourceTarget:
         """How the source is called where nobody gave it a name: `kind://host/database`."""
         return f"{self.kind.value}://{self.host}/{self.database or self.service_name or self.sid}"
 
+    @property
+    def namespace(self) -> str:
+        """The database as the catalog and OpenLineage call it."""
+        scheme = "postgres" if self.kind is SourceKind.POSTGRESQL else "oracle"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{scheme}://{host}:{self.port}/{self.database or self.service_name or self.sid}"
+
 
 @dataclass(frozen=True, slots=True)
 class Login:

@@ -11,7 +11,7 @@ from services.ingest.connections.oracle.scan import scan_oracle
 from services.ingest.connections.oracle.session import OracleSession, oracle_session
 from services.ingest.connections.postgresql.scan import scan_postgresql
 from services.ingest.connections.postgresql.session import postgresql_session
-from shared.contracts.catalog import ScannedTable
+from shared.contracts.catalog import ScanLine
 from shared.store.engine import RawConnection
 
 
@@ -31,7 +31,7 @@ class DatabaseKind:
 
     session: Callable[[Login, Terms], AbstractAsyncContextManager[Any]]
     greet: Callable[[Any], Awaitable[str]]
-    scan: Callable[[Any, Terms], AsyncIterator[ScannedTable]]
+    scan: Callable[[Any, Terms], AsyncIterator[ScanLine]]
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ from services.ingest.runs import reads
 from services.ingest.runs.reads import read_row
 from services.ingest.storage import StoredFile
 from services.ingest.work.attempt import Attempt
+from shared.contracts.catalog import ScannedTable
 from shared.security.sealing import SealBrokenError
 
 Load = Callable[[Attempt], Awaitable[Outcome]]
@@ -68,13 +69,16 @@ class Loads:
         with tempfile.SpooledTemporaryFile(SCAN_IN_MEMORY_BYTES) as lines:
             tables = 0
             async with self.access.scan(login) as scanned:
-                async for table in scanned:
-                    lines.write(table.model_dump_json().encode() + b"\n")
-                    tables += 1
+                async for line in scanned:
+                    lines.write(line.model_dump_json().encode() + b"\n")
+                    tables += isinstance(line, ScannedTable)
                     attempt.note_progress(Progress(tables, 0, lines.tell(), None))
             size_bytes = lines.tell()
             answer = await attempt.catalog.scan(
-                run.id, etl=run.etl_name or login.target.label, lines=_pieces(lines)
+                run.id,
+                etl=run.etl_name or login.target.label,
+                namespace=login.target.namespace,
+                lines=_pieces(lines),
             )
         outcome = Outcome(
             rows=RowCounts(

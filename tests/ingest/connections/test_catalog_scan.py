@@ -1,6 +1,9 @@
 """A database's tables enter the catalog under an ETL: all of them, or none."""
 
+import secrets
 from typing import Any
+
+import pytest
 
 from services.ingest.connections.oracle.scan import spelled
 from shared.contracts.auth import Scope
@@ -9,7 +12,7 @@ from tests.ingest.connections.driving import ORACLE_PASSWORD, Elsewhere
 from tests.support.databases import OWNER, PASSWORD
 from tests.support.issuer import machine
 from tests.support.oracle import types
-from tests.support.oracle.database import Column, OracleError, Table
+from tests.support.oracle.database import Account, Column, OracleError, Table
 
 PATH = "/api/data/database"
 
@@ -80,6 +83,40 @@ async def test_oracles_tables_with_columns_and_estimates(elsewhere: Elsewhere) -
         ScannedColumn(name="NAME", type="VARCHAR2(40)", nullable=True),
         ScannedColumn(name="SEEN", type="TIMESTAMP(6) WITH TIME ZONE", nullable=True),
     )
+
+
+async def test_a_scan_says_which_schemas_it_saw_whole(elsewhere: Elsewhere) -> None:
+    reader = f"reader_{secrets.token_hex(4)}"
+    await elsewhere.owner.execute(
+        f"CREATE ROLE {reader} LOGIN PASSWORD '{PASSWORD}';"
+        "CREATE SCHEMA open; CREATE TABLE open.seen (a int); CREATE SCHEMA empty;"
+        "CREATE SCHEMA shut; CREATE TABLE shut.seen (a int); CREATE TABLE shut.hidden (a int);"
+        f"GRANT USAGE ON SCHEMA open, shut TO {reader};"
+        f"GRANT SELECT ON open.seen, shut.seen TO {reader}"
+    )
+    given = postgres(elsewhere) | {"user": reader}
+    import_ = await elsewhere.submit(path=PATH, **given)
+    async with elsewhere.ingest.working():
+        body = await elsewhere.ingest.finished(import_)
+    assert (body["state"], body["rows"]["loaded"]) == ("succeeded", 2), body
+    [(namespace, schemas)] = elsewhere.ingest.peers.scanned_schemas.items()
+    assert namespace == f"postgres://127.0.0.1:{given['port']}/{given['dbname']}"
+    assert schemas == {"empty": True, "open": True, "public": True, "shut": False}
+
+
+@pytest.mark.parametrize("privileges", [(), ("SELECT ANY TABLE",)])
+async def test_an_oracle_user_sees_its_own_schema_whole(
+    elsewhere: Elsewhere, privileges: tuple[str, ...]
+) -> None:
+    elsewhere.oracle.database.privileges = privileges
+    elsewhere.oracle.database.accounts["HR"] = Account(ORACLE_PASSWORD)
+    elsewhere.put(Table("HR", "PEOPLE", (Column("ID", types.number_(9)),)))
+    import_ = await elsewhere.submit(path=PATH, **oracle(elsewhere))
+    async with elsewhere.ingest.working():
+        await elsewhere.ingest.finished(import_)
+    [(namespace, schemas)] = elsewhere.ingest.peers.scanned_schemas.items()
+    assert namespace == f"oracle://127.0.0.1:{elsewhere.oracle.port}/FREEPDB1"
+    assert (schemas["ANN"], schemas["HR"]) == (True, bool(privileges))
 
 
 async def test_a_scan_that_breaks_off_adds_nothing(elsewhere: Elsewhere) -> None:

@@ -58,9 +58,13 @@ class OracleDatabase:
     sids: tuple[str, ...] = ("FREE",)
     accounts: dict[str, Account] = field(default_factory=dict)
     tables: list[Table] = field(default_factory=list)
+    privileges: tuple[str, ...] = ("CREATE SESSION",)
+    """What everyone who logs in may do."""
 
-    def dictionary(self, sql: str, binds: Sequence[object]) -> tuple[tuple[Column, ...], list[Row]]:
-        """Answer a query on ALL_TABLES, ALL_TAB_COLUMNS or ALL_USERS.
+    def dictionary(
+        self, sql: str, binds: Sequence[object], *, user: str
+    ) -> tuple[tuple[Column, ...], list[Row]]:
+        """Answer a query on the dictionary's views.
 
         SQLite answers it, whose SQL is near enough; raises OracleError where it is not.
         """
@@ -78,6 +82,8 @@ class OracleDatabase:
             "INSERT INTO all_users VALUES (?, ?)",
             [("SYS", "Y"), ("SYSTEM", "Y"), *((name, "N") for name in self.accounts)],
         )
+        store.execute("INSERT INTO user_users VALUES (?)", [user])
+        store.executemany("INSERT INTO session_privs VALUES (?)", [(p,) for p in self.privileges])
         try:
             cursor = store.execute(re.sub(r":\w+", "?", sql), [*binds])
             rows: list[Row] = cursor.fetchall()
@@ -99,6 +105,8 @@ CREATE TABLE all_tables (owner, table_name, num_rows, dropped, nested);
 CREATE TABLE all_tab_columns (owner, table_name, column_name, column_id, data_type,
   data_length, data_precision, data_scale, char_length, nullable);
 CREATE TABLE all_users (username, oracle_maintained);
+CREATE TABLE user_users (username);
+CREATE TABLE session_privs (privilege);
 """
 
 

@@ -22,7 +22,7 @@ TOKEN = re.compile(
     |(?P<bind>:\w+)|(?P<word>[A-Za-z][\w$\#]*)|(?P<sign><=|>=|<>|!=|[(),.*=<>]))""",
     re.VERBOSE,
 )
-VIEWS = re.compile(r"\ball_(tables|tab_columns|users)\b", re.IGNORECASE)
+VIEWS = re.compile(r"\b(all_(tables|tab_columns|users)|user_users|session_privs)\b", re.IGNORECASE)
 COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq, "<>": operator.ne, "!=": operator.ne, "<": operator.lt,
@@ -41,7 +41,7 @@ class Result:
 def answer(database: OracleDatabase, sql: str, binds: Sequence[object], *, user: str) -> Result:
     """Run a SELECT; raises OracleError."""
     if VIEWS.search(sql):
-        columns, found = database.dictionary(sql, binds)
+        columns, found = database.dictionary(sql, binds, user=user)
         return Result(columns, lambda: found)
     statement = _Statement(_tokens(COMMENT.sub(" ", sql)), database.tables, list(binds), user)
     result = statement.select()

@@ -8,7 +8,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count, islice
 
 from tests.support.oracle import responses
@@ -288,7 +288,7 @@ class _Session:
             return
         if words == ["SET", "TRANSACTION", "READ", "ONLY"]:
             database = self._server.database
-            self._frozen = OracleDatabase(accounts=database.accounts, tables=[*database.tables])
+            self._frozen = replace(database, tables=[*database.tables])
             return
         raise OracleError(900, "invalid SQL statement")
 

@@ -6,7 +6,7 @@ from typing import Any
 import oracledb
 
 from services.ingest.connections.oracle.session import OracleSession
-from shared.contracts.catalog import ScannedColumn, ScannedTable
+from shared.contracts.catalog import ScanLine, ScannedColumn, ScannedSchema, ScannedTable
 
 ROWS_AT_ONCE = 2_000
 
@@ -22,13 +22,37 @@ ORDER BY t.owner, t.table_name, c.column_id
 """
 
 
-async def scan_oracle(session: OracleSession) -> AsyncIterator[ScannedTable]:
-    """Tables in order; raises SourceUnusableError, SourceAwayError."""
+# ALL_TABLES has every table of a schema for its own user, and for who may select any table.
+SCHEMAS = """
+SELECT u.username,
+       CASE WHEN u.username IN (SELECT m.username FROM user_users m)
+              OR EXISTS (SELECT 1 FROM session_privs p WHERE p.privilege = 'SELECT ANY TABLE')
+            THEN 'Y' ELSE 'N' END AS seen_whole
+FROM all_users u
+WHERE u.oracle_maintained = 'N'
+ORDER BY u.username
+"""
 
+
+async def scan_oracle(session: OracleSession) -> AsyncIterator[ScanLine]:
+    """Schemas, then tables, in order; raises SourceUnusableError, SourceAwayError."""
+    async for row in _rows(session, SCHEMAS):
+        yield ScannedSchema(schema_name=row["username"], whole=row["seen_whole"] == "Y")
+    current: list[Mapping[str, Any]] = []
+    async for row in _rows(session, COLUMNS):
+        if current and _key(current[0]) != _key(row):
+            yield _oracle_table(current)
+            current = []
+        current.append(row)
+    if current:
+        yield _oracle_table(current)
+
+
+async def _rows(session: OracleSession, query: str) -> AsyncIterator[Mapping[str, Any]]:
     async def start(connection: oracledb.AsyncConnection) -> oracledb.AsyncCursor:
         cursor = connection.cursor()
         cursor.arraysize = cursor.prefetchrows = ROWS_AT_ONCE
-        await cursor.execute(COLUMNS)
+        await cursor.execute(query)
         return cursor
 
     async def fetch(_connection: oracledb.AsyncConnection) -> list[Mapping[str, Any]]:
@@ -37,15 +61,9 @@ async def scan_oracle(session: OracleSession) -> AsyncIterator[ScannedTable]:
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     cursor = await session.run(start)
-    current: list[Mapping[str, Any]] = []
     while rows := await session.run(fetch):
         for row in rows:
-            if current and _key(current[0]) != _key(row):
-                yield _oracle_table(current)
-                current = []
-            current.append(row)
-    if current:
-        yield _oracle_table(current)
+            yield row
 
 
 def _key(row: Mapping[str, Any]) -> tuple[str, str]:

@@ -4,7 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from services.ingest.connections.postgresql.session import translated
-from shared.contracts.catalog import NAME_LIMIT, ScannedColumn, ScannedTable
+from shared.contracts.catalog import (
+    NAME_LIMIT,
+    ScanLine,
+    ScannedColumn,
+    ScannedSchema,
+    ScannedTable,
+)
 from shared.store.engine import RawConnection
 
 TABLES_AT_ONCE = 500
@@ -27,10 +33,26 @@ ORDER BY t.table_schema, t.table_name
 """
 
 
-async def scan_postgresql(
-    connection: RawConnection, *, answer_s: float
-) -> AsyncIterator[ScannedTable]:
-    """Base tables in order; raises SourceUnusableError, SourceAwayError."""
+# Who may not see a table still sees its name in pg_class: so it is known what was left out.
+SCHEMAS = """
+SELECT n.nspname::text AS schema, NOT EXISTS (
+         SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'p')
+         AND NOT EXISTS (SELECT FROM information_schema.tables t
+                         WHERE t.table_schema = n.nspname AND t.table_name = c.relname)
+       ) AS whole
+FROM pg_namespace n
+WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
+ORDER BY n.nspname
+"""
+
+
+async def scan_postgresql(connection: RawConnection, *, answer_s: float) -> AsyncIterator[ScanLine]:
+    """Schemas, then base tables, in order; raises SourceUnusableError, SourceAwayError."""
+    with translated():
+        async with asyncio.timeout(answer_s):
+            schemas = await connection.fetch(SCHEMAS)
+    for row in schemas:
+        yield ScannedSchema(schema_name=row["schema"], whole=row["whole"])
     with translated():
         cursor = await connection.cursor(TABLES)
     while True:
