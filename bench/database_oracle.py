@@ -21,7 +21,7 @@ from services.ingest.connections.domain import (
 )
 from services.ingest.connections.guard import guard_of
 from services.ingest.connections.oracle.session import oracle_session
-from services.ingest.domain import ImportOptions
+from services.ingest.domain.options import ImportOptions
 from services.ingest.load.load import load_source
 from services.ingest.read.oracle.frames import BATCH_ROWS, OracleRows
 from tests.ingest.pipeline.loading import loader

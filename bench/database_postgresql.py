@@ -15,7 +15,8 @@ from services.ingest.connections.domain import (
 )
 from services.ingest.connections.guard import guard_of
 from services.ingest.connections.postgresql.session import postgresql_session
-from services.ingest.domain import ImportOptions, Outcome
+from services.ingest.domain.options import ImportOptions
+from services.ingest.domain.outcome import Outcome
 from services.ingest.load.load import load_source
 from services.ingest.read.postgresql.frames import PostgresqlRows
 from tests.ingest.pipeline.loading import loader

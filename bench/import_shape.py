@@ -15,7 +15,8 @@ import asyncpg
 import polars as pl
 
 from deploy.local import postgresql
-from services.ingest.domain import ImportOptions, Outcome
+from services.ingest.domain.options import ImportOptions
+from services.ingest.domain.outcome import Outcome
 from services.ingest.load.load import load_file
 from tests.ingest.pipeline.loading import Column, Loader, Rejects
 from tests.support.databases import Database, make_database, make_owner, migrate

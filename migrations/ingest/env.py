@@ -1,8 +1,9 @@
 """Alembic's entry for the service ingest."""
 
 import services.ingest.connections.tables
-import services.ingest.uploads.tables  # noqa: F401 - and it that of uploads
+import services.ingest.tables
+import services.ingest.uploads.tables  # noqa: F401 - each adds its tables to the metadata
 from migrations.environment import run
-from services.ingest.tables import metadata
+from services.ingest.books import metadata
 
 run(metadata)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from urllib.parse import quote
 
-from services.ingest.domain import ImportId
+from services.ingest.domain.run import ImportId
 from shared.contracts.auth import Caller, CallerAsked, CallerNow
 from shared.contracts.catalog import EdgeSeen, MergeAnswer
 from shared.contracts.records import (

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 import structlog
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from services.ingest.domain import Reason, State
+from services.ingest.domain.outcome import Reason
+from services.ingest.domain.run import State
 from services.ingest.recipients import StopLinks
 from services.ingest.runs.endings import MailNotice
 from shared.process.mail import MailRefusedError, compose, send

@@ -2,11 +2,11 @@
 
 from fastapi import FastAPI
 
+from services.ingest.books import BOOKS
 from services.ingest.dependencies import still_visible
 from services.ingest.process import opened
 from services.ingest.routes import routers
 from services.ingest.settings import IngestSettings
-from services.ingest.tables import BOOKS
 from shared.http.app import build_app
 from shared.store.redis import probe_redis
 

@@ -15,7 +15,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import ObjectStore, from_url
 
-from services.ingest.domain import ImportId
+from services.ingest.domain.run import ImportId
 from services.ingest.errors import ObjectMissingError, StorageAwayError
 from shared.errors import StorageFullError
 

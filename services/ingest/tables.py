@@ -18,13 +18,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from services.ingest.domain import ImportKind, State
-from shared.store.idempotency import idempotency_table
-from shared.store.identifiers import metadata_of
-from shared.store.outbox import outbox_table
-from shared.store.transaction import Bookkeeping
-
-metadata = metadata_of("ingest")
+from services.ingest.books import metadata
+from services.ingest.domain.options import ImportKind
+from services.ingest.domain.run import State
 
 
 def _words(column: str, words: list[str]) -> str:
@@ -185,9 +181,4 @@ gathered_mails = Table(
 )
 
 Index(None, gathered_mails.c.import_id)
-
-outbox = outbox_table(metadata)
-idempotency = idempotency_table(metadata)
-
-BOOKS = Bookkeeping("ingest", idempotency=idempotency, outbox=outbox)
 """What a transaction of this service writes beside its work."""

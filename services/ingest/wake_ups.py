@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
-from services.ingest.domain import ImportId
+from services.ingest.domain.run import ImportId
 from shared.store.redis import REDIS_AWAY, REDIS_RETRIED
 
 QUEUE = "tabularium:imports"

@@ -10,9 +10,9 @@ import signal
 import structlog
 import uvloop
 
+from services.ingest.books import outbox
 from services.ingest.process import WorkerProcess, opened_worker
 from services.ingest.settings import WorkerSettings
-from services.ingest.tables import outbox
 from services.ingest.work.listen import Listener
 from services.ingest.work.sweep import Sweeper
 from shared.process.duties import Duty, on_duty

@@ -19,11 +19,11 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.away import is_away
 from shared.contracts.auth import Caller
 from shared.errors import ConflictError, ProblemError
 from shared.http.problems import problem_response
 from shared.process.request_id import current_request_id
-from shared.store.away import is_away
 from shared.store.idempotency import (
     HEADER,
     KEY_LIMIT,

@@ -11,10 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.types import Scope
 
+from shared.away import is_away
 from shared.contracts.problem import PROBLEM_MEDIA_TYPE, FieldError, ProblemDocument
 from shared.errors import InvalidInputError, ProblemError, TooLargeError, problem_document
 from shared.process.request_id import current_request_id
-from shared.store.away import is_away
 from shared.values.faults import FaultCode
 from shared.values.texts import UnstorableTextError
 

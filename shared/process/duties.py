@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import structlog
 
+from shared.away import is_away
 from shared.errors import UnavailableError
 from shared.process.stopping import end
-from shared.store.away import is_away
 
 log = structlog.get_logger()
 

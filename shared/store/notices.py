@@ -16,7 +16,7 @@ async def listen(
 ) -> None:
     """Call `listening` once connected, then `notified` with each payload, until it ends.
 
-    Raises what the driver raises while PostgreSQL is away (`shared.store.away`).
+    Raises what the driver raises while PostgreSQL is away (`shared.away`).
     """
     connection = await asyncpg.connect(
         database_url, timeout=10, server_settings={"application_name": application_name}

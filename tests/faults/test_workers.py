@@ -4,7 +4,7 @@ import signal
 
 from arq.connections import ArqRedis
 
-from services.ingest.domain import ImportId
+from services.ingest.domain.run import ImportId
 from services.ingest.wake_ups import WakeUps, arq_redis
 from tests.faults.scene import ROWS, Scene, people
 

@@ -33,9 +33,9 @@ from services.auth.repository import challenges, limits, users
 from services.auth.service.sessions import Sessions, record_failure
 from services.auth.settings import SignUp
 from services.auth.tables import BOOKS
+from shared.away import is_away
 from shared.http.addresses import household
 from shared.process.mail import MailRefusedError, MailServerDownError
-from shared.store.away import is_away
 from shared.store.transaction import Transaction, transaction
 
 HOUR_S = 3600

@@ -21,8 +21,8 @@ from services.auth.repository import keys as repository
 from services.auth.repository import revocations
 from services.auth.service.access import require_admin
 from services.auth.tables import BOOKS
+from shared.away import is_away
 from shared.contracts.auth import Caller, Mark
-from shared.store.away import is_away
 from shared.store.transaction import transaction
 
 READ_EVERY_S = 30.0

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.ingest.books import BOOKS
 from services.ingest.connections import repository
 from services.ingest.connections.access import SourceAccess, trial
 from services.ingest.connections.domain import Login, SavedConnection, Trial, source_row
 from services.ingest.connections.errors import SourceUnusableError
 from services.ingest.connections.guard import host_name
-from services.ingest.tables import BOOKS
 from shared.contracts.auth import Caller
 from shared.errors import NotFoundError
 from shared.http.paging import Slice, cut

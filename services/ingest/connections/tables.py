@@ -15,8 +15,8 @@ from sqlalchemy import (
     func,
 )
 
+from services.ingest.books import metadata
 from services.ingest.connections.domain import SourceKind
-from services.ingest.tables import metadata
 
 KINDS = ", ".join(f"'{kind.value}'" for kind in SourceKind)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from services.ingest.domain import RejectCode
+from services.ingest.domain.outcome import RejectCode
 from services.ingest.judge.exact import WHITE_SPACE, CellError, CellReader, CellValue
 from services.ingest.judge.numerics import plain_numeric_binary
 from services.ingest.judge.rewriting import iso_texts, plain_numbers

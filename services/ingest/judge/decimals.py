@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import polars as pl
 
-from services.ingest.domain import FormatFound, ImportOptions
+from services.ingest.domain.options import ImportOptions
+from services.ingest.domain.outcome import FormatFound
 from services.ingest.judge.judging import BadRows, CellNotation, CellRules
 from shared.values.number_formats import NumberFormat
 from shared.values.types import NUMBER_TYPES

@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cached_property
 
-from services.ingest.domain import RejectCode
+from services.ingest.domain.outcome import RejectCode
 from services.ingest.judge.hints import hint
 from services.ingest.judge.numerics import numeric_binary
 from services.ingest.plan.dtypes import EARLIEST_US, LATEST_US

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from services.ingest.domain import ImportOptions
+from services.ingest.domain.options import ImportOptions
 from services.ingest.judge.exact import WHITE_SPACE, shown
 from services.ingest.judge.judging import are_formulas, without_formulas
 from services.ingest.judge.lossless import Against, fitting, lossless

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from services.ingest.domain import RejectCode
+from services.ingest.domain.outcome import RejectCode
 from services.ingest.judge.casting import (
     Fault,
     TextRules,

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from services.ingest.domain import FileFormat, FormatFound, ImportOptions, Numbers
+from services.ingest.domain.options import FileFormat, ImportOptions, Numbers
+from services.ingest.domain.outcome import FormatFound
 from services.ingest.errors import OptionError
 from services.ingest.judge.judging import CellNotation, CellRules
 from services.ingest.plan.new_table import TypedColumn

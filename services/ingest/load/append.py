@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from services.ingest.domain import Mode
+from services.ingest.domain.options import Mode
 from services.ingest.load.copying import Copies, TableRows, staged_rows
 from services.ingest.load.direct import copy_directly
 from services.ingest.load.duplicates import DuplicateLines, FileKey

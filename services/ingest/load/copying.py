@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from services.ingest.domain import ImportId
+from services.ingest.domain.run import ImportId
 from services.ingest.judge.judging import Judged
 from services.ingest.load.binary_copy import RowEncoder
 from services.ingest.load.ids import IdBlocks

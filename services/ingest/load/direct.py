@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import asyncpg
 
-from services.ingest.domain import Progress
+from services.ingest.domain.outcome import Progress
 from services.ingest.load.modes import Load, Loaded
 from services.ingest.load.outside import Outside
 from services.ingest.load.readings import Seen

@@ -14,7 +14,7 @@ from typing import IO
 
 import polars as pl
 
-from services.ingest.domain import RejectCode
+from services.ingest.domain.outcome import RejectCode
 from services.ingest.judge.exact import shown
 from services.ingest.judge.judging import (
     FAULT_SCHEMA,

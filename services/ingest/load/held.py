@@ -16,7 +16,8 @@ from typing import IO, Final
 
 import polars as pl
 
-from services.ingest.domain import FormatFound, ImportId, Outcome, Progress
+from services.ingest.domain.outcome import FormatFound, Outcome, Progress
+from services.ingest.domain.run import ImportId
 from services.ingest.load.outside import Outside
 from services.ingest.plan.columns import ColumnPlan
 from services.ingest.plan.source_columns import SourceColumn, Ways

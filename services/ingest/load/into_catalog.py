@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from services.ingest.domain import (
+from services.ingest.domain.options import ImportOptions
+from services.ingest.domain.outcome import (
     FormatFound,
-    ImportOptions,
     InferredColumn,
     Outcome,
     RowCounts,

@@ -7,13 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
-from services.ingest.domain import (
-    ImportOptions,
-    InferredColumn,
-    Mode,
-    Outcome,
-    RowCounts,
-)
+from services.ingest.domain.options import ImportOptions, Mode
+from services.ingest.domain.outcome import InferredColumn, Outcome, RowCounts
 from services.ingest.judge.infer import infer
 from services.ingest.judge.notations import own_notations
 from services.ingest.load import append

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from services.ingest.domain import FormatFound, ImportOptions
+from services.ingest.domain.options import ImportOptions
+from services.ingest.domain.outcome import FormatFound
 from services.ingest.errors import FileRefusedError
 from services.ingest.judge.decimals import decided, may_have_commas
 from services.ingest.judge.infer import infer

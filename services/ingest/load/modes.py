@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import asyncpg
 
-from services.ingest.domain import ImportOptions
+from services.ingest.domain.options import ImportOptions
 from services.ingest.errors import KeyNotInFileError, NoRowFitsError, NothingToReplaceWithError
 from services.ingest.load.outside import Outside
 from services.ingest.load.readings import Readings, Seen

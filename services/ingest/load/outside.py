@@ -8,7 +8,8 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
-from services.ingest.domain import ImportId, Outcome, Progress, Reject
+from services.ingest.domain.outcome import Outcome, Progress, Reject
+from services.ingest.domain.run import ImportId
 from shared.contracts.records import NewColumn, TableContract
 from shared.store.engine import RawConnection
 

@@ -5,7 +5,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from services.ingest.domain import FormatFound, ImportOptions, Mode, OnBlank, OnError, Progress
+from services.ingest.domain.options import (
+    ImportOptions,
+    Mode,
+    OnBlank,
+    OnError,
+)
+from services.ingest.domain.outcome import FormatFound, Progress
 from services.ingest.errors import RowRefusedError, TooManyErrorsError
 from services.ingest.judge.decimals import decided, may_have_commas
 from services.ingest.judge.judging import CellNotation, CellRules, Judged, judge

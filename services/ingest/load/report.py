@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from services.ingest.domain import Reason, Reject, RejectCode
+from services.ingest.domain.outcome import Reason, Reject, RejectCode
 from services.ingest.judge.judging import BadRows, as_readable
 from services.ingest.load.outside import RejectStore
 from services.ingest.plan.names import REPORT_COLUMNS

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from services.ingest.domain import Outcome
+from services.ingest.domain.outcome import Outcome
 from services.ingest.errors import (
     RowTooWideError,
     TableBusyError,

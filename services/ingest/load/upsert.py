@@ -4,7 +4,7 @@ from contextlib import closing
 
 import asyncpg
 
-from services.ingest.domain import ImportOptions, OnDuplicate
+from services.ingest.domain.options import ImportOptions, OnDuplicate
 from services.ingest.errors import OptionError
 from services.ingest.load.append import DUPLICATE_TRIES
 from services.ingest.load.copying import staged_rows

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from services.ingest.domain import ImportOptions, InferredColumn, Mode, OnNewColumn
+from services.ingest.domain.options import ImportOptions, Mode, OnNewColumn
+from services.ingest.domain.outcome import InferredColumn
 from services.ingest.errors import (
     IdColumnError,
     MissingColumnError,

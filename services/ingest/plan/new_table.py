@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.ingest.domain import ImportOptions, InferredColumn
+from services.ingest.domain.options import ImportOptions
+from services.ingest.domain.outcome import InferredColumn
 from services.ingest.errors import OptionError, TooManyColumnsError
 from services.ingest.plan.names import (
     COLUMN_LIMIT,

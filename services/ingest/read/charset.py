@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from charset_normalizer import from_bytes
 
-from services.ingest.errors import (
+from services.ingest.read.csv.quoting import SWAPPED
+from services.ingest.read.errors import (
     DamagedFileError,
     EncodingContradictedError,
     EncodingNeededError,
     UnknownEncodingError,
 )
-from services.ingest.read.csv.quoting import SWAPPED
 from shared.contracts.problem import FieldError
 
 _BOMS = (

@@ -8,13 +8,13 @@ from typing import Any
 
 import structlog
 
-from services.ingest.errors import (
+from services.ingest.errors import EmptyFileError, FileRefusedError
+from services.ingest.read.confined import ChildDiedError, confined
+from services.ingest.read.errors import (
     BombError,
     ChoiceNeededError,
     DamagedFileError,
-    EmptyFileError,
     EncryptedFileError,
-    FileRefusedError,
     MemberNeededError,
     SheetNeededError,
     UnknownMemberError,
@@ -22,7 +22,6 @@ from services.ingest.errors import (
     UnsafeMemberError,
     UnsupportedColumnError,
 )
-from services.ingest.read.confined import ChildDiedError, confined
 from services.ingest.read.limits import Limits
 
 REFUSALS: Mapping[str, type[FileRefusedError]] = {

@@ -8,7 +8,7 @@ from typing import Protocol
 import zstandard
 from isal import isal_zlib
 
-from services.ingest.errors import BombError, DamagedFileError
+from services.ingest.read.errors import BombError, DamagedFileError
 from services.ingest.read.limits import MIB, Limits
 
 PIECE_BYTES = 4 * MIB

@@ -5,18 +5,14 @@ import zipfile
 from dataclasses import dataclass, replace
 from io import BytesIO
 
-from services.ingest.domain import FileFormat, ImportOptions
-from services.ingest.errors import (
-    DamagedFileError,
-    NestedArchiveError,
-    OptionError,
-    RecordTooLargeError,
-)
+from services.ingest.domain.options import FileFormat, ImportOptions
+from services.ingest.errors import OptionError
 from services.ingest.plan.columns import Others, check_columns
 from services.ingest.plan.contracts import known_names
 from services.ingest.read.archive.member import MemberBytes, is_archive, is_zip, member_of
 from services.ingest.read.columnar.file import ARROW, PARQUET
 from services.ingest.read.csv.file import CSV
+from services.ingest.read.errors import DamagedFileError, NestedArchiveError, RecordTooLargeError
 from services.ingest.read.head import Head, read_head
 from services.ingest.read.json.file import JSON, NDJSON
 from services.ingest.read.limits import Limits

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
-from services.ingest.domain import FileFormat, FormatFound, ImportOptions
-from services.ingest.errors import NestedArchiveError
+from services.ingest.domain.options import FileFormat, ImportOptions
+from services.ingest.domain.outcome import FormatFound
 from services.ingest.read.charset import EncodingFound, Transcoder, encoding_of, is_utf8
 from services.ingest.read.decompress import compression_of, decompressor
+from services.ingest.read.errors import NestedArchiveError
 from services.ingest.read.kinds import refuse_kind
 from services.ingest.read.limits import Limits
 

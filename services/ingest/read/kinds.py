@@ -1,6 +1,7 @@
 """What a file really is, by its first bytes, so that it can be refused by name."""
 
-from services.ingest.errors import EmptyFileError, WrongFileKindError
+from services.ingest.errors import EmptyFileError
+from services.ingest.read.errors import WrongFileKindError
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"%PDF-", "a PDF document"),

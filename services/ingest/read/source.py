@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from services.ingest.domain import FileFormat, FormatFound, ImportId, ImportOptions
+from services.ingest.domain.options import FileFormat, ImportOptions
+from services.ingest.domain.outcome import FormatFound
+from services.ingest.domain.run import ImportId
 from services.ingest.plan.columns import ColumnPlan
 from services.ingest.plan.source_columns import SourceColumn, Ways
 from services.ingest.read.decompress import decompressor

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from services.ingest.domain import Numbers
+from services.ingest.domain.options import Numbers
 from shared.contracts.base import RequestModel, StorableText
 from shared.values.dates import DateFormat
 

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import structlog
 from fastapi.sse import ServerSentEvent
 
-from services.ingest.domain import Run
-from services.ingest.routes.schemas import import_answer
+from services.ingest.domain.run import Run
+from services.ingest.routes.answers import import_answer
 from services.ingest.service.watches import Watch
-from shared.store.away import is_away
+from shared.away import is_away
 
 AWAY_PAUSE_S = 0.5
 

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from services.ingest.domain import FileFormat, ImportKind, ImportOptions, ImportRequest
+from services.ingest.domain.options import FileFormat, ImportKind, ImportOptions
+from services.ingest.domain.run import ImportRequest
 from services.ingest.routes.schemas import CatalogFileForm, ImportForm, UploadCsvForm
 from services.ingest.service.receive import IncomingBody
 from shared.contracts.problem import FieldError

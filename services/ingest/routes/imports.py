@@ -10,17 +10,11 @@ from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from services.ingest.dependencies import Body, Importer, Process, RequestKey
-from services.ingest.domain import Run, RunFilter, State
+from services.ingest.domain.run import Run, RunFilter, State
+from services.ingest.routes.answers import ImportAnswer, RejectAnswer, import_answer
 from services.ingest.routes.following import progress_events
 from services.ingest.routes.forms import import_request, json_of, multipart, or_json
-from services.ingest.routes.schemas import (
-    ImportAnswer,
-    ImportForm,
-    Limit,
-    RejectAnswer,
-    UploadImport,
-    import_answer,
-)
+from services.ingest.routes.schemas import ImportForm, Limit, UploadImport
 from services.ingest.routes.schemas_of_connections import IMPORT_EXAMPLES, DatabaseImport
 from services.ingest.service.watches import Watch
 from shared.contracts.base import Id, Page, StorableText

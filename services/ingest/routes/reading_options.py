@@ -5,7 +5,8 @@ from dataclasses import fields
 from enum import Enum
 from typing import Any
 
-from services.ingest.domain import FormatFound, ImportOptions
+from services.ingest.domain.options import ImportOptions
+from services.ingest.domain.outcome import FormatFound
 
 OF_THE_ROWS = frozenset(
     {"mode", "key", "on_error", "max_errors", "dry_run", "create_table", "mapping"}

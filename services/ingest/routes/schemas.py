@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
@@ -16,26 +15,22 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from services.ingest.domain import (
+from services.ingest.domain.options import (
     FileFormat,
     ImportKind,
     ImportOptions,
-    ImportRequest,
-    MailState,
     Mode,
-    Numbers,
     OnBlank,
     OnDuplicate,
     OnError,
     OnNewColumn,
-    Run,
-    State,
+)
+from services.ingest.domain.run import (
+    ImportRequest,
 )
 from services.ingest.routes.cell_options import CellOptions
 from services.ingest.uploads.domain import UploadId
-from shared.contracts.base import LARGEST_BIGINT, AnswerModel, RequestModel, StorableText
-from shared.contracts.ingest import ImportSummary
-from shared.contracts.problem import ProblemDocument
+from shared.contracts.base import LARGEST_BIGINT, RequestModel, StorableText
 from shared.errors import InvalidInputError
 
 DELIMITER_LIMIT = 4
@@ -298,18 +293,6 @@ class UploadImport(ImportForm):
         return UploadId(self.upload)
 
 
-class UploadAnswer(AnswerModel):
-    """A file that is kept for a day after it was last used."""
-
-    id: UUID
-    file_name: str
-    size_bytes: int
-    received_bytes: int
-    sha256: str | None
-    """None while a part of it is missing."""
-    expires_at: datetime
-
-
 class UploadCsvForm(RequestModel):
     """`POST /api/upload-csv/`, the call of the older system."""
 
@@ -325,166 +308,4 @@ class CatalogFileForm(RequestModel):
     email: EmailStr | None = None
 
 
-class Rows(AnswerModel):
-    """Rows of an import; in a dry run, what would have happened."""
-
-    read: int
-    loaded: int
-    rejected: int
-    inserted: int
-    updated: int
-
-
-class Bytes(AnswerModel):
-    """Bytes of the stored file, compressed if it came so."""
-
-    read: int
-    total: int | None
-
-
-class Format(AnswerModel):
-    """What the file turned out to be."""
-
-    name: FileFormat
-    encoding: str | None
-    delimiter: str | None
-    quote: str | None
-    compression: Literal["gzip", "zstd", "bzip2", "xz", "zip", "tar"] | None
-    sheet: str | None
-    """The sheet of a workbook that was read."""
-    member: str | None
-    """The file in an archive that was read."""
-    merged_cells: tuple[str, ...]
-    """The first merged ranges of the sheet: only their first cell holds a value."""
-    decimal: str | None
-    thousands: str | None
-    numbers: Numbers | None
-    date_formats: tuple[str, ...]
-    null_values: tuple[str, ...]
-    header_line: int | None
-    """The line of the header; null where there is none."""
-    skipped: int
-    """Lines before the header that are no rows."""
-    blank_rows: int
-    """Rows of nothing but empty cells, which are left out."""
-    repeated_headers: int
-    """Rows that repeat the header, which are left out."""
-    byte_order_marks: int
-    """Marks before rows, as in files that were joined, which are left out."""
-    footer_lines: int
-    escape: str | None
-    record_path: str | None
-    """Where the records are in a JSON document."""
-    trim: str | None
-    """`all` where blanks around cells were left out."""
-    report: bool
-    """Whether it is a report of refused rows, corrected and sent again."""
-
-
-class Inferred(AnswerModel):
-    """A column made by `create_table`, and the value that ruled the narrower type out.
-
-    For a catalog file: a column that was left out, with the type `ignored`.
-    """
-
-    column: str
-    type: str
-    because: str
-
-
-class ReasonInSum(AnswerModel):
-    """How often rows were refused for one reason in one column, and where first."""
-
-    column: str | None
-    code: str
-    count: int
-    first_line: int
-
-
-class Links(AnswerModel):
-    """Where more about an import is."""
-
-    self: str
-    events: str
-    errors: str
-    rejects: str
-
-
-class ImportAnswer(AnswerModel):
-    """An import: what was asked for, how far it is, what became of it."""
-
-    id: int
-    kind: ImportKind
-    table: str | None
-    mode: Mode
-    state: State
-    attempt: int
-    dry_run: bool
-    rows: Rows
-    bytes: Bytes
-    format: Format | None
-    inferred: list[Inferred]
-    reasons: list[ReasonInSum]
-    superseded: int
-    """Of an upsert with `on_duplicate`: rows whose key another row of the same file has."""
-    rows_per_s: int
-    eta_s: int | None
-    error: ProblemDocument | None
-    etl_name: str | None
-    mail: MailState | None
-    """Of a mail to an address that is not the submitter's own, once it is due: `gathered` into
-    the next one, or `stopped` by who reads it."""
-    submitted_by: str
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    links: Links
-
-
-def import_answer(run: Run) -> ImportAnswer:
-    """A run as its caller sees it now."""
-    now, path = datetime.now(UTC), f"/api/imports/{run.id}"
-    rows = run.rows
-    superseded = rows.read - rows.loaded - rows.rejected if run.state is State.SUCCEEDED else 0
-    return ImportAnswer.of(
-        run,
-        mode=run.options.mode,
-        dry_run=run.options.dry_run,
-        superseded=superseded,
-        bytes=Bytes(read=run.bytes_read, total=run.bytes_total),
-        rows_per_s=run.rows_per_s(now),
-        eta_s=run.eta_s(now),
-        etl_name=run.feeding_etl,
-        submitted_by=run.caller.label,
-        links=Links(
-            self=path,
-            events=f"{path}/events",
-            errors=f"{path}/errors",
-            rejects=f"{path}/rejects",
-        ),
-    )
-
-
-class RejectAnswer(AnswerModel):
-    """One reason against one row."""
-
-    line: int
-    column: str | None
-    code: str
-    message: str
-    value: str | None
-
-
 Limit = Annotated[PositiveInt, Field(le=1000)]
-
-
-def summary_of(run: Run) -> ImportSummary:
-    """A run in short, for our peers."""
-    return ImportSummary.of(
-        run,
-        etl_name=run.feeding_etl,
-        rows_read=run.rows.read,
-        rows_loaded=run.rows.loaded,
-        rows_rejected=run.rows.rejected,
-        submitted_by=run.caller.label,
-    )

@@ -25,7 +25,8 @@ from services.ingest.connections.domain import (
     SourceTable,
     SourceTarget,
 )
-from services.ingest.domain import ImportKind, ImportRequest
+from services.ingest.domain.options import ImportKind
+from services.ingest.domain.run import ImportRequest
 from services.ingest.routes.schemas import Name, RowOptions
 from shared.contracts.base import (
     AnswerModel,

@@ -12,12 +12,13 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from services.ingest.dependencies import Body, Importer, Process
-from services.ingest.errors import TusVersionError, UploadMediaTypeError
+from services.ingest.routes.answers import UploadAnswer
 from services.ingest.routes.forms import multipart_file
-from services.ingest.routes.schemas import Limit, UploadAnswer
+from services.ingest.routes.schemas import Limit
 from services.ingest.service.multipart import plain_name
 from services.ingest.service.uploads import ALGORITHMS, Checksum
 from services.ingest.uploads.domain import Upload, UploadId
+from services.ingest.uploads.errors import TusVersionError, UploadMediaTypeError
 from shared.contracts.base import LARGEST_BIGINT, Page
 from shared.errors import InvalidInputError
 from shared.http.app import STREAMED

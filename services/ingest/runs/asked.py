@@ -14,8 +14,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest.domain import (
-    ImportKind,
+from services.ingest.domain.options import ImportKind
+from services.ingest.domain.run import (
     QueueFigures,
     Run,
     RunFilter,

@@ -8,16 +8,18 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-from services.ingest.domain import (
-    Ending,
+from services.ingest.domain.options import ImportKind
+from services.ingest.domain.outcome import (
     FormatFound,
-    ImportKind,
     InferredColumn,
-    Intent,
     Outcome,
     Progress,
     Reason,
     RowCounts,
+)
+from services.ingest.domain.run import (
+    Ending,
+    Intent,
     Run,
     State,
 )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, LiteralString
 
-from services.ingest.domain import ImportId, MailState, State
+from services.ingest.domain.run import ImportId, MailState, State
 from shared.store.engine import RawPool
 
 BATCH = 1000

@@ -7,7 +7,7 @@ from sqlalchemy import insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest.connections.domain import Sealed, Selection, SourceId, SourceTarget
-from services.ingest.domain import ImportId, State
+from services.ingest.domain.run import ImportId, State
 from services.ingest.tables import imports, reads
 
 TARGET = TypeAdapter(SourceTarget)

@@ -6,7 +6,8 @@ from typing import Final, LiteralString
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest.domain import KeptReject, Reject, Run
+from services.ingest.domain.outcome import KeptReject, Reject
+from services.ingest.domain.run import Run
 from services.ingest.tables import rejects
 from shared.store.engine import RawPool
 from shared.values.texts import scrubbed

@@ -5,15 +5,16 @@ from typing import Any, Final, LiteralString, Protocol
 
 from pydantic import TypeAdapter
 
-from services.ingest.domain import (
-    OPTIONS,
+from services.ingest.domain.options import OPTIONS, ImportKind
+from services.ingest.domain.outcome import (
     FormatFound,
-    ImportId,
-    ImportKind,
     InferredColumn,
-    MailState,
     Reason,
     RowCounts,
+)
+from services.ingest.domain.run import (
+    ImportId,
+    MailState,
     Run,
     State,
 )

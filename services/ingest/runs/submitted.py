@@ -7,7 +7,8 @@ the API that every import goes through.
 from collections.abc import Collection
 from typing import Final, LiteralString, TypeAlias
 
-from services.ingest.domain import OPTIONS, ImportId, Run, Submission
+from services.ingest.domain.options import OPTIONS
+from services.ingest.domain.run import ImportId, Run, Submission
 from services.ingest.runs.row import SELECTED, run_of
 from shared.contracts.auth import Caller
 from shared.process.request_id import current_request_id

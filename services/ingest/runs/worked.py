@@ -10,7 +10,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, LiteralString
 
-from services.ingest.domain import Claim, Ending, ImportId, Progress, Run
+from services.ingest.domain.outcome import Progress
+from services.ingest.domain.run import (
+    Claim,
+    Ending,
+    ImportId,
+    Run,
+)
 from services.ingest.errors import FencedOutError
 from services.ingest.runs.row import SELECTED, format_json, inferred_json, reasons_json, run_of
 from shared.contracts.auth import Sub

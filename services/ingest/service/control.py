@@ -5,15 +5,16 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.ingest.books import BOOKS
 from services.ingest.clients import RecordsClient
-from services.ingest.domain import ImportId, KeptReject, Run, RunFilter
+from services.ingest.domain.outcome import KeptReject
+from services.ingest.domain.run import ImportId, Run, RunFilter
 from services.ingest.errors import StateForbidsError, UploadGoneError
 from services.ingest.runs import asked, rejects, submitted
 from services.ingest.runs.endings import drop_made_table
 from services.ingest.runs.submitted import Executor
 from services.ingest.service.intake import refuse_full_queue
 from services.ingest.storage import Storage
-from services.ingest.tables import BOOKS
 from shared.contracts.auth import Caller
 from shared.contracts.ingest import load_name
 from shared.errors import NotFoundError

@@ -7,7 +7,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.ingest.connections.access import SourceAccess, trial
 from services.ingest.connections.domain import Login, Selection, SourceId
 from services.ingest.connections.saved import SavedConnections
-from services.ingest.domain import ImportId, ImportRequest, Run, Submission
+from services.ingest.domain.run import (
+    ImportId,
+    ImportRequest,
+    Run,
+    Submission,
+)
 from services.ingest.plan.columns import check_columns
 from services.ingest.read.database import opened
 from services.ingest.runs import reads

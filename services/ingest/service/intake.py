@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from services.ingest.books import BOOKS
 from services.ingest.clients import RecordsClient
-from services.ingest.domain import (
+from services.ingest.domain.options import ImportKind, ImportOptions, Mode
+from services.ingest.domain.run import (
     ImportId,
-    ImportKind,
-    ImportOptions,
     ImportRequest,
-    Mode,
     Run,
     StoredUpload,
     Submission,
@@ -36,7 +35,6 @@ from services.ingest.service.receive import (
 )
 from services.ingest.service.uploads import Uploads, upload_id_of
 from services.ingest.storage import Storage, StoredFile
-from services.ingest.tables import BOOKS
 from services.ingest.uploads.domain import UploadId
 from shared.contracts.auth import Caller
 from shared.contracts.records import TableContract

@@ -7,16 +7,17 @@ from services.ingest.clients import RecordsClient
 from services.ingest.connections.access import SourceAccess, trial
 from services.ingest.connections.domain import Selection, SourceId
 from services.ingest.connections.saved import SavedConnections
-from services.ingest.domain import ImportOptions
-from services.ingest.errors import ChoiceNeededError, SheetNeededError, UploadIncompleteError
+from services.ingest.domain.options import ImportOptions
 from services.ingest.load.look import Look, Problem, look_at
 from services.ingest.read.database import opened as opened_database
+from services.ingest.read.errors import ChoiceNeededError, SheetNeededError
 from services.ingest.read.formats import Contents, contents
 from services.ingest.read.limits import Limits
 from services.ingest.service.receive import IncomingBody, ReceivedFile, UploadNamed
 from services.ingest.service.uploads import Uploads, upload_id_of
 from services.ingest.storage import Storage, StoredFile
 from services.ingest.uploads.domain import Upload, UploadId
+from services.ingest.uploads.errors import UploadIncompleteError
 from shared.contracts.auth import Caller
 from shared.contracts.records import TableContract
 

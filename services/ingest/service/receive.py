@@ -6,7 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
-from services.ingest.domain import StoredUpload
+from services.ingest.domain.run import StoredUpload
 from services.ingest.errors import UploadTooLargeError
 from services.ingest.read.kinds import refuse_kind
 from services.ingest.service.multipart import MultipartUpload

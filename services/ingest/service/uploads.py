@@ -13,16 +13,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ingest.domain import StoredUpload
-from services.ingest.errors import (
-    ChecksumMismatchError,
-    OffsetMismatchError,
-    TooManyUploadsError,
-    UploadCutShortError,
-    UploadIncompleteError,
-    UploadNotFoundError,
-    UploadTooLargeError,
-)
+from services.ingest.domain.run import StoredUpload
+from services.ingest.errors import UploadCutShortError, UploadTooLargeError
 from services.ingest.service.receive import (
     IncomingBody,
     ReceivedFile,
@@ -33,6 +25,13 @@ from services.ingest.service.receive import (
 from services.ingest.storage import UPLOADS, Storage
 from services.ingest.uploads import repository
 from services.ingest.uploads.domain import Upload, UploadId
+from services.ingest.uploads.errors import (
+    ChecksumMismatchError,
+    OffsetMismatchError,
+    TooManyUploadsError,
+    UploadIncompleteError,
+    UploadNotFoundError,
+)
 from shared.contracts.auth import Caller
 from shared.errors import InvalidInputError
 from shared.http.paging import Slice, cut

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from services.ingest.domain import Run
+from services.ingest.domain.run import Run
 from services.ingest.errors import TooManyStreamsError
 from services.ingest.runs import submitted
 from shared.contracts.auth import Caller, Sub

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NewType
 from uuid import UUID
 
-from services.ingest.domain import StoredUpload
+from services.ingest.domain.run import StoredUpload
 
 UploadId = NewType("UploadId", UUID)
 

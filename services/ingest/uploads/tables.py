@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Column, DateTime, Index, Table, Text, Uuid, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from services.ingest.tables import metadata
+from services.ingest.books import metadata
 
 uploads = Table(
     "uploads",

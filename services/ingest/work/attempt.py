@@ -12,7 +12,8 @@ from datetime import datetime
 import structlog
 
 from services.ingest.clients import CatalogClient, RecordsClient
-from services.ingest.domain import ImportId, Outcome, Progress, Reject, Run
+from services.ingest.domain.outcome import Outcome, Progress, Reject
+from services.ingest.domain.run import ImportId, Run
 from services.ingest.errors import FencedOutError, NotAllowedAnyMoreError
 from services.ingest.runs import rejects as kept_rejects
 from services.ingest.runs import worked

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.ingest.clients import CatalogClient, RecordsClient
-from services.ingest.domain import ImportId, State
+from services.ingest.domain.run import ImportId, State
 from services.ingest.runs import kept
 from services.ingest.runs.endings import IntentKind, MadeTable, MailNotice
 from services.ingest.work.mails import Mails

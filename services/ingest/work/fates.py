@@ -12,10 +12,10 @@ from typing import TypeAlias
 import asyncpg
 
 from services.ingest.connections.errors import SourceAwayError
-from services.ingest.domain import Run
+from services.ingest.domain.run import Run
 from services.ingest.errors import AttemptsExhaustedError, FencedOutError
+from shared.away import is_away
 from shared.errors import ProblemError, StorageFullError, UnavailableError
-from shared.store.away import is_away
 
 LONGEST_DELAY_S = 60.0
 LONGEST_WAIT = timedelta(days=1)

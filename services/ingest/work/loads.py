@@ -11,7 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.ingest.connections import repository
 from services.ingest.connections.access import SourceAccess
 from services.ingest.connections.domain import Login, Selection, source_row
-from services.ingest.domain import ImportKind, Outcome, Progress, RowCounts, Run
+from services.ingest.domain.options import ImportKind
+from services.ingest.domain.outcome import Outcome, Progress, RowCounts
+from services.ingest.domain.run import Run
 from services.ingest.errors import ObjectMissingError, PasswordGoneError
 from services.ingest.load.into_catalog import load_into_catalog
 from services.ingest.load.load import load_file, load_source

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import structlog
 
 from services.ingest import recipients
-from services.ingest.domain import ImportId, MailState
+from services.ingest.domain.run import ImportId, MailState
 from services.ingest.mailer import Mailer
 from services.ingest.recipients import Turn
 from services.ingest.runs import kept

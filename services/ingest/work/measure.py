@@ -3,7 +3,7 @@
 from prometheus_client import Gauge
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ingest.domain import State
+from services.ingest.domain.run import State
 from services.ingest.runs import asked
 
 imports_by_state = Gauge("tabularium_imports", "Imports by state; queued is the queue.", ["state"])

@@ -10,7 +10,8 @@ from dataclasses import replace
 import structlog
 
 from services.ingest.clients import AuthClient
-from services.ingest.domain import ImportKind, Run
+from services.ingest.domain.options import ImportKind
+from services.ingest.domain.run import Run
 from services.ingest.errors import NotAllowedAnyMoreError
 from shared.contracts.auth import Caller, Scope
 from shared.errors import ForbiddenError, NotFoundError

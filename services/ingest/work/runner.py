@@ -11,7 +11,9 @@ import stamina
 import structlog
 
 from services.ingest.clients import CatalogClient, RecordsClient
-from services.ingest.domain import Claim, ImportKind, Outcome, Progress, Run
+from services.ingest.domain.options import ImportKind
+from services.ingest.domain.outcome import Outcome, Progress
+from services.ingest.domain.run import Claim, Run
 from services.ingest.errors import FencedOutError, TookTooLongError
 from services.ingest.runs import endings, worked
 from services.ingest.settings import IngestSettings
@@ -22,9 +24,9 @@ from services.ingest.work.loads import Load
 from services.ingest.work.rights import Rights
 from services.ingest.work.slots import Shares
 from services.ingest.work.tidy import Tidy
+from shared.away import is_away
 from shared.errors import ProblemError
 from shared.process.request_id import current_request_id
-from shared.store.away import is_away
 from shared.store.engine import RawPool
 
 log = structlog.get_logger()

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 
+from shared.away import is_away
 from shared.contracts.auth import Sub
 from shared.process.stopping import end
-from shared.store.away import is_away
 
 log = structlog.get_logger()
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ingest.domain import Run, State
+from services.ingest.domain.run import Run, State
 from services.ingest.runs import kept, reads
 from services.ingest.settings import IngestSettings
 from services.ingest.storage import (

@@ -12,7 +12,7 @@ async def listen(
 ) -> None:
     """Call `listening` once connected, then `changed` for each table, until the connection ends.
 
-    Raises what drivers raise while PostgreSQL is away (`shared.store.away`).
+    Raises what drivers raise while PostgreSQL is away (`shared.away`).
     """
     await notices.listen(
         database_url,

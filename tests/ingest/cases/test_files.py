@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 
-from services.ingest.domain import ImportOptions, Mode, Numbers, OnDuplicate, Outcome
-from services.ingest.errors import (
+from services.ingest.domain.options import (
+    ImportOptions,
+    Mode,
+    Numbers,
+    OnDuplicate,
+)
+from services.ingest.domain.outcome import Outcome
+from services.ingest.errors import NoRowFitsError, NothingToReplaceWithError, OptionError
+from services.ingest.read.errors import (
     EncodingContradictedError,
     HeaderDoubtfulError,
     NestedArchiveError,
-    NoRowFitsError,
-    NothingToReplaceWithError,
-    OptionError,
 )
 from tests.ingest.pipeline.loading import Loader, columns
 

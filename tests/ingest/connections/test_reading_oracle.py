@@ -25,7 +25,8 @@ from services.ingest.connections.domain import (
 from services.ingest.connections.errors import SourceAwayError, SourceUnusableError
 from services.ingest.connections.guard import guard_of
 from services.ingest.connections.oracle.session import OracleSession, oracle_session
-from services.ingest.domain import ImportOptions, Outcome
+from services.ingest.domain.options import ImportOptions
+from services.ingest.domain.outcome import Outcome
 from services.ingest.load.load import load_source
 from services.ingest.plan.columns import plan_to_infer
 from services.ingest.read.oracle.frames import BATCH_ROWS, FRAME_ROWS, OracleRows

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.ingest.domain import ImportOptions, Numbers
+from services.ingest.domain.options import ImportOptions, Numbers
 from services.ingest.errors import DuplicateColumnError, OptionError, TooManyColumnsError
 from tests.ingest.pipeline.loading import Loader, columns
 

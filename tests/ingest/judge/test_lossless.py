@@ -10,7 +10,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ingest.domain import FormatFound, ImportOptions
+from services.ingest.domain.options import ImportOptions
+from services.ingest.domain.outcome import FormatFound
 from services.ingest.judge.exact import WHITE_SPACE
 from services.ingest.judge.infer import infer
 from services.ingest.judge.lossless import double_text

@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from services.ingest.domain import FormatFound, ImportOptions, Numbers
+from services.ingest.domain.options import ImportOptions, Numbers
+from services.ingest.domain.outcome import FormatFound
 from services.ingest.errors import OptionError
 from services.ingest.load.look import look_at
 from services.ingest.read.formats import opened

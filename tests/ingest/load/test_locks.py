@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.ingest.domain import Outcome, RowCounts
+from services.ingest.domain.outcome import Outcome, RowCounts
 from services.ingest.errors import TableLockedError
 from services.ingest.load.target import Target
 from services.ingest.load.transaction import Transaction

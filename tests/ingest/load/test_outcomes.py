@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from services.ingest.domain import ImportOptions, Mode, Reason, RejectCode
+from services.ingest.domain.options import ImportOptions, Mode
+from services.ingest.domain.outcome import Reason, RejectCode
 from services.ingest.errors import NoRowFitsError, NothingToReplaceWithError
 from tests.ingest.pipeline.loading import Loader, columns
 

@@ -2,7 +2,13 @@
 
 import pytest
 
-from services.ingest.domain import ImportOptions, Mode, OnBlank, OnDuplicate, RowCounts
+from services.ingest.domain.options import (
+    ImportOptions,
+    Mode,
+    OnBlank,
+    OnDuplicate,
+)
+from services.ingest.domain.outcome import RowCounts
 from tests.ingest.pipeline.loading import Loader, columns
 
 BY_EMAIL = ImportOptions(mode=Mode.UPSERT, key=("email",))

@@ -10,7 +10,9 @@ from typing import Any
 
 import asyncpg
 
-from services.ingest.domain import ImportId, ImportOptions, Outcome, Progress, Reject
+from services.ingest.domain.options import ImportOptions
+from services.ingest.domain.outcome import Outcome, Progress, Reject
+from services.ingest.domain.run import ImportId
 from services.ingest.load.load import load_file
 from services.ingest.load.outside import Connections, Outside
 from services.ingest.read.limits import Limits

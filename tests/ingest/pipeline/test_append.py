@@ -2,7 +2,8 @@
 
 import pytest
 
-from services.ingest.domain import ImportOptions, OnError, RowCounts
+from services.ingest.domain.options import ImportOptions, OnError
+from services.ingest.domain.outcome import RowCounts
 from services.ingest.errors import ImportFailedError, RowRefusedError, TooManyErrorsError
 from tests.ingest.pipeline.loading import IMPORT_ID, Loader, columns
 

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from services.ingest.domain import ImportOptions, Mode, OnError, Outcome, RowCounts
+from services.ingest.domain.options import ImportOptions, Mode, OnError
+from services.ingest.domain.outcome import Outcome, RowCounts
 from services.ingest.errors import KeyNotInFileError, OptionError, RowRefusedError
 from tests.ingest.pipeline.loading import Column, Loader, columns
 

@@ -12,17 +12,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from services.ingest.domain import FileFormat, ImportOptions
+from services.ingest.domain.options import FileFormat, ImportOptions
 from services.ingest.errors import (
-    BombError,
-    DamagedFileError,
     EmptyFileError,
     FileRefusedError,
+    OptionError,
+    UnknownColumnError,
+)
+from services.ingest.read.errors import (
+    BombError,
+    DamagedFileError,
     MemberNeededError,
     NestedArchiveError,
-    OptionError,
     SheetNeededError,
-    UnknownColumnError,
     UnsupportedColumnError,
     WrongFileKindError,
 )

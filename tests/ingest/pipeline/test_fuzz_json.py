@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.ingest.domain import ImportOptions
+from services.ingest.domain.options import ImportOptions
 from services.ingest.errors import NoRowFitsError
 from services.ingest.read.limits import Limits
 from tests.ingest.pipeline.loading import Column, Loader

@@ -5,8 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from services.ingest.domain import FileFormat, ImportOptions
-from services.ingest.errors import DamagedFileError, MissingColumnError, UnknownColumnError
+from services.ingest.domain.options import FileFormat, ImportOptions
+from services.ingest.errors import MissingColumnError, UnknownColumnError
+from services.ingest.read.errors import DamagedFileError
 from tests.ingest.pipeline.loading import Column, Loader, columns
 
 BOTH = pytest.mark.parametrize("kind", ["array", "lines"])

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import pytest
 import zstandard
 
-from services.ingest.domain import ImportOptions, Reason, RejectCode
+from services.ingest.domain.options import ImportOptions
+from services.ingest.domain.outcome import Reason, RejectCode
 from services.ingest.errors import (
-    BombError,
-    DamagedFileError,
     DuplicateColumnError,
     EmptyColumnNameError,
     EmptyFileError,
@@ -20,14 +19,18 @@ from services.ingest.errors import (
     IdColumnError,
     MissingColumnError,
     NoRowFitsError,
-    RecordTooLargeError,
     RowTooWideError,
     TableChangedError,
     TooManyColumnsError,
     UnknownColumnError,
-    WrongFileKindError,
 )
 from services.ingest.load.load import load_source
+from services.ingest.read.errors import (
+    BombError,
+    DamagedFileError,
+    RecordTooLargeError,
+    WrongFileKindError,
+)
 from services.ingest.read.formats import check_upload, opened
 from services.ingest.read.limits import MIB, Limits
 from shared.contracts.records import TableContract

@@ -2,8 +2,9 @@
 
 import pytest
 
-from services.ingest.domain import ImportOptions
-from services.ingest.errors import EncodingNeededError, OptionError, UnknownEncodingError
+from services.ingest.domain.options import ImportOptions
+from services.ingest.errors import OptionError
+from services.ingest.read.errors import EncodingNeededError, UnknownEncodingError
 from services.ingest.read.limits import Limits
 from tests.ingest.pipeline.loading import Column, Loader, columns
 

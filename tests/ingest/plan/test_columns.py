@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from services.ingest.domain import ImportOptions, Mode, OnNewColumn
+from services.ingest.domain.options import ImportOptions, Mode, OnNewColumn
 from services.ingest.errors import (
     DuplicateColumnError,
     EmptyColumnNameError,

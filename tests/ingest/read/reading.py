@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from services.ingest.domain import FormatFound, ImportOptions
+from services.ingest.domain.options import ImportOptions
+from services.ingest.domain.outcome import FormatFound
 from services.ingest.plan.columns import plan_to_infer
 from services.ingest.read.formats import opened
 from services.ingest.read.frame import LeftOut

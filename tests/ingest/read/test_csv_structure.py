@@ -2,12 +2,8 @@
 
 import pytest
 
-from services.ingest.errors import (
-    DelimiterNeededError,
-    FileRefusedError,
-    HeaderDoubtfulError,
-    OptionError,
-)
+from services.ingest.errors import FileRefusedError, OptionError
+from services.ingest.read.errors import DelimiterNeededError, HeaderDoubtfulError
 from tests.ingest.plan.test_columns import table
 from tests.ingest.read.reading import read
 

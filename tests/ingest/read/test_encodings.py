@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.ingest.domain import FileFormat
-from services.ingest.errors import (
+from services.ingest.domain.options import FileFormat
+from services.ingest.read.errors import (
     EncodingContradictedError,
     EncodingNeededError,
     NestedArchiveError,

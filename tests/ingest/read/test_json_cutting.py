@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from services.ingest.errors import DamagedFileError, RecordTooLargeError
+from services.ingest.read.errors import DamagedFileError, RecordTooLargeError
 from services.ingest.read.json.cutting import ArrayCutter, Broken, LineCutter
 from services.ingest.read.limits import Limits
 

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from services.ingest.errors import DamagedFileError, OptionError, RecordPathNeededError
+from services.ingest.errors import OptionError
+from services.ingest.read.errors import DamagedFileError, RecordPathNeededError
 from tests.ingest.read.reading import Read, read
 
 ROWS = [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.ingest.domain import Numbers
+from services.ingest.domain.options import Numbers
 from services.ingest.routes.forms import import_request
 from shared.errors import InvalidInputError
 

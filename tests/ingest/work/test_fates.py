@@ -8,7 +8,9 @@ import asyncpg
 import pytest
 
 from services.ingest.connections.errors import LOST, SourceUnusableError
-from services.ingest.domain import ImportId, ImportKind, ImportOptions, RowCounts, Run, State
+from services.ingest.domain.options import ImportKind, ImportOptions
+from services.ingest.domain.outcome import RowCounts
+from services.ingest.domain.run import ImportId, Run, State
 from services.ingest.errors import (
     AttemptsExhaustedError,
     EmptyFileError,

@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from services.ingest.domain import State
+from services.ingest.domain.run import State
 from services.ingest.mailer import headline
 from services.ingest.recipients import StopLinks
 from services.ingest.runs.endings import MailNotice

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from deploy.local import postgresql
-from shared.store.away import is_away
+from shared.away import is_away
 from shared.store.copying import ahead, copy_out, gathered, while_connected
 from shared.store.engine import database_pool
 from tests.support.waiting import until

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from services.ingest.domain import ImportOptions
+from services.ingest.domain.options import ImportOptions
 from services.ingest.read.children import child_reading, said
 from services.ingest.read.head import Head
 from services.ingest.read.kinds import ARCHIVES, kind_of

@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from services.ingest.domain import FileFormat, FormatFound, ImportOptions, RejectCode
+from services.ingest.domain.options import FileFormat, ImportOptions
+from services.ingest.domain.outcome import FormatFound, RejectCode
 from services.ingest.plan.columns import ColumnPlan
 from services.ingest.plan.source_columns import SourceColumn, Ways
 from services.ingest.read.children import child_reading, said

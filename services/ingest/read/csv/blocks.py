@@ -11,7 +11,7 @@ from typing import Protocol
 import polars as pl
 import pyarrow as pa
 
-from services.ingest.domain import RejectCode
+from services.ingest.domain.outcome import RejectCode
 from services.ingest.read.csv.quoting import (
     LF,
     Cut,

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from services.ingest.domain import ImportOptions
-from services.ingest.errors import DelimiterNeededError, OptionError, RecordTooLargeError
+from services.ingest.domain.options import ImportOptions
+from services.ingest.errors import OptionError
 from services.ingest.read.csv.header import Header, header_of
 from services.ingest.read.csv.quoting import SWAPPED, Dialect
 from services.ingest.read.csv.sample import Sample, gaps
+from services.ingest.read.errors import DelimiterNeededError, RecordTooLargeError
 from shared.contracts.problem import FieldError
 
 STRONG = (",", ";", "\t", "|")

@@ -8,7 +8,7 @@ several times as long as text without backslashes.
 
 import re
 
-from services.ingest.domain import RejectCode
+from services.ingest.domain.outcome import RejectCode
 from services.ingest.read.csv.blocks import (
     RAW_LIMIT,
     STRAY,

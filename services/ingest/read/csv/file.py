@@ -5,8 +5,8 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
-from services.ingest.domain import FileFormat, FormatFound, ImportOptions
-from services.ingest.errors import RecordTooLargeError
+from services.ingest.domain.options import FileFormat, ImportOptions
+from services.ingest.domain.outcome import FormatFound
 from services.ingest.plan.columns import ColumnPlan
 from services.ingest.plan.names import named_columns, numbered_names, report_columns
 from services.ingest.plan.source_columns import SourceColumn, Ways
@@ -19,6 +19,7 @@ from services.ingest.read.csv.header import refuse_doubtful
 from services.ingest.read.csv.layout import Layout
 from services.ingest.read.csv.quoting import Dialect
 from services.ingest.read.csv.sample import typed_fields
+from services.ingest.read.errors import RecordTooLargeError
 from services.ingest.read.footer import without_last
 from services.ingest.read.frame import Frame
 from services.ingest.read.head import Head

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 from polars.exceptions import PolarsError
 
-from services.ingest.domain import RejectCode
+from services.ingest.domain.outcome import RejectCode
 from services.ingest.plan.names import REPORT_COLUMNS, report_columns
 from services.ingest.read.csv.blocks import RAW_LIMIT, Block, IrregularRecord, Run
 from services.ingest.read.csv.layout import Layout

@@ -2,14 +2,10 @@
 
 from dataclasses import dataclass
 
-from services.ingest.domain import ImportOptions
-from services.ingest.errors import (
-    EmptyFileError,
-    HeaderDoubtfulError,
-    OptionError,
-    RecordTooLargeError,
-)
+from services.ingest.domain.options import ImportOptions
+from services.ingest.errors import EmptyFileError, OptionError
 from services.ingest.read.csv.sample import Record, Sample, is_number_or_date, typed_fields
+from services.ingest.read.errors import HeaderDoubtfulError, RecordTooLargeError
 
 PREAMBLE_RECORDS = 50
 ROWS_SHARE = 0.8

@@ -8,9 +8,9 @@ from typing import Protocol, runtime_checkable
 
 import polars as pl
 
-from services.ingest.domain import RejectCode
-from services.ingest.errors import DamagedFileError, RecordTooLargeError
+from services.ingest.domain.outcome import RejectCode
 from services.ingest.read.csv.blocks import RAW_LIMIT
+from services.ingest.read.errors import DamagedFileError, RecordTooLargeError
 from services.ingest.read.json.flat import objects_in
 from services.ingest.read.limits import MIB, Limits
 from shared.values.numbers import JsonValue, scan_json

@@ -5,12 +5,13 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
-from services.ingest.domain import FileFormat, FormatFound, ImportOptions
-from services.ingest.errors import RecordPathNeededError
+from services.ingest.domain.options import FileFormat, ImportOptions
+from services.ingest.domain.outcome import FormatFound
 from services.ingest.plan.columns import ColumnPlan
 from services.ingest.plan.names import named_columns, numbered_names
 from services.ingest.plan.source_columns import SourceColumn, Ways
 from services.ingest.read.charset import EncodingFound
+from services.ingest.read.errors import RecordPathNeededError
 from services.ingest.read.footer import without_last
 from services.ingest.read.frame import Frame
 from services.ingest.read.head import Head

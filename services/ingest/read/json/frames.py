@@ -12,7 +12,7 @@ from itertools import chain
 
 import polars as pl
 
-from services.ingest.domain import RejectCode
+from services.ingest.domain.outcome import RejectCode
 from services.ingest.plan.columns import ColumnPlan
 from services.ingest.read.csv.blocks import RAW_LIMIT
 from services.ingest.read.frame import CellFault, Frame, RefusedRow

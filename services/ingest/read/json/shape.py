@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from services.ingest.errors import OptionError, RecordPathNeededError
+from services.ingest.errors import OptionError
+from services.ingest.read.errors import RecordPathNeededError
 from services.ingest.read.json.cutting import ArrayCutter, Cutter, LineCutter, ValueCutter
 from services.ingest.read.limits import Limits
 from shared.contracts.problem import FieldError

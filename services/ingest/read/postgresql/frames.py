@@ -16,7 +16,7 @@ from services.ingest.connections.domain import (
 from services.ingest.connections.errors import NO_GRANT, NO_TABLE
 from services.ingest.connections.pace import Pace, paced
 from services.ingest.connections.postgresql.session import FAILURES, translated
-from services.ingest.domain import ImportId
+from services.ingest.domain.run import ImportId
 from services.ingest.plan.columns import ColumnPlan
 from services.ingest.plan.source_columns import SourceColumn, Ways
 from services.ingest.read.csv.blocks import Block, BlockCutter

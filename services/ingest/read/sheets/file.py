@@ -9,7 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from services.ingest.domain import FileFormat, FormatFound, ImportOptions, RejectCode
+from services.ingest.domain.options import FileFormat, ImportOptions
+from services.ingest.domain.outcome import FormatFound, RejectCode
 from services.ingest.errors import EmptyFileError
 from services.ingest.plan.columns import ColumnPlan
 from services.ingest.plan.source_columns import SourceColumn, Ways

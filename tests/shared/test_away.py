@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from deploy.local import postgresql
-from shared.store.away import is_away
+from shared.away import is_away
 from shared.store.engine import database_engine, probe_engine
 
 

@@ -1,0 +1,221 @@
+"""An import from its request to its end: states, submissions, claims, endings."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+
+from services.ingest.domain.options import OPTIONS, ImportKind, ImportOptions
+from services.ingest.domain.outcome import FormatFound, InferredColumn, Reason, RowCounts
+from shared.contracts.auth import Caller
+from shared.contracts.problem import ProblemDocument
+
+ImportId = NewType("ImportId", int)
+
+
+class State(StrEnum):
+    """Where an import is in its life; the last three are final."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more happens by itself."""
+        return self not in (State.QUEUED, State.RUNNING)
+
+
+class MailState(StrEnum):
+    """What became of a mail to an address that is not the submitter's own."""
+
+    SENT = "sent"
+    GATHERED = "gathered"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUpload:
+    """A file as it came in: written once to storage, hashed on the way."""
+
+    path: str
+    """Its name in storage; never made from what the caller called it."""
+    file_name: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """What a caller asks for, whatever the rows come from."""
+
+    kind: ImportKind
+    options: ImportOptions = field(default_factory=ImportOptions)
+    table: str | None = None
+    """None for the catalog kinds."""
+    etl_name: str | None = None
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a caller asks for, with the evidence of what it is, ready to be queued."""
+
+    request: ImportRequest
+    caller: Caller
+    upload: StoredUpload | None
+    """None where rows come from another database."""
+    idempotency_key: str
+    """Two submissions of the same key are one import while that is queued or running."""
+    request_key: str | None
+    """The caller's `Idempotency-Key`, of an upload; its body is never the same twice."""
+
+    @classmethod
+    def of(
+        cls,
+        request: ImportRequest,
+        *,
+        caller: Caller,
+        evidence: Sequence[object],
+        upload: StoredUpload | None = None,
+        request_key: str | None = None,
+    ) -> "Submission":
+        """`evidence` (JSON values) is what besides the request makes two submissions the same."""
+        same = [
+            request.kind.value,
+            caller.sub,
+            request.table,
+            OPTIONS.dump_python(request.options, mode="json"),
+            request.etl_name,
+            request.email,
+            *evidence,
+        ]
+        digest = hashlib.sha256(json.dumps(same, sort_keys=True).encode())
+        return cls(
+            request=request,
+            caller=caller,
+            upload=upload,
+            idempotency_key=digest.hexdigest(),
+            request_key=request_key,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An import as its row says it."""
+
+    id: ImportId
+    kind: ImportKind
+    state: State
+    table: str | None
+    options: ImportOptions
+    etl_name: str | None
+    email: str | None
+    file_name: str | None
+    caller: Caller
+    request_id: str | None
+    idempotency_key: str
+    upload_path: str | None
+    attempt: int
+    lease: int
+    made_table_oid: int | None
+    last_error: str | None
+    revision: int
+    rows: RowCounts
+    bytes_read: int
+    bytes_total: int | None
+    format: FormatFound | None
+    inferred: tuple[InferredColumn, ...]
+    reasons: tuple[Reason, ...]
+    error: ProblemDocument | None
+    reject_pass: int
+    rejects_path: str | None
+    mail: MailState | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def feeding_etl(self) -> str | None:
+        """The ETL that the catalog names: as given, else the file's name."""
+        return self.etl_name or self.file_name
+
+    def elapsed_s(self, now: datetime) -> float:
+        """Seconds from the start of the newest attempt to its end, or to `now`; 0 before it."""
+        if self.started_at is None:
+            return 0.0
+        return max(0.0, ((self.finished_at or now) - self.started_at).total_seconds())
+
+    def rows_per_s(self, now: datetime) -> int:
+        """Rows read per second of the newest attempt."""
+        elapsed_s = self.elapsed_s(now)
+        return round(self.rows.read / elapsed_s) if elapsed_s > 0 else 0
+
+    def eta_s(self, now: datetime) -> int | None:
+        """Seconds until the file is read to its end at the speed so far; 0 in a final state."""
+        if self.state.is_final:
+            return 0
+        if self.state is not State.RUNNING or not self.bytes_total or self.bytes_read <= 0:
+            return None
+        left_bytes = max(0, self.bytes_total - self.bytes_read)
+        return round(left_bytes * self.elapsed_s(now) / self.bytes_read)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which imports of those that the caller may see."""
+
+    state: State | None = None
+    table: str | None = None
+    before: int | None = None
+    """Only ids below this one: where the page before ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFigures:
+    """What an operator watches."""
+
+    by_state: Mapping[State, int]
+    oldest_queued_s: float
+    rows_per_s: float
+    """Over all that run now."""
+    intents: int
+    """Mails and edges that wait to be delivered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A run that one worker has; every write of this attempt names the lease."""
+
+    run: Run
+    exhausted: bool
+    """It was tried as often as allowed already, and must fail now with its last error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What must follow the commit of a final state: a mail, a catalog edge, a table dropped."""
+
+    kind: str
+    fields: Mapping[str, object]
+    """JSON values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A final state, with all that is written in the one statement that makes it true."""
+
+    state: State
+    rows: RowCounts
+    bytes_read: int
+    format: FormatFound | None
+    inferred: tuple[InferredColumn, ...]
+    reasons: tuple[Reason, ...]
+    error: ProblemDocument | None
+    rejects_path: str | None
+    intents: tuple[Intent, ...] = ()
