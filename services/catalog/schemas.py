@@ -420,7 +420,11 @@ class GraphAnswer(AnswerModel):
 class AliasPut(RequestModel):
     """The namespace that an alias stands for; null is the installation's own database."""
 
-    same_as: Annotated[CatalogName | None, Field(examples=["postgres://db.example.com:5432/shop"])]
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"same_as": "postgres://db.example.com:5432/shop"}]}
+    )
+
+    same_as: CatalogName | None
 
 
 class AliasAnswer(AnswerModel):

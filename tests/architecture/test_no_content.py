@@ -56,6 +56,8 @@ def gone_after(http: httpx2.Client, stack: RunningStack) -> dict[tuple[str, str]
     made(http, "/api/catalog/etls", {"name": "nightly"})
     edge = "/api/catalog/etls/nightly/tables/public/orders"
     assert http.put(edge).is_success
+    alias = "/api/catalog/namespaces/postgres:%2F%2Fgone:5432%2Fshop"
+    assert http.put(alias, json={"same_as": "postgres://kept:5432/shop"}).is_success
     source = made(http, "/api/sources", source_of(stack))["id"]
     refresh = made(http, "/api/token", stack.admin)["refresh"]
     begun = http.post("/api/uploads", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "2"})
@@ -67,6 +69,7 @@ def gone_after(http: httpx2.Client, stack: RunningStack) -> dict[tuple[str, str]
         ("delete", "/api/auth/clients/{id}"): (f"/api/auth/clients/{client}", None),
         ("delete", "/api/auth/api-keys/{id}"): (f"/api/auth/api-keys/{key}", None),
         ("delete", "/api/catalog/etls/{etl}/tables/{schema}/{table}"): (edge, None),
+        ("delete", "/api/catalog/namespaces/{alias}"): (alias, None),
         ("delete", "/api/tables/{table}/records/{id}"): (
             f"/api/tables/Kept204/records/{first}",
             None,
