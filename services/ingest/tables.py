@@ -44,6 +44,8 @@ imports = Table(
     # What was asked for, by whom.
     Column("table_name", Text),
     Column("options", JSONB, nullable=False),
+    Column("follows", ForeignKey("ingest.imports.id", ondelete="SET NULL")),
+    Column("edited", Text),
     Column("etl_name", Text),
     Column("email", Text),
     Column("file_name", Text),
@@ -71,6 +73,7 @@ imports = Table(
     _count("rows_rejected"),
     _count("rows_inserted"),
     _count("rows_updated"),
+    _count("rows_deleted"),
     _count("bytes_read"),
     Column("bytes_total", BigInteger),
     Column("format", JSONB),
@@ -80,6 +83,12 @@ imports = Table(
     Column("reject_pass", Integer, nullable=False, server_default=text("0")),
     Column("rejects_path", Text),
     Column("mail", Text),
+    # Where its rows went, and what an undo needs: rows that it overwrote or removed are in storage.
+    Column("table_oid", BigInteger),
+    Column("former_path", Text),
+    Column("former_bytes", BigInteger),
+    Column("former_columns", JSONB),
+    Column("undone", JSONB),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     _moment("started_at"),
     _moment("finished_at"),
@@ -116,6 +125,12 @@ Index("ix_imports_served", imports.c.submitted_by_sub, imports.c.started_at)
 Index("ix_imports_table_name", imports.c.table_name, imports.c.id)
 Index("ix_imports_etl_name", imports.c.etl_name, imports.c.id)
 Index("ix_imports_finished_at", imports.c.finished_at)
+Index("ix_imports_follows", imports.c.follows, postgresql_where=imports.c.follows.is_not(None))
+Index(
+    "ix_imports_former_path",
+    imports.c.former_path,
+    postgresql_where=imports.c.former_path.is_not(None),
+)
 Index(
     "ix_imports_upload_path",
     imports.c.upload_path,

@@ -25,7 +25,7 @@ class ImportSummary(AnswerModel):
 
     id: int
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
-    kind: Literal["file", "database", "catalog_file", "catalog_database"]
+    kind: Literal["file", "database", "catalog_file", "catalog_database", "correction", "undo"]
     table: str | None = None
     etl_name: str | None = None
     rows_read: int

@@ -14,6 +14,20 @@ class ImportKind(StrEnum):
     DATABASE = "database"
     CATALOG_FILE = "catalog_file"
     CATALOG_DATABASE = "catalog_database"
+    CORRECTION = "correction"
+    """Refused rows of an earlier import, corrected; they enter as rows of that import."""
+    UNDO = "undo"
+    """Takes an earlier import back."""
+
+
+class Edited(StrEnum):
+    """What an undo does where records have been edited or deleted since the import."""
+
+    REFUSE = "refuse"
+    KEEP = "keep"
+    """They stay as they are now."""
+    OVERWRITE = "overwrite"
+    """They become what they were before the import."""
 
 
 class Mode(StrEnum):

@@ -36,6 +36,8 @@ class RowCounts:
     rejected: int = 0
     inserted: int = 0
     updated: int = 0
+    deleted: int = 0
+    """Records that a replace or an undo removed."""
 
 
 @dataclass(frozen=True, slots=True)

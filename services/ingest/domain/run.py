@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NewType
 
-from services.ingest.domain.options import OPTIONS, ImportKind, ImportOptions
+from services.ingest.domain.options import OPTIONS, Edited, ImportKind, ImportOptions
 from services.ingest.domain.outcome import FormatFound, InferredColumn, Reason, RowCounts
 from shared.contracts.auth import Caller
 from shared.contracts.problem import ProblemDocument
@@ -51,6 +51,16 @@ class StoredUpload:
 
 
 @dataclass(frozen=True, slots=True)
+class Undone:
+    """When an import was taken back, by whom, and by which import."""
+
+    at: datetime
+    by: str
+    """As people read it."""
+    import_id: ImportId
+
+
+@dataclass(frozen=True, slots=True)
 class ImportRequest:
     """What a caller asks for, whatever the rows come from."""
 
@@ -60,6 +70,10 @@ class ImportRequest:
     """None for the catalog kinds."""
     etl_name: str | None = None
     email: str | None = None
+    follows: ImportId | None = None
+    """The import that this one corrects, commits or takes back."""
+    edited: Edited | None = None
+    """Of an undo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +107,8 @@ class Submission:
             OPTIONS.dump_python(request.options, mode="json"),
             request.etl_name,
             request.email,
+            request.follows,
+            request.edited,
             *evidence,
         ]
         digest = hashlib.sha256(json.dumps(same, sort_keys=True).encode())
@@ -139,6 +155,11 @@ class Run:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    follows: ImportId | None = None
+    """The import that this one corrects, commits or takes back."""
+    edited: Edited | None = None
+    """Of an undo."""
+    undone: Undone | None = None
 
     @property
     def feeding_etl(self) -> str | None:

@@ -1,8 +1,10 @@
 """Imports as the API answers them."""
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
+
+from pydantic import Field
 
 from services.ingest.domain.options import FileFormat, ImportKind, Mode, Numbers
 from services.ingest.domain.run import MailState, Run, State
@@ -99,6 +101,14 @@ class ReasonInSum(AnswerModel):
     first_line: int
 
 
+class UndoneAnswer(AnswerModel):
+    """When an import was taken back, by whom, and by which import."""
+
+    at: datetime
+    by: str
+    import_id: Annotated[int, Field(serialization_alias="import")]
+
+
 class Links(AnswerModel):
     """Where more about an import is."""
 
@@ -113,6 +123,8 @@ class ImportAnswer(AnswerModel):
 
     id: int
     kind: ImportKind
+    follows: int | None
+    """The import that this one corrects, commits or takes back."""
     table: str | None
     mode: Mode
     state: State
@@ -125,9 +137,12 @@ class ImportAnswer(AnswerModel):
     reasons: list[ReasonInSum]
     superseded: int
     """Of an upsert with `on_duplicate`: rows whose key another row of the same file has."""
+    deleted: int
+    """Records that a replace or an undo removed."""
     rows_per_s: int
     eta_s: int | None
     error: ProblemDocument | None
+    undone: UndoneAnswer | None
     etl_name: str | None
     mail: MailState | None
     """Of a mail to an address that is not the submitter's own, once it is due: `gathered` into
@@ -149,6 +164,7 @@ def import_answer(run: Run) -> ImportAnswer:
         mode=run.options.mode,
         dry_run=run.options.dry_run,
         superseded=superseded,
+        deleted=rows.deleted,
         bytes=Bytes(read=run.bytes_read, total=run.bytes_total),
         rows_per_s=run.rows_per_s(now),
         eta_s=run.eta_s(now),

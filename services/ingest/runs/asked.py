@@ -28,7 +28,11 @@ from shared.contracts.auth import Caller
 
 RUN = tuple(imports.c[name] for name in COLUMNS)
 LOCK_NOT_AVAILABLE = "55P03"
-WITHOUT_UPLOAD = (ImportKind.DATABASE.value, ImportKind.CATALOG_DATABASE.value)
+WITHOUT_UPLOAD = (
+    ImportKind.DATABASE.value,
+    ImportKind.CATALOG_DATABASE.value,
+    ImportKind.UNDO.value,
+)
 """Kinds whose rows come from elsewhere, so that there is no file to be kept."""
 
 TERMINATE = text(

@@ -5,7 +5,7 @@ from typing import Any, Final, LiteralString, Protocol
 
 from pydantic import TypeAdapter
 
-from services.ingest.domain.options import OPTIONS, ImportKind
+from services.ingest.domain.options import OPTIONS, Edited, ImportKind
 from services.ingest.domain.outcome import (
     FormatFound,
     InferredColumn,
@@ -17,12 +17,14 @@ from services.ingest.domain.run import (
     MailState,
     Run,
     State,
+    Undone,
 )
 from shared.contracts.auth import Caller
 from shared.contracts.problem import ProblemDocument
 
 FORMAT = TypeAdapter(FormatFound)
 INFERRED = TypeAdapter(tuple[InferredColumn, ...])
+UNDONE = TypeAdapter(Undone)
 REASONS = TypeAdapter(tuple[Reason, ...])
 
 COLUMNS: Final = (
@@ -31,6 +33,7 @@ COLUMNS: Final = (
     "last_error", "revision", "rows_read", "rows_loaded", "rows_rejected", "rows_inserted",
     "rows_updated", "bytes_read", "bytes_total", "format", "inferred", "reasons", "error",
     "reject_pass", "rejects_path", "mail", "created_at", "started_at", "finished_at",
+    "rows_deleted", "follows", "edited", "undone",
 )  # fmt: skip
 """What a Run is made of."""
 
@@ -72,6 +75,7 @@ def run_of(row: Row) -> Run:
             rejected=row["rows_rejected"],
             inserted=row["rows_inserted"],
             updated=row["rows_updated"],
+            deleted=row["rows_deleted"],
         ),
         bytes_read=row["bytes_read"],
         bytes_total=row["bytes_total"],
@@ -85,6 +89,9 @@ def run_of(row: Row) -> Run:
         created_at=row["created_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
+        follows=ImportId(follows) if (follows := row["follows"]) else None,
+        edited=Edited(row["edited"]) if row["edited"] else None,
+        undone=UNDONE.validate_python(undone) if (undone := _parsed(row["undone"])) else None,
     )
 
 

@@ -19,8 +19,9 @@ Executor: TypeAlias = "RawConnection | RawPool"
 QUEUE: Final[LiteralString] = f"""
 INSERT INTO ingest.imports AS i (kind, table_name, options, etl_name, email, caller,
     submitted_by_sub, submitted_by_label, request_id, request_key, idempotency_key,
-    file_name, content_sha256, upload_path, bytes_total)
-VALUES ($1, $2, $3::text::jsonb, $4, $5, $6::text::jsonb, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+    file_name, content_sha256, upload_path, bytes_total, follows, edited)
+VALUES ($1, $2, $3::text::jsonb, $4, $5, $6::text::jsonb, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+    $16, $17)
 ON CONFLICT DO NOTHING RETURNING {SELECTED}"""  # noqa: S608 - literals only
 
 QUEUED: Final[LiteralString] = """
@@ -69,6 +70,8 @@ async def queue(executor: Executor, submission: Submission) -> Run | None:
         None if upload is None else upload.sha256,
         None if upload is None else upload.path,
         None if upload is None else upload.size_bytes,
+        request.follows,
+        request.edited,
     )
     return None if row is None else run_of(row)
 

@@ -49,7 +49,8 @@ UPDATE ingest.imports i SET
     backend_pid = NULL, backend_start = NULL, error = NULL, format = NULL, inferred = NULL,
     reasons = NULL,
     rows_read = 0, rows_loaded = 0, rows_rejected = 0, rows_inserted = 0, rows_updated = 0,
-    bytes_read = 0, reject_pass = 1, rejects_path = NULL, mail = NULL, revision = i.revision + 1
+    rows_deleted = 0, bytes_read = 0, reject_pass = 1, rejects_path = NULL, mail = NULL,
+    revision = i.revision + 1
 FROM picked WHERE i.id = picked.id
 RETURNING {SELECTED}, picked.attempt >= $1 AS exhausted"""  # noqa: S608 - literals only
 
@@ -78,8 +79,8 @@ WITH ended AS (
     UPDATE ingest.imports SET
         state = $3, finished_at = clock_timestamp(), revision = revision + 1,
         rows_read = $4, rows_loaded = $5, rows_rejected = $6, rows_inserted = $7,
-        rows_updated = $8, bytes_read = $9, format = $10::jsonb, inferred = $11::jsonb,
-        error = $12::jsonb, rejects_path = $13, reasons = $16::jsonb,
+        rows_updated = $8, rows_deleted = $17, bytes_read = $9, format = $10::jsonb,
+        inferred = $11::jsonb, error = $12::jsonb, rejects_path = $13, reasons = $16::jsonb,
         backend_pid = NULL, backend_start = NULL
     WHERE id = $1 AND lease = $2 AND state = 'running'
     RETURNING id, submitted_by_sub, request_id, table_name
@@ -198,6 +199,7 @@ async def end(executor: "RawPool | RawConnection", run: Run, ending: Ending) -> 
         [intent.kind for intent in ending.intents],
         [json.dumps(dict(intent.fields)) for intent in ending.intents],
         reasons_json(ending.reasons),
+        ending.rows.deleted,
     )
     if not ended:
         raise FencedOutError
