@@ -98,6 +98,28 @@ async def admit(
         raise _too_many(verdict)
 
 
+async def admit_in_turn(
+    state: GatewayState, incoming: Incoming, sender: Sender, reply: Reply
+) -> None:
+    """Count the request; over its limit it waits, behind the sender's earlier ones.
+
+    Raises UnavailableError (503) where it cannot be known who sends it.
+    """
+    if isinstance(sender.refusal, (TooManyRequestsError, UnavailableError)):
+        raise UnavailableError(
+            "the access token or API key cannot be checked now; try again", retry_after_s=1
+        )
+    if sender.refusal is not None:
+        await admit(state, incoming, sender, reply)
+        return
+    classified = classify(state.settings, incoming, address=sender.address, subject=sender.subject)
+    try:
+        verdict = await state.limiter.check_in_turn(classified.limits)
+    except LimitsDownError:
+        return
+    reply.add_headers(verdict.headers())
+
+
 def _too_many(verdict: Verdict) -> TooManyRequestsError:
     rate_limited.labels(verdict.limit.name).inc()
     return TooManyRequestsError(

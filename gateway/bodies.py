@@ -7,8 +7,8 @@ only so many of those at once.
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from starlette.types import Message, Receive
 
@@ -102,6 +102,7 @@ class BodiesUnderWay:
     def __init__(self, *, limit: int) -> None:
         self._limit = limit
         self._number: Counter[str] = Counter()
+        self._freed: dict[str, asyncio.Event] = {}
 
     @property
     def number(self) -> int:
@@ -123,3 +124,13 @@ class BodiesUnderWay:
             self._number[who] -= 1
             if not self._number[who]:
                 del self._number[who]
+            if (freed := self._freed.pop(who, None)) is not None:
+                freed.set()
+
+    @asynccontextmanager
+    async def in_turn(self, who: str) -> AsyncIterator[None]:
+        """As `one_more`, but waits while all places are taken."""
+        while self._number[who] >= self._limit:
+            await self._freed.setdefault(who, asyncio.Event()).wait()
+        with self.one_more(who):
+            yield

@@ -48,6 +48,7 @@ TAGS = {
     "uploads": "Files kept for a day, whole or piece by piece (tus), to be imported by id.",
     "sources": "Saved connections to other databases.",
     "catalog": "Schemas, tables and ETLs, and which ETL feeds which table.",
+    "openlineage": "Events of OpenLineage's clients: Airflow, dbt, Spark and others.",
     "grants": "Who may see, fill and own a table.",
     "verbs": "The calls of the two older systems, with their exact paths and bodies.",
     "users": "Accounts of people; for admins.",

@@ -1,10 +1,12 @@
 """The way of one request to its service: nothing is taken for it before its sender is known."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from starlette.types import Receive
 
-from gateway.admission import Sender, admit
+from gateway.admission import Sender, admit, admit_in_turn
 from gateway.bodies import WHOLE_BYTES, PacedReceive, piece, read_whole, replayed
 from gateway.incoming import Incoming
 from gateway.process import GatewayState
@@ -40,7 +42,10 @@ class Passage:
 
     async def of_callers_only(self, rule: Rule) -> None:
         """Refuse it without a good access token, before its body is read."""
-        await admit(self.state, self.incoming, self.sender, self.reply)
+        if rule.waits:
+            await admit_in_turn(self.state, self.incoming, self.sender, self.reply)
+        else:
+            await admit(self.state, self.incoming, self.sender, self.reply)
         if self.sender.refusal is not None:
             raise self.sender.refusal
         incoming = self.incoming
@@ -61,7 +66,7 @@ class Passage:
         if receive.complete:
             await self._exchange(rule, receive, body=start).run()
             return
-        with self.state.bodies.one_more(self.sender.share):
+        async with self._place(rule):
             while not (waits or receive.complete or len(start) > WHOLE_BYTES):
                 start += await piece(receive)
             if not receive.complete:
@@ -69,6 +74,17 @@ class Passage:
                 await self._exchange(rule, rest, body=None).run()
                 return
         await self._exchange(rule, receive, body=start).run()
+
+    @asynccontextmanager
+    async def _place(self, rule: Rule) -> AsyncIterator[None]:
+        """One of the sender's places for bodies that come in pieces."""
+        bodies, share = self.state.bodies, self.sender.share
+        if rule.waits:
+            async with bodies.in_turn(share):
+                yield
+        else:
+            with bodies.one_more(share):
+                yield
 
     def _exchange(self, rule: Rule, receive: Receive, *, body: bytes | None) -> Exchange:
         """The request on its way, with its whole body or (None) with one that `receive` gives."""

@@ -9,7 +9,7 @@ for Redis at all: it is counted here, and reported to Redis a moment later, toge
 import asyncio
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from redis.asyncio import Redis
@@ -143,6 +143,14 @@ class _Known:
         return Verdict(self.limit, -self.spare * interval_us, reset_us)
 
 
+@dataclass(slots=True)
+class _Turn:
+    """Requests of one key that wait, the first come first."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: int = 0
+
+
 class RateLimiter:
     """Asks Redis; one round trip at a time, for all requests that wait for one."""
 
@@ -155,6 +163,7 @@ class RateLimiter:
         self._known: dict[str, _Known] = {}
         self._owing: list[_Known] = []
         self._reporting: asyncio.TimerHandle | None = None
+        self._turns: dict[str, _Turn] = {}
 
     async def check(self, limits: Sequence[Limit]) -> Verdict:
         """Count a request against all of its limits, or against none if one refuses it.
@@ -175,6 +184,26 @@ class RateLimiter:
         verdict: asyncio.Future[Verdict] = self._loop.create_future()
         self._enqueue(_Check(limits, verdict))
         return await verdict
+
+    async def check_in_turn(self, limits: Sequence[Limit]) -> Verdict:
+        """Count a request as soon as no limit refuses it, after those that came before.
+
+        Raises as `check`.
+        """
+        key = limits[0].key
+        turn = self._turns.setdefault(key, _Turn())
+        turn.waiting += 1
+        try:
+            async with turn.lock:
+                verdict = await self.check(limits)
+                while not verdict.allowed:
+                    await asyncio.sleep(verdict.wait_us / 1_000_000)
+                    verdict = await self.check(limits)
+                return verdict
+        finally:
+            turn.waiting -= 1
+            if not turn.waiting:
+                del self._turns[key]
 
     def _is_far(self, known: _Known) -> bool:
         fresh = self._loop.time() - known.at < KNOWN_FOR_S

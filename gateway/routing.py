@@ -29,6 +29,8 @@ class Rule:
     exact: bool = True
     takes_files: bool = False
     """Files have their own limit, at the service."""
+    waits: bool = False
+    """A call over a limit waits for its turn: its clients never repeat what got 429."""
 
 
 RULES = (
@@ -39,6 +41,8 @@ RULES = (
     Rule("/.well-known/jwks.json", Service.AUTH),
     Rule("/api/catalog", Service.CATALOG, below=True, exact=False),
     Rule("/api/etl", Service.CATALOG, below=True, exact=False),
+    Rule("/api/v1/lineage", Service.CATALOG, waits=True),
+    Rule("/api/v1/lineage/batch", Service.CATALOG, waits=True),
     Rule("/api/create-table", Service.RECORDS),
     Rule("/api/add-column", Service.RECORDS),
     Rule("/api/delete-table", Service.RECORDS),

@@ -175,11 +175,11 @@ class Columns:
     """A table's columns and where they come from.
 
     `records` knows the tables of the schema `data`; the others are as a scan by the ETL
-    `scanned_by` last saw them.
+    `scanned_by` last saw them, or as OpenLineage last described it.
     """
 
     columns: tuple[Column, ...]
-    source: Literal["records", "scan"]
+    source: Literal["records", "scan", "openlineage"]
     estimated_rows: int | None
     scanned_by: str | None = None
     scanned_at: datetime | None = None

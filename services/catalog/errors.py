@@ -75,6 +75,20 @@ class CatalogBusyError(UnavailableError):
     code = "catalog_busy"
 
 
+class RunUnknownError(NotFoundError):
+    """The ETL has no such run."""
+
+    code = "run_unknown"
+
+
+class EventUnreadableError(ProblemError):
+    """This is no event of OpenLineage; sending it again does not help."""
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "event_unreadable"
+    title: ClassVar[str] = "The event cannot be read"
+
+
 class LineRefusedError(InvalidInputError):
     """A line of a stream does not fit; `errors` names it, and nothing of the stream was kept."""
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -14,15 +15,21 @@ from services.catalog.service.by_hand import ByHand
 from services.catalog.service.details import Details
 from services.catalog.service.events import Events
 from services.catalog.service.graphs import Graphs
+from services.catalog.service.lineage import Lineage
 from services.catalog.service.lists import Lists
 from services.catalog.service.merges import Merges
 from services.catalog.service.namespaces import Namespaces
+from services.catalog.service.runs import Runs
 from services.catalog.settings import CatalogSettings
 from shared.http.peers import PeerClient, TokenSource, http_client
+from shared.process.duties import Duty, on_duty
 from shared.security.tokens import Verifier, verifying
 from shared.store.engine import database_engine
 
 MERGES_AT_A_TIME = 2
+APPLY_EVERY_S = 2.0
+"""Another process may have received what it did not apply."""
+TIDY_EVERY_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,8 @@ class CatalogProcess:
     events: Events
     merges: Merges
     graphs: Graphs
+    lineage: Lineage
+    runs: Runs
 
 
 @asynccontextmanager
@@ -56,17 +65,29 @@ async def opened(settings: CatalogSettings) -> AsyncIterator[CatalogProcess]:
         records = RecordsClient(PeerClient(http, tokens, base_url=settings.records_url))
         ingest = IngestClient(PeerClient(http, tokens, base_url=settings.ingest_url))
         namespaces = Namespaces(engine, own_namespaces(settings))
-        yield CatalogProcess(
-            engine=engine,
-            verifier=verifier,
-            namespaces=namespaces,
-            lists=Lists(engine, namespaces),
-            details=Details(engine, namespaces, records, ingest),
-            by_hand=ByHand(engine, namespaces, records),
-            events=Events(engine),
-            merges=Merges(engine, namespaces, asyncio.Semaphore(MERGES_AT_A_TIME)),
-            graphs=Graphs(engine, namespaces),
+        lineage = Lineage(
+            engine,
+            namespaces,
+            asyncio.Event(),
+            runs_kept=timedelta(days=settings.run_retention_days),
         )
+        async with on_duty(
+            Duty("lineage", lineage.apply, APPLY_EVERY_S, woken_by=lineage.wake),
+            Duty("tidy", lineage.tidy, TIDY_EVERY_S),
+        ):
+            yield CatalogProcess(
+                engine=engine,
+                verifier=verifier,
+                namespaces=namespaces,
+                lists=Lists(engine, namespaces),
+                details=Details(engine, namespaces, records, ingest),
+                by_hand=ByHand(engine, namespaces, records),
+                events=Events(engine),
+                merges=Merges(engine, namespaces, asyncio.Semaphore(MERGES_AT_A_TIME)),
+                graphs=Graphs(engine, namespaces),
+                lineage=lineage,
+                runs=Runs(engine, namespaces, ingest, records),
+            )
 
 
 def own_namespaces(settings: CatalogSettings) -> frozenset[str]:

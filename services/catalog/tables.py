@@ -11,12 +11,15 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     DateTime,
     ForeignKey,
     Identity,
     Index,
+    LargeBinary,
     Text,
     UniqueConstraint,
+    false,
     func,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -133,8 +136,23 @@ class EdgeRow(Base):
     estimated_rows: Mapped[int | None] = mapped_column(BigInteger)
     scanned_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     entered_by: Mapped[str | None] = mapped_column(Text)
+    last_run: Mapped[str | None] = mapped_column(Text)
 
     __table_args__ = (Index(None, "table_id"), {"postgresql_with": {"fillfactor": 50}})
+
+
+class InputRow(Base):
+    """An ETL reads a table, as OpenLineage's events say; `last_run` is the newest run that did."""
+
+    __tablename__ = "inputs"
+
+    etl_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    table_id: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False, index=True
+    )
+    first_seen: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    last_seen: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    last_run: Mapped[str | None] = mapped_column(Text)
 
 
 class RemovedEdgeRow(Base):
@@ -156,9 +174,123 @@ class RemovedEdgeRow(Base):
     estimated_rows: Mapped[int | None] = mapped_column(BigInteger)
     scanned_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     entered_by: Mapped[str | None] = mapped_column(Text)
+    last_run: Mapped[str | None] = mapped_column(Text)
     removed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     removed_by: Mapped[str | None] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)
+
+
+class RunRow(Base):
+    """A run of an ETL, put together from its events, whatever their order.
+
+    The state is that of the newest event that ended the run, else `running`.
+    """
+
+    __tablename__ = "runs"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    etl_id: Mapped[int] = mapped_column(BigInteger)
+    state: Mapped[str] = mapped_column(Text)
+    started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    nominal_start: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    nominal_end: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    parent_run: Mapped[str | None] = mapped_column(Text)
+    parent_namespace: Mapped[str | None] = mapped_column(Text)
+    parent_name: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(Text)
+    producer: Mapped[str | None] = mapped_column(Text)
+    first_event: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    last_event: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+
+    __table_args__ = (Index(None, "etl_id", "first_event"),)
+
+
+class RunEventRow(Base):
+    """An event that has been applied: it is known when it comes again."""
+
+    __tablename__ = "run_events"
+
+    run_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    type: Mapped[str] = mapped_column(Text, primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+
+
+class RunFacetRow(Base):
+    """A facet of a run (`place` is `run`), or of what it read or wrote (`input`, `output`).
+
+    Content null: a newer event deleted the facet. `table_id` is 0 for the run's own.
+    """
+
+    __tablename__ = "run_facets"
+
+    run_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    place: Mapped[str] = mapped_column(Text, primary_key=True)
+    table_id: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False, server_default="0"
+    )
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    content: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class EtlFacetRow(Base):
+    """The newest of a job's facets, as it was sent."""
+
+    __tablename__ = "etl_facets"
+
+    etl_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    content: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class TableFacetRow(Base):
+    """The newest of a dataset's facets, as it was sent."""
+
+    __tablename__ = "table_facets"
+
+    table_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    content: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class ColumnEdgeRow(Base):
+    """A column that an ETL makes out of another one.
+
+    An empty output column stands for all of its table: what decides which rows there are.
+    """
+
+    __tablename__ = "column_edges"
+
+    output_table_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    output_column: Mapped[str] = mapped_column(Text, primary_key=True)
+    input_table_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    input_column: Mapped[str] = mapped_column(Text, primary_key=True)
+    etl_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    type: Mapped[str | None] = mapped_column(Text)
+    subtype: Mapped[str | None] = mapped_column(Text)
+    masking: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    last_seen: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+    __table_args__ = (Index(None, "input_table_id", "input_column"),)
+
+
+class LineageInboxRow(Base):
+    """An event of OpenLineage that has been received and not been applied yet.
+
+    Receiving waits for nothing but this row; `error` is set for an event that cannot be applied.
+    """
+
+    __tablename__ = "lineage_inbox"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    received_at: Mapped[datetime] = mapped_column(
+        DateTime(timezone=True), server_default=func.now()
+    )
+    error: Mapped[str | None] = mapped_column(Text)
 
 
 idempotency = idempotency_table(metadata)

@@ -12,6 +12,8 @@ WITHOUT = {
     "/api/token/refresh": "no caller yet, and it answers tokens",
     "/api/uploads": "a multipart body differs each time, and tus has offsets of its own",
     "/api/previews": "it changes nothing but what is kept for a day",
+    "/api/v1/lineage": "events are idempotent by their run, type and time",
+    "/api/v1/lineage/batch": "events are idempotent by their run, type and time",
     "/api/mail/stop": "its signed link is its proof; repeating it is harmless",
     "/api/auth/revoke": "its refresh token is its proof; repeating it is harmless",
 }

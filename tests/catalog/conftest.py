@@ -20,6 +20,7 @@ from tests.catalog.peers import Peers, running_peers
 from tests.support.databases import Database
 from tests.support.issuer import Issuer, peer, person
 from tests.support.serving import serving
+from tests.support.waiting import until
 
 START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 
@@ -130,6 +131,21 @@ class Catalog:
         body: dict[str, Any] = answer.json()
         return body
 
+    async def empty(self) -> None:
+        """Forget everything."""
+        tables = ", ".join(str(table) for table in metadata.sorted_tables)
+        connection = await asyncpg.connect(self.database.url())
+
+        async def truncated() -> bool:
+            await connection.execute(f"TRUNCATE {tables}, audit.events RESTART IDENTITY")
+            return True
+
+        try:
+            # The service's own duties lock some of the tables in another order.
+            await until("all is empty", truncated, bearing=(asyncpg.DeadlockDetectedError,))
+        finally:
+            await connection.close()
+
     async def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """What the database's owner reads."""
         connection = await asyncpg.connect(self.database.url())
@@ -167,11 +183,6 @@ async def running(module_database: Database, issuer: Issuer) -> AsyncIterator[Ca
 @pytest_asyncio.fixture
 async def catalog(running: Catalog) -> Catalog:
     """A catalog with nothing in it."""
-    tables = ", ".join(str(table) for table in metadata.sorted_tables)
-    connection = await asyncpg.connect(running.database.url())
-    try:
-        await connection.execute(f"TRUNCATE {tables}, audit.events RESTART IDENTITY")
-    finally:
-        await connection.close()
+    await running.empty()
     running.peers.clear()
     return running

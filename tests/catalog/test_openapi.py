@@ -15,7 +15,7 @@ async def test_any_call_gets_an_answer_that_the_document_describes(catalog: Cata
         caller = peer("ingest") if path.startswith("/internal/") else catalog.reader
         return catalog.issuer.bearer(caller)
 
-    assert await every_call(catalog.url, headers, examples=EXAMPLES) == 18
+    assert await every_call(catalog.url, headers, examples=EXAMPLES) == 24
 
 
 async def test_operations_have_stable_names_texts_and_problems(catalog: Catalog) -> None:
@@ -29,6 +29,7 @@ async def test_operations_have_stable_names_texts_and_problems(catalog: Catalog)
     assert sorted(operations) == [
         "catalog_edges_delete",
         "catalog_edges_put",
+        "catalog_etl_facets",
         "catalog_etls_create",
         "catalog_etls_get",
         "catalog_etls_list",
@@ -37,7 +38,10 @@ async def test_operations_have_stable_names_texts_and_problems(catalog: Catalog)
         "catalog_namespaces_get",
         "catalog_namespaces_list",
         "catalog_namespaces_put",
+        "catalog_runs_get",
+        "catalog_runs_list",
         "catalog_schemas_list",
+        "catalog_table_facets",
         "catalog_tables_get",
         "catalog_tables_list",
         "etl_tables_action",
@@ -45,6 +49,8 @@ async def test_operations_have_stable_names_texts_and_problems(catalog: Catalog)
         "internal_catalog_merge",
         "internal_catalog_scan",
         "internal_catalog_table_events",
+        "lineage_batch",
+        "lineage_event",
     ]
     for operation in operations.values():
         assert operation["summary"]

@@ -15,6 +15,8 @@ from gateway.templates import Templates
         ("/api/catalog/tables/data/Customer", Service.CATALOG),
         ("/api/etl/customers.csv/tables", Service.CATALOG),
         ("/api/etl/postgresql%3A%2F%2Fhost%2Fdb/tables", Service.CATALOG),
+        ("/api/v1/lineage", Service.CATALOG),
+        ("/api/v1/lineage/batch", Service.CATALOG),
         ("/api/create-table", Service.RECORDS),
         ("/api/get-records", Service.RECORDS),
         ("/api/tables", Service.RECORDS),

@@ -1,6 +1,6 @@
 """One table, one ETL, their edges, and the graph."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Row, Select, func, or_, select, tuple_
@@ -34,6 +34,7 @@ from services.catalog.tables import (
     EtlRow,
     FormerNameRow,
     RemovedEdgeRow,
+    TableFacetRow,
     TableRow,
 )
 from shared.http.paging import Position, Slice, cut
@@ -41,8 +42,9 @@ from shared.http.paging import Position, Slice, cut
 STREAM_ROWS = 1000
 SHOWN_NAMES = 100
 SHOWN_REMOVED = 100
+DEEPEST_FIELD = 10
 NAMESAKES = 100
-"""Tables of one name in different namespaces that are told apart."""
+"""Tables of one name in different namespaces that are distinguished."""
 
 ENDS = (*ETL_KEY, *TABLE_KEY, TableRow.dropped_at, TableRow.vanished_at)
 FACTS = (
@@ -199,6 +201,35 @@ async def newest_scan(connection: AsyncConnection, table_id: int) -> Columns | N
         scanned_by=etl,
         scanned_at=scanned_at,
     )
+
+
+async def reported_columns(connection: AsyncConnection, table_id: int) -> Columns | None:
+    """The columns of a dataset as a schema facet last described them; nested ones by their path."""
+    statement = select(TableFacetRow.content, TableFacetRow.at).where(
+        TableFacetRow.table_id == table_id, TableFacetRow.name == "schema"
+    )
+    row = (await connection.execute(statement)).one_or_none()
+    columns = () if row is None else tuple(fields_of(row.content))
+    if row is None or not columns:
+        return None
+    return Columns(columns, source="openlineage", estimated_rows=None, scanned_at=row.at)
+
+
+def fields_of(facet: object, path: str = "", depth: int = 0) -> Iterator[Column]:
+    """The fields of a schema facet, whatever else it holds."""
+    fields = facet.get("fields") if isinstance(facet, dict) else None
+    for field in fields if isinstance(fields, list) and depth < DEEPEST_FIELD else ():
+        name = field.get("name") if isinstance(field, dict) else None
+        if not isinstance(name, str):
+            continue
+        kind, description = field.get("type"), field.get("description")
+        yield Column(
+            name=path + name,
+            type=kind if isinstance(kind, str) else "",
+            nullable=True,
+            description=description if isinstance(description, str) else None,
+        )
+        yield from fields_of(field, f"{path}{name}.", depth + 1)
 
 
 async def read_graph(

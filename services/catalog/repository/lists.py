@@ -67,10 +67,16 @@ def schema_of(row: Columns) -> Schema:
     return Schema(name or None, namespace or None, *facts)
 
 
+def key_of(row: Columns) -> TableKey:
+    """A row of TABLE_KEY."""
+    schema, name, namespace = row
+    return TableKey(schema or None, name, namespace or None)
+
+
 def table_of(row: Columns) -> Table:
     """A row of TABLE."""
     id_, schema, name, namespace, *facts = row
-    return Table(id_, TableKey(schema or None, name, namespace or None), *facts)
+    return Table(id_, key_of((schema, name, namespace)), *facts)
 
 
 def etl_of(row: Columns) -> Etl:

@@ -18,12 +18,13 @@ EXCLUSIVE = text("SELECT pg_advisory_xact_lock(hashtextextended('tabularium.cata
 LOCK_NOT_AVAILABLE = "55P03"
 
 
-async def write_beside_others(connection: AsyncConnection) -> None:
+async def write_beside_others(connection: AsyncConnection, *, patient: bool = False) -> None:
     """Share the lock until this transaction ends: merges and renames wait, other writers do not.
 
-    Raises CatalogBusyError when a merge holds the lock for longer than 3 s.
+    Raises CatalogBusyError when a merge holds the lock for longer than 3 s, unless `patient`.
     """
-    await connection.execute(PATIENCE)
+    if not patient:
+        await connection.execute(PATIENCE)
     try:
         await connection.execute(SHARED)
     except DBAPIError as exc:

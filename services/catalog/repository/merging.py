@@ -127,7 +127,7 @@ EMPTY_PAIRS = text(
 )
 
 # A table without a namespace that only this ETL's scans had entered is of the database at hand:
-# older scans told no namespace.
+# older scans sent no namespace.
 TAKEN_OVER = text(
     "UPDATE catalog.tables SET namespace = :namespace WHERE id IN ("
     " SELECT tables.id FROM catalog.edges"

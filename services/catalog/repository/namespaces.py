@@ -20,7 +20,7 @@ SCHEMAS_MOVED = text(
 async def aliases(connection: AsyncConnection) -> Mapping[str, str]:
     """What each alias stands for."""
     rows = await connection.execute(select(NamespaceRow.alias, NamespaceRow.same_as))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 async def put(connection: AsyncConnection, alias: str, *, same_as: str) -> None:
@@ -75,4 +75,4 @@ async def known(connection: AsyncConnection) -> Mapping[str, int]:
         .group_by(TableRow.namespace)
         .order_by(TableRow.namespace)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())

@@ -1,12 +1,23 @@
 """The catalog's HTTP face, by whom it serves: people, other services, users of older systems."""
 
-from services.catalog.routes import browsing, by_hand, graphs, internal, namespaces, verbs
+from services.catalog.routes import (
+    browsing,
+    by_hand,
+    graphs,
+    internal,
+    namespaces,
+    openlineage,
+    runs,
+    verbs,
+)
 
 routers = (
     browsing.router,
     by_hand.router,
     graphs.router,
     namespaces.router,
+    runs.router,
+    openlineage.router,
     internal.router,
     verbs.router,
 )

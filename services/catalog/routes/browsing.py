@@ -14,7 +14,7 @@ from services.catalog.dependencies import (
     schema_of,
 )
 from services.catalog.routes.paging import counted_page, position_of, window_of
-from services.catalog.schemas import (
+from services.catalog.schemas.browsing import (
     CountedPage,
     EdgesQuery,
     EtlAnswer,

@@ -15,7 +15,7 @@ from services.catalog.dependencies import (
     Writer,
     schema_of,
 )
-from services.catalog.schemas import EdgeAnswer, EtlItem, NewEtl
+from services.catalog.schemas.browsing import EdgeAnswer, EtlItem, NewEtl
 from services.catalog.service.by_hand import EdgeAddress
 
 router = APIRouter(prefix="/api/catalog", tags=["catalog"])

@@ -9,7 +9,7 @@ from services.catalog.dependencies import Process, Reader
 from services.catalog.domain import Graph
 from services.catalog.graph.mermaid import as_mermaid
 from services.catalog.graph.svg import as_svg
-from services.catalog.schemas import GraphAnswer, GraphFormat, GraphQuery
+from services.catalog.schemas.graphs import GraphAnswer, GraphFormat, GraphQuery
 
 router = APIRouter(prefix="/api/catalog", tags=["catalog"])
 

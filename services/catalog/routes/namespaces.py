@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from services.catalog.dependencies import Process, Reader, Writer
-from services.catalog.schemas import AliasAnswer, AliasPut
+from services.catalog.schemas.browsing import AliasAnswer, AliasPut
 from shared.contracts.base import Page
 from shared.contracts.catalog import CatalogName
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 from fastapi import Request
 
 from services.catalog.domain import Window
-from services.catalog.schemas import CountedPage, ListQuery
+from services.catalog.schemas.browsing import CountedPage, ListQuery
 from shared.errors import InvalidInputError
 from shared.http.paging import Position, Slice, decoded, next_path
 

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from services.catalog.dependencies import NO_SCHEMA, EtlName, Process, Reader
 from services.catalog.domain import TableKey
-from services.catalog.schemas import EtlTable, EtlTables
+from services.catalog.schemas.browsing import EtlTable, EtlTables
 
 router = APIRouter(prefix="/api", tags=["verbs"])
 

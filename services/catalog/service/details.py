@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.catalog.clients import IngestClient, RecordsClient
 from services.catalog.domain import (
@@ -64,14 +64,14 @@ class Details:
             edges = await browsing.edges_to(connection, table.id, limit=limit, after=after)
             removed = await browsing.removed_edges(connection, table_id=table.id)
             former_names = await browsing.former_names(connection, table.id)
-            scan = await browsing.newest_scan(connection, table.id)
+            seen = await _seen_columns(connection, table.id)
         visible, imports, away = await self._known_to_peers(caller, table.key)
         return TableDetails(
             table=table,
             former_names=former_names,
             edges=edges,
             removed=removed,
-            columns=_columns(table.key, visible, scan, caller),
+            columns=_columns(table.key, visible, seen, caller),
             imports=imports,
             unavailable=away,
         )
@@ -123,6 +123,15 @@ class Details:
         return tuple(run for run in runs if run.table is None or run.table in visible), ()
 
 
+async def _seen_columns(connection: AsyncConnection, table_id: int) -> Columns | None:
+    """The columns as a scan or an event of OpenLineage saw them, whichever is newer."""
+    scan = await browsing.newest_scan(connection, table_id)
+    reported = await browsing.reported_columns(connection, table_id)
+    if scan is None or reported is None or scan.scanned_at is None or reported.scanned_at is None:
+        return scan or reported
+    return reported if reported.scanned_at > scan.scanned_at else scan
+
+
 async def _unless_away(peer: str, answer: Awaitable[Answer]) -> tuple[Answer | None, Away]:
     """A peer's answer; None, and the peer's name, when it cannot be reached."""
     try:
@@ -133,9 +142,9 @@ async def _unless_away(peer: str, answer: Awaitable[Answer]) -> tuple[Answer | N
 
 
 def _columns(
-    key: TableKey, visible: VisibleTable | None, scan: Columns | None, caller: Caller
+    key: TableKey, visible: VisibleTable | None, seen: Columns | None, caller: Caller
 ) -> Columns | None:
-    """The columns as records describes them, else as a scan saw them.
+    """The columns as records describes them, else as a scan or an event saw them.
 
     A scanned table has no grants, and the catalog is open to everyone signed in. But a scan that
     met a schema `data` may have met ours: then only those who may see our table see it.
@@ -151,4 +160,4 @@ def _columns(
         )
     if key.schema == DATA_SCHEMA and not caller.is_admin:
         return None
-    return scan
+    return seen

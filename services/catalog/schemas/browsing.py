@@ -1,4 +1,4 @@
-"""Wire models that only the catalog uses."""
+"""Lists, tables, ETLs and edges on the wire."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -10,44 +10,15 @@ from services.catalog.domain import (
     Edge,
     Etl,
     EtlDetails,
-    Graph,
     Removal,
     RemovedEdge,
     Table,
     TableDetails,
-    TableKey,
 )
-from services.catalog.graph.nodes import etl_ids, table_ids
+from services.catalog.schemas.names import Cursor, NamedAnswer, Namespace, SchemaName, named
 from shared.contracts.base import AnswerModel, Flag, Item, Page, RequestModel
-from shared.contracts.catalog import NAME_LIMIT, CatalogName, CatalogText
+from shared.contracts.catalog import CatalogName, CatalogText
 from shared.contracts.ingest import ImportSummary
-
-# A field cannot be called `schema`: Pydantic's models have a method of that name.
-SchemaName = Annotated[
-    str | None,
-    Field(alias="schema", description="Null for what has none; it is reached under `-`."),
-]
-Cursor = Annotated[
-    str | None,
-    Field(max_length=10_000, description="Continues a list, from a page's `next`."),
-]
-
-
-Namespace = Annotated[
-    CatalogText | None,
-    Field(
-        max_length=NAME_LIMIT,
-        description="The database, as `postgres://host:port/database`; empty for names without"
-        " one. Needed where a name is in more than one.",
-        examples=["postgres://db.example.com:5432/shop"],
-    ),
-]
-
-
-class NamedAnswer(AnswerModel):
-    """An answer with a field `schema`."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", validate_by_name=True)
 
 
 class Count(StrEnum):
@@ -134,7 +105,7 @@ class TableItem(NamedAnswer):
     @classmethod
     def of_table(cls, table: Table, **more: object) -> Self:
         """A table by its key."""
-        return cls.of(table, **_named(table.key), **more)
+        return cls.of(table, **named(table.key), **more)
 
 
 class EtlItem(AnswerModel):
@@ -190,7 +161,7 @@ class FedTable(EdgeFacts):
     @classmethod
     def of_edge(cls, edge: Edge) -> Self:
         """The far end of an edge, with its facts."""
-        return cls.of(edge, **_named(edge.table))
+        return cls.of(edge, **named(edge.table))
 
 
 class EdgeAnswer(EdgeFacts):
@@ -247,7 +218,8 @@ class TableAnswer(TableItem):
     """A table with its ETLs, and for those who may see it its columns and last imports.
 
     `columns_from` is the source of the columns: `records` for a table in the schema `data`, `scan`
-    for a table of a scanned database, as `scanned_by` last saw it at `scanned_at`. `columns` and
+    for a table of a scanned database, as `scanned_by` last saw it at `scanned_at`, `openlineage`
+    for what an event reported at `scanned_at`. `columns` and
     `imports` are null when the caller may not see the table, and when the service that knows them
     cannot be reached; then `unavailable` names that service. `next` continues the list of ETLs.
     """
@@ -258,7 +230,7 @@ class TableAnswer(TableItem):
     removed: tuple[RemovedEdgeAnswer, ...]
     """Edges that were removed, the last one first; a hundred at most."""
     columns: tuple[KnownColumn, ...] | None
-    columns_from: Literal["records", "scan"] | None
+    columns_from: Literal["records", "scan", "openlineage"] | None
     estimated_rows: int | None
     scanned_by: str | None
     scanned_at: datetime | None
@@ -336,87 +308,6 @@ class EtlTables(AnswerModel):
     tables: tuple[EtlTable, ...]
 
 
-class GraphFormat(StrEnum):
-    """How the graph is drawn."""
-
-    JSON = "json"
-    MERMAID = "mermaid"
-    SVG = "svg"
-
-
-class GraphQuery(RequestModel):
-    """A part of the graph; with both `etl` and `table`, the edges that fit both."""
-
-    etl: Annotated[
-        CatalogText | None, Field(max_length=500, description="Only this ETL's tables.")
-    ] = None
-    table: Annotated[
-        CatalogText | None,
-        Field(max_length=1001, description="Only this table's ETLs: `schema.table`, or a name."),
-    ] = None
-    namespace: Namespace = None
-    format: GraphFormat = GraphFormat.JSON
-    limit: Annotated[int, Field(ge=1, le=1000, description="Edges at most.")] = 200
-
-
-class GraphEtl(AnswerModel):
-    """A node that feeds."""
-
-    id: str
-    kind: Literal["etl"] = "etl"
-    name: str
-    namespace: str | None
-
-
-class GraphTable(NamedAnswer):
-    """A node that is fed."""
-
-    id: str
-    kind: Literal["table"] = "table"
-    schema_name: SchemaName
-    name: str
-    namespace: str | None
-    dropped: bool
-
-
-class GraphArrow(AnswerModel):
-    """From an ETL to a table, by the nodes' ids."""
-
-    source: str
-    target: str
-    last_seen: datetime
-
-
-class GraphAnswer(AnswerModel):
-    """Nodes and arrows; `total` counts the arrows that `limit` left out too."""
-
-    nodes: tuple[GraphEtl | GraphTable, ...]
-    edges: tuple[GraphArrow, ...]
-    total: int
-    truncated: bool
-
-    @classmethod
-    def of_graph(cls, graph: Graph) -> Self:
-        """The graph with an id for each node."""
-        etls, tables = etl_ids(graph), table_ids(graph)
-        dropped = graph.dropped
-        return cls(
-            nodes=(
-                *(GraphEtl.of(key, id=node_id) for key, node_id in etls.items()),
-                *(
-                    GraphTable.of(key, id=node_id, dropped=key in dropped)
-                    for key, node_id in tables.items()
-                ),
-            ),
-            edges=tuple(
-                GraphArrow.of(edge, source=etls[edge.etl], target=tables[edge.table])
-                for edge in graph.edges
-            ),
-            total=graph.total,
-            truncated=graph.truncated,
-        )
-
-
 class AliasPut(RequestModel):
     """The namespace that an alias stands for; null is the installation's own database."""
 
@@ -432,7 +323,3 @@ class AliasAnswer(AnswerModel):
 
     alias: str
     same_as: str | None
-
-
-def _named(key: TableKey) -> dict[str, object]:
-    return {"schema": key.schema, "name": key.name, "namespace": key.namespace}

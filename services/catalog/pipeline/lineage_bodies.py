@@ -1,0 +1,84 @@
+"""Bodies of OpenLineage's calls: inflated, and parted into events that can be read."""
+
+import asyncio
+import zlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from pydantic_core import from_json, to_json
+from starlette.requests import Request
+
+from services.catalog.errors import EventUnreadableError
+from services.catalog.pipeline.openlineage import read_event
+from shared.errors import InvalidInputError, TooLargeError
+
+GZIP = 16 + zlib.MAX_WBITS
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The events of an array, and the places and reasons of those that cannot be read."""
+
+    events: list[bytes] = field(default_factory=list)
+    failed: list[tuple[int, str]] = field(default_factory=list)
+
+
+def received_body(limit_bytes: int) -> Callable[[Request], Awaitable[bytes]]:
+    """A dependency: the request's body, inflated where it came in gzip.
+
+    Raises TooLargeError beyond the limit, InvalidInputError for another coding.
+    """
+
+    async def body(request: Request) -> bytes:
+        sent = await request.body()
+        coding = request.headers.get("Content-Encoding", "identity").strip().lower()
+        if coding in ("identity", ""):
+            return sent
+        if coding not in ("gzip", "x-gzip"):
+            raise InvalidInputError.of(
+                "Content-Encoding", "unsupported_encoding", "send gzip, or no coding"
+            )
+        return await asyncio.to_thread(_inflated, sent, limit_bytes)
+
+    return body
+
+
+def event_of(body: bytes) -> bytes:
+    """The body, if it is an event; raises EventUnreadableError."""
+    read_event(body)
+    return body
+
+
+def batch_of(body: bytes) -> Batch:
+    """The events of an array; raises EventUnreadableError for a body that is none."""
+    try:
+        sent = from_json(body)
+    except ValueError as exc:
+        raise EventUnreadableError(f"this is no JSON: {exc}") from exc
+    if not isinstance(sent, list):
+        raise EventUnreadableError("send an array of events")
+    batch = Batch()
+    for place, event in enumerate(sent):
+        each = to_json(event)
+        try:
+            read_event(each)
+        except EventUnreadableError as exc:
+            batch.failed.append((place, exc.detail))
+        else:
+            batch.events.append(each)
+    return batch
+
+
+def _inflated(sent: bytes, limit_bytes: int) -> bytes:
+    inflater = zlib.decompressobj(GZIP)
+    try:
+        body = inflater.decompress(sent, limit_bytes + 1)
+    except zlib.error as exc:
+        raise EventUnreadableError(f"this is no gzip: {exc}") from exc
+    if len(body) > limit_bytes:
+        raise TooLargeError(
+            f"an inflated body has at most {limit_bytes} bytes", limit_bytes=limit_bytes
+        )
+    if not inflater.eof:
+        raise EventUnreadableError("the gzip stream breaks off")
+    return body

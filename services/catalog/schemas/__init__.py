@@ -1,0 +1,1 @@
+"""Wire models that only the catalog uses."""

@@ -1,0 +1,480 @@
+"""OpenLineage in: events in any order and twice, of every kind, and whatever their facets hold."""
+
+import gzip
+import itertools
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import asyncpg
+import httpx2
+import pytest
+
+from shared.contracts.auth import Role, Scope
+from shared.contracts.records import TableName, VisibleTable
+from tests.catalog.conftest import Catalog
+from tests.catalog.test_details import customer
+from tests.catalog.test_details import run as imported
+from tests.support.issuer import machine, person
+from tests.support.waiting import until
+
+PATH = "/api/v1/lineage"
+RECORDED = Path(__file__).parent / "openlineage" / "client_1_54.jsonl"
+SHOP = "postgres://db.example.com:5432/shop"
+RUN = "01a2240a-336f-7775-86e8-2c1e10db91b9"
+
+
+def dataset(name: str, namespace: str = "postgres://db.example.com:5432", **facets: Any) -> Any:
+    return {"namespace": namespace, "name": name, "facets": facets}
+
+
+def event(
+    type_: str, second: int, *, run: str = RUN, job: str = "load", **more: Any
+) -> dict[str, Any]:
+    return {
+        "eventType": type_,
+        "eventTime": f"2026-11-28T21:22:{second:02}.000000+00:00",
+        "run": {"runId": run, "facets": more.pop("run_facets", {})},
+        "job": {"namespace": "dbt", "name": job, "facets": more.pop("job_facets", {})},
+        "producer": "https://example.com/producer",
+        "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
+        **more,
+    }
+
+
+async def post(catalog: Catalog, body: Any, path: str = PATH, **more: Any) -> httpx2.Response:
+    return await catalog.send("POST", path, body, **more)
+
+
+async def send(catalog: Catalog, *events: dict[str, Any]) -> None:
+    """Send events one by one, and wait until they are applied."""
+    for each in events:
+        answer = await post(catalog, each)
+        assert answer.status_code == 200, answer.text
+    await applied(catalog)
+
+
+async def applied(catalog: Catalog) -> None:
+    async def empty() -> bool:
+        [(left,)] = await catalog.rows(
+            "SELECT count(*) FROM catalog.lineage_inbox WHERE error IS NULL"
+        )
+        return bool(left == 0)
+
+    await until("the events are applied", empty)
+
+
+async def runs(catalog: Catalog, etl: str = "load") -> list[dict[str, Any]]:
+    answer = await catalog.get(f"/api/catalog/etls/{quote(etl)}/runs")
+    assert answer.status_code == 200, answer.text
+    items: list[dict[str, Any]] = answer.json()["items"]
+    return items
+
+
+async def everything(catalog: Catalog) -> list[list[tuple[Any, ...]]]:
+    """All that events write, by natural keys: ids depend on the order."""
+    table = "(SELECT namespace || '/' || schema_name || '/' || name FROM catalog.tables WHERE id ="
+    etl = "(SELECT namespace || '/' || name FROM catalog.etls WHERE id ="
+    queries = (
+        (
+            f"SELECT {etl} etl_id), id, state, started_at, ended_at, error, parent_run,"
+            " first_event, last_event FROM catalog.runs"
+        ),
+        *(
+            f"SELECT {etl} etl_id), {table} table_id), first_seen, last_seen, last_run"
+            f" FROM catalog.{name}"
+            for name in ("edges", "inputs")
+        ),
+        f"SELECT {table} table_id), name, content, at FROM catalog.table_facets",
+        f"SELECT {etl} etl_id), name, content, at FROM catalog.etl_facets",
+        (
+            f"SELECT run_id, place, coalesce({table} table_id), ''), name, content, at"
+            " FROM catalog.run_facets"
+        ),
+        (
+            f"SELECT {etl} etl_id), {table} output_table_id), output_column,"
+            f" {table} input_table_id), input_column, type, subtype, masking, last_seen"
+            " FROM catalog.column_edges"
+        ),
+    )
+    return [sorted(await catalog.rows(query), key=str) for query in queries]
+
+
+STORY = (
+    event(
+        "START",
+        1,
+        inputs=[dataset("shop.public.orders")],
+        outputs=[dataset("shop.public.report", schema={"fields": [{"name": "a", "type": "int"}]})],
+        run_facets={
+            "parent": {
+                "run": {"runId": "parent-run"},
+                "job": {"namespace": "airflow", "name": "daily"},
+            }
+        },
+    ),
+    event("RUNNING", 2, inputs=[], outputs=[]),
+    event(
+        "COMPLETE",
+        3,
+        inputs=[],
+        outputs=[
+            {
+                **dataset(
+                    "shop.public.report",
+                    schema={"fields": [{"name": "a", "type": "bigint"}]},
+                    columnLineage={
+                        "fields": {
+                            "a": {
+                                "inputFields": [
+                                    {
+                                        "namespace": "postgres://db.example.com:5432",
+                                        "name": "shop.public.orders",
+                                        "field": "id",
+                                        "transformations": [
+                                            {
+                                                "type": "DIRECT",
+                                                "subtype": "IDENTITY",
+                                                "masking": False,
+                                            }
+                                        ],
+                                    }
+                                ]
+                            }
+                        }
+                    },
+                ),
+                "outputFacets": {"outputStatistics": {"rowCount": 100, "size": 4096}},
+            }
+        ],
+    ),
+)
+
+
+async def test_a_run_with_its_datasets_and_columns(catalog: Catalog) -> None:
+    await send(catalog, *STORY)
+
+    [run] = await runs(catalog)
+    assert (run["id"], run["state"]) == (RUN, "succeeded")
+    assert (run["started_at"], run["ended_at"]) == ("2026-11-28T21:22:01Z", "2026-11-28T21:22:03Z")
+    assert (run["parent_run"], run["parent_namespace"], run["parent_job"]) == (
+        "parent-run",
+        "airflow",
+        "daily",
+    )
+    report = await catalog.table("public", "report")
+    assert report["namespace"] == SHOP
+    assert [(etl["name"], etl["namespace"]) for etl in report["etls"]] == [("load", "dbt")]
+    assert [(column["name"], column["type"]) for column in report["columns"]] == [("a", "bigint")]
+    assert report["columns_from"] == "openlineage"
+    assert await catalog.tables_of("load") == [("public", "report")]
+    assert await catalog.rows("SELECT count(*) FROM catalog.inputs") == [(1,)]
+    answer = await catalog.get(f"/api/catalog/etls/load/runs/{RUN}")
+    [output] = [d for d in answer.json()["datasets"] if d["place"] == "output"]
+    assert (output["name"], output["facets"]["outputStatistics"]["rowCount"]) == ("report", 100)
+    assert await catalog.rows(
+        "SELECT output_column, input_column, type, subtype FROM catalog.column_edges"
+    ) == [("a", "id", "DIRECT", "IDENTITY")]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_events_come_in_any_order_and_twice(catalog: Catalog, order: tuple[int, ...]) -> None:
+    await send(catalog, *STORY)
+    expected = await everything(catalog)
+    assert all(expected[:4])
+    await send(catalog, *STORY)
+    assert await everything(catalog) == expected
+
+    await catalog.empty()
+    for place in order:
+        await send(catalog, STORY[place], STORY[place])
+    assert await everything(catalog) == expected
+    await catalog.empty()
+    batch = await post(catalog, [STORY[place] for place in (*order, *order)], f"{PATH}/batch")
+    assert batch.json()["summary"]["successful"] == 6
+    await applied(catalog)
+    assert await everything(catalog) == expected
+
+
+@pytest.mark.parametrize(
+    ("types", "state"),
+    [
+        (("START",), "running"),
+        (("START", "RUNNING"), "running"),
+        (("OTHER",), "running"),
+        (("SOMETHING",), "running"),
+        (("START", "COMPLETE"), "succeeded"),
+        (("START", "FAIL"), "failed"),
+        (("START", "ABORT"), "cancelled"),
+        (("COMPLETE", "START"), "succeeded"),
+        (("FAIL", "COMPLETE"), "succeeded"),
+        (("COMPLETE", "FAIL"), "failed"),
+    ],
+)
+async def test_the_last_end_is_the_state(
+    catalog: Catalog, types: tuple[str, ...], state: str
+) -> None:
+    await send(catalog, *(event(type_, second) for second, type_ in enumerate(types)))
+    [run] = await runs(catalog)
+    assert run["state"] == state
+
+
+async def test_recorded_events_of_the_python_client(catalog: Catalog) -> None:
+    recorded = [json.loads(line) for line in RECORDED.read_text().splitlines()]
+    await send(catalog, *recorded)
+
+    assert await catalog.rows("SELECT error FROM catalog.lineage_inbox") == []
+    by_id = {run["id"]: run for run in await runs(catalog, "shop.load_customers")}
+    assert [run["state"] for run in by_id.values()].count("succeeded") >= 1
+    failed = next(run for run in by_id.values() if run["state"] == "failed")
+    assert failed["error"] == "boom"
+    answer = await catalog.get("/api/catalog/etls/shop.load_customers/facets")
+    assert answer.json()["facets"]["sql"]["query"].startswith("insert into customers")
+    customer = await catalog.table("data", "Customer")
+    assert customer["namespace"] == "postgres://warehouse.example.com:5432/shop"
+    aborted = await runs(catalog, "empty-namespace")
+    assert aborted[0]["state"] == "cancelled"
+
+
+async def test_no_datasets_are_no_removal(catalog: Catalog) -> None:
+    await send(catalog, STORY[0], event("COMPLETE", 9))
+    assert await catalog.tables_of("load") == [("public", "report")]
+    assert await catalog.rows("SELECT count(*) FROM catalog.inputs") == [(1,)]
+
+
+async def test_job_and_dataset_events(catalog: Catalog) -> None:
+    job = {key: value for key, value in STORY[0].items() if key not in ("run", "eventType")}
+    documented = dataset("shop.public.report", documentation={"description": "What was sold"})
+    about_data = {
+        "eventTime": "2026-11-28T21:22:05Z",
+        "producer": "p",
+        "dataset": documented,
+    }
+    await send(catalog, job, about_data)
+
+    assert await catalog.tables_of("load") == [("public", "report")]
+    assert await runs(catalog) == []
+    facets = (await catalog.get("/api/catalog/tables/public/report/facets")).json()["facets"]
+    assert facets["documentation"] == {"description": "What was sold"}
+    assert sorted(facets) == ["documentation", "schema"]
+
+
+async def test_a_facet_that_an_event_deletes_is_gone_and_stays_so(catalog: Catalog) -> None:
+    def described(second: int, content: Any) -> dict[str, Any]:
+        changed = dataset("shop.public.report", documentation=content)
+        return {"eventTime": f"2026-11-28T21:22:{second:02}Z", "producer": "", "dataset": changed}
+
+    await send(catalog, described(1, {"description": "x"}), described(3, {"_deleted": True}))
+    path = "/api/catalog/tables/public/report/facets"
+    assert (await catalog.get(path)).json()["facets"] == {}
+    await send(catalog, described(2, {"description": "older"}))
+    assert (await catalog.get(path)).json()["facets"] == {}
+    await send(catalog, described(4, {"description": "newer"}))
+    assert (await catalog.get(path)).json()["facets"] == {"documentation": {"description": "newer"}}
+
+
+async def test_the_newest_column_lineage_of_an_output_is_the_whole_of_it(catalog: Catalog) -> None:
+    def described(second: int, *columns: str) -> dict[str, Any]:
+        source = {"namespace": "n", "name": "source", "field": "x"}
+        lineage = {"fields": {column: {"inputFields": [source]} for column in columns}}
+        return event("RUNNING", second, outputs=[dataset("t", "n", columnLineage=lineage)])
+
+    await send(catalog, described(1, "a", "b"), described(3, "b", "c"), described(2, "a", "d"))
+    rows = await catalog.rows("SELECT output_column FROM catalog.column_edges ORDER BY 1")
+    assert rows == [("b",), ("c",)]
+
+
+async def test_unknown_facets_are_kept_as_sent_up_to_their_limits(catalog: Catalog) -> None:
+    odd = {"_producer": "x", "deep": [[{"n": 1.5}]], "text": "a\x00b", "ключ": None}
+    facets = {"my_own": odd, "too_large": {"x": "y" * 70_000}, "no_object": [1, 2]}
+    many = {f"facet_{number}": {"n": number} for number in range(1200)}
+    await send(catalog, event("START", 1, job_facets=facets, run_facets=many))
+
+    kept = (await catalog.get("/api/catalog/etls/load/facets")).json()["facets"]
+    assert kept == {"my_own": {**odd, "text": "a\ufffdb"}, "no_object": [1, 2]}
+    run = (await catalog.get(f"/api/catalog/etls/load/runs/{RUN}")).json()
+    assert len(run["facets"]) == 1000
+
+
+@pytest.mark.parametrize(
+    "facets",
+    [
+        {"schema": {"fields": "none"}},
+        {"schema": {"fields": [{"name": 1}, "x", {"name": "a", "type": []}]}},
+        {"columnLineage": {"fields": {"a": {"inputFields": [{"name": "x"}, 7]}}, "dataset": 1}},
+        {"columnLineage": []},
+        {"schema": None},
+    ],
+)
+async def test_a_facet_that_is_not_as_its_schema_says_is_kept(
+    catalog: Catalog, facets: dict[str, Any]
+) -> None:
+    await send(catalog, event("COMPLETE", 1, outputs=[dataset("shop.public.t", **facets)]))
+    assert await catalog.tables_of("load") == [("public", "t")]
+    kept = (await catalog.get("/api/catalog/tables/public/t/facets")).json()["facets"]
+    assert kept == facets
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not json",
+        b"[]",
+        b"{}",
+        b"1",
+        b"\xff",
+        b'{"eventTime":"x","job":{"namespace":"n","name":"j"}}',
+        b'{"eventTime":"2026-11-28T21:22:05Z"}',
+        b'{"eventTime":"2026-11-28T21:22:05Z","job":{"namespace":"n","name":""}}',
+        b'{"eventTime":"9999-12-31T23:59:59-12:00","job":{"namespace":"n","name":"j"}}',
+        b'{"eventTime":"2026-11-28T21:22:05Z","job":{"namespace":"n","name":"\\ud800"}}',
+        b"[" * 100_000,
+    ],
+)
+async def test_what_is_no_event_is_refused(catalog: Catalog, body: bytes) -> None:
+    headers = catalog.issuer.bearer(catalog.reader) | {"Content-Type": "application/json"}
+    answer = await catalog.http.post(PATH, content=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "event_unreadable"), answer.text
+
+
+async def test_a_batch_says_which_events_it_could_not_read(catalog: Catalog) -> None:
+    body = [STORY[0], {"eventTime": "x"}, STORY[2], 7]
+    answer = await post(catalog, body, f"{PATH}/batch")
+    assert answer.status_code == 200
+    outcome = answer.json()
+    assert outcome["status"] == "partial_success"
+    assert outcome["summary"] == {
+        "received": 4,
+        "successful": 2,
+        "failed": 2,
+        "retriable": 0,
+        "non_retriable": 2,
+    }
+    assert [failed["index"] for failed in outcome["failed_events"]] == [1, 3]
+    await applied(catalog)
+    assert [run["state"] for run in await runs(catalog)] == ["succeeded"]
+    assert (await post(catalog, [], f"{PATH}/batch")).json()["status"] == "success"
+    assert (await post(catalog, [1], f"{PATH}/batch")).json()["status"] == "failed"
+    assert (await post(catalog, {}, f"{PATH}/batch")).status_code == 400
+
+
+async def compressed(catalog: Catalog, body: bytes, coding: str = "gzip") -> httpx2.Response:
+    headers = catalog.issuer.bearer(catalog.reader) | {"Content-Encoding": coding}
+    return await catalog.http.post(PATH, content=body, headers=headers, timeout=60)
+
+
+async def test_bodies_come_in_gzip(catalog: Catalog) -> None:
+    body = gzip.compress(json.dumps(STORY[0]).encode())
+    assert (await compressed(catalog, body)).status_code == 200
+    await applied(catalog)
+    assert len(await runs(catalog)) == 1
+    assert (await compressed(catalog, body[:-9])).status_code == 400
+    assert (await compressed(catalog, b"no gzip")).status_code == 400
+    assert (await compressed(catalog, body, "br")).status_code == 422
+    bomb = await compressed(catalog, gzip.compress(b" " * (65 << 20)))
+    assert (bomb.status_code, bomb.json()["code"]) == (413, "too_large")
+
+
+async def test_sending_wants_the_scope(catalog: Catalog) -> None:
+    reader = machine("reader", Scope.CATALOG_READ)
+    assert (await post(catalog, STORY[0], caller=reader)).status_code == 403
+    writer = machine("airflow", Scope.CATALOG_WRITE)
+    assert (await post(catalog, STORY[0], caller=writer)).status_code == 200
+
+
+async def test_an_event_that_cannot_be_applied_holds_up_no_other(catalog: Catalog) -> None:
+    connection = await asyncpg.connect(catalog.database.url())
+    await connection.execute("INSERT INTO catalog.lineage_inbox (body) VALUES ('garbage')")
+    await connection.close()
+    await send(catalog, *STORY)
+    assert [run["state"] for run in await runs(catalog)] == ["succeeded"]
+    [(error,)] = await catalog.rows("SELECT error FROM catalog.lineage_inbox")
+    assert error.startswith("EventUnreadableError")
+
+
+async def test_receiving_does_not_wait_for_a_bulk_merge(catalog: Catalog) -> None:
+    connection = await asyncpg.connect(catalog.database.url("catalog"))
+    transaction = connection.transaction()
+    await transaction.start()
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended('tabularium.catalog', 0))"
+    )
+    assert (await post(catalog, STORY[0])).status_code == 200
+    assert (await catalog.get("/api/catalog/etls/load/runs")).status_code == 404
+    await transaction.rollback()
+    await connection.close()
+    await applied(catalog)
+    assert len(await runs(catalog)) == 1
+
+
+async def test_names_of_our_own_database_find_the_tables_made_here(catalog: Catalog) -> None:
+    await catalog.see_table("created", "Customer", minute=0)
+    port, name = catalog.database.cluster.port, catalog.database.name
+    for host in ("localhost", "127.0.0.1"):
+        output = dataset(f"{name}.data.Customer", f"postgres://{host}:{port}")
+        await send(catalog, event("COMPLETE", 1, run=host, job=host, outputs=[output]))
+    await catalog.see_table("renamed", "Customer", new_name="Client", minute=5)
+    output = dataset(f"{name}.data.Customer", f"postgresql://LOCALHOST:{port}")
+    await send(catalog, event("COMPLETE", 2, job="late", outputs=[output]))
+
+    client = await catalog.table("data", "Client")
+    assert client["namespace"] is None
+    assert sorted(etl["name"] for etl in client["etls"]) == ["127.0.0.1", "late", "localhost"]
+    assert await catalog.rows("SELECT count(*) FROM catalog.tables") == [(1,)]
+
+
+async def test_what_is_reported_of_a_private_table_is_for_those_who_may_see_it(
+    catalog: Catalog,
+) -> None:
+    await catalog.see_table("created", "Secret", minute=0)
+    port, name = catalog.database.cluster.port, catalog.database.name
+    schema = {"fields": [{"name": "salary", "type": "int"}]}
+    output = {
+        **dataset(f"{name}.data.Secret", f"postgres://localhost:{port}", schema=schema),
+        "outputFacets": {"outputStatistics": {"rowCount": 1}},
+    }
+    await send(catalog, event("COMPLETE", 1, outputs=[output]))
+    owner, admin = person("owner@example.com"), person("root@example.com", role=Role.ADMIN)
+    catalog.peers.tables["Secret", owner.sub] = VisibleTable(
+        table=TableName("Secret"), columns=(), level="owner"
+    )
+
+    for caller, shown in ((catalog.reader, False), (owner, True), (admin, True)):
+        facets = await catalog.get("/api/catalog/tables/data/Secret/facets", caller=caller)
+        assert bool(facets.json()["facets"]) is shown
+        run = await catalog.get(f"/api/catalog/etls/load/runs/{RUN}", caller=caller)
+        assert bool(run.json()["datasets"]) is shown
+    assert (await catalog.table("data", "Secret"))["columns"] is None
+
+
+async def test_runs_come_in_pages_and_by_state(catalog: Catalog) -> None:
+    sent = [
+        event("FAIL" if number % 3 else "COMPLETE", number, run=str(uuid.uuid4()))
+        for number in range(7)
+    ]
+    await send(catalog, *sent)
+    listed, path = [], "/api/catalog/etls/load/runs?limit=3"
+    while path:
+        body = (await catalog.get(path)).json()
+        listed += [run["id"] for run in body["items"]]
+        path = body["next"]
+    assert listed == [each["run"]["runId"] for each in reversed(sent)]
+    failed = (await catalog.get("/api/catalog/etls/load/runs", {"state": "failed"})).json()
+    assert len(failed["items"]) == 4
+    assert (await catalog.get("/api/catalog/etls/load/runs/none")).json()["code"] == "run_unknown"
+
+
+async def test_the_runs_of_our_own_etls_are_its_imports(catalog: Catalog) -> None:
+    await customer(catalog)
+    catalog.peers.imports.append(imported(10, state="failed", table=None, kind="catalog_file"))
+    listed = await runs(catalog, "customers.csv")
+    assert [(each["id"], each["state"]) for each in listed] == [
+        ("import:9", "succeeded"),
+        ("import:10", "failed"),
+    ]
+    bob = person("bob@example.com")
+    answer = await catalog.get("/api/catalog/etls/customers.csv/runs", caller=bob)
+    assert [each["id"] for each in answer.json()["items"]] == ["import:10"]
