@@ -57,7 +57,6 @@ EXAMPLES: Mapping[str, Any] = {
     "uploads_create": {"file": "the content of the file"},
     "uploads_append": "the next bytes of the file",
     "grants_put": {"level": "editor"},
-    "catalog_namespaces_put": {"same_as": "postgres://db.example.com:5432/shop"},
     "create_table_action": {
         "table_name": "Customer",
         "fields": {"name": "TEXT", "email": "TEXT UNIQUE", "created_at": "DATE"},

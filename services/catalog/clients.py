@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from services.catalog.domain import TableKey
 from shared.contracts.auth import Caller
 from shared.contracts.ingest import ImportSummaries, ImportSummary
 from shared.contracts.records import (
@@ -57,6 +58,16 @@ class RecordsClient:
             timeout_s=PEER_TIMEOUT_S,
         )
         return frozenset(answer.tables)
+
+    async def hidden_among(
+        self, tables: Collection[TableKey], caller: Caller
+    ) -> frozenset[TableKey]:
+        """Those of the tables made here that the caller may not see; raises as `describe`."""
+        ours = {table for table in tables if table.is_ours}
+        if not ours or caller.is_admin:
+            return frozenset()
+        visible = await self.visible_among({table.name for table in ours}, caller)
+        return frozenset(table for table in ours if table.name not in visible)
 
 
 class IngestClient:

@@ -48,17 +48,14 @@ class EdgeNotYoursError(ForbiddenError):
 
 
 class AmbiguousNameError(ConflictError):
-    """More than one namespace has this name; `errors` names each."""
+    """More than one thing has this name; `errors` names each, by the parameter that chooses."""
 
     code = "ambiguous_name"
 
-    def __init__(self, label: str, namespaces: Sequence[str]) -> None:
-        choices = [
-            FieldError(field="namespace", code=self.code, message=namespace)
-            for namespace in namespaces
-        ]
+    def __init__(self, label: str, names: Sequence[str], *, field: str = "namespace") -> None:
+        choices = [FieldError(field=field, code=self.code, message=name) for name in names]
         super().__init__(
-            f"there are {len(choices)} of the name {label!r}; choose one by `?namespace=`",
+            f"there are {len(choices)} of the name {label!r}; choose one by `?{field}=`",
             errors=choices,
         )
 

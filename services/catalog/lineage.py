@@ -1,5 +1,6 @@
 """Runs and lineage in the terms of OpenLineage, free of HTTP and SQL."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -131,3 +132,63 @@ class RunDataset:
     table: TableKey
     place: str
     facets: dict[str, object] = field(default_factory=dict)
+
+
+class Direction(StrEnum):
+    """Which way a walk goes from where it starts."""
+
+    UPSTREAM = "upstream"
+    DOWNSTREAM = "downstream"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnKey:
+    """A column of a table; the empty name stands for which rows the table has."""
+
+    table: TableKey
+    column: str
+
+    @property
+    def label(self) -> str:
+        """The column's name in pictures: `schema.table.column`."""
+        return f"{self.table.label}.{self.column}" if self.column else f"{self.table.label} (rows)"
+
+    @property
+    def namespace(self) -> str | None:
+        """The table's namespace."""
+        return self.table.namespace
+
+
+Node = EtlKey | TableKey | ColumnKey
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """Data goes from `source` to `target`: a table and an ETL, or two columns.
+
+    `etl` is the ETL that makes a column out of another one, with the kind of change.
+    """
+
+    source: Node
+    target: Node
+    last_seen: datetime
+    etl: EtlKey | None = None
+    type: str | None = None
+    subtype: str | None = None
+    masking: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LineageGraph:
+    """What a walk came by.
+
+    `distances` count the steps from `root` to each node, less than 0 upstream; `gone` holds tables
+    that were dropped or have vanished. `truncated`: there is more than the limit allowed.
+    """
+
+    root: Node
+    distances: Mapping[Node, int]
+    arrows: tuple[Arrow, ...]
+    gone: frozenset[Node]
+    truncated: bool

@@ -20,6 +20,7 @@ from services.catalog.service.lists import Lists
 from services.catalog.service.merges import Merges
 from services.catalog.service.namespaces import Namespaces
 from services.catalog.service.runs import Runs
+from services.catalog.service.walks import Walks
 from services.catalog.settings import CatalogSettings
 from shared.http.peers import PeerClient, TokenSource, http_client
 from shared.process.duties import Duty, on_duty
@@ -47,6 +48,7 @@ class CatalogProcess:
     graphs: Graphs
     lineage: Lineage
     runs: Runs
+    walks: Walks
 
 
 @asynccontextmanager
@@ -87,6 +89,7 @@ async def opened(settings: CatalogSettings) -> AsyncIterator[CatalogProcess]:
                 graphs=Graphs(engine, namespaces),
                 lineage=lineage,
                 runs=Runs(engine, namespaces, ingest, records),
+                walks=Walks(engine, namespaces, records),
             )
 
 

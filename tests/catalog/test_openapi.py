@@ -15,7 +15,7 @@ async def test_any_call_gets_an_answer_that_the_document_describes(catalog: Cata
         caller = peer("ingest") if path.startswith("/internal/") else catalog.reader
         return catalog.issuer.bearer(caller)
 
-    assert await every_call(catalog.url, headers, examples=EXAMPLES) == 24
+    assert await every_call(catalog.url, headers, examples=EXAMPLES) == 25
 
 
 async def test_operations_have_stable_names_texts_and_problems(catalog: Catalog) -> None:
@@ -34,6 +34,7 @@ async def test_operations_have_stable_names_texts_and_problems(catalog: Catalog)
         "catalog_etls_get",
         "catalog_etls_list",
         "catalog_graph_get",
+        "catalog_lineage_get",
         "catalog_namespaces_delete",
         "catalog_namespaces_get",
         "catalog_namespaces_list",

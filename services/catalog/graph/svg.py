@@ -1,7 +1,6 @@
 """The graph as an SVG picture: ETLs on the left, tables on the right, a curve for each edge."""
 
-import unicodedata
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -10,6 +9,7 @@ import drawsvg  # type: ignore[import-untyped]
 from services.catalog.domain import EtlKey, Graph
 from services.catalog.graph.nodes import labels
 from services.catalog.graph.order import untangled
+from services.catalog.graph.words import clean, cut, width_px
 
 Node = TypeVar("Node", bound=Hashable)
 
@@ -17,10 +17,6 @@ ROW_PX = 30
 BOX_PX = 22
 MARGIN_PX = 20
 GAP_PX = 260
-LETTER_PX = 7.6
-"""Width of a letter of 13 px in the usual sans-serif fonts, rather too much than too little."""
-LABEL_LIMIT = 64
-"""Letters (wide ones count twice) after which a label is cut; its tooltip has the whole name."""
 HEADER_PX = 36
 
 COLOURS = ("#2563eb", "#c2410c", "#15803d", "#7e22ce", "#be123c", "#0e7490", "#a16207", "#475569")
@@ -71,12 +67,12 @@ def as_svg(graph: Graph) -> str:
 
 def _column(nodes: Mapping[Node, str], *, x_px: float, rows: int) -> Column:
     """As wide as its widest label; the shorter column spreads over the height of the longer."""
-    widest = max((_width(_cut(_clean(label))) for label in nodes.values()), default=10)
+    widest_px = max((width_px(cut(clean(label))) for label in nodes.values()), default=76.0)
     step_px = rows * ROW_PX / max(len(nodes), 1)
     middles: dict[Hashable, float] = {
         node: HEADER_PX + step_px * (place + 0.5) for place, node in enumerate(nodes)
     }
-    return Column(x_px=x_px, width_px=max(widest * LETTER_PX + 24, 90), middle_px=middles)
+    return Column(x_px=x_px, width_px=max(widest_px + 24, 90), middle_px=middles)
 
 
 def _draw_header(picture: drawsvg.Drawing, graph: Graph, left: Column, right: Column) -> None:
@@ -104,7 +100,7 @@ def _draw_edges(
         curve = drawsvg.Path(class_="edge", stroke=colour[edge.etl])
         curve.M(start_px, from_px)
         curve.C(start_px + bend_px, from_px, end_px - bend_px, to_px, end_px - 7, to_px)
-        curve.append_title(f"{_clean(edge.etl.label)} → {_clean(edge.table.label)}")
+        curve.append_title(f"{clean(edge.etl.label)} → {clean(edge.table.label)}")
         picture.append(curve)
         # The head is drawn here: markers take on their line's colour only in newer browsers.
         head = drawsvg.Lines(
@@ -121,32 +117,9 @@ def _draw_box(
     middle_px = column.middle_px[node]
     shape = drawsvg.Rectangle(column.x_px, middle_px - BOX_PX / 2, column.width_px, BOX_PX, **looks)
     text = drawsvg.Text(
-        _cut(_clean(label)), 13, column.x_px + 12, middle_px, dominant_baseline="central"
+        cut(clean(label)), 13, column.x_px + 12, middle_px, dominant_baseline="central"
     )
     group = drawsvg.Group()
-    group.append_title(_clean(label))
+    group.append_title(clean(label))
     group.extend((shape, text))
     picture.append(group)
-
-
-def _clean(name: str) -> str:
-    """A name without the control characters that XML cannot hold, nor what turns text around."""
-    return "".join(
-        "\ufffd" if unicodedata.category(letter) in ("Cc", "Cf", "Cn", "Cs") else letter
-        for letter in name
-    )
-
-
-def _cut(label: str) -> str:
-    """A label short enough for its box."""
-    taken = ""
-    for letter in label:
-        if _width(taken + letter) > LABEL_LIMIT:
-            return taken + "…"
-        taken += letter
-    return label
-
-
-def _width(text: Iterable[str]) -> int:
-    """Letters; those that East Asian fonts draw wide count twice."""
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)

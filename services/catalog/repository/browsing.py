@@ -91,6 +91,26 @@ async def tables_named(
     return [table_of(row) for row in rows]
 
 
+async def tables_labelled(
+    connection: AsyncConnection, label: str, *, namespace: str | None
+) -> Sequence[Table]:
+    """The tables that are called `schema.table`; else those with this name in any schema.
+
+    What has no schema comes before what has one; by namespace within a schema.
+    """
+    for is_called in (
+        tuple_(TableRow.schema_name, TableRow.name).in_([(NO_SCHEMA, label), *_splits(label)]),
+        TableRow.name == label,
+    ):
+        statement = select(*TABLE).where(is_called)
+        if namespace is not None:
+            statement = statement.where(TableRow.namespace == namespace)
+        rows = await connection.execute(statement.order_by(*TABLE_KEY).limit(NAMESAKES))
+        if tables := [table_of(row) for row in rows]:
+            return tables
+    return ()
+
+
 async def etls_named(
     connection: AsyncConnection, name: str, *, namespace: str | None
 ) -> Sequence[Etl]:
@@ -275,12 +295,17 @@ def _edge(row: Row[*tuple[Any, ...]] | Sequence[Any]) -> Edge:
 
 
 def _is_called(label: str) -> Any:
-    # Schemas and tables may have points in their names, so any point may be the separator.
-    splits = [(label[:at], label[at + 1 :]) for at, letter in enumerate(label) if letter == "."]
     named = [TableRow.name == label]
-    if splits:
+    if splits := _splits(label):
         named.append(tuple_(TableRow.schema_name, TableRow.name).in_(splits))
     return or_(*named)
+
+
+def _splits(label: str) -> list[tuple[str, str]]:
+    # Schemas and tables may have points in their names, so any point may be the separator.
+    # `-` is the schema of what has none, as in a path.
+    splits = [(label[:at], label[at + 1 :]) for at, letter in enumerate(label) if letter == "."]
+    return [(NO_SCHEMA if schema == "-" else schema, name) for schema, name in splits]
 
 
 async def _total(

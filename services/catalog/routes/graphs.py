@@ -1,4 +1,4 @@
-"""The graph as JSON, Mermaid and SVG (`catalog:read`)."""
+"""The graph and walks through it as JSON, Mermaid and SVG (`catalog:read`)."""
 
 import asyncio
 from typing import Annotated, Any
@@ -7,9 +7,12 @@ from fastapi import APIRouter, Query, Response
 
 from services.catalog.dependencies import Process, Reader
 from services.catalog.domain import Graph
-from services.catalog.graph.mermaid import as_mermaid
+from services.catalog.graph.lineage_svg import lineage_svg
+from services.catalog.graph.mermaid import as_mermaid, lineage_mermaid
 from services.catalog.graph.svg import as_svg
+from services.catalog.lineage import LineageGraph
 from services.catalog.schemas.graphs import GraphAnswer, GraphFormat, GraphQuery
+from services.catalog.schemas.lineage import LineageAnswer, LineageQuery
 
 router = APIRouter(prefix="/api/catalog", tags=["catalog"])
 
@@ -46,9 +49,46 @@ async def catalog_graph_get(
     return await asyncio.to_thread(_drawn, graph, query.format)
 
 
+@router.get(
+    "/lineage", response_model=LineageAnswer, responses=PICTURES, summary="Show the lineage"
+)
+async def catalog_lineage_get(
+    catalog: Process, caller: Reader, query: Annotated[LineageQuery, Query()]
+) -> Response:
+    """What a table is made of and what is made of it, through ETLs and other tables.
+
+    From one `table` or one `etl`; with `column`, from column to column, as OpenLineage reported.
+    At most `limit` arrows each way, the nearest; `truncated` says that there are more.
+    """
+    walks, namespace = catalog.walks, query.namespace
+    if query.etl is not None:
+        graph = await walks.of_etl(query.etl, namespace=namespace, **query.extent)
+    elif query.column is None:
+        graph = await walks.of_table(query.label, namespace=namespace, **query.extent)
+    else:
+        graph = await walks.of_column(
+            caller, query.label, query.column, namespace=namespace, **query.extent
+        )
+    return await asyncio.to_thread(_lineage_drawn, graph, query)
+
+
+def _lineage_drawn(graph: LineageGraph, query: LineageQuery) -> Response:
+    if query.format is GraphFormat.SVG:
+        title = f"{graph.root.label} · {query.direction.value}"
+        return _svg(lineage_svg(graph, title=title))
+    if query.format is GraphFormat.MERMAID:
+        return Response(lineage_mermaid(graph), media_type=MERMAID)
+    answer = LineageAnswer.of_graph(graph)
+    return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
+
+
+def _svg(picture: str) -> Response:
+    return Response(picture, media_type=SVG, headers=SVG_HEADERS)
+
+
 def _drawn(graph: Graph, picture: GraphFormat) -> Response:
     if picture is GraphFormat.SVG:
-        return Response(as_svg(graph), media_type=SVG, headers=SVG_HEADERS)
+        return _svg(as_svg(graph))
     if picture is GraphFormat.MERMAID:
         return Response(as_mermaid(graph), media_type=MERMAID)
     answer = GraphAnswer.of_graph(graph)

@@ -20,7 +20,7 @@ from services.catalog.repository import edges, locks
 from services.catalog.repository import lineage as repository
 from services.catalog.service.namespaces import Aliases, Namespaces
 from services.catalog.tables import BOOKS
-from shared.store.away import is_away
+from shared.away import is_away
 from shared.store.transaction import Transaction, transaction
 
 EVENTS_AT_ONCE = 500

@@ -27,6 +27,22 @@ async def require_table(
     return _chosen(tables, label)
 
 
+async def require_labelled_table(
+    connection: AsyncConnection, label: str, *, namespace: str | None
+) -> Table:
+    """The table called `schema.table`, or by its name alone; chosen as in `require_table`.
+
+    Raises TableUnknownError, and AmbiguousNameError also where tables of different schemas have
+    the label.
+    """
+    tables = await browsing.tables_labelled(connection, label, namespace=namespace)
+    if not tables:
+        raise TableUnknownError(f"the catalog has no table {label!r}")
+    if len({(table.key.schema, table.key.name) for table in tables}) > 1:
+        raise AmbiguousNameError(label, [table.key.label for table in tables], field="table")
+    return _chosen(tables, label)
+
+
 async def require_etl(connection: AsyncConnection, name: str, *, namespace: str | None) -> Etl:
     """The ETL of a name, chosen as in `require_table`.
 

@@ -78,7 +78,7 @@ class Runs:
             if run is None:
                 raise RunUnknownError(f"the ETL {etl!r} has no run {run_id!r}")
             facets, datasets = await runs.facets_of_run(connection, run_id)
-        hidden = await self._hidden(caller, [dataset.table for dataset in datasets])
+        hidden = await self.records.hidden_among([dataset.table for dataset in datasets], caller)
         return RunDetails(
             run, facets, [dataset for dataset in datasets if dataset.table not in hidden]
         )
@@ -100,21 +100,13 @@ class Runs:
         async with self.engine.connect() as connection:
             table = await require_table(connection, schema, name, namespace=stored)
             facets = await runs.facets_of_table(connection, table.id)
-        return {} if await self._hidden(caller, [table.key]) else facets
+        return {} if await self.records.hidden_among([table.key], caller) else facets
 
     async def _imports(self, caller: Caller, etl: str) -> Sequence[Run]:
         imports = await self.ingest.last_imports(etl=etl, limit=SHOWN_IMPORTS)
         tables = [TableKey(DATA_SCHEMA, run.table) for run in imports if run.table is not None]
-        hidden = {key.name for key in await self._hidden(caller, tables)}
+        hidden = {key.name for key in await self.records.hidden_among(tables, caller)}
         return [_run_of(each) for each in imports if each.table not in hidden]
-
-    async def _hidden(self, caller: Caller, tables: Sequence[TableKey]) -> set[TableKey]:
-        """Those of the tables that people made here which the caller may not see."""
-        ours = {table for table in tables if table.is_ours}
-        if not ours or caller.is_admin:
-            return set()
-        visible = await self.records.visible_among({table.name for table in ours}, caller)
-        return {table for table in ours if table.name not in visible}
 
 
 def _run_of(imported: ImportSummary) -> Run:
