@@ -18,6 +18,7 @@ from tests.support.issuer import Issuer, running_issuer
 from tests.support.stack import RunningStack, running_stack
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist's own hook reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of one file run in one process, and so do all that use the one stack."""
     for item in items:
