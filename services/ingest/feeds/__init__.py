@@ -1,0 +1,1 @@
+"""Feeds: imports that come again, by schedule or when something is pushed."""

@@ -1,0 +1,1 @@
+"""Webhooks: what happened to imports, feeds and tables, told to other programs."""
