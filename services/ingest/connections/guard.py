@@ -109,6 +109,19 @@ class Guard:
             )
         return CheckedAddress(host=name, address=str(addresses[0]), port=port)
 
+    async def peers(self, *, resolve: Resolve | None = None) -> "AllowedPeers":
+        """The same rules for whoever meets addresses where nothing can be waited for."""
+        own = [
+            (place, server.port)
+            for server in self.own
+            for place in await _places(server, resolve or _system_resolve)
+        ]
+        return AllowedPeers(self, frozenset(own))
+
+    def allows(self, address: IpAddress, port: int) -> bool:
+        """Whether an address and port may be called, our own servers aside."""
+        return self._is_listed(address) or (self._is_open(address) and self._takes(port))
+
     def _is_listed(self, address: IpAddress) -> bool:
         return any(
             candidate.version == network.version and candidate in network
@@ -123,13 +136,23 @@ class Guard:
         return not self.ports or any(span.first <= port <= span.last for span in self.ports)
 
     async def _is_own(self, addresses: Sequence[IpAddress], port: int, resolve: Resolve) -> bool:
-        hosts = {server.host for server in self.own if server.port == port}
         own: set[IpAddress] = set()
-        for host in hosts:
-            with contextlib.suppress(SourceRefusedError):  # a name that is unknown just now
-                found = await _resolved(host_name(host), port, resolve)
-                own |= {_place(ipaddress.ip_address(address)) for address in found}
+        for server in self.own:
+            if server.port == port:
+                own |= await _places(server, resolve)
         return any(_place(address) in own for address in addresses)
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedPeers:
+    """The guard's rules as a socket asks them: `own` are places and ports of our own servers."""
+
+    guard: Guard
+    own: frozenset[tuple[IpAddress, int]]
+
+    def allows(self, address: IpAddress, port: int) -> bool:
+        """Whether an address may be connected to."""
+        return self.guard.allows(address, port) and (_place(address), port) not in self.own
 
 
 def guard_of(*, networks: str, ports: str, own: Sequence[Endpoint] = ()) -> Guard:
@@ -171,6 +194,13 @@ def host_name(text: str) -> HostName:
             "host", "invalid_host", "give a plain host name or address, without path or options"
         )
     return HostName(candidate)
+
+
+async def _places(server: Endpoint, resolve: Resolve) -> set[IpAddress]:
+    with contextlib.suppress(SourceRefusedError):  # a name that is unknown just now
+        addresses = await _resolved(host_name(server.host), server.port, resolve)
+        return {_place(ipaddress.ip_address(address)) for address in addresses}
+    return set()
 
 
 def _place(address: IpAddress) -> IpAddress:
