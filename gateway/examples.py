@@ -56,6 +56,11 @@ EXAMPLES: Mapping[str, Any] = {
     "previews_create": {"upload": "0192f0a8-7d5b-7cc3-98c4-dc0c0c07398f", "rows": 20},
     "uploads_create": {"file": "the content of the file"},
     "uploads_append": "the next bytes of the file",
+    "webhooks_create": {
+        "url": "https://hooks.example.com/tabularium",
+        "events": ["import.succeeded", "import.failed"],
+    },
+    "webhooks_update": {"enabled": False},
     "grants_put": {"level": "editor"},
     "create_table_action": {
         "table_name": "Customer",

@@ -47,6 +47,8 @@ TAGS = {
     "refused, with line, column and reason.",
     "uploads": "Files kept for a day, whole or piece by piece (tus), to be imported by id.",
     "sources": "Saved connections to other databases.",
+    "webhooks": "Have your own programs called when an import is done; the messages themselves are "
+    "under `webhooks` in this document.",
     "catalog": "Schemas, tables and ETLs, and which ETL feeds which table.",
     "openlineage": "Events of OpenLineage's clients: Airflow, dbt, Spark and others.",
     "grants": "Who may see, fill and own a table.",
@@ -63,6 +65,7 @@ TAGS = {
 def merge(documents: Mapping[Service, Document], *, missing: Sequence[Service]) -> dict[str, Any]:
     """The one document; `missing` names services that have none to give at the moment."""
     paths: dict[str, Any] = {}
+    webhooks: dict[str, Any] = {}
     components: dict[str, dict[str, Any]] = {}
     owners: dict[str, Service] = {}
     tags: dict[str, str | None] = {}
@@ -74,6 +77,7 @@ def merge(documents: Mapping[Service, Document], *, missing: Sequence[Service]) 
             components.setdefault(section, {}).update(entries)
         for tag in document.get("tags", []):
             tags.setdefault(tag["name"], tag.get("description"))
+        webhooks.update(document.get("webhooks", {}))
         for path, item in document.get("paths", {}).items():
             if rule_for(path) is None:
                 continue
@@ -89,8 +93,10 @@ def merge(documents: Mapping[Service, Document], *, missing: Sequence[Service]) 
         "servers": [{"url": "/", "description": "this gateway"}],
         "tags": _described(tags),
         "paths": dict(sorted(paths.items(), key=lambda entry: _place(entry[0]))),
-        "components": _with_schemes(_reachable(paths, components)),
+        "components": _with_schemes(_reachable([paths, webhooks], components)),
     }
+    if webhooks:
+        merged["webhooks"] = webhooks
     if missing:
         merged["x-missing"] = [service.value for service in missing]
     return merged
@@ -125,7 +131,7 @@ def _with_schemes(components: dict[str, dict[str, Any]]) -> dict[str, dict[str, 
 
 
 def _reachable(paths: Any, components: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The components that the paths lead to; those of internal calls are nobody's business."""
+    """The components that paths and messages lead to; internal ones are left out."""
     kept: dict[str, dict[str, Any]] = {
         "securitySchemes": components.get("securitySchemes", {}),
     }

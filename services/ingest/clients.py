@@ -55,8 +55,15 @@ class RecordsClient:
         body = ContractRequest(table=table, caller=caller)
         return await self._peer.call("POST", "/internal/contracts", TableContract, body=body)
 
+    async def sees(self, table: str, caller: Caller) -> bool:
+        """Whether the caller may see the table; raises PeerUnavailableError."""
+        return await self._level(table, caller) is not None
+
     async def owns(self, table: str, caller: Caller) -> bool:
         """Whether the caller owns the table; raises PeerUnavailableError."""
+        return await self._level(table, caller) == "owner"
+
+    async def _level(self, table: str, caller: Caller) -> str | None:
         body = DescribeRequest(table=table, caller=caller)
         try:
             visible = await self._peer.call(
@@ -65,8 +72,8 @@ class RecordsClient:
         except PeerProblemError as exc:
             if exc.status != NotFoundError.status:
                 raise
-            return False
-        return visible.level == "owner"
+            return None
+        return visible.level
 
     async def make_table(
         self, table: str, columns: Sequence[NewColumn], caller: Caller

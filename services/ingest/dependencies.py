@@ -57,6 +57,8 @@ async def still_visible(request: Request, caller: Caller) -> None:
         return
     if request.scope["route"].path.startswith("/api/imports/"):
         await process.control.look(caller, number)
+    elif request.scope["route"].path.startswith("/api/webhooks/"):
+        await process.webhooks.look(caller, number)
     else:
         await process.saved.look(caller, number)
 

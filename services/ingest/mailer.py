@@ -1,4 +1,4 @@
-"""The mail about finished imports: text and HTML from templates, one stable Message-ID."""
+"""Mails about finished imports and disabled webhooks: text and HTML, one stable Message-ID."""
 
 from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
@@ -11,14 +11,24 @@ from services.ingest.domain.outcome import Reason
 from services.ingest.domain.run import State
 from services.ingest.recipients import StopLinks
 from services.ingest.runs.endings import MailNotice
+from services.ingest.webhooks.domain import DisabledReason
+from services.ingest.webhooks.notice import DisabledNotice
 from shared.process.mail import MailRefusedError, compose, send
 from shared.process.settings import MailSettings
+
+BECAUSE = {
+    DisabledReason.GONE: "its receiver answered that it is gone (410)",
+    DisabledReason.FAILING: "no message got through for five days",
+    DisabledReason.OWNER: "the account, client or API key that registered it may do nothing any"
+    " more",
+    DisabledReason.BY_HAND: "somebody stopped it",
+}
 
 log = structlog.get_logger()
 
 
 class Mailer:
-    """Writes and sends the mails of imports."""
+    """Writes and sends the mails."""
 
     def __init__(self, settings: MailSettings, links: StopLinks, *, public_url: str) -> None:
         self._settings = settings
@@ -38,7 +48,6 @@ class Mailer:
         Its subject is ours alone: what callers named stands in the body, with who asked for it.
         """
         newest = notices[-1]
-        host = urlsplit(self._public_url).hostname or "tabularium"
         stop_url = None if newest.own else self._links.link(newest.to)
         values = {
             "headline": headline(notices),
@@ -51,7 +60,7 @@ class Mailer:
             subject=headline(notices),
             text=self._templates.get_template("finished.txt.j2").render(values),
             html=self._templates.get_template("finished.html.j2").render(values),
-            message_id=f"<import-{newest.import_id}-{newest.lease}@{host}>",
+            message_id=self._message_id("import", newest.import_id, newest.lease),
         )
         if stop_url is not None:  # RFC 8058: mail programs show a button for it
             message["List-Unsubscribe"] = f"<{stop_url}>"
@@ -67,6 +76,33 @@ class Mailer:
             await send(self._settings, self.written(notices))
         except MailRefusedError as exc:
             log.warning("mail_refused", import_id=notices[-1].import_id, codes=exc.codes)
+
+    async def send_disabled(self, notice: DisabledNotice) -> None:
+        """Tell an owner that nothing is sent to their webhook any more; raises as `send`."""
+        values = {
+            "notice": notice,
+            "because": BECAUSE[notice.reason],
+            "webhook_url": f"{self._public_url}/api/webhooks/{notice.webhook_id}",
+        }
+        since = notice.failing_since
+        message = compose(
+            self._settings,
+            to=notice.to,
+            subject=f"Webhook {notice.webhook_id} is disabled",
+            text=self._templates.get_template("webhook.txt.j2").render(values),
+            html=self._templates.get_template("webhook.html.j2").render(values),
+            message_id=self._message_id(
+                "webhook", notice.webhook_id, 0 if since is None else int(since.timestamp())
+            ),
+        )
+        try:
+            await send(self._settings, message)
+        except MailRefusedError as exc:
+            log.warning("mail_refused", webhook=notice.webhook_id, codes=exc.codes)
+
+    def _message_id(self, kind: str, number: int, part: int) -> str:
+        host = urlsplit(self._public_url).hostname or "tabularium"
+        return f"<{kind}-{number}-{part}@{host}>"
 
     def _result(self, notice: MailNotice) -> Mapping[str, object]:
         import_url = f"{self._public_url}/api/imports/{notice.import_id}"

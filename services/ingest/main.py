@@ -6,6 +6,7 @@ from services.ingest.books import BOOKS
 from services.ingest.dependencies import still_visible
 from services.ingest.process import opened
 from services.ingest.routes import routers
+from services.ingest.routes.messages import MESSAGES
 from services.ingest.settings import IngestSettings
 from shared.http.app import build_app
 from shared.store.redis import probe_redis
@@ -21,6 +22,7 @@ def create_app(settings: IngestSettings | None = None) -> FastAPI:
         routers=routers,
         books=BOOKS,
         may_have=still_visible,
+        messages=MESSAGES,
         probes={
             "redis": lambda process: probe_redis(process.redis),
             "storage": lambda process: process.storage.probe(),

@@ -26,11 +26,14 @@ from services.ingest.service.watches import Watches
 from services.ingest.settings import IngestSettings, WorkerSettings
 from services.ingest.storage import Storage
 from services.ingest.wake_ups import WakeUps, arq_redis, hint_redis
+from services.ingest.webhooks.registered import Webhooks
+from services.ingest.webhooks.send import Sender, sending
 from services.ingest.work.attempt import CONNECTIONS_PER_LOAD
 from services.ingest.work.deliver import Deliveries
 from services.ingest.work.loads import Loads
 from services.ingest.work.mails import Mails
 from services.ingest.work.measure import measure
+from services.ingest.work.publish import Publisher
 from services.ingest.work.rights import Rights
 from services.ingest.work.runner import Runner
 from services.ingest.work.slots import Shares, WorkerSlots, worker_slots
@@ -65,6 +68,7 @@ class IngestProcess:
     watches: Watches
     mail_stops: MailStops
     previews: Previews
+    webhooks: Webhooks
     stopping: asyncio.Event
     """Set when the process is to stop; open streams end then."""
 
@@ -82,6 +86,7 @@ class WorkerProcess:
     tidy: Tidy
     deliveries: Deliveries
     mails: Mails
+    sender: Sender
     due: asyncio.Event
     """Set after each import: there may be something to deliver."""
 
@@ -163,6 +168,9 @@ async def opened(settings: IngestSettings) -> AsyncIterator[IngestProcess]:
                     saved=saved,
                     access=shared.access,
                 ),
+                webhooks=Webhooks(
+                    engine=shared.engine, access=shared.access, records=shared.records
+                ),
                 stopping=stopping,
             )
 
@@ -214,6 +222,7 @@ async def opened_worker(settings: WorkerSettings) -> AsyncIterator[WorkerProcess
             per_hour=settings.mails_per_hour,
             per_day=settings.mails_per_day,
         )
+        sender = await stack.enter_async_context(sending(pool, shared.access))
         yield WorkerProcess(
             settings=settings,
             engine=shared.engine,
@@ -227,8 +236,11 @@ async def opened_worker(settings: WorkerSettings) -> AsyncIterator[WorkerProcess
                 mails=mails,
                 catalog=shared.catalog,
                 records=shared.records,
+                publisher=Publisher(pool=pool, auth=shared.auth, records=shared.records),
+                published=sender.due.set,
             ),
             mails=mails,
+            sender=sender,
             due=due,
         )
 

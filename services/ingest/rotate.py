@@ -1,4 +1,4 @@
-"""Move every sealed password to the first key of SOURCE_KEYS.
+"""Move every sealed password and webhook secret to the first key of SOURCE_KEYS.
 
 Run as `python -m services.ingest.rotate`.
 
@@ -17,6 +17,8 @@ from services.ingest.connections.domain import Sealed, SourceId, source_row
 from services.ingest.runs import reads
 from services.ingest.runs.reads import read_row
 from services.ingest.settings import IngestSettings
+from services.ingest.webhooks import repository as webhooks
+from services.ingest.webhooks.domain import secret_row
 from shared.process.logging import configure_logging
 from shared.security.sealing import Keyring
 from shared.store.engine import database_engine
@@ -26,7 +28,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """How many passwords were moved, and how many there are."""
+    """How many passwords and secrets were moved, and how many there are."""
 
     moved: int
     total: int
@@ -53,6 +55,13 @@ async def _rotate(connection: AsyncConnection, keyring: Keyring) -> Rotated:
         if resealed := _resealed(sealed, keyring, row=read_row(sealed.id)):
             await reads.reseal(connection, resealed)
             moved += 1
+    for webhook in await webhooks.sealed(connection):
+        row = secret_row(webhook.id)
+        now = [_resealed(sealed, keyring, row=row) for sealed in webhook.secrets]
+        total, moved = total + len(now), moved + len([new for new in now if new is not None])
+        if any(now):
+            secrets = [new or old for new, old in zip(now, webhook.secrets, strict=True)]
+            await webhooks.reseal(connection, webhook.id, secrets)
     return Rotated(moved=moved, total=total)
 
 

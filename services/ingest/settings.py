@@ -64,6 +64,8 @@ class IngestSettings(ServiceSettings, ConnectionSettings):
     upload_retention_days: NonNegativeInt = 7
     rejects_retention_days: NonNegativeInt = 30
     run_retention_days: NonNegativeInt = 90
+    webhook_retention_days: NonNegativeInt = 30
+    """How long what was sent to webhooks is kept, and can be sent again."""
     housekeeping_s: PositiveFloat = Field(default=600)
     orphan_grace_s: PositiveFloat = Field(default=86_400)
     """A stored object that no import knows is removed when it is older than this."""

@@ -58,6 +58,12 @@ def duties_of(worker: WorkerProcess) -> tuple[Duty, ...]:
             woken_by=worker.due,
         ),
         Duty(
+            "webhooks",
+            worker.sender.send_due,
+            every_s=DELIVER_EVERY_S,
+            woken_by=worker.sender.due,
+        ),
+        Duty(
             "gathered mails",
             worker.mails.send_gathered,
             every_s=settings.gather_s,

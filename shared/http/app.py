@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from sqlalchemy import Table
 
 import shared.http.segment  # noqa: F401 - `{name:segment}` must be known before a route is made
@@ -17,6 +18,7 @@ from shared import __version__
 from shared.http.context import RequestContext
 from shared.http.health import health_router
 from shared.http.idempotency import HasEngine, Idempotency, MayHave, document_keys
+from shared.http.messages import document_messages
 from shared.http.problems import PROBLEM_RESPONSES, add_problem_handlers
 from shared.process.duties import Duty, on_duty
 from shared.process.logging import configure_logging
@@ -44,6 +46,7 @@ def build_app(
     body_limit_bytes: int = MIB,
     books: Bookkeeping | None = None,
     may_have: MayHave | None = None,
+    messages: Mapping[str, type[BaseModel]] = {},
 ) -> FastAPI:
     """Build a service's app.
 
@@ -56,6 +59,8 @@ def build_app(
 
     `books` names the service's table of idempotency keys, which then hold on its POSTs; a first
     answer is given again unless `may_have` raises.
+
+    `messages` are the bodies of what the service sends to webhooks, by event.
     """
     configure_logging(service=service, level=settings.log_level, log_format=settings.log_format)
     keys = None if books is None else books.idempotency
@@ -83,6 +88,8 @@ def build_app(
     if keys is not None:
         document_keys(app)
         app.add_middleware(Idempotency, table=keys, may_have=may_have)
+    if messages:
+        document_messages(app, messages)
     app.add_middleware(RequestContext, service=service, settings=settings)
     return app
 

@@ -59,6 +59,8 @@ def gone_after(http: httpx2.Client, stack: RunningStack) -> dict[tuple[str, str]
     alias = "/api/catalog/namespaces/postgres:%2F%2Fgone:5432%2Fshop"
     assert http.put(alias, json={"same_as": "postgres://kept:5432/shop"}).is_success
     source = made(http, "/api/sources", source_of(stack))["id"]
+    hook = {"url": "http://127.0.0.1:9/", "events": ["import.failed"]}
+    webhook = made(http, "/api/webhooks", hook)["id"]
     refresh = made(http, "/api/token", stack.admin)["refresh"]
     begun = http.post("/api/uploads", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "2"})
     upload = begun.headers["Location"]
@@ -78,6 +80,7 @@ def gone_after(http: httpx2.Client, stack: RunningStack) -> dict[tuple[str, str]
         ("delete", "/api/tables/{table}"): ("/api/tables/Gone1", None),
         ("delete", "/api/delete-table"): ("/api/delete-table", {"table_name": "Gone2"}),
         ("delete", "/api/sources/{id}"): (f"/api/sources/{source}", None),
+        ("delete", "/api/webhooks/{id}"): (f"/api/webhooks/{webhook}", None),
         ("options", "/api/uploads"): ("/api/uploads", None),
         ("patch", "/api/uploads/{id}"): (upload, {}),
         ("delete", "/api/uploads/{id}"): (upload, None),

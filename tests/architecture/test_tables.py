@@ -12,6 +12,7 @@ OWNERS = {
     "rejects": "runs",
     "reads": "runs",
     "sources": "connections",
+    "webhook_deliveries": "webhooks",
 }
 
 

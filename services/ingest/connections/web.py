@@ -11,6 +11,8 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -99,6 +101,17 @@ class Download:
             raise AnswerError(f"the file broke off: {_reason(exc)}", again=True) from exc
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a receiver answered; its body is not read."""
+
+    status: int
+    complaint: str
+    """The status in words."""
+    retry_after_s: float | None
+    """How long it asked to be left alone."""
+
+
 def checked_url(text: str, *, field_name: str) -> URL:
     """An absolute http or https URL without a log-in in it; raises UrlRefusedError."""
     wrong: str | None = None
@@ -183,6 +196,44 @@ async def download(
             sent = validators.headers()
         url = target
     raise AnswerError(f"the address redirects more than {REDIRECTS} times", again=False)
+
+
+async def post(
+    session: aiohttp.ClientSession,
+    url: URL,
+    *,
+    body: bytes,
+    headers: Mapping[str, str],
+    total_s: float,
+) -> Answer:
+    """POST a body and return the status; redirects are not followed. Raises AnswerError."""
+    try:
+        async with session.post(
+            url,
+            data=body,
+            headers=headers,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=total_s, sock_connect=CONNECT_S),
+        ) as response:
+            status, reason = response.status, response.reason or ""
+            retry_after_s = _retry_after_s(response.headers.get("Retry-After", ""))
+    except (TimeoutError, aiohttp.ClientError, OSError) as exc:
+        raise _unreachable(url, exc) from exc
+    complaint = f"the receiver answered {status} {reason[:100]}".rstrip()
+    if status in REDIRECT_STATUSES:
+        complaint += "; redirects are not followed"
+    return Answer(status, complaint, retry_after_s)
+
+
+def _retry_after_s(value: str) -> float | None:
+    """Seconds, or a date (RFC 9110, section 10.2.3); None for anything else."""
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    try:
+        wait = parsedate_to_datetime(value) - datetime.now(UTC)
+    except (ValueError, TypeError):
+        return None
+    return max(0.0, wait.total_seconds())
 
 
 def _redirected(url: URL, response: aiohttp.ClientResponse) -> URL:

@@ -8,6 +8,7 @@ from services.ingest.routes import (
     previews,
     uploads,
     verbs,
+    webhooks,
 )
 
 routers = (
@@ -17,5 +18,6 @@ routers = (
     mail.router,
     previews.router,
     connections.router,
+    webhooks.router,
     internal.router,
 )

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import structlog
 from fastapi.sse import ServerSentEvent
 
+from services.ingest.answers import import_answer
 from services.ingest.domain.run import Run
-from services.ingest.routes.answers import import_answer
 from services.ingest.service.watches import Watch
 from shared.away import is_away
 

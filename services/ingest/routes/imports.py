@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from services.ingest.answers import ImportAnswer, RejectAnswer, import_answer
 from services.ingest.dependencies import Body, Importer, Process, RequestKey
 from services.ingest.domain.run import Run, RunFilter, State
-from services.ingest.routes.answers import ImportAnswer, RejectAnswer, import_answer
 from services.ingest.routes.following import progress_events
 from services.ingest.routes.forms import import_request, json_of, multipart, or_json
 from services.ingest.routes.schemas import ImportForm, Limit, UploadImport

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from services.ingest.answers import summary_of
 from services.ingest.dependencies import Peer, Process
-from services.ingest.routes.answers import summary_of
 from shared.contracts.base import StorableText
 from shared.contracts.ingest import ImportSummaries
 

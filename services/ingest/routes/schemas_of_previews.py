@@ -6,8 +6,8 @@ from uuid import UUID
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from services.ingest.answers import Format
 from services.ingest.connections.domain import Selection, SourceQuery
-from services.ingest.routes.answers import Format
 from services.ingest.routes.reading_options import reading_options
 from services.ingest.routes.schemas import OptionsForm
 from services.ingest.routes.schemas_of_connections import source_table

@@ -11,8 +11,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
+from services.ingest.answers import UploadAnswer
 from services.ingest.dependencies import Body, Importer, Process
-from services.ingest.routes.answers import UploadAnswer
 from services.ingest.routes.forms import multipart_file
 from services.ingest.routes.schemas import Limit
 from services.ingest.service.multipart import plain_name

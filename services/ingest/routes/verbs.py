@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, Response
 
+from services.ingest.answers import ImportAnswer
 from services.ingest.dependencies import Body, Cataloguer, Importer, Process, RequestKey
-from services.ingest.routes.answers import ImportAnswer
 from services.ingest.routes.forms import catalog_file_request, multipart, upload_csv_request
 from services.ingest.routes.imports import accepted
 from services.ingest.routes.schemas import CatalogFileForm, UploadCsvForm

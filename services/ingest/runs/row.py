@@ -1,6 +1,8 @@
 """A row of `ingest.imports` turned into a Run, and a Run's parts into JSON columns."""
 
 import json
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final, LiteralString, Protocol
 
 from pydantic import TypeAdapter
@@ -93,6 +95,15 @@ def run_of(row: Row) -> Run:
         edited=Edited(row["edited"]) if row["edited"] else None,
         undone=UNDONE.validate_python(undone) if (undone := _parsed(row["undone"])) else None,
     )
+
+
+def run_of_snapshot(row: Mapping[str, Any]) -> Run:
+    """A Run from its whole row as `to_jsonb` writes it."""
+    moments = {
+        name: datetime.fromisoformat(value) if (value := row[name]) is not None else None
+        for name in ("created_at", "started_at", "finished_at")
+    }
+    return run_of({**row, **moments})
 
 
 def format_json(format_: FormatFound | None) -> str | None:

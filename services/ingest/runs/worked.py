@@ -18,7 +18,9 @@ from services.ingest.domain.run import (
     Run,
 )
 from services.ingest.errors import FencedOutError
+from services.ingest.runs.events import OF_ENDING
 from services.ingest.runs.row import SELECTED, format_json, inferred_json, reasons_json, run_of
+from services.ingest.webhooks.events import ARE_SUBSCRIBED
 from shared.contracts.auth import Sub
 from shared.contracts.ingest import LOAD_NAME
 from shared.store.engine import RawConnection, RawPool
@@ -74,7 +76,7 @@ WHERE id = $1 AND lease = $2 AND state = 'running' RETURNING true"""
 
 # State, intents and audit in one statement, and a password that is not needed any more cleared:
 # inside the load's transaction it is the fence.
-END: Final[LiteralString] = """
+END: Final[LiteralString] = f"""
 WITH ended AS (
     UPDATE ingest.imports SET
         state = $3, finished_at = clock_timestamp(), revision = revision + 1,
@@ -83,11 +85,13 @@ WITH ended AS (
         inferred = $11::jsonb, error = $12::jsonb, rejects_path = $13, reasons = $16::jsonb,
         backend_pid = NULL, backend_start = NULL
     WHERE id = $1 AND lease = $2 AND state = 'running'
-    RETURNING id, submitted_by_sub, request_id, table_name
+    RETURNING *
 ), intents AS (
     INSERT INTO ingest.outbox (kind, payload)
     SELECT intent.kind, intent.payload::jsonb
     FROM ended, unnest($14::text[], $15::text[]) AS intent (kind, payload)
+), event AS (
+    {OF_ENDING} WHERE {ARE_SUBSCRIBED}
 ), forgotten AS (
     UPDATE ingest.reads SET sealed_password = NULL FROM ended
     WHERE reads.import_id = ended.id AND $3 = 'succeeded'
@@ -97,7 +101,7 @@ WITH ended AS (
         jsonb_build_object('table', table_name, 'loaded', $5::bigint, 'rejected', $6::bigint)
     FROM ended
 )
-SELECT true FROM ended"""
+SELECT true FROM ended"""  # noqa: S608 - literals only
 
 GIVE_BACK: Final[LiteralString] = """
 UPDATE ingest.imports SET state = 'queued', lease = lease + 1, revision = revision + 1,

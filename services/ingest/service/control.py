@@ -10,11 +10,12 @@ from services.ingest.clients import RecordsClient
 from services.ingest.domain.outcome import KeptReject
 from services.ingest.domain.run import ImportId, Run, RunFilter
 from services.ingest.errors import StateForbidsError, UploadGoneError
-from services.ingest.runs import asked, rejects, submitted
+from services.ingest.runs import asked, events, rejects, submitted
 from services.ingest.runs.endings import drop_made_table
 from services.ingest.runs.submitted import Executor
 from services.ingest.service.intake import refuse_full_queue
 from services.ingest.storage import Storage
+from services.ingest.webhooks.events import EventType
 from shared.contracts.auth import Caller
 from shared.contracts.ingest import load_name
 from shared.errors import NotFoundError
@@ -101,6 +102,7 @@ class ImportControl:
                 raise StateForbidsError(f"the import is {now.state.value} already")
             for intent in drop_made_table(cancelled):
                 await tx.intend(intent.kind, intent.fields)
+            await events.note(tx.raw, cancelled.id, EventType.IMPORT_CANCELLED)
             await tx.record(caller, "import.cancel", f"import:{run.id}")
             await tx.seal()
         return cancelled

@@ -1,1 +1,1 @@
-"""Webhooks: what happened to imports, feeds and tables, told to other programs."""
+"""Webhooks: who is called, what for, and each delivery; a neighbour that knows no imports."""

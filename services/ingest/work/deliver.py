@@ -1,6 +1,6 @@
-"""The outbox's handlers: what follows a final state, done at least once."""
+"""The outbox's handlers: what follows a commit, done at least once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,9 @@ from services.ingest.clients import CatalogClient, RecordsClient
 from services.ingest.domain.run import ImportId, State
 from services.ingest.runs import kept
 from services.ingest.runs.endings import IntentKind, MadeTable, MailNotice
+from services.ingest.webhooks import events, notice
 from services.ingest.work.mails import Mails
+from services.ingest.work.publish import Publisher
 from shared.contracts.catalog import EdgeSeen
 from shared.store.engine import RawPool
 from shared.store.outbox import Handler
@@ -16,12 +18,15 @@ from shared.store.outbox import Handler
 
 @dataclass(frozen=True, slots=True)
 class Deliveries:
-    """Mails, catalog edges, and made tables that must go."""
+    """Mails, catalog edges, events for webhooks, and made tables that must go."""
 
     pool: RawPool
     mails: Mails
     catalog: CatalogClient
     records: RecordsClient
+    publisher: Publisher
+    published: Callable[[], None]
+    """Called when webhooks may have something to be sent."""
 
     def handlers(self) -> Mapping[str, Handler]:
         """A handler for each kind of intent; each may be called again for the same intent."""
@@ -29,6 +34,8 @@ class Deliveries:
             IntentKind.MAIL: self._mail,
             IntentKind.EDGE: self._edge,
             IntentKind.DROP_TABLE: self._drop_table,
+            events.INTENT: self._publish,
+            notice.MAIL_INTENT: self._disabled,
         }
 
     async def _mail(self, payload: Mapping[str, Any]) -> None:
@@ -36,6 +43,13 @@ class Deliveries:
 
     async def _edge(self, payload: Mapping[str, Any]) -> None:
         await self.catalog.saw_edge(EdgeSeen.model_validate(payload))
+
+    async def _publish(self, payload: Mapping[str, Any]) -> None:
+        await self.publisher.publish(payload)
+        self.published()
+
+    async def _disabled(self, payload: Mapping[str, Any]) -> None:
+        await self.mails.mailer.send_disabled(notice.DisabledNotice.model_validate(payload))
 
     async def _drop_table(self, payload: Mapping[str, Any]) -> None:
         made = MadeTable.model_validate(payload)

@@ -18,6 +18,7 @@ from services.ingest.storage import (
     rejects_prefix,
 )
 from services.ingest.uploads import repository
+from services.ingest.webhooks import outgoing
 from shared.store.engine import RawPool
 
 log = structlog.get_logger()
@@ -64,6 +65,7 @@ class Tidy:
             expired = await repository.remove_expired(connection, limit=BATCH)
         for path in expired:
             await self.storage.delete(path)
+        await outgoing.forget_old(self.pool, days=settings.webhook_retention_days)
         removed = await kept.delete_old(self.pool, days=settings.run_retention_days)
         orphans = await self._remove_orphans()
         if removed or orphans:

@@ -179,6 +179,15 @@ def import_answer(run: Run) -> ImportAnswer:
     )
 
 
+class ImportEvent(AnswerModel):
+    """The body of a webhook's message about an import."""
+
+    type: Literal["import.succeeded", "import.failed", "import.cancelled"]
+    timestamp: datetime
+    """When it happened; a message that is tried again keeps it."""
+    data: ImportAnswer
+
+
 class RejectAnswer(AnswerModel):
     """One reason against one row."""
 

@@ -1,0 +1,47 @@
+"""The events that webhooks subscribe to, by name; a new one is a line here.
+
+An event is an intent in the outbox, written by the transaction that makes it true. `work.publish`
+turns it into one delivery for each webhook that wants it.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, LiteralString
+
+from pydantic import BaseModel, ConfigDict
+
+INTENT: Final = "event"
+"""The kind of the intent."""
+
+TEST: Final = "webhook.test"
+"""The type of the message of `POST /api/webhooks/{id}/test`, which no one subscribes to."""
+
+
+class EventType(StrEnum):
+    """What a webhook may be told of."""
+
+    IMPORT_SUCCEEDED = "import.succeeded"
+    IMPORT_FAILED = "import.failed"
+    IMPORT_CANCELLED = "import.cancelled"
+
+
+class Event(BaseModel):
+    """The payload of an intent of the kind `INTENT`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    message_id: str
+    """The header `webhook-id` of every delivery."""
+    type: EventType
+    timestamp: datetime
+    table: str | None = None
+    """The table that it is about, for webhooks that are narrowed to one."""
+    subject: dict[str, Any]
+    """What it is about, as a row of its table at that moment."""
+
+
+# Literals, for the statements that end runs. Nothing is written while nobody is to be called.
+ARE_SUBSCRIBED: Final[LiteralString] = (
+    "EXISTS (SELECT 1 FROM ingest.webhooks WHERE disabled_at IS NULL)"
+)
+NEW_MESSAGE_ID: Final[LiteralString] = "'msg_' || replace(gen_random_uuid()::text, '-', '')"
