@@ -155,3 +155,52 @@ class Source(AnswerModel):
     def what(self) -> str | None:
         """The database, Oracle service or SID."""
         return self.database or self.service_name or self.sid
+
+
+class Disabled(AnswerModel):
+    """Why nothing is sent to a webhook any more."""
+
+    reason: str
+
+
+class Webhook(AnswerModel):
+    """A program that is called when something happens."""
+
+    id: int
+    url: str
+    events: tuple[str, ...]
+    table: str | None = None
+    failing_since: datetime | None = None
+    disabled: Disabled | None = None
+
+    @property
+    def state(self) -> str:
+        """Whether messages get through, in words."""
+        if self.disabled is not None:
+            return f"disabled ({self.disabled.reason})"
+        return (
+            "enabled"
+            if self.failing_since is None
+            else f"failing since {self.failing_since:%Y-%m-%dT%H:%MZ}"
+        )
+
+
+class Delivery(AnswerModel):
+    """One message to a webhook."""
+
+    id: int
+    type: str
+    state: str
+    attempts: int
+    next_at: datetime | None = None
+    last_status: int | None = None
+    last_error: str | None = None
+
+
+class ApiKey(AnswerModel):
+    """A key, without its text."""
+
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    expires_at: datetime

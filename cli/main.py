@@ -7,7 +7,18 @@ from typing import Annotated
 import stamina.instrumentation
 import typer
 
-from cli.commands import account, catalog, importing, imports, previewing, records, sources, tables
+from cli.commands import (
+    account,
+    catalog,
+    importing,
+    imports,
+    keys,
+    previewing,
+    records,
+    sources,
+    tables,
+    webhooks,
+)
 from cli.errors import CommandError, ProblemAnswerError
 from shared import __version__
 
@@ -32,6 +43,8 @@ app.command(epilog=imports.REJECTS_EXAMPLES)(imports.rejects)
 app.command(epilog=records.RECORDS_EXAMPLES)(records.records)
 app.command(epilog=records.EXPORT_EXAMPLES)(records.export)
 app.add_typer(sources.app, name="sources")
+app.add_typer(webhooks.app, name="webhook")
+app.add_typer(keys.app, name="key")
 app.add_typer(catalog.app, name="catalog")
 
 
