@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
 
 import httpx2
 from arq.connections import ArqRedis
@@ -30,9 +31,11 @@ from services.ingest.webhooks.registered import Webhooks
 from services.ingest.webhooks.send import Sender, sending
 from services.ingest.work.attempt import CONNECTIONS_PER_LOAD
 from services.ingest.work.deliver import Deliveries
+from services.ingest.work.lineage import Lineage
 from services.ingest.work.loads import Loads
 from services.ingest.work.mails import Mails
 from services.ingest.work.measure import measure
+from services.ingest.work.openlineage import Names
 from services.ingest.work.publish import Publisher
 from services.ingest.work.rights import Rights
 from services.ingest.work.runner import Runner
@@ -87,6 +90,7 @@ class WorkerProcess:
     deliveries: Deliveries
     mails: Mails
     sender: Sender
+    lineage: Lineage
     due: asyncio.Event
     """Set after each import: there may be something to deliver."""
 
@@ -157,6 +161,7 @@ async def opened(settings: IngestSettings) -> AsyncIterator[IngestProcess]:
                     records=shared.records,
                     wake=wake,
                     queued_limit=settings.queued_per_subject,
+                    tells_lineage=settings.tells_lineage,
                 ),
                 watches=watches,
                 mail_stops=MailStops(pool, _stop_links(settings)),
@@ -241,6 +246,13 @@ async def opened_worker(settings: WorkerSettings) -> AsyncIterator[WorkerProcess
             ),
             mails=mails,
             sender=sender,
+            lineage=Lineage(
+                http=shared.http,
+                engine=shared.engine,
+                records=shared.records,
+                settings=settings,
+                names=_names(settings),
+            ),
             due=due,
         )
 
@@ -273,6 +285,20 @@ async def _shared(settings: IngestSettings, *, redis_retries: int) -> AsyncItera
 def _stop_links(settings: IngestSettings) -> StopLinks:
     return StopLinks(
         settings.service_client_secret.get_secret_value(), public_url=settings.public_url
+    )
+
+
+def _names(settings: IngestSettings) -> Names:
+    """What this installation and its database are called in lineage."""
+    url = settings.database_url.get_secret_value()
+    database = endpoint_of(url, default_port=5432)
+    public_url = settings.public_url.rstrip("/")
+    return Names(
+        producer=public_url,
+        job_namespace=settings.openlineage_namespace,
+        public_url=public_url,
+        namespace=f"postgres://{database.host}:{database.port}",
+        database=unquote(urlsplit(url).path.removeprefix("/")),
     )
 
 

@@ -27,7 +27,25 @@ class ConnectionSettings(BaseSettings):
     """How fast a database must deliver, over any longer time than SOURCE_ANSWER_S."""
 
 
-class IngestSettings(ServiceSettings, ConnectionSettings):
+class LineageSettings(BaseSettings):
+    """Where imports are told in OpenLineage."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    openlineage_url: str | None = None
+    """A receiver of OpenLineage: RunEvents are posted to `/api/v1/lineage` below it."""
+    openlineage_api_key: SecretStr | None = None
+    """Sent to it as a bearer token."""
+    openlineage_namespace: str = "tabularium"
+    """The namespace of the jobs."""
+
+    @property
+    def tells_lineage(self) -> bool:
+        """Whether there is a receiver."""
+        return self.openlineage_url is not None
+
+
+class IngestSettings(ServiceSettings, ConnectionSettings, LineageSettings):
     """What both the API and the workers need."""
 
     smtp_host: str | None = None

@@ -12,6 +12,7 @@ import uvloop
 
 from services.ingest.books import outbox
 from services.ingest.process import WorkerProcess, opened_worker
+from services.ingest.runs.events import LINEAGE
 from services.ingest.settings import WorkerSettings
 from services.ingest.work.listen import Listener
 from services.ingest.work.sweep import Sweeper
@@ -56,6 +57,12 @@ def duties_of(worker: WorkerProcess) -> tuple[Duty, ...]:
             lambda: deliver_due(worker.engine, outbox, handlers),
             every_s=DELIVER_EVERY_S,
             woken_by=worker.due,
+        ),
+        # By itself: while its receiver is slow or away, mails and edges go on.
+        Duty(
+            "lineage",
+            lambda: deliver_due(worker.engine, outbox, {LINEAGE: worker.lineage.tell}),
+            every_s=DELIVER_EVERY_S,
         ),
         Duty(
             "webhooks",

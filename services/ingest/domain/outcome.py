@@ -147,3 +147,5 @@ class Outcome:
     format: FormatFound | None
     inferred: tuple[InferredColumn, ...] = ()
     reasons: tuple[Reason, ...] = ()
+    columns: tuple[tuple[str, str], ...] = ()
+    """(of the source, of the table) for each column that was read."""

@@ -240,3 +240,5 @@ class Ending:
     error: ProblemDocument | None
     rejects_path: str | None
     intents: tuple[Intent, ...] = ()
+    columns: tuple[tuple[str, str], ...] = ()
+    """As of `Outcome`."""

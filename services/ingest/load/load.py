@@ -138,4 +138,5 @@ def _outcome(readings: Readings, loaded: Loaded, inferred: tuple[InferredColumn,
         format=format_by_the_end(readings.source.format, readings.rules, loaded.seen.left_out),
         inferred=(*inferred, *ignored(readings.plan)),
         reasons=readings.report.reasons,
+        columns=tuple((column.source, column.target) for column in readings.plan.columns),
     )

@@ -86,6 +86,7 @@ def succeeded(run: Run, outcome: Outcome, *, rejects_path: str | None) -> Ending
         inferred=outcome.inferred,
         reasons=outcome.reasons,
         rejects_path=rejects_path,
+        columns=outcome.columns,
     )
 
 
@@ -113,6 +114,7 @@ def _ending(
     reasons: tuple[Reason, ...] = (),
     error: ProblemDocument | None = None,
     rejects_path: str | None,
+    columns: tuple[tuple[str, str], ...] = (),
 ) -> Ending:
     intents: list[Intent] = []
     if run.email:
@@ -132,6 +134,7 @@ def _ending(
         error=error,
         rejects_path=rejects_path,
         intents=tuple(intents),
+        columns=columns,
     )
 
 

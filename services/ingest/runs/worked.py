@@ -18,9 +18,8 @@ from services.ingest.domain.run import (
     Run,
 )
 from services.ingest.errors import FencedOutError
-from services.ingest.runs.events import OF_ENDING
+from services.ingest.runs.events import OF_CLAIM, OF_END
 from services.ingest.runs.row import SELECTED, format_json, inferred_json, reasons_json, run_of
-from services.ingest.webhooks.events import ARE_SUBSCRIBED
 from shared.contracts.auth import Sub
 from shared.contracts.ingest import LOAD_NAME
 from shared.store.engine import RawConnection, RawPool
@@ -44,7 +43,7 @@ WITH waiting AS (
     WHERE q.state = 'queued' AND q.not_before <= clock_timestamp()
     ORDER BY ranked.running, ranked.served NULLS FIRST, q.id
     LIMIT 1 FOR UPDATE OF q SKIP LOCKED
-)
+), claimed AS (
 UPDATE ingest.imports i SET
     state = 'running', attempt = least(i.attempt + 1, $1), lease = i.lease + 1,
     heartbeat_at = clock_timestamp(), started_at = clock_timestamp(), finished_at = NULL,
@@ -54,7 +53,11 @@ UPDATE ingest.imports i SET
     rows_deleted = 0, bytes_read = 0, reject_pass = 1, rejects_path = NULL, mail = NULL,
     revision = i.revision + 1
 FROM picked WHERE i.id = picked.id
-RETURNING {SELECTED}, picked.attempt >= $1 AS exhausted"""  # noqa: S608 - literals only
+RETURNING i.*, picked.attempt >= $1 AS exhausted
+), started AS (
+    {OF_CLAIM}
+)
+SELECT {SELECTED}, i.exhausted FROM claimed i"""  # noqa: S608 - literals only
 
 # A beat that had to wait for the row says when it was sent: its worker may be stopped by now.
 BEAT: Final[LiteralString] = """
@@ -91,7 +94,7 @@ WITH ended AS (
     SELECT intent.kind, intent.payload::jsonb
     FROM ended, unnest($14::text[], $15::text[]) AS intent (kind, payload)
 ), event AS (
-    {OF_ENDING} WHERE {ARE_SUBSCRIBED}
+    {OF_END}
 ), forgotten AS (
     UPDATE ingest.reads SET sealed_password = NULL FROM ended
     WHERE reads.import_id = ended.id AND $3 = 'succeeded'
@@ -140,12 +143,14 @@ SELECT EXISTS (SELECT 1 FROM ingest.imports
                WHERE state = 'queued' AND not_before <= clock_timestamp())"""
 
 
-async def claim(pool: RawPool, *, max_attempts: int, without: Sequence[Sub] = ()) -> Claim | None:
+async def claim(
+    pool: RawPool, *, max_attempts: int, without: Sequence[Sub] = (), lineage: bool = False
+) -> Claim | None:
     """Take the next queued run, the least-served submitter's first; None if none is due.
 
-    Nothing is taken of the subjects in `without`.
+    Nothing is taken of the subjects in `without`. `lineage`: its start is told to OpenLineage.
     """
-    row = await pool.fetchrow(CLAIM, max_attempts, list(without))
+    row = await pool.fetchrow(CLAIM, max_attempts, list(without), lineage)
     return None if row is None else Claim(run=run_of(row), exhausted=row["exhausted"])
 
 
@@ -180,8 +185,12 @@ async def note_made_table(pool: RawPool, run: Run, *, oid: int) -> bool:
     return bool(await pool.fetchval(MADE_TABLE, run.id, run.lease, oid))
 
 
-async def end(executor: "RawPool | RawConnection", run: Run, ending: Ending) -> None:
+async def end(
+    executor: "RawPool | RawConnection", run: Run, ending: Ending, *, lineage: bool = False
+) -> None:
     """Make a final state true; on the load's connection, as the last statement of its transaction.
+
+    `lineage`: it is told to OpenLineage.
 
     Raises FencedOutError when the lease is lost; nothing is written then.
     """
@@ -204,6 +213,8 @@ async def end(executor: "RawPool | RawConnection", run: Run, ending: Ending) -> 
         [json.dumps(dict(intent.fields)) for intent in ending.intents],
         reasons_json(ending.reasons),
         ending.rows.deleted,
+        lineage,
+        json.dumps(ending.columns) if lineage else None,
     )
     if not ended:
         raise FencedOutError

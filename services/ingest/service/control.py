@@ -36,6 +36,8 @@ class ImportControl:
     records: RecordsClient
     wake: Callable[[ImportId], Awaitable[None]]
     queued_limit: int
+    tells_lineage: bool
+    """Whether what is cancelled is told to OpenLineage."""
 
     async def look(self, viewer: Caller, import_id: int) -> Run:
         """The import, for its submitter, admins, and the owner of the table that it is into.
@@ -102,7 +104,9 @@ class ImportControl:
                 raise StateForbidsError(f"the import is {now.state.value} already")
             for intent in drop_made_table(cancelled):
                 await tx.intend(intent.kind, intent.fields)
-            await events.note(tx.raw, cancelled.id, EventType.IMPORT_CANCELLED)
+            await events.note(
+                tx.raw, cancelled.id, EventType.IMPORT_CANCELLED, lineage=self.tells_lineage
+            )
             await tx.record(caller, "import.cancel", f"import:{run.id}")
             await tx.seal()
         return cancelled

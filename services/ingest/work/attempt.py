@@ -121,6 +121,8 @@ class Attempt:
     catalog: CatalogClient
     storage: Storage
     rights: Rights
+    tells_lineage: bool
+    """Whether its end is told to OpenLineage."""
     _contract_at: float = 0
 
     @property
@@ -171,7 +173,8 @@ class Attempt:
         """
         await self._confirm()
         path = await self.rejects.finish()
-        await worked.end(connection, self.run, succeeded(self.run, outcome, rejects_path=path))
+        ending = succeeded(self.run, outcome, rejects_path=path)
+        await worked.end(connection, self.run, ending, lineage=self.tells_lineage)
 
     async def _confirm(self) -> None:
         try:

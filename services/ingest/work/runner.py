@@ -13,7 +13,7 @@ import structlog
 from services.ingest.clients import CatalogClient, RecordsClient
 from services.ingest.domain.options import ImportKind
 from services.ingest.domain.outcome import Outcome, Progress
-from services.ingest.domain.run import Claim, Run
+from services.ingest.domain.run import Claim, Ending, Run
 from services.ingest.errors import FencedOutError, TookTooLongError
 from services.ingest.runs import endings, worked
 from services.ingest.settings import IngestSettings
@@ -55,6 +55,7 @@ class Runner:
                     self.pool,
                     max_attempts=self.settings.max_attempts,
                     without=self.shares.full(),
+                    lineage=self.settings.tells_lineage,
                 )
                 if claim is None:
                     return False
@@ -94,6 +95,7 @@ class Runner:
             catalog=self.catalog,
             storage=self.storage,
             rights=self.rights,
+            tells_lineage=self.settings.tells_lineage,
         )
 
     async def _load(self, attempt: Attempt) -> None:
@@ -103,7 +105,7 @@ class Runner:
             if attempt.run.options.dry_run:
                 path = await attempt.rejects.finish()
                 ending = endings.succeeded(attempt.run, outcome, rejects_path=path)
-                await self._until_saved(lambda: worked.end(self.pool, attempt.run, ending))
+                await self._until_saved(lambda: self._end(attempt, ending))
             log.info("import_succeeded", loaded=outcome.rows.loaded, rejected=outcome.rows.rejected)
         except asyncio.CancelledError as exc:
             # The worker stops: the import goes on elsewhere, if it is ours to give back.
@@ -187,8 +189,12 @@ class Runner:
         path = await self._rejects_if_possible(attempt)
         document = fate.error.document(request_id=attempt.run.request_id)
         ending = endings.failed(attempt.run, document, seen=attempt.seen, rejects_path=path)
-        await self._until_saved(lambda: worked.end(self.pool, attempt.run, ending))
+        await self._until_saved(lambda: self._end(attempt, ending))
         log.warning("import_failed", code=fate.error.code)
+
+    async def _end(self, attempt: Attempt, ending: Ending) -> None:
+        lineage = self.settings.tells_lineage
+        await worked.end(self.pool, attempt.run, ending, lineage=lineage)
 
     async def _rejects_if_possible(self, attempt: Attempt) -> str | None:
         # What keeps the rejects from storage must not keep the failure from its row.
