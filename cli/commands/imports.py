@@ -121,6 +121,10 @@ def rejects(
         Path | None,
         typer.Option("--output", "-o", help="The CSV file to write; standard output by default."),
     ] = None,
+    excel_safe: Annotated[
+        bool,
+        typer.Option("--excel-safe", help="Neutralise formulas; only to look at, not to send."),
+    ] = False,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
@@ -132,7 +136,8 @@ def rejects(
         if as_json:
             all_items(here.screen, list(here.client.items(f"/api/imports/{id_}/errors")))
             return
-        size_bytes = download(here, f"/api/imports/{id_}/rejects", output)
+        params = [("excel_safe", "true")] if excel_safe else []
+        size_bytes = download(here, f"/api/imports/{id_}/rejects", output, params=params)
         if output is not None and str(output) != "-":
             here.screen.say(f"{plural(size_bytes, 'byte')} in {output}")
 

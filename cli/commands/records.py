@@ -27,7 +27,10 @@ SUFFIXES = {
     ".ndjson": "ndjson",
     ".jsonl": "ndjson",
     ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".xlsx": "xlsx",
 }
+BINARY = frozenset({"parquet", "arrow", "xlsx"})
 
 RECORDS_EXAMPLES = examples(
     "tabularium records Customer age__gte=18 city=Bern --sort=-age,name",
@@ -36,6 +39,7 @@ RECORDS_EXAMPLES = examples(
 )
 EXPORT_EXAMPLES = examples(
     "tabularium export Customer -o customers.parquet",
+    "tabularium export Customer -o customers.xlsx --sort name",
     "tabularium export Customer created_at__gte=2026-01-01 --format ndjson | head",
 )
 
@@ -86,7 +90,7 @@ def export(
         typer.Option("--output", "-o", help="The file to write; standard output by default."),
     ] = None,
     file_format: Annotated[
-        Literal["csv", "ndjson", "json", "parquet"] | None,
+        Literal["csv", "ndjson", "json", "parquet", "arrow", "xlsx"] | None,
         typer.Option("--format", help="By default as the file's name ends, else csv."),
     ] = None,
     search: Annotated[str | None, typer.Option("-q", help="Search in text columns.")] = None,
@@ -105,17 +109,28 @@ def export(
     to_stdout = output is None or str(output) == "-"
     if file_format is None and as_json and to_stdout:
         file_format = "json"
-    chosen = file_format or SUFFIXES.get(output.suffix if output else "", "csv")
+    chosen = file_format or _format_of(output, to_stdout=to_stdout)
     given = {"q": search, "fields": fields, "sort": sort}
     params = [("format", chosen), *filters_of(filters or [])]
     params += [(name, value) for name, value in given.items() if value is not None]
     if excel_safe:
         params.append(("excel_safe", "true"))
     with session(url, as_json=as_json) as here:
-        if chosen == "parquet" and to_stdout and here.screen.out.is_terminal:
-            raise UsageError("parquet is no text; name a file with -o")
+        if chosen in BINARY and to_stdout and here.screen.out.is_terminal:
+            raise UsageError(f"{chosen} is no text; name a file with -o")
         size_bytes = download(here, f"/api/tables/{part(table)}/export", output, params=params)
         if not to_stdout:
             if as_json:
                 here.screen.document({"file": str(output), "format": chosen, "bytes": size_bytes})
             here.screen.say(f"{plural(size_bytes, 'byte')} in {output}")
+
+
+def _format_of(output: Path | None, *, to_stdout: bool) -> str:
+    """The format that a file's name asks for; raises UsageError for a suffix that names none."""
+    if output is None or to_stdout or not output.suffix:
+        return "csv"
+    chosen = SUFFIXES.get(output.suffix.lower())
+    if chosen is None:
+        known = ", ".join(SUFFIXES)
+        raise UsageError(f"{output.suffix} is no format; end the name in {known}, or give --format")
+    return chosen

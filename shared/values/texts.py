@@ -13,6 +13,9 @@ SHOWN_CHARACTERS = 80
 NULL_WORDS = ("NA", "N/A", "#N/A", "NULL", "NaN")
 """What programs write for nothing: NULL beside the numbers and dates of a new table."""
 
+FORMULA_STARTS = "=+@\t\r\n\uff1d\uff0b\uff0d\uff20-"
+"""What begins a cell that spreadsheet programs read as a formula; full-width signs among them."""
+
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 

@@ -73,6 +73,7 @@ def test_rejects_can_be_corrected_and_sent_again(
     kept = tmp_path / "rejects.csv"
     assert str(kept) in command("rejects", id_, "-o", str(kept)).err
     assert command("rejects", id_).out == kept.read_text()
+    assert command("rejects", id_, "--excel-safe").out == kept.read_text()  # no formulas in it
     kept.write_text(
         kept.read_text().replace("2001-02-30", "2001-02-28").replace("Ann,ann@", "Ann2,ann2@")
     )

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,6 +85,9 @@ def test_export_to_standard_output_and_to_files(command: Command, tmp_path: Path
     told = command("export", "Buyers", "-o", str(file), "--json").json
     assert told == {"file": str(file), "format": "parquet", "bytes": file.stat().st_size}
     assert sorted(pl.read_parquet(file)["age"].to_list()) == [17, 31, 40, 65]
+    workbook = tmp_path / "all.XLSX"
+    command("export", "Buyers", "-o", str(workbook))
+    assert zipfile.is_zipfile(workbook)
     assert list(tmp_path.glob("*.part")) == []
 
     assert len(command("export", "Buyers", "--json").json) == 4
@@ -93,6 +97,15 @@ def test_formulas_can_be_neutralised(command: Command) -> None:
     out = command("export", "Buyers", "age=40", "--excel-safe", "--fields", "name").out
     assert "=1+1" in out
     assert not out.splitlines()[1].startswith("=")
+
+
+def test_a_suffix_that_names_no_format_is_refused(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "all.xls"
+    done = command("export", "Buyers", "-o", str(file), code=2)
+    assert ".xlsx" in done.err
+    assert not file.exists()
+    command("export", "Buyers", "-o", str(file), "--format", "csv")
+    assert file.read_text().startswith("id,")
 
 
 def test_a_folder_that_is_not_there_is_a_usage_error(command: Command) -> None:

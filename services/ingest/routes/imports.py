@@ -25,6 +25,9 @@ from shared.http.paging import page
 router = APIRouter(tags=["imports"])
 
 ImportId = Annotated[Id, Path(alias="id")]
+ExcelSafe = Annotated[
+    bool, Query(description="Neutralise cells that a spreadsheet program reads as formulas.")
+]
 LARGEST_INTEGER = 2**31 - 1
 EXAMPLE = {"table": "Customer", "mode": "append", "on_error": "skip", "null_values": "NA,-"}
 
@@ -162,10 +165,10 @@ async def imports_errors(
     responses={200: {"content": {"text/csv": {}}, "description": "The refused rows."}},
 )
 async def imports_rejects(
-    process: Process, caller: Importer, import_id: ImportId
+    process: Process, caller: Importer, import_id: ImportId, *, excel_safe: ExcelSafe = False
 ) -> StreamingResponse:
     """The original columns, then `_line,_column,_code,_message`; correct and send them again."""
-    chunks = await process.control.rejects_file(caller, import_id)
+    chunks = await process.control.rejects_file(caller, import_id, excel_safe=excel_safe)
     name = f'attachment; filename="import-{import_id}-rejects.csv"'
     return StreamingResponse(
         chunks, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": name}

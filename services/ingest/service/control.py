@@ -13,6 +13,7 @@ from services.ingest.errors import StateForbidsError, UploadGoneError
 from services.ingest.runs import asked, events, rejects, submitted
 from services.ingest.runs.endings import drop_made_table
 from services.ingest.runs.submitted import Executor
+from services.ingest.service.formulas import without_formulas
 from services.ingest.service.intake import refuse_full_queue
 from services.ingest.storage import Storage
 from services.ingest.webhooks.events import EventType
@@ -80,8 +81,12 @@ class ImportControl:
             kept = await rejects.page(connection, run, after=after, limit=limit + 1)
         return cut(kept, limit=limit, key=lambda reject: (str(reject.ordinal),))
 
-    async def rejects_file(self, viewer: Caller, import_id: int) -> AsyncIterator[bytes]:
+    async def rejects_file(
+        self, viewer: Caller, import_id: int, *, excel_safe: bool = False
+    ) -> AsyncIterator[bytes]:
         """The rejects CSV as it was written; empty when nothing was refused (so far).
+
+        With `excel_safe`, no cell is a formula to a spreadsheet program.
 
         Raises NotFoundError, and ObjectMissingError when it is no longer kept.
         """
@@ -89,7 +94,8 @@ class ImportControl:
         if run.rejects_path is None:
             return _nothing()
         await self.storage.size_bytes(run.rejects_path)
-        return self.storage.chunks(run.rejects_path)
+        chunks = self.storage.chunks(run.rejects_path)
+        return without_formulas(chunks) if excel_safe else chunks
 
     async def cancel(self, caller: Caller, import_id: int) -> Run:
         """End a queued or running import; nothing of it is loaded. For those who may see it.

@@ -8,6 +8,7 @@ from services.records.domain import Column, Table
 from services.records.query import statement
 from services.records.query.plan import Selection, SortKey
 from shared.store.identifiers import quoted
+from shared.values.texts import FORMULA_STARTS
 from shared.values.types import TypeName
 
 
@@ -18,9 +19,18 @@ class ExportFormat(StrEnum):
     NDJSON = "ndjson"
     JSON = "json"
     PARQUET = "parquet"
+    ARROW = "arrow"
+    XLSX = "xlsx"
 
 
-FORMULA_STARTS = "^[=+@\\t\\r-]"
+SHEET_ROWS = 1_048_575
+"""What Excel has below a header."""
+SHEET_CELL = 32_767
+"""The longest text of a cell in Excel, in UTF-16 code units."""
+CELL_OVERHEAD_BYTES = 80
+"""The most that a cell takes in XML beside its text."""
+ESCAPED_BYTES = 7
+"""The most that a byte takes once it is escaped."""
 
 
 def rows_of(
@@ -42,9 +52,49 @@ def rows_of(
     return f"SELECT {listed} {source}"
 
 
+def sheet_size(
+    table: Table, selection: Selection, fields: Sequence[Column], binds: statement.Binds
+) -> str:
+    """One row that says how large a sheet would be.
+
+    `rows` (one too many at most), `bytes` at most, and `too_long`, an array of the columns that
+    hold a text too long for a cell.
+    """
+    condition = statement.where(selection, table, binds)
+    texts = {column.name: text for column in fields if (text := _long_text(column)) is not None}
+    longest = ", ".join(
+        f"CASE WHEN bool_or({_is_too_long(text)}) THEN {literal(name)} END"
+        for name, text in texts.items()
+    )
+    lengths = " + ".join(f"coalesce(octet_length({text}), 0)" for text in texts.values()) or "0"
+    return (
+        f"SELECT count(*) AS rows, coalesce(sum({lengths}), 0)::bigint * {ESCAPED_BYTES}"  # noqa: S608
+        f" + count(*) * {len(fields) * CELL_OVERHEAD_BYTES} AS bytes,"
+        f" array_remove(ARRAY[{longest}]::text[], NULL) AS too_long"
+        f" FROM (SELECT {statement.ROW}.* FROM {table_name(table.name)} {statement.ROW}{condition}"
+        f" LIMIT {SHEET_ROWS + 1}) {statement.ROW}"
+    )
+
+
+def _long_text(column: Column) -> str | None:
+    """The text of a cell, for types whose values may be longer than a cell."""
+    kind = column.type
+    if kind.name is TypeName.NUMERIC and kind.precision is not None:
+        return None
+    may_be_long = column.is_text or kind.name in (TypeName.JSON, TypeName.BYTEA, TypeName.NUMERIC)
+    return f"{statement.reference(column)}::text" if may_be_long else None
+
+
+def _is_too_long(text: str) -> str:
+    # A character of four bytes in UTF-8 is two units of UTF-16.
+    units = f"char_length({text}) + regexp_count({text}, '[\\U00010000-\\U0010ffff]')"
+    return f"octet_length({text}) > {SHEET_CELL} AND {units} > {SHEET_CELL}"
+
+
 def _cell(column: Column, *, excel_safe: bool) -> str:
     value = statement.reference(column)
     if excel_safe and (column.is_text or column.type.name is TypeName.JSON):
         text = f"{value}::text"
-        value = f"CASE WHEN {text} ~ {literal(FORMULA_STARTS)} THEN '''' || {text} ELSE {text} END"
+        starts = literal(f"^[{FORMULA_STARTS}]")
+        value = f"CASE WHEN {text} ~ {starts} THEN '''' || {text} ELSE {text} END"
     return f"{value} AS {quoted(column.name)}"

@@ -1,7 +1,7 @@
 """COPY out, with backpressure: a reader who takes nothing stops it, one who leaves ends it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -42,6 +42,15 @@ async def held(pool: RawPool, table: Table) -> AsyncIterator[RawConnection]:
             yield connection
     finally:
         await asyncio.shield(pool.release(connection))
+
+
+async def sheet_size(
+    connection: RawConnection, table: Table, query: str, values: list[object]
+) -> tuple[int, int, Sequence[str]]:
+    """The row of `services.records.query.export.sheet_size`."""
+    with reading(table):
+        row = await connection.fetchrow(query, *values)
+    return row["rows"], row["bytes"], row["too_long"]
 
 
 async def copied(

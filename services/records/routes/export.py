@@ -24,7 +24,10 @@ router = APIRouter(prefix="/api/tables/{table:segment}", tags=["records"])
 async def records_export(
     service: Process, caller: RecordReader, table: TableName, request: Request
 ) -> Response:
-    """All records that the filters select, streamed as CSV, NDJSON, JSON or Parquet."""
+    """All records that the filters select, streamed as a file.
+
+    A workbook (xlsx) holds 1,048,575 records; more are 422. Arrow is an IPC file.
+    """
     pairs = request.query_params.multi_items()
     gzip = wants_gzip(request.headers.get("Accept-Encoding", ""))
     export = await service.exports.start(caller, table, pairs, gzip=gzip)

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.records.domain import Column, Level, Table
+from services.records.files.arrow import arrow_file
 from services.records.files.parquet import parquet
 from services.records.files.pieces import PIECE_BYTES, gzipped, json_array
+from services.records.files.workbook import workbook
 from services.records.query import parameters, statement
-from services.records.query.export import ExportFormat, rows_of
+from services.records.query.export import SHEET_CELL, SHEET_ROWS, ExportFormat, rows_of, sheet_size
 from services.records.query.parameters import Pairs
 from services.records.query.plan import Selection, SortKey
 from services.records.repository import exports
@@ -20,9 +22,13 @@ from services.records.tables import BOOKS
 from shared.contracts.auth import Caller
 from shared.errors import InvalidInputError
 from shared.store.copying import gathered
-from shared.store.engine import RawPool
+from shared.store.engine import RawConnection, RawPool
 from shared.store.transaction import transaction
 
+COMPRESSED = frozenset({ExportFormat.PARQUET, ExportFormat.XLSX})
+"""Formats that are compressed already."""
+ZIP_LIMIT_BYTES = 2**31 - 1
+"""The largest part that every program can read from a ZIP archive."""
 JSON_OPTIONS = {"format": "csv", "delimiter": "\x02", "quote": "\x01", "escape": "\x01"}
 """A JSON text holds no control character, so COPY writes it as it is."""
 
@@ -99,6 +105,7 @@ class Exports:
     async def _pieces(self, table: Table, plan: ExportPlan) -> AsyncGenerator[bytes, None]:
         async with AsyncExitStack() as stack:
             connection = await stack.enter_async_context(exports.held(self.pool, table))
+            huge = plan.format is ExportFormat.XLSX and await _is_huge(connection, table, plan)
             as_json = plan.format in (ExportFormat.JSON, ExportFormat.NDJSON)
             binds = statement.Binds()
             query = rows_of(
@@ -117,7 +124,7 @@ class Exports:
                 options["header"] = True
             copied = exports.copied(connection, table, query, binds.values, **options)
             stack.push_async_callback(copied.aclose)
-            async for piece in _formed(copied, plan):
+            async for piece in _formed(copied, plan, table=table, huge=huge):
                 yield piece
 
 
@@ -139,17 +146,43 @@ def plan_of(table: Table, pairs: Pairs, *, gzip: bool) -> ExportPlan:
         fields=parameters.fields_of(table, given.get("fields")),
         order=parameters.order_of(table, given.get("sort")),
         excel_safe=parameters.flag(given, "excel_safe"),
-        # Parquet is compressed already.
-        gzip=gzip and form is not ExportFormat.PARQUET,
+        gzip=gzip and form not in COMPRESSED,
     )
 
 
-def _formed(copied: AsyncIterator[bytes], plan: ExportPlan) -> AsyncIterator[bytes]:
+async def _is_huge(connection: RawConnection, table: Table, plan: ExportPlan) -> bool:
+    """Whether a sheet may be more than an old ZIP archive can hold.
+
+    Raises InvalidInputError for what Excel cannot hold.
+    """
+    binds = statement.Binds()
+    query = sheet_size(table, plan.selection, plan.fields, binds)
+    rows, size_bytes, too_long = await exports.sheet_size(connection, table, query, binds.values)
+    if rows > SHEET_ROWS:
+        message = f"a sheet holds {SHEET_ROWS:,} records; filter more, or export csv or parquet"
+        raise InvalidInputError.of("format", "too_many_rows", message)
+    if too_long:
+        names = ", ".join(too_long)
+        message = (
+            f"a cell holds {SHEET_CELL:,} characters, and {names} has longer values; leave it out"
+            " by `fields`, or export another format"
+        )
+        raise InvalidInputError.of("format", "too_long", message)
+    return size_bytes > ZIP_LIMIT_BYTES
+
+
+def _formed(
+    copied: AsyncIterator[bytes], plan: ExportPlan, *, table: Table, huge: bool
+) -> AsyncIterator[bytes]:
     pieces = gathered(copied, PIECE_BYTES)
     if plan.format is ExportFormat.JSON:
         pieces = json_array(pieces)
     elif plan.format is ExportFormat.PARQUET:
         pieces = parquet(copied, plan.fields)
+    elif plan.format is ExportFormat.ARROW:
+        pieces = arrow_file(copied, plan.fields)
+    elif plan.format is ExportFormat.XLSX:
+        pieces = workbook(copied, plan.fields, name=table.name, huge=huge)
     return gzipped(pieces) if plan.gzip else pieces
 
 
