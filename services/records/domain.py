@@ -146,6 +146,16 @@ class PageOfRecords:
 
 
 @dataclass(frozen=True, slots=True)
+class PageOfGroups:
+    """A page of a summary, as `PageOfRecords`; `groups` counts those of all pages."""
+
+    items: str
+    last: str | None
+    groups: int
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """One element of an array that was written, numbered from 1."""
 

@@ -118,6 +118,12 @@ class TooSlowError(UnavailableError):
     code = "too_slow"
 
 
+class TookTooLongError(UnavailableError):
+    """A summary was not done within its own time-out."""
+
+    code = "took_too_long"
+
+
 class MediaTypeError(ProblemError):
     """The body is not JSON."""
 

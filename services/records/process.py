@@ -16,6 +16,7 @@ from services.records.service.exports import Exports
 from services.records.service.grants import Grants
 from services.records.service.known_tables import KnownTables
 from services.records.service.records import Records
+from services.records.service.summaries import Places, Summaries
 from services.records.service.tables import TABLE_EVENT, Tables
 from services.records.settings import RecordsSettings
 from services.records.tables import outbox
@@ -51,6 +52,7 @@ class RecordsProcess:
     grants: Grants
     records: Records
     bulk: Bulk
+    summaries: Summaries
     exports: Exports
 
 
@@ -77,6 +79,12 @@ async def opened(settings: RecordsSettings) -> AsyncIterator[RecordsProcess]:
                 grants=Grants(engine, pool, known, subjects),
                 records=Records(engine, pool, known),
                 bulk=Bulk(engine, pool, known),
+                summaries=Summaries(
+                    pool,
+                    known,
+                    Places(settings.summaries_at_once, wait_s=settings.summary_timeout_s),
+                    settings.summary_timeout_s,
+                ),
                 exports=Exports(engine, exports_pool, known),
             )
 

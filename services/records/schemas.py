@@ -167,6 +167,14 @@ class RecordPage(AnswerModel):
     total: int | None
 
 
+class SummaryPage(AnswerModel):
+    """One page of a summary; `groups` counts those of all pages."""
+
+    items: Sequence[dict[str, Any]]
+    next: str | None
+    groups: int
+
+
 class NumberedPage(AnswerModel):
     """One page of the verb face; `total` is exact."""
 

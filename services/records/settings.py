@@ -16,6 +16,10 @@ class RecordsSettings(ServiceSettings):
     """Connections for what also writes audit or outbox: DDL, grants, bulk changes."""
     statement_timeout_s: float = Field(default=55, gt=0)
     """For reading and writing records; less than the gateway waits for an answer."""
+    summary_timeout_s: float = Field(default=10, gt=0)
+    """For a summary of records."""
+    summaries_at_once: int = Field(default=4, ge=1)
+    """Summaries that run at once in one process; one subject has all but one of these places."""
     export_pool_size: int = Field(default=4, ge=1)
     """Exports that run at once in one process."""
     export_stall_s: float = Field(default=60, gt=0)

@@ -1,13 +1,15 @@
 """A live OpenAPI document of one table: typed bodies, typed filters, examples from its columns."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from services.records.domain import ID, Column, Table
 from services.records.face import openapi_parts as parts
+from services.records.face.export_stream import MEDIA_TYPES
 from services.records.face.raw_answers import table_path
 from services.records.query.parameters import LIST_PARAMETERS
 from services.records.query.plan import TEXT_OPERATORS, Operator
+from services.records.query.summary import SUMMARY_PARAMETERS
 from services.records.types.json_schema import property_of, schema_of, shape_of
 from shared.contracts.auth import Scope
 from shared.contracts.problem import PROBLEM_MEDIA_TYPE, ProblemDocument
@@ -59,6 +61,7 @@ def document_of(table: Table) -> Json:
         "paths": {
             path: _all_records(table),
             f"{path}/{{id}}": _one_record(table),
+            f"{table_path(table.name)}/summary": {"get": _summary(table)},
             f"{table_path(table.name)}/export": {"get": _export(table)},
         },
         "components": _components(table),
@@ -187,28 +190,37 @@ def _one_record(table: Table) -> Json:
     }
 
 
+def _summary(table: Table) -> Json:
+    own = [each for each in parts.SUMMARY["parameters"] if each is not parts.FILTERS]
+    page = {
+        "type": "object",
+        "properties": {
+            "items": {"type": "array", "items": {"type": "object"}},
+            "next": {"type": ["string", "null"]},
+            "groups": {"type": "integer"},
+        },
+        "required": ["items", "next", "groups"],
+    }
+    answer = {"200": _answer("A page of groups.", page)}
+    return _operation("summary", "Sums of records, by group", RECORDS_READ, answer) | {
+        "parameters": [*own, *_filters(table, reserved=SUMMARY_PARAMETERS)]
+    }
+
+
 def _export(table: Table) -> Json:
     own = [each for each in parts.EXPORT["parameters"] if each is not parts.FILTERS]
     answer = {
         "description": "The file.",
-        "content": {
-            media_type: {}
-            for media_type in (
-                "text/csv",
-                "application/x-ndjson",
-                JSON,
-                "application/vnd.apache.parquet",
-            )
-        },
+        "content": {media_type.partition(";")[0]: {} for media_type in MEDIA_TYPES.values()},
     }
     return _operation("export", "Export records", RECORDS_READ, {"200": answer}) | {
         "parameters": [*own, *_filters(table)]
     }
 
 
-def _filters(table: Table) -> Iterable[Json]:
+def _filters(table: Table, *, reserved: Collection[str] = LIST_PARAMETERS) -> Iterable[Json]:
     for column in (ID, *table.columns):
-        plain = column.name not in LIST_PARAMETERS
+        plain = column.name not in reserved
         for operator in _operators(column):
             bare = operator is Operator.EQ and plain
             name = column.name if bare else f"{column.name}__{operator}"

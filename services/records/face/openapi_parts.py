@@ -5,8 +5,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from services.records.query import summary
+from services.records.query.export import ExportFormat
 from services.records.query.parameters import DEFAULT_LIMIT, LIMIT
 from services.records.query.plan import Operator
+from services.records.query.summary import Unit
 from shared.store.idempotency import HEADER
 
 Parameter = dict[str, Any]
@@ -69,11 +72,47 @@ PAGING = (
     parameter("cursor", {"type": "string"}, "Where the page before ended; follow `next`."),
 )
 LIST = {"parameters": [Q, ACCENTS, FIELDS, SORT, *PAGING, COUNT, FILTERS]}
+SUMMARY = {
+    "parameters": [
+        parameter(
+            "group_by",
+            {"type": "string"},
+            "Columns, or times cut to a unit, separated by commas: `origin,month(time_hour)`. Units"
+            f" are {', '.join(Unit)}. Without it there is one group, of all records.",
+        ),
+        parameter(
+            "measures",
+            {"type": "string", "default": "count"},
+            "What to say of each group, separated by commas: `count` of its records, and"
+            " `sum`, `avg`, `min`, `max`, `count_distinct` of a column: `count,avg(delay)`.",
+        ),
+        parameter(
+            "sort",
+            {"type": "string"},
+            "Words of `group_by` and `measures`, `-` for descending: `-count`. By the groups in"
+            " their order otherwise.",
+        ),
+        parameter(
+            "limit",
+            {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": summary.LIMIT,
+                "default": summary.DEFAULT_LIMIT,
+            },
+            "Groups on a page.",
+        ),
+        PAGING[2],
+        Q,
+        ACCENTS,
+        FILTERS,
+    ]
+}
 EXPORT = {
     "parameters": [
         parameter(
             "format",
-            {"type": "string", "enum": ["csv", "ndjson", "json", "parquet"]},
+            {"type": "string", "enum": list(ExportFormat)},
             "The format.",
         ),
         parameter(

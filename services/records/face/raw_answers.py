@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from fastapi import Request, Response
 
-from services.records.domain import PageOfRecords, Record, Written
+from services.records.domain import PageOfGroups, PageOfRecords, Record, Written
 
 JSON = "application/json"
 
@@ -41,6 +41,14 @@ def numbered_page(records: PageOfRecords) -> Response:
     counted = f'"page":{records.number},"limit":{records.limit},"total":{records.total}'
     body = f'{{"items":{records.items},{counted}}}'
     return Response(body.encode(), media_type=JSON)
+
+
+def groups(page: PageOfGroups) -> Response:
+    """A page of a summary, with `Link` when there are more."""
+    following = "null" if page.next is None else f'"{page.next}"'
+    headers = {} if page.next is None else {"Link": f'<{page.next}>; rel="next"'}
+    body = f'{{"items":{page.items},"next":{following},"groups":{page.groups}}}'
+    return Response(body.encode(), headers=headers, media_type=JSON)
 
 
 def bulk(written: Sequence[Written]) -> Response:

@@ -165,7 +165,7 @@ def order_of(table: Table, sort: str | None) -> tuple[SortKey, ...]:
 
 def _sort_key(table: Table, word: str, *, of: str) -> SortKey:
     name = word.lstrip("+-")
-    column = _column(table, name.removesuffix(CODE), of=of)
+    column = column_named(table, name.removesuffix(CODE), of=of)
     by_code = name.endswith(CODE)
     if by_code and not column.is_text:
         raise InvalidInputError.of(
@@ -179,7 +179,7 @@ def fields_of(table: Table, fields: str | None) -> tuple[Column, ...]:
     if not fields:
         return table.shown
     names = dict.fromkeys(name.strip() for name in fields.split(","))
-    columns = [_column(table, name, of="fields") for name in names]
+    columns = [column_named(table, name, of="fields") for name in names]
     return (ID, *(column for column in columns if column.name != ID.name))
 
 
@@ -235,7 +235,8 @@ def _count(word: str) -> Count:
         ) from exc
 
 
-def _column(table: Table, name: str, *, of: str) -> Column:
+def column_named(table: Table, name: str, *, of: str) -> Column:
+    """A column by the name that the parameter `of` gives; raises UnknownColumnError."""
     column = table.by_name.get(normalised(name))
     if column is None:
         message = f"{of}: the table {table.name!r} has no column {name[:80]!r}"

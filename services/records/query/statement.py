@@ -116,14 +116,16 @@ def after(order: Sequence[SortKey], values: Sequence[str | None], binds: Binds) 
         return f"{reference(ID)} {sign} {_value(ID, first, binds)}"
     alternatives: list[str] = []
     equal: list[str] = []
+    passed: list[tuple[SortKey, str | None]] = []  # PostgreSQL takes no parameter that nothing uses
     for key, value in zip(order, values, strict=True):
         behind = _behind(key, value, binds)
         if behind is not None:
+            equal.extend([_same(*each, binds) for each in passed])
+            passed.clear()
             alternatives.append(" AND ".join([*equal, behind]))
-        if key is not order[-1]:
-            equal.append(_same(key, value, binds))
+        passed.append((key, value))
     bound = _behind_or_same(order[0], values[0], binds)
-    return f"({bound}) AND ({' OR '.join(f'({each})' for each in alternatives)})"
+    return f"({bound}) AND ({' OR '.join(f'({each})' for each in alternatives) or 'false'})"
 
 
 def _keys(key: SortKey, value: str) -> Sequence[str]:

@@ -31,7 +31,7 @@ async def page(pool: RawPool, table: Table, listing: Listing) -> PageOfRecords:
     )
     with reading(table):
         row = await _fetch(pool, sql, binds, custom_plan=_wants_custom_plan(listing.selection))
-    row = _current(table, row)
+    row = current(table, row)
     items: str = row["items"]
     last: str | None = None
     total: int | None = row["total"]
@@ -55,7 +55,7 @@ async def one(
     )
     with reading(table):
         row = await driver.fetchrow(sql, record_id, table.id)
-    row = _current(table, row)
+    row = current(table, row)
     return record_of(table, row) if row["json"] is not None else None
 
 
@@ -114,7 +114,8 @@ async def _fetch(pool: RawPool, sql: str, binds: statement.Binds, *, custom_plan
         return await connection.fetchrow(sql, *binds.values)
 
 
-def _current(table: Table, row: Any) -> Any:
+def current(table: Table, row: Any) -> Any:
+    """The row, with the table's versions as we know them; raises StaleTableError."""
     if row is None or (row["version"], row["grants_version"]) != (
         table.version,
         table.grants_version,
