@@ -7,6 +7,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.types import Scope
@@ -114,8 +115,10 @@ async def _http_exception(request: Request, exc: Exception) -> JSONResponse:
     title = TITLES.get(exc.status_code, "Not possible")
     code = title.lower().replace(" ", "_")
     detail = str(exc.detail)
-    if exc.status_code == 405 and (allowed := (exc.headers or {}).get("Allow")):
-        detail = f"there is no {request.method} here, only {allowed}"
+    headers = dict(exc.headers or {})
+    if exc.status_code == 405:
+        headers["Allow"] = ", ".join(_methods_of_path(request))
+        detail = f"there is no {request.method} here, only {headers['Allow']}"
     request.scope["tabularium.problem"] = code
     return problem_response(
         problem_document(
@@ -125,8 +128,18 @@ async def _http_exception(request: Request, exc: Exception) -> JSONResponse:
             detail=detail,
             request_id=current_request_id.get(),
         ),
-        headers=dict(exc.headers or {}),
+        headers=headers,
     )
+
+
+def _methods_of_path(request: Request) -> list[str]:
+    """What the path takes, by all routes; Starlette names those of the first that matches."""
+    methods: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        regex = getattr(route, "path_regex", None)
+        if regex is not None and regex.match(request.scope["path"]):
+            methods |= route.methods or set()
+    return sorted(methods)
 
 
 def _unreadable_json(scope: Scope, cause: ValueError | RecursionError) -> JSONResponse:

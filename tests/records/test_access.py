@@ -60,6 +60,7 @@ ROUTES: Sequence[tuple[str, str, Any, tuple[int, ...]]] = [
     ("GET", RECORDS, None, READ),
     ("POST", RECORDS, {}, WRITE),
     ("POST", RECORDS, [{}], WRITE),
+    ("POST", TABLE + "/query", {}, READ),
     ("PATCH", RECORDS + "?id=1", {"a": "x"}, WRITE),
     ("DELETE", RECORDS + "?id=1", None, WRITE),
     ("GET", RECORDS + "/{id}", None, READ),

@@ -62,6 +62,11 @@ SORT = parameter(
 COUNT = parameter(
     "count", {"type": "string", "enum": ["none", "estimated", "exact"]}, "What `total` says."
 )
+NUMBERS = parameter(
+    "numbers",
+    {"type": "string", "enum": ["json", "text"]},
+    "BIGINT and NUMERIC as numbers, or as texts for readers that round.",
+)
 PAGING = (
     parameter("page", {"type": "integer", "minimum": 1}, "Page by number; or use `cursor`."),
     parameter(
@@ -71,7 +76,19 @@ PAGING = (
     ),
     parameter("cursor", {"type": "string"}, "Where the page before ended; follow `next`."),
 )
-LIST = {"parameters": [Q, ACCENTS, FIELDS, SORT, *PAGING, COUNT, FILTERS]}
+LIST = {"parameters": [Q, ACCENTS, FIELDS, SORT, *PAGING, COUNT, NUMBERS, FILTERS]}
+TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+QUERY_BODY = {
+    "type": "object",
+    "properties": {
+        **{each["name"]: each["schema"] for each in (Q, ACCENTS, *PAGING, COUNT, NUMBERS)},
+        "fields": TEXTS,
+        "sort": TEXTS,
+    },
+    "additionalProperties": True,
+    "description": "The parameters of the list and its column filters; `column__in` is an array.",
+}
+QUERY_EXAMPLE = {"name__in": ["Ann", "Bob"], "sort": ["-age", "name"], "limit": 100}
 SUMMARY = {
     "parameters": [
         parameter(
@@ -122,6 +139,7 @@ EXPORT = {
         ACCENTS,
         FIELDS,
         SORT,
+        NUMBERS,
         FILTERS,
     ]
 }

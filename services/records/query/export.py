@@ -6,7 +6,7 @@ from enum import StrEnum
 from services.records.ddl import literal, table_name
 from services.records.domain import Column, Table
 from services.records.query import statement
-from services.records.query.plan import Selection, SortKey
+from services.records.query.plan import Numbers, Selection, SortKey
 from shared.store.identifiers import quoted
 from shared.values.texts import FORMULA_STARTS
 from shared.values.types import TypeName
@@ -40,14 +40,15 @@ def rows_of(
     order: Sequence[SortKey],
     binds: statement.Binds,
     *,
-    as_json: bool,
+    as_json: Numbers | None,
     excel_safe: bool = False,
 ) -> str:
-    """The SELECT behind a COPY; with `as_json`, one text per row."""
+    """The SELECT behind a COPY; with `as_json`, one text per row, its numbers in this form."""
     condition = statement.where(selection, table, binds)
     source = f"FROM {table_name(table.name)} {statement.ROW}{condition}{statement.order_by(order)}"
-    if as_json:
-        return f"SELECT row_to_json(_r) FROM (SELECT {statement.selected(fields)} {source}) _r"  # noqa: S608
+    if as_json is not None:
+        selected = statement.selected(fields, as_json)
+        return f"SELECT row_to_json(_r) FROM (SELECT {selected} {source}) _r"  # noqa: S608
     listed = ", ".join(_cell(column, excel_safe=excel_safe) for column in fields)
     return f"SELECT {listed} {source}"
 

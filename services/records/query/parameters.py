@@ -1,7 +1,8 @@
 """The query string of lists, bulk changes and exports, read into a plan."""
 
 import csv
-from collections.abc import Iterable, Mapping
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, unquote_plus
 
@@ -14,6 +15,7 @@ from services.records.query.plan import (
     Count,
     Filter,
     Listing,
+    Numbers,
     Operator,
     Selection,
     SortKey,
@@ -22,19 +24,25 @@ from services.records.query.plan import (
 from services.records.query.texts import Accents, is_nothing
 from services.records.query.values import checked_text
 from shared.errors import InvalidInputError
+from shared.values.numbers import json_text
+from shared.values.texts import readable
 from shared.values.types import BOOLEAN_WORDS, TRUE_WORDS
 
 DEFAULT_LIMIT = 25
 LIMIT = 1000
 PAGE_LIMIT = 1_000_000_000
-VALUES_LIMIT = 1000
-LIST_PARAMETERS = frozenset({"q", "accents", "fields", "sort", "page", "limit", "cursor", "count"})
+VALUES_LIMIT = 10_000
+LIST_PARAMETERS = frozenset(
+    {"q", "accents", "fields", "sort", "page", "limit", "cursor", "count", "numbers"}
+)
 BULK_PARAMETERS = frozenset({"q", "accents"})
-EXPORT_PARAMETERS = frozenset({"q", "accents", "fields", "sort", "format", "excel_safe"})
+EXPORT_PARAMETERS = frozenset({"q", "accents", "fields", "sort", "format", "excel_safe", "numbers"})
 VERB_PARAMETERS = frozenset(
     {"table_name", "page", "limit", "order_by", "order_direction", "search", "accents"}
 )
 
+LISTED = frozenset({"fields", "sort"})
+"""Parameters that are lists, as `in` is."""
 EVERYTHING = (
     "would reach every record; name a filter that leaves some out, such as `age__gte=18`, or say"
     " that you mean all of them: `id__gte=0`"
@@ -82,6 +90,7 @@ def listing_of(table: Table, pairs: Pairs) -> Listing:
         offset=(page - 1) * limit,
         after=values_of(cursor, order) if cursor is not None else None,
         count=_count(parameters.get("count", Count.NONE.value)),
+        numbers=numbers_of(parameters.get("numbers")),
     )
 
 
@@ -201,6 +210,41 @@ def flag(parameters: Mapping[str, str], name: str) -> bool:
     return text in TRUE_WORDS
 
 
+def pairs_of_body(body: object) -> list[tuple[str, str]]:
+    """The same parameters out of a JSON object, its lists as arrays.
+
+    Raises InvalidInputError naming the member.
+    """
+    if not isinstance(body, dict):
+        raise InvalidInputError.of("body", "type_mismatch", "send an object of parameters")
+    return [(name, _parameter(name, value)) for name, value in body.items()]
+
+
+def _parameter(name: str, value: object) -> str:
+    if isinstance(value, list):
+        if name not in LISTED and not name.endswith(f"__{Operator.IN}"):
+            raise InvalidInputError.of(readable(name), "type_mismatch", "send one value")
+        return _as_csv([_scalar(name, each) for each in value])
+    return _scalar(name, value)
+
+
+def _scalar(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return value
+    if value is None:
+        message = "null is no value to compare with; send `column__isnull`"
+        raise InvalidInputError.of(readable(name), "type_mismatch", message)
+    return json_text(value)
+
+
+def _as_csv(values: Sequence[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(values)
+    return line.getvalue()
+
+
 def pairs_of(query_string: str) -> list[tuple[str, str]]:
     """Names and values of a query string, blank values kept."""
     return parse_qsl(query_string, keep_blank_values=True)
@@ -224,6 +268,14 @@ def _accents(word: str | None) -> Accents | None:
         return Accents(word)
     except ValueError as exc:
         raise InvalidInputError.of("accents", "invalid_choice", "send ignore or keep") from exc
+
+
+def numbers_of(word: str | None) -> Numbers:
+    """The parameter `numbers`; raises InvalidInputError."""
+    try:
+        return Numbers(word or Numbers.JSON.value)
+    except ValueError as exc:
+        raise InvalidInputError.of("numbers", "invalid_choice", "send json or text") from exc
 
 
 def _count(word: str) -> Count:

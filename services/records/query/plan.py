@@ -41,6 +41,13 @@ class Count(StrEnum):
     EXACT = "exact"
 
 
+class Numbers(StrEnum):
+    """How BIGINT and NUMERIC stand in JSON: as numbers, or as texts for readers that round."""
+
+    JSON = "json"
+    TEXT = "text"
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """One comparison; `texts` are checked values: several for `in`, true or false for `isnull`."""
@@ -109,6 +116,7 @@ class Listing:
     offset: int = 0
     after: tuple[str | None, ...] | None = None
     count: Count = Count.NONE
+    numbers: Numbers = Numbers.JSON
 
 
 def total_order(keys: Sequence[SortKey]) -> tuple[SortKey, ...]:

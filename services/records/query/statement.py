@@ -6,8 +6,9 @@ from functools import lru_cache
 
 from services.records.ddl import table_name
 from services.records.domain import ID, Column, Table
-from services.records.query.plan import Filter, Listing, Operator, Selection, SortKey
+from services.records.query.plan import Filter, Listing, Numbers, Operator, Selection, SortKey
 from services.records.query.texts import Accents, composed, folded, forms, sort_keys
+from services.records.query.values import is_day
 from shared.store.identifiers import quoted
 from shared.values.names import unlimited_name
 from shared.values.types import TypeName
@@ -15,6 +16,11 @@ from shared.values.types import TypeName
 # No column of a user's can begin with an underscore, so these aliases meet none.
 ROW = "_d"
 KEYS = "_k"
+
+CASTS: Mapping[Numbers, Mapping[TypeName, str]] = {
+    Numbers.JSON: {TypeName.JSON: "jsonb"},
+    Numbers.TEXT: {TypeName.JSON: "jsonb", TypeName.BIGINT: "text", TypeName.NUMERIC: "text"},
+}
 
 
 @dataclass
@@ -44,15 +50,14 @@ def reference(column: Column) -> str:
     return _reference(column.name)
 
 
-def selected(columns: Sequence[Column]) -> str:
+def selected(columns: Sequence[Column], numbers: Numbers = Numbers.JSON) -> str:
     """A select list whose rows PostgreSQL turns into JSON objects.
 
     JSON is cast to jsonb (nothing for a jsonb column), so that no element of an answer holds a
     line break: `services.records.repository.rows` cuts there.
     """
-    return _select_list(
-        tuple([(column.name, column.type.name is TypeName.JSON) for column in columns])
-    )
+    casts = CASTS[numbers]
+    return _select_list(tuple([(column.name, casts.get(column.type.name)) for column in columns]))
 
 
 def where(selection: Selection, table: Table, binds: Binds, *more: str) -> str:
@@ -88,17 +93,18 @@ def page(listing: Listing, table: Table, binds: Binds) -> str:
     tail = f"{condition}{order_by(listing.order)} LIMIT {listing.limit + 1}"
     if listing.offset:
         tail += f" OFFSET {binds.number(listing.offset)}"
+    columns = selected(listing.fields, listing.numbers)
     if is_by_id(listing.order):
         return (
             "SELECT coalesce(json_agg(_r), '[]')::text AS items, count(*) AS rows,"  # noqa: S608
-            f" NULL::text AS last FROM (SELECT {selected(listing.fields)} {source}{tail}) _r"
+            f" NULL::text AS last FROM (SELECT {columns} {source}{tail}) _r"
         )
     keys = ", ".join(f"{reference(key.column)}::text" for key in listing.order)
     names = _names(tuple([column.name for column in listing.fields]))
     return (
         "SELECT coalesce(json_agg(_r), '[]')::text AS items, count(*) AS rows,"  # noqa: S608
         f" (array_agg(_q.{KEYS}))[{listing.limit}]::text AS last"
-        f" FROM (SELECT {selected(listing.fields)}, json_build_array({keys}) AS {KEYS}"
+        f" FROM (SELECT {columns}, json_build_array({keys}) AS {KEYS}"
         f" {source}{tail}) _q CROSS JOIN LATERAL (SELECT {names}) _r"
     )
 
@@ -212,13 +218,30 @@ def _plain(words: str) -> str:
     return words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def _comparison(sign: str) -> Callable[[Filter, Binds], str]:
-    return lambda each, binds: (
-        f"{reference(each.column)} {sign} {_value(each.column, each.texts[0], binds)}"
-    )
+def _comparison(operator: Operator, sign: str) -> Callable[[Filter, Binds], str]:
+    def condition(each: Filter, binds: Binds) -> str:
+        column, text = reference(each.column), each.texts[0]
+        if is_day(each.column, text):
+            # The day as a whole: what is later than it begins with the next one.
+            sign_of_day, days = DAYS[operator]
+            return f"{column} {sign_of_day} {_day(each.column, text, binds, days)}"
+        return f"{column} {sign} {_value(each.column, text, binds)}"
+
+    return condition
+
+
+def _day(column: Column, text: str, binds: Binds, days: int = 0) -> str:
+    return f"({binds.text(text)}::date + {days})::{unlimited_name(column.type)}"
+
+
+def _on_day(column: Column, text: str, binds: Binds) -> str:
+    begin, end = _day(column, text, binds), _day(column, text, binds, 1)
+    return f"{reference(column)} >= {begin} AND {reference(column)} < {end}"
 
 
 def _equality(each: Filter, binds: Binds) -> str:
+    if is_day(each.column, each.texts[0]):
+        return _on_day(each.column, each.texts[0], binds)
     texts = forms(each.texts[0]) if each.column.is_text else each.texts
     if len(texts) == 1:
         return f"{reference(each.column)} = {_value(each.column, texts[0], binds)}"
@@ -227,6 +250,8 @@ def _equality(each: Filter, binds: Binds) -> str:
 
 def _inequality(each: Filter, binds: Binds) -> str:
     # A row without a value is not equal to any value.
+    if is_day(each.column, each.texts[0]):
+        return f"({_on_day(each.column, each.texts[0], binds)}) IS NOT TRUE"
     texts = forms(each.texts[0]) if each.column.is_text else each.texts
     if len(texts) == 1:
         value = _value(each.column, texts[0], binds)
@@ -238,7 +263,12 @@ def _membership(each: Filter, binds: Binds) -> str:
     texts = each.texts
     if each.column.is_text:
         texts = tuple(form for text in texts for form in forms(text))
-    return _among(each.column, texts, binds)
+    days = [text for text in texts if is_day(each.column, text)]
+    if not days:
+        return _among(each.column, texts, binds)
+    moments = [text for text in texts if text not in days]
+    conditions = [f"({_on_day(each.column, day, binds)})" for day in days]
+    return f"({' OR '.join([*conditions, _among(each.column, moments, binds)])})"
 
 
 def _among(column: Column, texts: Sequence[str], binds: Binds) -> str:
@@ -269,13 +299,20 @@ def _nullness(each: Filter, _binds: Binds) -> str:
     return f"{reference(each.column)} IS {'' if each.texts[0] == 'true' else 'NOT '}NULL"
 
 
+DAYS: Mapping[Operator, tuple[str, int]] = {
+    Operator.GT: (">=", 1),
+    Operator.GTE: (">=", 0),
+    Operator.LT: ("<", 0),
+    Operator.LTE: ("<", 1),
+}
+
 CONDITIONS: Mapping[Operator, Callable[[Filter, Binds], str]] = {
     Operator.EQ: _equality,
     Operator.NE: _inequality,
-    Operator.GT: _comparison(">"),
-    Operator.GTE: _comparison(">="),
-    Operator.LT: _comparison("<"),
-    Operator.LTE: _comparison("<="),
+    Operator.GT: _comparison(Operator.GT, ">"),
+    Operator.GTE: _comparison(Operator.GTE, ">="),
+    Operator.LT: _comparison(Operator.LT, "<"),
+    Operator.LTE: _comparison(Operator.LTE, "<="),
     Operator.IN: _membership,
     Operator.CONTAINS: _pattern("%{}%"),
     Operator.ICONTAINS: _folded_pattern,
@@ -290,10 +327,10 @@ def _reference(name: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _select_list(columns: tuple[tuple[str, bool], ...]) -> str:
+def _select_list(columns: tuple[tuple[str, str | None], ...]) -> str:
     return ", ".join(
-        f"{_reference(name)}::jsonb AS {quoted(name)}" if is_json else _reference(name)
-        for name, is_json in columns
+        f"{_reference(name)}::{cast} AS {quoted(name)}" if cast else _reference(name)
+        for name, cast in columns
     )
 
 

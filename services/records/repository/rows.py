@@ -11,12 +11,13 @@ from services.records.ddl import table_name
 from services.records.domain import Column, PageOfRecords, Record, Table
 from services.records.errors import StaleTableError
 from services.records.query import statement, tags
-from services.records.query.plan import Count, Listing, Operator, Selection
+from services.records.query.plan import Count, Listing, Numbers, Operator, Selection
 from services.records.repository.driver import Driver, reading
 from shared.contracts.records import VERSION_COLUMN
 from shared.store.engine import RawPool
 
 ID_MEMBER = '{"id":'
+COUNTED_UP_TO = 10_000
 
 
 async def page(pool: RawPool, table: Table, listing: Listing) -> PageOfRecords:
@@ -39,17 +40,24 @@ async def page(pool: RawPool, table: Table, listing: Listing) -> PageOfRecords:
         items = _without_surplus(items)
         last = row["last"] or f'["{_last_id(items)}"]'
     if listing.count is Count.ESTIMATED:
-        total = await estimate(pool, table, listing.selection)
+        shown = listing.offset + int(row["rows"])
+        total = max(shown, await estimate(pool, table, listing.selection))
     return PageOfRecords(items=items, limit=listing.limit, last=last, total=total)
 
 
 async def one(
-    driver: Driver, table: Table, record_id: int, fields: Sequence[Column]
+    driver: Driver,
+    table: Table,
+    record_id: int,
+    fields: Sequence[Column],
+    *,
+    numbers: Numbers = Numbers.JSON,
 ) -> Record | None:
     """One record; None when there is none of this id."""
     sql = (
         f"SELECT _t.version, _t.grants_version, _p.* FROM records.tables _t LEFT JOIN LATERAL"  # noqa: S608
-        f" (SELECT {document(fields)} AS json, {statement.ROW}.{VERSION_COLUMN} AS row_version"
+        f" (SELECT {document(fields, numbers)} AS json,"
+        f" {statement.ROW}.{VERSION_COLUMN} AS row_version"
         f" FROM {table_name(table.name)} {statement.ROW} WHERE {statement.ROW}.id = $1) _p ON true"
         " WHERE _t.id = $2"
     )
@@ -60,17 +68,23 @@ async def one(
 
 
 async def estimate(driver: Driver, table: Table, selection: Selection) -> int:
-    """How many rows the planner expects."""
-    if selection.is_everything:
-        return int(
-            await driver.fetchval(
-                "SELECT greatest(0, CASE WHEN s.n_live_tup > 0 THEN s.n_live_tup"
-                " ELSE c.reltuples END)::bigint"
-                " FROM pg_class c LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid"
-                " WHERE c.oid = $1::text::regclass",
-                table_name(table.name),
-            )
+    """How many rows there are: exact up to 10,000, beyond that what the planner expects."""
+    expected = await _expected(driver, table, selection)
+    if expected >= COUNTED_UP_TO:
+        return expected
+    binds = statement.Binds()
+    condition = statement.where(selection, table, binds)
+    with reading(table):
+        counted: int = await driver.fetchval(
+            f"SELECT count(*) FROM (SELECT 1 FROM {table_name(table.name)} {statement.ROW}"  # noqa: S608
+            f"{condition} LIMIT {COUNTED_UP_TO + 1}) _c",
+            *binds.values,
         )
+    return counted if counted <= COUNTED_UP_TO else max(counted, expected)
+
+
+async def _expected(driver: Driver, table: Table, selection: Selection) -> int:
+    # By the table's size now, which the statistics of its rows follow late.
     binds = statement.Binds()
     condition = statement.where(selection, table, binds)
     with reading(table):
@@ -86,9 +100,10 @@ def record_of(table: Table, row: Any) -> Record:
     return Record(json=row["json"], etag=tags.etag(table, row["row_version"]))
 
 
-def document(columns: Sequence[Column]) -> str:
+def document(columns: Sequence[Column], numbers: Numbers = Numbers.JSON) -> str:
     """A record as JSON text, as an expression on the row at hand."""
-    return f"(SELECT row_to_json(_r)::text FROM (SELECT {statement.selected(columns)}) _r)"  # noqa: S608
+    selected = statement.selected(columns, numbers)
+    return f"(SELECT row_to_json(_r)::text FROM (SELECT {selected}) _r)"  # noqa: S608
 
 
 def _total(listing: Listing, table: Table, binds: statement.Binds) -> str:
@@ -136,4 +151,4 @@ def _without_surplus(items: str) -> str:
 def _last_id(items: str) -> str:
     # `id` is the first member of every item.
     start = items.index(ID_MEMBER, items.rfind("\n") + 1) + len(ID_MEMBER)
-    return items[start : start + 20].partition(",")[0].partition("}")[0]
+    return items[start : start + 22].partition(",")[0].partition("}")[0].strip('"')

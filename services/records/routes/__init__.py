@@ -1,10 +1,21 @@
 """The resource face, the verb face, and what only our own services call."""
 
-from services.records.routes import bulk, export, grants, internal, records, summary, tables, verbs
+from services.records.routes import (
+    bulk,
+    export,
+    grants,
+    internal,
+    query,
+    records,
+    summary,
+    tables,
+    verbs,
+)
 
 routers = (
     records.router,
     bulk.router,
+    query.router,
     tables.router,
     grants.router,
     summary.router,

@@ -4,7 +4,7 @@ Pages, and plain inserts (`routes/bulk.py`), are also served by `routes/fast_pat
 the functions here without FastAPI's layers.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -19,6 +19,7 @@ from services.records.dependencies import (
 )
 from services.records.face import openapi_parts as parts
 from services.records.face import raw_answers
+from services.records.query.parameters import pairs_of
 from services.records.schemas import RecordPage
 
 router = APIRouter(
@@ -28,6 +29,10 @@ router = APIRouter(
 
 Fields = Annotated[str | None, Query(description="Columns to answer, separated by commas.")]
 
+Numbers = Annotated[
+    Literal["json", "text"], Query(description="BIGINT and NUMERIC as numbers, or as texts.")
+]
+
 
 @router.get("", response_model=RecordPage, summary="Read records", openapi_extra=parts.LIST)
 async def records_list(
@@ -35,7 +40,9 @@ async def records_list(
 ) -> Response:
     """A page of records by cursor (stable under inserts) or page number; `Link` to the next."""
     query, path = request.scope["query_string"].decode("latin-1"), request.scope["path"]
-    return raw_answers.page(await service.records.page(caller, table, query, path=path))
+    pairs = pairs_of(query)
+    page = await service.records.page(caller, table, pairs, path=path, query_string=query)
+    return raw_answers.page(page)
 
 
 @router.get(
@@ -51,9 +58,10 @@ async def records_get(
     id: RecordId,  # noqa: A002 - as the path names it
     request: Request,
     fields: Fields = None,
+    numbers: Numbers = "json",
 ) -> Response:
     """One record, with its `ETag`."""
-    record = await service.records.get(caller, table, id, fields=fields)
+    record = await service.records.get(caller, table, id, fields=fields, numbers=numbers)
     return raw_answers.conditional(raw_answers.record(record), request)
 
 

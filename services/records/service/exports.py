@@ -15,7 +15,7 @@ from services.records.files.workbook import workbook
 from services.records.query import parameters, statement
 from services.records.query.export import SHEET_CELL, SHEET_ROWS, ExportFormat, rows_of, sheet_size
 from services.records.query.parameters import Pairs
-from services.records.query.plan import Selection, SortKey
+from services.records.query.plan import Numbers, Selection, SortKey
 from services.records.repository import exports
 from services.records.service.known_tables import KnownTables
 from services.records.tables import BOOKS
@@ -42,6 +42,7 @@ class ExportPlan:
     fields: tuple[Column, ...]
     order: tuple[SortKey, ...]
     excel_safe: bool
+    numbers: Numbers
     gzip: bool
 
 
@@ -114,7 +115,7 @@ class Exports:
                 plan.fields,
                 plan.order,
                 binds,
-                as_json=as_json,
+                as_json=plan.numbers if as_json else None,
                 excel_safe=plan.excel_safe and plan.format is ExportFormat.CSV,
             )
             options: dict[str, object] = {"format": "csv"}
@@ -146,6 +147,7 @@ def plan_of(table: Table, pairs: Pairs, *, gzip: bool) -> ExportPlan:
         fields=parameters.fields_of(table, given.get("fields")),
         order=parameters.order_of(table, given.get("sort")),
         excel_safe=parameters.flag(given, "excel_safe"),
+        numbers=parameters.numbers_of(given.get("numbers")),
         gzip=gzip and form not in COMPRESSED,
     )
 

@@ -33,13 +33,13 @@ class Records:
     tables: KnownTables
 
     async def page(
-        self, caller: Caller, name: str, query_string: str, *, path: str
+        self, caller: Caller, name: str, pairs: Pairs, *, path: str, query_string: str = ""
     ) -> PageOfRecords:
-        """A page of records; `path` is the list's own, for `next`.
+        """A page of records; `path` and `query_string` are the list's own, for `next`.
 
         Raises as `authorised`, and InvalidInputError naming the parameter.
         """
-        pairs = parameters.pairs_of(query_string)
+        pairs = list(pairs)
 
         async def work(table: Table) -> PageOfRecords:
             listing = parameters.listing_of(table, pairs)
@@ -67,14 +67,22 @@ class Records:
         return await self.tables.on(name, caller, Level.VIEWER, work)
 
     async def get(
-        self, caller: Caller, name: str, record_id: int, *, fields: str | None = None
+        self,
+        caller: Caller,
+        name: str,
+        record_id: int,
+        *,
+        fields: str | None = None,
+        numbers: str | None = None,
     ) -> Record:
         """One record; raises as `authorised`, and RecordNotFoundError."""
 
         async def work(table: Table) -> Record:
             columns = parameters.fields_of(table, fields)
             _require_possible(table, record_id)
-            record = await rows.one(self.pool, table, record_id, columns)
+            record = await rows.one(
+                self.pool, table, record_id, columns, numbers=parameters.numbers_of(numbers)
+            )
             if record is None:
                 raise RecordNotFoundError.of_id(table.name, record_id)
             return record
