@@ -1,5 +1,6 @@
 """What the command reads out of the server's answers; fields that it does not need are left out."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -25,6 +26,7 @@ class Column(AnswerModel):
     unique: bool = False
     default: object = None
     description: str | None = None
+    rules: Mapping[str, object] | None = None
 
 
 class Table(AnswerModel):
@@ -32,6 +34,10 @@ class Table(AnswerModel):
 
     name: str
     columns: tuple[Column, ...] = ()
+    unique: tuple[tuple[str, ...], ...] = ()
+    """The unique keys of several columns."""
+    ignored: tuple[str, ...] = ()
+    """Keywords of a JSON Schema that were left out."""
     estimated_rows: int | None = None
     owner: str | None = None
     version: int | None = None

@@ -1,20 +1,21 @@
-"""`tabularium tables`: list, show, create, drop."""
+"""`tabularium tables`: list, show, create, change, drop."""
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from cli.answers import Table
+from cli.answers import Column, Table
 from cli.client import Client, decoded, part
 from cli.errors import UsageError
 from cli.listing import Columns, listing
 from cli.screen import Screen
 from cli.session import AsJson, Url, examples, session
 
-app = typer.Typer(no_args_is_help=True, help="Tables: list, show, create, drop.")
+app = typer.Typer(no_args_is_help=True, help="Tables: list, show, create, change, drop.")
 
 TableName = Annotated[str, typer.Argument(metavar="TABLE", help="The table's name.")]
 
@@ -37,7 +38,7 @@ def list_tables(*, url: Url = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def show(*, table: TableName, url: Url = None, as_json: AsJson = False) -> None:
-    """Show a table's columns."""
+    """Show a table's columns, their rules and its keys of several columns."""
     with session(url, as_json=as_json) as here:
         answer = here.client.get(f"/api/tables/{part(table)}")
         if as_json:
@@ -52,6 +53,7 @@ def show(*, table: TableName, url: Url = None, as_json: AsJson = False) -> None:
         "tabularium tables create Customer --columns columns.json",
         """tabularium tables create Tag --columns '[{"name": "tag", "type": "TEXT"}]'""",
         "tabularium tables create Customer --json-schema customer.schema.json",
+        "tabularium tables create Ads day:DATE campaign:TEXT clicks:INT --unique day,campaign",
     )
 )
 def create(
@@ -61,7 +63,8 @@ def create(
         list[str] | None,
         typer.Argument(
             metavar="COLUMN...",
-            help="name:TYPE, the type perhaps followed by UNIQUE, NOT NULL, DEFAULT <literal>.",
+            help="name:TYPE, the type perhaps followed by UNIQUE, NOT NULL, DEFAULT <literal>,"
+            " or now(), today(), uuid() or user().",
         ),
     ] = None,
     columns_json: Annotated[
@@ -72,6 +75,14 @@ def create(
         str | None,
         typer.Option("--json-schema", help="A JSON Schema of a record: a file, `-`, or itself."),
     ] = None,
+    unsupported: Annotated[
+        str | None,
+        typer.Option(help="`ignore`: leave out what no column can keep of a JSON Schema."),
+    ] = None,
+    unique: Annotated[
+        list[str] | None,
+        typer.Option(help="Columns that are unique together, with commas; may be repeated."),
+    ] = None,
     description: Annotated[str | None, typer.Option(help="What the table is for.")] = None,
     url: Url = None,
     as_json: AsJson = False,
@@ -81,21 +92,53 @@ def create(
     if len(ways) != 1:
         raise UsageError("give the columns once: as COLUMN..., --columns or --json-schema")
     with session(url, as_json=as_json) as here:
+        keys = [[name.strip() for name in key.split(",")] for key in unique or ()]
         if columns:
-            made = _create_from_words(here.client, table, columns, description)
+            made = _create_from_words(here.client, table, columns, keys, description)
         else:
-            body: dict[str, Any] = {"name": table}
+            body: dict[str, Any] = {"name": table, "unique": keys}
             if columns_json:
                 body["columns"] = _json_of(columns_json, option="--columns")
             else:
                 body["json_schema"] = _json_of(json_schema or "", option="--json-schema")
             if description is not None:
                 body["description"] = description
-            made = here.client.send("POST", "/api/tables", body=body).text
+            query = {} if unsupported is None else {"unsupported": unsupported}
+            made = here.client.send("POST", "/api/tables", body=body, params=query).text
         if as_json:
             here.screen.raw(made)
             return
         _print(here.screen, Table.model_validate_json(made))
+
+
+@app.command(
+    epilog=examples(
+        """tabularium tables change Ads '{"unique": {"add": [["day", "campaign"]]}}'""",
+        """tabularium tables change Ads '{"alter": [{"name": "clicks", "rules": {"min": 0}}]}'""",
+    )
+)
+def change(
+    *,
+    table: TableName,
+    changes: Annotated[
+        str,
+        typer.Argument(
+            metavar="JSON",
+            help="What `PATCH /api/tables/{table}` takes (rename, add, drop, alter, unique,"
+            " description): a file, `-`, or the JSON itself.",
+        ),
+    ],
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change a table: its columns, their rules, its keys, its name."""
+    body = _json_of(changes, option="JSON")
+    with session(url, as_json=as_json) as here:
+        changed = here.client.send("PATCH", f"/api/tables/{part(table)}", body=body).text
+        if as_json:
+            here.screen.raw(changed)
+            return
+        _print(here.screen, Table.model_validate_json(changed))
 
 
 @app.command(epilog=examples("tabularium tables drop Customer --yes"))
@@ -121,7 +164,11 @@ def drop(
 
 
 def _create_from_words(
-    client: Client, table: str, columns: list[str], description: str | None
+    client: Client,
+    table: str,
+    columns: list[str],
+    keys: list[list[str]],
+    description: str | None,
 ) -> str:
     """Types and their words are the server's to read: this is its verb face."""
     fields: dict[str, str] = {}
@@ -134,10 +181,12 @@ def _create_from_words(
         fields[name] = kind
     body = {"table_name": table, "fields": fields}
     made = client.send("POST", "/api/create-table/", body=body).text
-    if description is None:
-        return made
-    change = {"description": description}
-    return client.send("PATCH", f"/api/tables/{part(table)}", body=change).text
+    more: dict[str, object] = {}
+    if description is not None:
+        more["description"] = description
+    if keys:
+        more["unique"] = {"add": keys}
+    return client.send("PATCH", f"/api/tables/{part(table)}", body=more).text if more else made
 
 
 def _json_of(given: str, *, option: str) -> Any:
@@ -166,7 +215,29 @@ def _print(screen: Screen, table: Table) -> None:
     if table.description:
         title += f": {table.description}"
     screen.table(
-        ["column", "type", "nullable", "unique", "default", "description"],
-        [[c.name, c.type, c.nullable, c.unique, c.default, c.description] for c in table.columns],
+        ["column", "type", "nullable", "unique", "default", "rules", "description"],
+        [
+            [c.name, c.type, c.nullable, c.unique, _shown(c.default), _rules(c), c.description]
+            for c in table.columns
+        ],
         title=title,
     )
+    for key in table.unique:
+        screen.say(f"unique together: {', '.join(key)}")
+    if table.ignored:
+        screen.say(f"left out of the schema: {', '.join(table.ignored)}")
+
+
+def _rules(column: Column) -> str | None:
+    rules = column.rules or {}
+    return ", ".join(f"{name} {_shown(value)}" for name, value in rules.items()) or None
+
+
+def _shown(value: object) -> object:
+    """A default or a rule's value in few words."""
+    if isinstance(value, Mapping):
+        if "call" in value:
+            return f"{value['call']}()"
+        if "table" in value:
+            return f"{value['table']}.{value['column']}"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value

@@ -246,6 +246,27 @@ class KeyNotInFileError(ImportFailedError):
     title = "A unique column is missing from the file"
 
 
+class ConstraintBrokenError(ImportFailedError):
+    """A constraint that somebody made by SQL refuses a row."""
+
+    code = "check_violation"
+    title = "A constraint of the table refuses a row"
+
+
+class DefaultReferenceError(ImportFailedError):
+    """A column that is not in the file has a default that the referenced table has not."""
+
+    code = "unknown_reference"
+    title = "A default references what is not there"
+
+
+class StillReferencedError(ImportFailedError):
+    """Records of other tables reference rows that the import would delete or change."""
+
+    code = "still_referenced"
+    title = "Other records reference these"
+
+
 class TableBusyError(ImportFailedError):
     """Other writers kept getting in the way."""
 

@@ -3,29 +3,33 @@
 Pure: it decides what to look at and what to run, and runs nothing.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from services.records import ddl
 from services.records.domain import (
     SEARCHABLE_TYPES,
     Column,
     ColumnSpec,
+    DefaultCall,
     Table,
     checked_name,
     normalised,
 )
-from services.records.errors import NameTakenError, UnknownColumnError
-from services.records.schemas import ColumnChange, TableChange
+from services.records.errors import Faults, NameTakenError, UnknownColumnError
+from services.records.schemas import ColumnChange, Rules, TableChange
 from services.records.types.definitions import (
     checked_description,
+    checked_key,
     default_of,
     literal_of,
     require_searchable,
     specs_of,
 )
-from services.records.types.words import type_of
+from services.records.types.rules import answer_of, rules_of
+from services.records.types.words import call_of, type_of
 from shared.errors import InvalidInputError
+from shared.values.rules import ColumnRules, RuleName
 from shared.values.types import ColumnType
 
 
@@ -63,6 +67,25 @@ class EmptyCheck:
     rows_allowed: int
 
 
+@dataclass(frozen=True, slots=True)
+class KeyCheck:
+    """No row has the same values in these columns as another."""
+
+    of: str
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCheck(Check):
+    """Every value passes a rule; `column` has the type that it gets."""
+
+    rule: RuleName
+    value: object
+
+
+AnyCheck = TypeCheck | NotNullCheck | UniqueCheck | EmptyCheck | KeyCheck | RuleCheck
+
+
 @dataclass
 class ChangePlan:
     """The checks and statements of one change; `name` is the table's after it."""
@@ -70,11 +93,15 @@ class ChangePlan:
     table: Table
     name: str
     description: str | None
-    checks: list[TypeCheck | NotNullCheck | UniqueCheck | EmptyCheck] = field(default_factory=list)
+    checks: list[AnyCheck] = field(default_factory=list)
     statements: list[ddl.Sql] = field(default_factory=list)
     unsearchable: list[Column] = field(default_factory=list)
     """Columns whose search indexes go first."""
     needs_trigrams: bool = False
+    references: list[tuple[str, Column | ColumnSpec]] = field(default_factory=list)
+    """Columns with a reference that is new, behind the field that names it."""
+    released: list[Column] = field(default_factory=list)
+    """Columns that are dropped, or no longer unique: nothing may reference them."""
 
     @property
     def changes_shape(self) -> bool:
@@ -85,43 +112,100 @@ class ChangePlan:
 def plan_change(table: Table, change: TableChange) -> ChangePlan:
     """Read a change against a table.
 
-    Order: drop, alter, rename, add, then the table's own name. Raises InvalidInputError naming
-    the field, UnknownColumnError, NameTakenError.
+    Order: keys and columns dropped, altered, renamed, added, keys added, then the table's own
+    name. Raises InvalidInputError naming every field in the way, UnknownColumnError,
+    NameTakenError.
     """
-    described = "description" in change.model_fields_set
-    plan = ChangePlan(
-        table=table,
-        name=table.name,
-        description=checked_description(change.description, of="description")
-        if described
-        else table.description,
-    )
-    dropped = [_column(table, name, of=f"drop.{place}") for place, name in enumerate(change.drop)]
+    faults = Faults()
+    plan = ChangePlan(table=table, name=table.name, description=table.description)
+    if "description" in change.model_fields_set:
+        with faults.collecting():
+            plan.description = checked_description(change.description, of="description")
+    _drop_keys(plan, change.unique.drop, faults)
+    dropped = _drop(plan, change.drop, faults)
+    names: set[str] = {column.name for column in table.columns if column not in dropped}
+    renames = _alter_all(plan, change.alter, dropped, faults)
+    specs: tuple[ColumnSpec, ...] = ()
+    with faults.collecting():
+        specs = specs_of(change.add, of="add")
+    if change.rename is not None:
+        with faults.collecting():
+            plan.name = checked_name(change.rename, of="rename")
+    faults.refuse()
+    _rename(plan, renames, names)
+    _add(plan, specs, names)
+    _add_keys(plan, change.unique.add, renames=dict(renames), names=names, faults=faults)
+    faults.refuse()
+    if plan.name != table.name:
+        plan.statements.append(ddl.rename_table(table.name, plan.name))
+    return plan
+
+
+def _drop(plan: ChangePlan, names: Sequence[str], faults: Faults) -> list[Column]:
+    dropped: list[Column] = []
+    for place, name in enumerate(names):
+        with faults.collecting():
+            dropped.append(_column(plan.table, name, of=f"drop.{place}"))
     for column in dict.fromkeys(dropped):
-        plan.statements.append(ddl.drop_column(table.name, column.name))
-    kept = [column for column in table.columns if column not in dropped]
-    names: set[str] = {column.name for column in kept}
+        plan.released.append(column)
+        plan.statements.append(ddl.drop_column(plan.table.name, column.name))
+    return dropped
+
+
+def _alter_all(
+    plan: ChangePlan, changes: Sequence[ColumnChange], dropped: Sequence[Column], faults: Faults
+) -> list[tuple[str, str]]:
+    """Plan each change of a column; returns the old and new names of those that get another."""
     seen: set[str] = {column.name for column in dropped}
     renames: list[tuple[str, str]] = []
-    for place, each in enumerate(change.alter):
-        column = _column(table, each.name, of=f"alter.{place}.name")
-        if column.name in seen:
-            raise InvalidInputError.of(
-                f"alter.{place}.name", "duplicate_name", "a column is changed once, or dropped"
-            )
-        seen.add(column.name)
-        _alter(plan, column, each, of=f"alter.{place}")
-        if each.rename is not None:
-            new = checked_name(each.rename, of=f"alter.{place}.rename")
-            if new != column.name:
-                renames.append((column.name, new))
-    _rename(plan, renames, names)
-    _add(plan, specs_of(change.add, of="add"), names)
-    if change.rename is not None:
-        plan.name = checked_name(change.rename, of="rename")
-        if plan.name != table.name:
-            plan.statements.append(ddl.rename_table(table.name, plan.name))
-    return plan
+    for place, each in enumerate(changes):
+        with faults.collecting():
+            column = _column(plan.table, each.name, of=f"alter.{place}.name")
+            if column.name in seen:
+                raise InvalidInputError.of(
+                    f"alter.{place}.name", "duplicate_name", "a column is changed once, or dropped"
+                )
+            seen.add(column.name)
+            _alter(plan, column, each, of=f"alter.{place}")
+            if each.rename is not None:
+                new = checked_name(each.rename, of=f"alter.{place}.rename")
+                if new != column.name:
+                    renames.append((column.name, new))
+    return renames
+
+
+def _drop_keys(plan: ChangePlan, keys: Sequence[Sequence[str]], faults: Faults) -> None:
+    for place, key in enumerate(keys):
+        names = {normalised(name) for name in key}
+        held = [
+            each
+            for each in plan.table.constraints
+            if len(each.columns) > 1 and set(each.columns) == names
+        ]
+        if not held:
+            message = f"the table {plan.table.name!r} has no such key"
+            faults.add(f"unique.drop.{place}", "unknown_key", message)
+        for constraint in held:
+            plan.statements.append(ddl.drop_constraint(plan.table.name, constraint.name))
+
+
+def _add_keys(
+    plan: ChangePlan,
+    keys: Sequence[Sequence[str]],
+    *,
+    renames: Mapping[str, str],
+    names: Collection[str],
+    faults: Faults,
+) -> None:
+    before = {new: old for old, new in renames.items()}
+    for place, key in enumerate(keys):
+        of = f"unique.add.{place}"
+        with faults.collecting():
+            checked = checked_key(key, names, of=of)
+            old = [plan.table.by_name.get(before.get(name, name)) for name in checked]
+            if all(old):
+                plan.checks.append(KeyCheck(of, tuple(filter(None, old))))
+            plan.statements.append(ddl.add_unique(plan.table.name, *checked))
 
 
 def _alter(plan: ChangePlan, column: Column, change: ColumnChange, *, of: str) -> None:
@@ -130,12 +214,29 @@ def _alter(plan: ChangePlan, column: Column, change: ColumnChange, *, of: str) -
     kind = column.type
     if change.type is not None:
         kind = type_of(change.type, of=f"{of}.type")
+    rules = rules_of(kind, change.rules, of=f"{of}.rules") if "rules" in given else column.rules
     if kind != column.type:
         plan.checks.append(TypeCheck(of=f"{of}.type", column=column, kind=kind))
+        _drop_rules(plan, column, ColumnRules())
         _alter_type(plan, column, kind, change, of=of)
-    elif "default" in given:
-        default = default_of(kind, change.default, of=f"{of}.default")
-        plan.statements.append(ddl.set_default(name, column.name, default))
+        if "rules" not in given:
+            rules = _kept_rules(kind, column, of=of)
+        _add_rules(plan, column, kind, rules, before=ColumnRules(), of=of)
+    else:
+        if "default" in given:
+            default = default_of(kind, change.default, of=f"{of}.default")
+            plan.statements.append(ddl.set_default(name, column.name, kind, default))
+        if rules != column.rules:
+            _drop_rules(plan, column, rules)
+            _add_rules(plan, column, kind, rules, before=column.rules, of=of)
+    _alter_more(plan, column, kind, change, of=of)
+
+
+def _alter_more(
+    plan: ChangePlan, column: Column, kind: ColumnType, change: ColumnChange, *, of: str
+) -> None:
+    """What is independent of type, default and rules."""
+    name = plan.table.name
     if change.nullable is not None and change.nullable != column.nullable:
         if not change.nullable:
             plan.checks.append(NotNullCheck(of=f"{of}.nullable", column=column))
@@ -149,9 +250,51 @@ def _alter(plan: ChangePlan, column: Column, change: ColumnChange, *, of: str) -
             plan.statements.append(ddl.make_searchable(name, column.name))
         else:
             plan.unsearchable.append(column)
-    if "description" in given:
+    if "description" in change.model_fields_set:
         words = checked_description(change.description, of=f"{of}.description")
         plan.statements.append(ddl.describe_column(name, column.name, words))
+
+
+def _drop_rules(plan: ChangePlan, column: Column, rules: ColumnRules) -> None:
+    """Drop the constraints of rules that are gone or others."""
+    for held in plan.table.rule_constraints:
+        if held.column != column.name:
+            continue
+        if getattr(rules, held.rule.value) != getattr(column.rules, held.rule.value):
+            plan.statements.append(ddl.drop_constraint(plan.table.name, held.name))
+
+
+def _add_rules(
+    plan: ChangePlan,
+    column: Column,
+    kind: ColumnType,
+    rules: ColumnRules,
+    *,
+    before: ColumnRules,
+    of: str,
+) -> None:
+    new = {
+        name.value: value for name, value in rules.given() if value != getattr(before, name.value)
+    }
+    added = ColumnRules.model_validate(new)
+    target = replace(column, type=kind, rules=rules)
+    for name, value in added.given():
+        plan.checks.append(RuleCheck(f"{of}.rules.{name.value}", target, name, value))
+    if added.references is not None and added.references != column.rules.references:
+        plan.references.append((f"{of}.rules.references", target))
+    plan.statements.extend(ddl.add_rules(plan.table.name, target, added))
+
+
+def _kept_rules(kind: ColumnType, column: Column, *, of: str) -> ColumnRules:
+    """The rules that a column has, under another type; raises InvalidInputError."""
+    sent = answer_of(column.type, column.rules)
+    if sent is None:
+        return column.rules
+    try:
+        return rules_of(kind, Rules.model_validate(sent.model_dump()), of=f"{of}.rules")
+    except InvalidInputError as exc:
+        message = f"its rules do not fit {kind.spelled()} ({exc.detail}); send rules with it"
+        raise InvalidInputError.of(f"{of}.type", "rule_does_not_fit", message) from exc
 
 
 def _alter_type(
@@ -166,17 +309,19 @@ def _alter_type(
             ' "searchable": false with it',
         )
     if "default" in change.model_fields_set:
-        default = default_of(kind, change.default, of=f"{of}.default")
+        default: str | DefaultCall | None = default_of(kind, change.default, of=f"{of}.default")
+    elif isinstance(column.default, DefaultCall):
+        default = call_of(kind, column.default, of=f"{of}.default")
     elif column.default is not None:
         default = literal_of(kind, column.default, of=f"{of}.default")
     else:
         default = None
     if column.default is not None:
         # PostgreSQL casts no default by itself.
-        plan.statements.append(ddl.set_default(name, column.name, None))
+        plan.statements.append(ddl.set_default(name, column.name, kind, None))
     plan.statements.append(ddl.set_type(name, column, kind))
     if default is not None:
-        plan.statements.append(ddl.set_default(name, column.name, default))
+        plan.statements.append(ddl.set_default(name, column.name, kind, default))
 
 
 def _alter_unique(plan: ChangePlan, column: Column, *, unique: bool, of: str) -> None:
@@ -186,6 +331,7 @@ def _alter_unique(plan: ChangePlan, column: Column, *, unique: bool, of: str) ->
         return
     for constraint in plan.table.constraints:
         if constraint.columns == (column.name,) and not constraint.is_primary:
+            plan.released.append(column)
             plan.statements.append(ddl.drop_constraint(plan.table.name, constraint.name))
 
 
@@ -213,10 +359,12 @@ def _add(plan: ChangePlan, specs: Iterable[ColumnSpec], names: set[str]) -> None
         if not spec.nullable and spec.default is None:
             message = "it has rows, which would have no value in this column; give it a default"
             plan.checks.append(EmptyCheck(of=f"add.{place}", message=message, rows_allowed=0))
-        if spec.unique and spec.default is not None:
+        if spec.unique and spec.default is not None and spec.default is not DefaultCall.UUID:
             message = "its rows would all have the default in this column, which is to be unique"
             plan.checks.append(EmptyCheck(of=f"add.{place}", message=message, rows_allowed=1))
         plan.needs_trigrams |= spec.searchable
+        if spec.rules.references is not None:
+            plan.references.append((f"add.{place}.rules.references", spec))
         plan.statements.extend(ddl.add_column(plan.table.name, spec))
 
 

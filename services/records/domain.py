@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from functools import cached_property
 from typing import NewType
 
@@ -22,6 +22,7 @@ from shared.contracts.records import (
     TableOid,
 )
 from shared.errors import InvalidInputError
+from shared.values.rules import NO_RULES, ColumnRules, RuleName
 from shared.values.texts import readable
 from shared.values.types import TEXT_TYPES, ColumnType, TypeName
 
@@ -48,11 +49,22 @@ class Level(IntEnum):
         return self.name.lower()
 
 
+class DefaultCall(StrEnum):
+    """A default that is called for each new row."""
+
+    NOW = "now"
+    TODAY = "today"
+    UUID = "uuid"
+    USER = "user"
+    """Who writes the row: an e-mail address or a client's id; for SQL of others, their role."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of a user's table.
 
-    `default` is PostgreSQL's text of the literal (`abc`, `0.50`), None without a default.
+    `default` is PostgreSQL's text of the literal (`abc`, `0.50`) or a call that is made for each
+    row; None without a default.
     """
 
     name: ColumnName
@@ -60,9 +72,10 @@ class Column:
     type: ColumnType
     nullable: bool = True
     unique: bool = False
-    default: str | None = None
+    default: str | DefaultCall | None = None
     description: str | None = None
     searchable: bool = False
+    rules: ColumnRules = NO_RULES
 
     @property
     def is_text(self) -> bool:
@@ -72,15 +85,16 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class ColumnSpec:
-    """A column to be made, its names, type and default checked."""
+    """A column to be made, its names, type, default and rules checked."""
 
     name: ColumnName
     type: ColumnType
     nullable: bool = True
     unique: bool = False
-    default: str | None = None
+    default: str | DefaultCall | None = None
     description: str | None = None
     searchable: bool = False
+    rules: ColumnRules = NO_RULES
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +104,15 @@ class Constraint:
     name: str
     is_primary: bool
     columns: tuple[ColumnName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleConstraint:
+    """The constraint by which PostgreSQL holds one rule of a column."""
+
+    name: str
+    column: ColumnName
+    rule: RuleName
 
 
 ID = Column(
@@ -213,6 +236,7 @@ class Table:
     columns: tuple[Column, ...]
     """System columns left out."""
     constraints: tuple[Constraint, ...]
+    rule_constraints: tuple[RuleConstraint, ...] = ()
     grants: Mapping[Sub, Level] = field(default_factory=dict)
 
     @cached_property
@@ -224,6 +248,16 @@ class Table:
     def shown(self) -> tuple[Column, ...]:
         """What answers hold unless they are asked for something else."""
         return (ID, *self.columns)
+
+    @cached_property
+    def calls_user(self) -> bool:
+        """Whether some column's default is who writes the row."""
+        return any(column.default is DefaultCall.USER for column in self.columns)
+
+    @cached_property
+    def composite_keys(self) -> tuple[tuple[ColumnName, ...], ...]:
+        """The unique keys of more than one column."""
+        return tuple(each.columns for each in self.constraints if len(each.columns) > 1)
 
     def text_columns(self) -> Iterator[Column]:
         """The columns that `q` looks into."""

@@ -1,6 +1,7 @@
 """Causes of failure that only tables and records know; each has a stable code."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import ClassVar
 
 from shared.contracts.problem import FieldError
@@ -12,6 +13,8 @@ from shared.errors import (
     ProblemError,
     UnavailableError,
 )
+
+FAULTS_SHOWN = 20
 
 
 class TableNotFoundError(NotFoundError):
@@ -66,6 +69,41 @@ class UnknownColumnError(InvalidInputError):
     code = "unknown_column"
 
 
+class Faults:
+    """What is wrong with a body, so far."""
+
+    def __init__(self) -> None:
+        self._errors: list[FieldError] = []
+
+    @property
+    def are_enough(self) -> bool:
+        """Whether no more of them would be shown."""
+        return len(self._errors) >= FAULTS_SHOWN
+
+    def add(self, field: str, code: str, message: str) -> None:
+        """One more."""
+        self._errors.append(FieldError(field=field, code=code, message=message))
+
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Add what InvalidInputError is raised inside, and go on behind the block."""
+        try:
+            yield
+        except InvalidInputError as exc:
+            self._errors.extend(exc.errors)
+
+    def refuse(self) -> None:
+        """Raise InvalidInputError, or UnknownColumnError where nothing else is wrong."""
+        if not self._errors:
+            return
+        all_unknown = all(error.code == UnknownColumnError.code for error in self._errors)
+        kind = UnknownColumnError if all_unknown else InvalidInputError
+        raise kind(
+            "; ".join(f"{error.field}: {error.message}" for error in self._errors[:3]),
+            errors=self._errors[:FAULTS_SHOWN],
+        )
+
+
 class NameTakenError(ConflictError):
     """Something of that name is there already."""
 
@@ -85,6 +123,28 @@ class WriterInTheWayError(ConflictError):
 
 class RefusedValueError(InvalidInputError):
     """A value that only PostgreSQL could refuse."""
+
+
+class UnknownReferenceError(InvalidInputError):
+    """A value that the referenced table does not have."""
+
+
+class ReferencedError(ConflictError):
+    """Other tables reference a table or column that is to go."""
+
+    code = "referenced"
+    title = "Other tables reference it"
+
+
+class StillReferencedError(ConflictError):
+    """Records of another table reference this one; `by` is that table's name."""
+
+    code = "still_referenced"
+    title = "Other records reference this one"
+
+    def __init__(self, detail: str = "other records reference it", *, by: str = "") -> None:
+        super().__init__(detail)
+        self.by = by
 
 
 class RowsInTheWayError(ConflictError):

@@ -9,46 +9,19 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from services.records.domain import Column, Sent, Table
-from services.records.errors import UnknownColumnError
-from services.records.types.values import Check, Respelled, check_for
-from shared.contracts.problem import FieldError
+from services.records.errors import Faults, UnknownColumnError
+from services.records.types.values import Check, Fault, Respelled, check_for, stored_text
 from shared.contracts.records import ID_COLUMN, IMPORT_COLUMN, LARGEST_CHOSEN_ID, VERSION_COLUMN
 from shared.errors import InvalidInputError
 from shared.values.numbers import Number, json_text
+from shared.values.rule_checks import Checks, checks_of
+from shared.values.rules import NO_RULES, ColumnRules
 from shared.values.texts import readable
 from shared.values.types import ColumnType, TypeName
 
 HIDDEN_COLUMNS = frozenset({IMPORT_COLUMN, VERSION_COLUMN})
 ELEMENTS_LIMIT = 10_000
-FAULTS_SHOWN = 20
 ID_LIMIT = 2**63 - 1
-
-
-class Faults:
-    """What is wrong with a body, so far."""
-
-    def __init__(self) -> None:
-        self._errors: list[FieldError] = []
-
-    @property
-    def are_enough(self) -> bool:
-        """Whether no more of them would be shown."""
-        return len(self._errors) >= FAULTS_SHOWN
-
-    def add(self, field: str, code: str, message: str) -> None:
-        """One more."""
-        self._errors.append(FieldError(field=field, code=code, message=message))
-
-    def refuse(self) -> None:
-        """Raise InvalidInputError, or UnknownColumnError where nothing else is wrong."""
-        if not self._errors:
-            return
-        all_unknown = all(error.code == UnknownColumnError.code for error in self._errors)
-        kind = UnknownColumnError if all_unknown else InvalidInputError
-        raise kind(
-            "; ".join(f"{error.field}: {error.message}" for error in self._errors[:3]),
-            errors=self._errors[:FAULTS_SHOWN],
-        )
 
 
 def checked_new(table: Table, members: object) -> tuple[Column, ...]:
@@ -194,11 +167,26 @@ def _check_values(
             continue
         kind = column.type
         result = _check(kind.name, kind.length, kind.precision, kind.scale)(value)
+        if isinstance(result, Fault):
+            faults.add(f"{at}{column.name}", result.code, result.message)
+            continue
         if isinstance(result, Respelled):
             assert isinstance(members, dict)
             members[column.name] = result
-        elif result is not None:
-            faults.add(f"{at}{column.name}", result.code, result.message)
-        elif column.name == ID_COLUMN and not 0 <= int(str(value)) <= LARGEST_CHOSEN_ID:
+        if column.name == ID_COLUMN and not 0 <= int(str(value)) <= LARGEST_CHOSEN_ID:
             message = f"an id that you choose is between 0 and {LARGEST_CHOSEN_ID}"
             faults.add(f"{at}id", "out_of_range", message)
+        if column.rules is not NO_RULES:
+            _check_rules(column, result or value, faults=faults, at=at)
+
+
+def _check_rules(column: Column, value: object, *, faults: Faults, at: str) -> None:
+    check = _rule_checks(column.type, column.rules)
+    if check is not None:
+        for violation in check(stored_text(column.type, value)):
+            faults.add(f"{at}{column.name}", violation.code, violation.message)
+
+
+@lru_cache(maxsize=4096)
+def _rule_checks(kind: ColumnType, rules: ColumnRules) -> Checks | None:
+    return checks_of(kind, rules)

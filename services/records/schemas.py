@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field, JsonValue
 
-from services.records.domain import COLUMN_LIMIT
+from services.records.domain import COLUMN_LIMIT, DefaultCall
 from shared.contracts.base import AnswerModel, RequestModel
+from shared.values.patterns import PATTERN_LIMIT
+from shared.values.rules import ENUM_LIMIT, OnDelete
 
 
 def _with_example(example: dict[str, JsonValue]) -> ConfigDict:
@@ -15,7 +17,47 @@ def _with_example(example: dict[str, JsonValue]) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [example]})
 
 
+ExactJson: TypeAlias = Any
+"""Any JSON; numbers that a float would round are `Number`s, which Pydantic's own type loses."""
+Key = Annotated[list[str], Field(min_length=2, max_length=32)]
+KEYS_LIMIT = 100
+
 LevelWord = Literal["viewer", "editor", "owner"]
+
+
+class ReferenceRule(RequestModel):
+    """Values are those of a unique column of a table that the caller may read."""
+
+    table: str = Field(examples=["Country"])
+    column: str = "id"
+    on_delete: OnDelete = Field(
+        OnDelete.RESTRICT, description="What becomes of a record whose reference is deleted."
+    )
+
+
+class Rules(RequestModel):
+    """What values of a column must be, beyond its type; PostgreSQL holds them. NULL passes."""
+
+    min: ExactJson = Field(None, description="For numbers, dates, times and timestamps.")
+    max: ExactJson = None
+    exclusive_min: ExactJson = None
+    exclusive_max: ExactJson = None
+    min_length: int | None = Field(None, ge=0, description="Characters of a text.")
+    max_length: int | None = Field(None, ge=0)
+    pattern: str | None = Field(
+        None,
+        max_length=PATTERN_LIMIT,
+        description="A regular expression that is found somewhere in the text.",
+        examples=["^[0-9]{5}$"],
+    )
+    enum: list[ExactJson] | None = Field(None, min_length=1, max_length=ENUM_LIMIT)
+    references: ReferenceRule | None = None
+
+
+class CallDefault(RequestModel):
+    """A default that is called for each new record."""
+
+    call: DefaultCall
 
 
 class ColumnDefinition(RequestModel):
@@ -25,11 +67,16 @@ class ColumnDefinition(RequestModel):
     type: str = Field(examples=["TEXT", "NUMERIC(10,2)", "TIMESTAMPTZ"])
     nullable: bool = True
     unique: bool = False
-    default: JsonValue = Field(None, description="A literal of the column's type; null is none.")
+    default: ExactJson = Field(
+        None,
+        description='A literal of the column\'s type, or `{"call": …}` with now, today, uuid or'
+        " user; null is none.",
+    )
     description: str | None = Field(None, max_length=10_000)
     searchable: bool = Field(
         default=False, description="Keep `q` and `icontains` fast on this text column (pg_trgm)."
     )
+    rules: Rules | None = None
 
 
 class NewTable(RequestModel):
@@ -40,8 +87,14 @@ class NewTable(RequestModel):
             "name": "Customer",
             "columns": [
                 {"name": "name", "type": "TEXT", "nullable": False, "searchable": True},
-                {"name": "email", "type": "TEXT", "unique": True},
-                {"name": "created_at", "type": "DATE"},
+                {
+                    "name": "email",
+                    "type": "TEXT",
+                    "unique": True,
+                    "rules": {"pattern": "^[^@ ]+@[^@ ]+$"},
+                },
+                {"name": "tier", "type": "TEXT", "rules": {"enum": ["basic", "plus"]}},
+                {"name": "created_at", "type": "DATE", "default": {"call": "today"}},
             ],
             "description": "Everyone who ever bought something",
         }
@@ -49,9 +102,15 @@ class NewTable(RequestModel):
 
     name: str = Field(examples=["Customer"])
     columns: list[ColumnDefinition] | None = Field(None, max_length=COLUMN_LIMIT)
-    json_schema: dict[str, JsonValue] | None = Field(
+    json_schema: dict[str, ExactJson] | None = Field(
         None,
         description="A JSON Schema of a record, such as `GET /api/tables/{table}/schema` answers.",
+    )
+    unique: list[Key] = Field(
+        [],
+        max_length=KEYS_LIMIT,
+        description="Keys of several columns, each unique.",
+        examples=[[["station", "day"]]],
     )
     description: str | None = Field(None, max_length=10_000)
 
@@ -64,9 +123,17 @@ class ColumnChange(RequestModel):
     type: str | None = None
     nullable: bool | None = None
     unique: bool | None = None
-    default: JsonValue = None
+    default: ExactJson = None
     description: str | None = Field(None, max_length=10_000)
     searchable: bool | None = None
+    rules: Rules | None = Field(None, description="All rules of the column; null removes them.")
+
+
+class UniqueChange(RequestModel):
+    """Keys of several columns that come and go."""
+
+    add: list[Key] = Field([], max_length=KEYS_LIMIT)
+    drop: list[Key] = Field([], max_length=KEYS_LIMIT)
 
 
 class TableChange(RequestModel):
@@ -75,7 +142,8 @@ class TableChange(RequestModel):
     model_config = _with_example(
         {
             "add": [{"name": "age", "type": "SMALLINT"}],
-            "alter": [{"name": "name", "rename": "full_name", "nullable": True}],
+            "alter": [{"name": "name", "rename": "full_name", "rules": {"max_length": 200}}],
+            "unique": {"add": [["name", "created_at"]]},
         }
     )
 
@@ -83,7 +151,33 @@ class TableChange(RequestModel):
     add: list[ColumnDefinition] = Field([], max_length=COLUMN_LIMIT)
     drop: list[str] = Field([], max_length=COLUMN_LIMIT)
     alter: list[ColumnChange] = Field([], max_length=COLUMN_LIMIT)
+    unique: UniqueChange = UniqueChange()
     description: str | None = Field(None, max_length=10_000)
+
+
+_shown_if_given: Any = Field(default=None, exclude_if=lambda value: value is None)
+
+
+class ReferenceAnswer(AnswerModel):
+    """What a column references."""
+
+    table: str
+    column: str
+    on_delete: OnDelete
+
+
+class RulesAnswer(AnswerModel):
+    """The rules that a column has."""
+
+    min: ExactJson = _shown_if_given
+    max: ExactJson = _shown_if_given
+    exclusive_min: ExactJson = _shown_if_given
+    exclusive_max: ExactJson = _shown_if_given
+    min_length: int | None = _shown_if_given
+    max_length: int | None = _shown_if_given
+    pattern: str | None = _shown_if_given
+    enum: list[ExactJson] | None = _shown_if_given
+    references: ReferenceAnswer | None = _shown_if_given
 
 
 class ColumnAnswer(AnswerModel):
@@ -93,9 +187,10 @@ class ColumnAnswer(AnswerModel):
     type: str
     nullable: bool
     unique: bool
-    default: JsonValue
+    default: ExactJson
     description: str | None
     searchable: bool
+    rules: RulesAnswer | None = _shown_if_given
 
 
 class ConstraintAnswer(AnswerModel):
@@ -112,6 +207,13 @@ class TableAnswer(AnswerModel):
     name: str
     columns: Sequence[ColumnAnswer]
     constraints: Sequence[ConstraintAnswer]
+    unique: Sequence[Sequence[str]]
+    """The unique keys of several columns."""
+    ignored: Sequence[str] = Field(
+        default=(),
+        exclude_if=lambda value: not value,
+        description="Keywords of a JSON Schema that could not be kept, with `unsupported=ignore`.",
+    )
     estimated_rows: int
     owner: str
     level: LevelWord

@@ -4,6 +4,7 @@ from typing import NewType
 
 from shared.contracts.auth import Caller
 from shared.contracts.base import AnswerModel, RequestModel
+from shared.values.rules import NO_RULES, ColumnRules
 from shared.values.types import ColumnType
 
 TableName = NewType("TableName", str)
@@ -33,6 +34,7 @@ class ColumnContract(AnswerModel):
     type: ColumnType
     nullable: bool
     has_default: bool
+    rules: ColumnRules = NO_RULES
 
 
 class UniqueKey(AnswerModel):

@@ -45,6 +45,42 @@ def test_a_table_from_a_json_schema(command: Command) -> None:
     command("tables", "drop", "OfSchema", "-y")
 
 
+def test_rules_and_keys_are_shown_and_changed(command: Command) -> None:
+    words = ("day:DATE DEFAULT today()", "campaign:TEXT", "clicks:INTEGER")
+    made = command("tables", "create", "Ads", *words, "--unique", "day, campaign")
+    assert "unique together: day, campaign" in made.err
+    assert "today()" in made.out
+    rules = {"alter": [{"name": "clicks", "rules": {"min": 0, "enum": [0, 5]}}]}
+    changed = command("tables", "change", "Ads", json.dumps(rules))
+    assert "min 0, enum [0, 5]" in changed.out
+    dropped = {"unique": {"drop": [["day", "campaign"]]}}
+    told = command("tables", "change", "Ads", "-", "--json", typed=json.dumps(dropped)).json
+    assert (told["unique"], told["columns"][2]["rules"]["min"]) == ([], 0)
+    columns = [
+        {"name": "a", "type": "DATE"},
+        {"name": "b", "type": "TEXT"},
+        {"name": "ad", "type": "BIGINT", "rules": {"references": {"table": "Ads"}}},
+    ]
+    more = ("--columns", json.dumps(columns), "--unique", "a,b")
+    shown = command("tables", "create", "Clicks", *more)
+    assert "unique together: a, b" in shown.err
+    assert "references Ads.id" in shown.out
+    assert "Clicks" in command("tables", "drop", "Ads", "-y", code=1).err
+    for name in ("Clicks", "Ads"):
+        command("tables", "drop", name, "-y")
+
+
+def test_what_a_json_schema_loses_is_said(command: Command) -> None:
+    schema = {"properties": {"n": {"type": "integer", "multipleOf": 5, "minimum": 0}}}
+    given = ("tables", "create", "OfTens", "--json-schema", json.dumps(schema))
+    refused = command(*given, code=1)
+    assert "properties.n.multipleOf" in refused.err
+    made = command(*given, "--unsupported", "ignore")
+    assert "left out of the schema: properties.n.multipleOf" in made.err
+    assert "min 0" in made.out
+    command("tables", "drop", "OfTens", "-y")
+
+
 def test_dropping_asks_first(command: Command) -> None:
     command("tables", "create", "Asked", "name:TEXT")
     command("tables", "drop", "Asked", typed="n\n", code=1)

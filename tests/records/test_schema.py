@@ -351,3 +351,24 @@ async def test_the_example_of_the_document_can_be_sent(service: Service) -> None
     example = operations["post"]["requestBody"]["content"]["application/json"]["example"]
     answer = await service.ann("POST", path, example)
     assert answer.status_code == 201, answer.text
+
+
+async def test_defaults_keep_their_digits(service: Service) -> None:
+    ann, table = service.ann, new_name()
+    exact, whole = "0.12345678901234567890123456789012345678", str(2**63 - 1)
+    columns = (
+        f'{{"name": "e", "type": "NUMERIC", "default": {exact}}},'
+        f'{{"name": "w", "type": "BIGINT", "default": {whole}}},'
+        '{"name": "z", "type": "NUMERIC", "default": 1.10},'
+        '{"name": "j", "type": "JSON", "default": {"n": 1.10, "list": [12345678901234567890.5]}}'
+    )
+    body = f'{{"name": "{table}", "columns": [{columns}]}}'
+    made = await ann("POST", "/api/tables", content=body)
+    assert made.status_code == 201, made.text
+    change = f'{{"add": [{{"name": "late", "type": "NUMERIC", "default": {exact}}}]}}'
+    assert (await ann("PATCH", f"/api/tables/{table}", content=change)).status_code == 200
+    record = (await ann("POST", f"/api/tables/{table}/records", {})).text
+    assert f'"e":{exact},"w":{whole},"z":1.10' in record
+    assert '"n": 1.10' in record
+    assert "12345678901234567890.5" in record
+    assert f'"late":{exact}' in record

@@ -21,6 +21,12 @@ class RejectCode(StrEnum):
     NUL_BYTE = "nul_byte"
     STRAY_QUOTE = "stray_quote"
     AMBIGUOUS_QUOTE = "ambiguous_quote"
+    BELOW_MIN = "below_min"
+    ABOVE_MAX = "above_max"
+    TOO_SHORT = "too_short"
+    PATTERN_MISMATCH = "pattern_mismatch"
+    NOT_IN_ENUM = "not_in_enum"
+    UNKNOWN_REFERENCE = "unknown_reference"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from services.ingest.judge.casting import (
     fast_cast,
     finish,
 )
+from services.ingest.judge.rules import rule_faults
 from services.ingest.plan.columns import PlannedColumn
 from services.ingest.plan.dtypes import dtype_of
 from services.ingest.read.frame import Frame
@@ -98,7 +99,6 @@ def judge(frame: Frame, rules: CellRules) -> Judged:
         if (text := texts[column.source]) is not None
     )
     columns: list[pl.Series] = []
-    faults: list[pl.DataFrame] = []
     for column in rules.columns:
         text, found = texts[column.source], known[column.source]
         if text is None:
@@ -108,9 +108,15 @@ def judge(frame: Frame, rules: CellRules) -> Judged:
             found += refused
         found += _missing(cast, column, found)
         columns.append(cast.alias(column.target))
-        if found:
-            faults.append(_fault_frame(found, frame.cells[column.source], column))
-    return _divided(frame, pl.DataFrame(columns), faults)
+    typed = pl.DataFrame(columns)
+    for source, broken in rule_faults(typed, frame.cells, rules.columns).items():
+        known[source] += broken
+    faults = [
+        _fault_frame(found, frame.cells[column.source], column)
+        for column in rules.columns
+        if (found := known[column.source])
+    ]
+    return _divided(frame, typed, faults)
 
 
 def _divided(frame: Frame, typed: pl.DataFrame, faults: list[pl.DataFrame]) -> Judged:

@@ -1,22 +1,21 @@
 """Append and replace: rows go straight into the table.
 
-After a unique violation the source is read again: its keys are compared by PostgreSQL, and the
-next try leaves the duplicates out.
+After a violation the source is read again: its keys and rules are looked at by PostgreSQL, and the
+next try leaves out the rows that it forbids.
 """
 
 import dataclasses
 from collections.abc import Sequence
 
-import asyncpg
-
 from services.ingest.domain.options import Mode
 from services.ingest.load.copying import Copies, TableRows, staged_rows
 from services.ingest.load.direct import copy_directly
-from services.ingest.load.duplicates import DuplicateLines, FileKey
+from services.ingest.load.duplicates import DuplicateLines, FileKey, HeldRule
 from services.ingest.load.ids import IdBlocks
-from services.ingest.load.modes import Load, Loaded, unexplained
+from services.ingest.load.modes import VIOLATIONS, Load, Loaded, unexplained
 from services.ingest.load.readings import Seen
-from services.ingest.load.staging import Staging, key_of
+from services.ingest.load.references import require_unreferenced
+from services.ingest.load.staging import Staging, key_of, rules_of
 from services.ingest.read.source import Source
 from shared.store.copying import ahead
 
@@ -25,13 +24,14 @@ SMALL_FILE_BYTES = 64 * 1024
 
 
 async def replace(load: Load) -> Loaded:
-    """Delete the table's rows, then append."""
+    """Delete the table's rows, then append; raises StillReferencedError."""
+    await require_unreferenced(load.connection, load.contract)
     deleted = await load.target.empty()
     return dataclasses.replace(await append(load), deleted=deleted)
 
 
 async def append(load: Load) -> Loaded:
-    """Insert every row; raises KeyNotInFileError for a violation that no row explains."""
+    """Insert every row; raises as `unexplained` for a violation that no row explains."""
     return await copy_directly(load) or await _insert(load)
 
 
@@ -41,21 +41,22 @@ async def _insert(load: Load) -> Loaded:
         for unique in load.contract.unique_keys
         if (key := key_of(unique.columns, load.plan)) is not None
     ]
+    rules = rules_of(load.plan)
     duplicates: DuplicateLines | None = None
     for tries_left in reversed(range(DUPLICATE_TRIES + 1)):
         try:
             async with load.connection.transaction():
                 return await _straight(load, duplicates)
-        except asyncpg.UniqueViolationError as error:
-            if not tries_left or not keys:
-                raise unexplained(error) from error
+        except VIOLATIONS as error:
+            if not tries_left or not (keys or rules):
+                raise unexplained(error, load.contract) from error
         finally:
             if duplicates is not None:
                 duplicates.close()
         await load.readings.report.restart()
         if tries_left == 1:  # others insert the same keys as fast as we look for them
             await load.target.shut_out_writers()
-        duplicates = await _find_duplicates(load, keys)
+        duplicates = await _find_duplicates(load, keys, rules)
     raise AssertionError("unreachable")
 
 
@@ -85,15 +86,23 @@ def _is_small(source: Source) -> bool:
     return size_bytes is not None and not packed and size_bytes <= SMALL_FILE_BYTES
 
 
-async def _find_duplicates(load: Load, keys: Sequence[FileKey]) -> DuplicateLines:
-    """Read the source for its keys alone, and let PostgreSQL compare them."""
-    columns = {column.target: column.type for key in keys for column in key.columns}
+async def _find_duplicates(
+    load: Load, keys: Sequence[FileKey], rules: Sequence[HeldRule]
+) -> DuplicateLines:
+    """Read the source for its keys and columns with rules, and let PostgreSQL look at them."""
+    judged: list[FileKey | HeldRule] = [*keys, *rules]
+    columns = {column.target: column.type for each in judged for column in each.columns}
+    # Rows may reference others of the file.
+    own = {rule.reference.column for rule in rules if rule.reference and rule.is_to(load.contract)}
+    columns |= {each.target: each.type for each in load.plan.columns if each.target in own}
     staging = Staging(load.connection, load.contract, list(columns))
     await staging.make()
     async with (
-        ahead(load.readings.unreported()) as judged,
-        ahead(staged_rows(judged, list(columns.items()))) as data,
+        ahead(load.readings.unreported()) as good,
+        ahead(staged_rows(good, list(columns.items()))) as data,
     ):
         await staging.copy(data)
     # A replace has emptied the table: only the source's own rows can be rivals.
-    return await staging.duplicates(keys, against_table=load.options.mode is not Mode.REPLACE)
+    return await staging.duplicates(
+        keys, rules, against_table=load.options.mode is not Mode.REPLACE
+    )

@@ -1,8 +1,9 @@
-"""Rows that a unique key forbids: found by SQL over the keys alone, refused by their lines.
+"""Rows that PostgreSQL forbids: found by SQL over the columns in question, refused by their lines.
 
 A row is a duplicate in the table when a record has its key, and a duplicate in the file when an
 earlier row that is itself loaded has it. So the first row of a key is loaded, and a row whose
-only rival was refused for another reason is loaded too.
+only rival was refused for another reason is loaded too. Rules that only PostgreSQL can judge, such
+as references, come before the keys.
 """
 
 import csv
@@ -24,6 +25,8 @@ from services.ingest.judge.judging import (
 )
 from services.ingest.plan.columns import PlannedColumn
 from services.ingest.read.frame import Frame
+from shared.contracts.records import TableContract
+from shared.values.rules import CODES, Reference, RuleName, message_of
 
 _IN_MEMORY_BYTES = 1 << 20
 
@@ -36,20 +39,47 @@ class FileKey:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldRule:
+    """A rule of one column that is in the file, as PostgreSQL holds it."""
+
+    column: PlannedColumn
+    rule: RuleName
+
+    @property
+    def columns(self) -> tuple[PlannedColumn, ...]:
+        """The column, as a key has it."""
+        return (self.column,)
+
+    @property
+    def value(self) -> object:
+        """The rule's limit, pattern, choices or reference."""
+        return getattr(self.column.rules, self.rule.value)
+
+    @property
+    def reference(self) -> Reference | None:
+        """What it references, if it is a reference."""
+        return self.column.rules.references if self.rule is RuleName.REFERENCES else None
+
+    def is_to(self, contract: TableContract) -> bool:
+        """Whether it references the table itself."""
+        return self.reference is not None and self.reference.table == contract.table
+
+
+@dataclass(frozen=True, slots=True)
 class Duplicate:
-    """Why one row is a duplicate: of an earlier line, or of a record."""
+    """Why one row is forbidden: by an earlier line or a record of its key, else by a rule."""
 
     line: int
     key: int
-    """Which of the keys, from 0."""
+    """Which of the keys and rules, from 0."""
     first_line: int | None
     record_id: int | None
 
 
 class DuplicateLines:
-    """All duplicates of a file in the order of their lines, on disk when they are many."""
+    """All forbidden rows of a file in the order of their lines, on disk when they are many."""
 
-    def __init__(self, keys: Sequence[FileKey]) -> None:
+    def __init__(self, keys: Sequence[FileKey | HeldRule]) -> None:
         self.keys = tuple(keys)
         self._stored: IO[bytes] = SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 - closed by `close`
         self._text: io.TextIOWrapper | None = None
@@ -121,7 +151,7 @@ def refuse_duplicates(frame: Frame, judged: Judged, duplicates: DuplicateLines) 
 
 
 def _fault(
-    duplicate: Duplicate, place: int, key: FileKey, cells: pl.DataFrame
+    duplicate: Duplicate, place: int, key: FileKey | HeldRule, cells: pl.DataFrame
 ) -> tuple[int, str, str, str, str]:
     names = [column.source for column in key.columns]
     texts = [
@@ -129,7 +159,10 @@ def _fault(
     ]
     value = ", ".join(texts)
     what = f"{', '.join(names)} {shown(value)}"
-    if duplicate.first_line is not None:
+    if isinstance(key, HeldRule):
+        code = RejectCode(CODES[key.rule].value)
+        message = message_of(key.rule, key.column.rules, value)
+    elif duplicate.first_line is not None:
         code = RejectCode.DUPLICATE_IN_FILE
         message = f"{what} is on line {duplicate.first_line} already"
     else:

@@ -7,9 +7,17 @@ from typing import TypeAlias
 import asyncpg
 
 from services.ingest.domain.options import ImportOptions
-from services.ingest.errors import KeyNotInFileError, NoRowFitsError, NothingToReplaceWithError
+from services.ingest.errors import (
+    ConstraintBrokenError,
+    DefaultReferenceError,
+    KeyNotInFileError,
+    NoRowFitsError,
+    NothingToReplaceWithError,
+    StillReferencedError,
+)
 from services.ingest.load.outside import Outside
 from services.ingest.load.readings import Readings, Seen
+from services.ingest.load.references import is_still_referenced
 from services.ingest.load.target import Target
 from services.ingest.plan.columns import ColumnPlan
 from shared.contracts.records import TableContract
@@ -60,6 +68,14 @@ class Loaded:
     """Records that a replace deleted first."""
 
 
+VIOLATIONS = (
+    asyncpg.UniqueViolationError,
+    asyncpg.CheckViolationError,
+    asyncpg.ForeignKeyViolationError,
+    asyncpg.RestrictViolationError,
+)
+"""What PostgreSQL raises for rows that a key or a rule forbids."""
+
 LoadMode: TypeAlias = Callable[[Load], Awaitable[Loaded]]
 
 
@@ -82,8 +98,18 @@ def refuse_nothing(readings: Readings, loaded: Loaded) -> None:
         )
 
 
-def unexplained(error: asyncpg.UniqueViolationError) -> Exception:
-    """A unique violation that no row of the source explains."""
-    return KeyNotInFileError(
-        f"every row would get the same value in a unique column: {error.detail or error}"
-    )
+def unexplained(
+    error: asyncpg.IntegrityConstraintViolationError, contract: TableContract
+) -> Exception:
+    """A violation that no row of the source explains."""
+    reason = error.detail or error
+    if isinstance(error, asyncpg.CheckViolationError):
+        return ConstraintBrokenError(
+            f"the constraint {error.constraint_name}, which is no rule of the table's columns,"
+            f" refuses a row: {reason}"
+        )
+    if is_still_referenced(error, contract):
+        return StillReferencedError(f"other records reference what a row would change: {reason}")
+    if isinstance(error, asyncpg.ForeignKeyViolationError):
+        return DefaultReferenceError(f"no row of the source explains it: {reason}")
+    return KeyNotInFileError(f"every row would get the same value in a unique column: {reason}")

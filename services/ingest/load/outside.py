@@ -47,6 +47,11 @@ class Outside(Protocol):
         ...
 
     @property
+    def submitter(self) -> str:
+        """Who asked for the import, as people read it: what `{"call": "user"}` gives its rows."""
+        ...
+
+    @property
     def connections(self) -> Connections:
         """Where a load gets its connections."""
         ...

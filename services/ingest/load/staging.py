@@ -3,11 +3,13 @@
 Nothing here writes to the users' tables; `target` does, out of what is staged here.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
-from services.ingest.load.duplicates import DuplicateLines, FileKey, decided
+from services.ingest.judge.rules import left_to_postgresql
+from services.ingest.load.duplicates import DuplicateLines, FileKey, HeldRule, decided
 from services.ingest.plan.columns import ColumnPlan
 from shared.contracts.records import DATA_SCHEMA, TableContract
+from shared.store.conditions import reference_condition, rule_condition
 from shared.store.copying import while_connected
 from shared.store.engine import RawConnection
 from shared.store.identifiers import quoted
@@ -32,7 +34,8 @@ class Staging:
         columns: Sequence[str],
     ) -> None:
         self._connection = connection
-        self._table = f"{quoted(DATA_SCHEMA)}.{quoted(contract.table)}"
+        self._contract = contract
+        self._table = _data_table(contract.table)
         self.columns = (LINE_COLUMN, ABSENT_COLUMN, *columns)
 
     async def make(self) -> None:
@@ -92,11 +95,12 @@ class Staging:
     async def duplicates(
         self,
         keys: Sequence[FileKey],
+        rules: Sequence[HeldRule] = (),
         *,
         against_table: bool = True,
         updating: FileKey | None = None,
     ) -> DuplicateLines:
-        """The staged rows that a key forbids; they are deleted from the stage.
+        """The staged rows that a key or a rule forbids; they are deleted from the stage.
 
         `against_table`: compare with the table's records too, not only within the file.
         `updating`: the key of an upsert, by which a record is no rival but to be updated.
@@ -107,6 +111,9 @@ class Staging:
             "CREATE TEMPORARY TABLE import_duplicates"
             " (line bigint, key int, first_line bigint, record_id bigint) ON COMMIT DROP"
         )
+        numbered = list(enumerate(rules, len(keys)))
+        await self._find_broken(numbered, against_table=against_table)
+        await self._drop_found()
         if against_table:
             for number, key in enumerate(keys):
                 if key != updating:
@@ -114,10 +121,15 @@ class Staging:
             await self._drop_found()
         if len(keys) == 1:
             await self._find_in_file(0, keys[0])
-        else:
+        elif keys:
             await self._find_in_file_by_several(keys)
         await self._drop_found()
-        found = DuplicateLines(keys)
+        own = [(number, rule) for number, rule in numbered if rule.is_to(self._contract)]
+        dropped = bool(own)
+        while dropped:  # a row that others reference may have been refused itself
+            await self._find_broken(own, against_table=against_table)
+            dropped = await self._drop_found() > 0
+        found = DuplicateLines([*keys, *rules])
         await self._connection.copy_from_query(
             "SELECT line, key, first_line, record_id FROM import_duplicates ORDER BY line, key",
             output=_writer(found),
@@ -129,6 +141,30 @@ class Staging:
     async def highest_id(self) -> int:
         """The greatest staged id, 0 without any."""
         return int(await self._connection.fetchval(f"SELECT max(id) FROM {ROWS}") or 0)  # noqa: S608
+
+    async def _find_broken(
+        self, rules: Iterable[tuple[int, HeldRule]], *, against_table: bool
+    ) -> None:
+        for number, rule in rules:
+            name = f"s.{quoted(rule.column.target)}"
+            await self._connection.execute(
+                "INSERT INTO import_duplicates SELECT s._line, $1::int, NULL, NULL"  # noqa: S608 - quoted
+                f" FROM {ROWS} s WHERE {name} IS NOT NULL"
+                f" AND NOT ({self._condition(rule, name, against_table=against_table)})",
+                number,
+            )
+
+    def _condition(self, rule: HeldRule, name: str, *, against_table: bool) -> str:
+        target = rule.reference
+        if target is None:
+            return rule_condition(name, rule.column.type, rule.rule, rule.value)
+        if not rule.is_to(self._contract):
+            return reference_condition(name, _data_table(target.table), target)
+        places = [self._table] if against_table else []
+        if target.column in self.columns:
+            places.append(ROWS)
+        conditions = [reference_condition(name, place, target) for place in places]
+        return " OR ".join(conditions) or "false"
 
     async def _find_in_table(self, number: int, key: FileKey, updating: FileKey | None) -> None:
         other = f" AND NOT ({_same('s', 't', updating)})" if updating else ""
@@ -181,10 +217,11 @@ class Staging:
             "INSERT INTO import_duplicates VALUES ($1, $2, $3, $4)", found
         )
 
-    async def _drop_found(self) -> None:
-        await self._connection.execute(
+    async def _drop_found(self) -> int:
+        status = await self._connection.execute(
             f"DELETE FROM {ROWS} s USING import_duplicates d WHERE d.line = s._line"  # noqa: S608 - quoted
         )
+        return int(status.split()[-1])
 
 
 def key_of(columns: Sequence[str], plan: ColumnPlan) -> FileKey | None:
@@ -193,6 +230,23 @@ def key_of(columns: Sequence[str], plan: ColumnPlan) -> FileKey | None:
     if not all(name in planned for name in columns):
         return None
     return FileKey(tuple(planned[name] for name in columns))
+
+
+def rules_of(plan: ColumnPlan, *, left_alone: bool = False) -> tuple[HeldRule, ...]:
+    """The rules of the file's columns; with `left_alone` those that frames are not judged by."""
+    return tuple(
+        HeldRule(column, rule)
+        for column in plan.columns
+        for rule in (
+            left_to_postgresql(column.type, column.rules)
+            if left_alone
+            else tuple(rule for rule, _ in column.rules.given())
+        )
+    )
+
+
+def _data_table(name: str) -> str:
+    return f"{quoted(DATA_SCHEMA)}.{quoted(name)}"
 
 
 def _writer(found: DuplicateLines) -> Callable[[bytes], Awaitable[None]]:

@@ -25,9 +25,11 @@ DEADLOCK_TRIES = 5
 TRIES_BESIDE_OTHERS = 2
 
 ANNOUNCE = """
-SELECT pid, backend_start, set_config('application_name', $1, true)
+SELECT pid, backend_start, set_config('application_name', $1, true),
+  set_config('tabularium.user', $2, true)
 FROM pg_stat_activity WHERE pid = pg_backend_pid()"""
-"""By its name, DDL that meets the load's lock can tell which import has it."""
+"""By its name, DDL that meets the load's lock can tell which import has it; the user is what
+defaults that call for it give."""
 
 HOLDERS = """
 SELECT DISTINCT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
@@ -105,9 +107,11 @@ class Transaction:
 
     async def _announce(self, connection: RawConnection) -> None:
         # Inside the transaction: behind a pooler, another may have another backend.
-        row = await connection.fetchrow(ANNOUNCE, load_name(self.outside.import_id))
+        outside = self.outside
+        name = load_name(outside.import_id)
+        row = await connection.fetchrow(ANNOUNCE, name, outside.submitter)
         assert row is not None
-        await self.outside.note_backend(row["pid"], row["backend_start"])
+        await outside.note_backend(row["pid"], row["backend_start"])
 
 
 @asynccontextmanager

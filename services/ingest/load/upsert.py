@@ -1,18 +1,20 @@
 """Upsert: rows are staged, those that others rule out are refused, the rest merged by the key."""
 
+import json
+from collections.abc import Sequence
 from contextlib import closing
-
-import asyncpg
+from urllib.parse import quote
 
 from services.ingest.domain.options import ImportOptions, OnDuplicate
 from services.ingest.errors import OptionError
 from services.ingest.load.append import DUPLICATE_TRIES
 from services.ingest.load.copying import staged_rows
-from services.ingest.load.duplicates import FileKey
+from services.ingest.load.duplicates import FileKey, HeldRule
 from services.ingest.load.ids import IdBlocks
-from services.ingest.load.modes import Load, Loaded, unexplained
+from services.ingest.load.modes import VIOLATIONS, Load, Loaded, unexplained
 from services.ingest.load.readings import Seen
-from services.ingest.load.staging import Staging, key_of
+from services.ingest.load.references import is_still_referenced
+from services.ingest.load.staging import Staging, key_of, rules_of
 from shared.contracts.records import ID_COLUMN, TableContract
 from shared.store.copying import ahead
 
@@ -24,8 +26,18 @@ def refuse_key(options: ImportOptions, contract: TableContract) -> None:
         raise OptionError.of(
             "key",
             "invalid_option",
-            "an upsert needs a key that is unique in the table: a unique column or `id`",
+            "an upsert needs a key that is unique in the table: a unique column, a unique key of"
+            f" several, or `id`; {_making(options.key, contract)} makes this one",
         )
+
+
+def _making(key: Sequence[str], contract: TableContract) -> str:
+    """The call that makes a key unique."""
+    change: dict[str, object] = {"unique": {"add": [list(key)]}}
+    if len(key) == 1:
+        change = {"alter": [{"name": key[0], "unique": True}]}
+    path = f"/api/tables/{quote(contract.table, safe='')}"
+    return f"`PATCH {path}` with `{json.dumps(change, ensure_ascii=False)}`"
 
 
 async def upsert(load: Load) -> Loaded:
@@ -37,7 +49,9 @@ async def upsert(load: Load) -> Loaded:
             await load.target.shut_out_writers()
         seen = await _stage(load, staging)
         await _supersede(load, staging)
-        await _refuse_rivals(load, staging)
+        # A rule that frames are judged by is looked at again only after PostgreSQL refused a row.
+        first = tries_left == DUPLICATE_TRIES - 1
+        await _refuse_forbidden(load, staging, rules_of(load.plan, left_alone=first))
         if await staging.has_absent():
             # A record that others change now must not get back what it had a moment ago.
             await load.target.shut_out_writers()
@@ -47,9 +61,9 @@ async def upsert(load: Load) -> Loaded:
                 inserted, updated = await load.target.merge(
                     names, load.options.key, load.outside.import_id
                 )
-        except asyncpg.UniqueViolationError as error:
-            if not tries_left:
-                raise unexplained(error) from error
+        except VIOLATIONS as error:
+            if not tries_left or is_still_referenced(error, load.contract):
+                raise unexplained(error, load.contract) from error
             await load.readings.report.restart()
         else:
             if load.plan.brings_ids:
@@ -84,8 +98,8 @@ def _key(load: Load) -> FileKey:
     return key
 
 
-async def _refuse_rivals(load: Load, staging: Staging) -> None:
-    """Take rows that others rule out from the stage; where there are any, report anew."""
+async def _refuse_forbidden(load: Load, staging: Staging, rules: Sequence[HeldRule]) -> None:
+    """Take rows that others or rules rule out from the stage; where there are any, report anew."""
     key = _key(load)
     others = [
         other
@@ -93,10 +107,10 @@ async def _refuse_rivals(load: Load, staging: Staging) -> None:
         if set(unique.columns) != set(load.options.key)
         and (other := key_of(unique.columns, load.plan)) is not None
     ]
-    with closing(await staging.duplicates([key, *others], updating=key)) as rivals:
-        if not rivals.any:
+    with closing(await staging.duplicates([key, *others], rules, updating=key)) as forbidden:
+        if not forbidden.any:
             return
         await load.readings.report.restart()
-        async with ahead(load.readings.judged(Seen(), rivals)) as judged:
+        async with ahead(load.readings.judged(Seen(), forbidden)) as judged:
             async for _ in judged:
                 pass

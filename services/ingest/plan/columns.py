@@ -25,6 +25,7 @@ from services.ingest.plan.names import (
 from services.ingest.plan.new_table import named_types
 from services.ingest.plan.source_columns import Columns
 from shared.contracts.records import ID_COLUMN, ColumnContract, TableContract
+from shared.values.rules import NO_RULES, ColumnRules
 from shared.values.types import ColumnType, TypeName
 
 ID_TYPE = ColumnType(name=TypeName.BIGINT)
@@ -45,6 +46,7 @@ class PlannedColumn:
     target: str
     type: ColumnType
     nullable: bool = True
+    rules: ColumnRules = NO_RULES
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,7 @@ class _Matching:
                 target,
                 types[target].type,
                 nullable=types[target].nullable and target not in self.options.key,
+                rules=types[target].rules,
             )
             for source, target in targets.items()
         )

@@ -130,6 +130,11 @@ class Attempt:
         """The import."""
         return self.run.id
 
+    @property
+    def submitter(self) -> str:
+        """The label of who asked for it."""
+        return self.run.caller.label
+
     async def contract(self) -> TableContract:
         """The target's contract now; raises NotAllowedAnyMoreError when it may not be written."""
         try:

@@ -8,6 +8,7 @@ from services.records.schemas import (
     TableAnswer,
 )
 from services.records.types.definitions import default_value
+from services.records.types.rules import answer_of
 from shared.contracts.auth import Caller
 from shared.contracts.records import (
     ColumnContract,
@@ -31,6 +32,7 @@ def table_answer(table: Table, caller: Caller) -> TableAnswer:
             )
             for each in table.constraints
         ],
+        unique=table.composite_keys,
         estimated_rows=table.estimated_rows,
         owner=table.owner_label,
         level=table.level_of(caller).word,
@@ -50,6 +52,7 @@ def column_answer(column: Column) -> ColumnAnswer:
         default=default_value(column),
         description=column.description,
         searchable=column.searchable,
+        rules=answer_of(column.type, column.rules),
     )
 
 
@@ -66,6 +69,7 @@ def contract_of(table: Table) -> TableContract:
                 type=column.type,
                 nullable=column.nullable,
                 has_default=column.default is not None,
+                rules=column.rules,
             )
             for column in table.columns
         ),

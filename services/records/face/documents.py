@@ -1,6 +1,7 @@
 """A live OpenAPI document of one table: typed bodies, typed filters, examples from its columns."""
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from services.records.domain import ID, Column, Table
@@ -11,11 +12,15 @@ from services.records.query.parameters import LIST_PARAMETERS
 from services.records.query.plan import TEXT_OPERATORS, Operator
 from services.records.query.summary import SUMMARY_PARAMETERS
 from services.records.types.json_schema import property_of, schema_of, shape_of
+from services.records.types.rules import rule_value
+from services.records.types.values import stored_text
 from shared.contracts.auth import Scope
 from shared.contracts.problem import PROBLEM_MEDIA_TYPE, ProblemDocument
 from shared.contracts.records import ID_COLUMN
 from shared.http.caller import SCOPE_DESCRIPTIONS
-from shared.values.types import TypeName
+from shared.values.rule_checks import checks_of
+from shared.values.rules import BOUNDS, NO_RULES, RuleName
+from shared.values.types import LENGTH_LIMIT, TEXT_TYPES, TypeName
 
 Json = dict[str, Any]
 
@@ -135,6 +140,7 @@ def _all_records(table: Table) -> Json:
         parts.SORT,
         *parts.PAGING,
         parts.COUNT,
+        parts.NUMBERS,
     ]
     return {
         "get": _operation("list", "Read records", RECORDS_READ, {"200": _answer("A page.", page)})
@@ -176,7 +182,7 @@ def _one_record(table: Table) -> Json:
     return {
         "parameters": [identified],
         "get": _operation("get", "One record", RECORDS_READ, answer)
-        | {"parameters": [parts.FIELDS]},
+        | {"parameters": [parts.FIELDS, parts.NUMBERS]},
         "patch": _operation("change", "Change a record", RECORDS_WRITE, answer)
         | match
         | {"requestBody": _body(_ref("RecordChange"), changed)},
@@ -242,8 +248,8 @@ def _operand(column: Column, operator: Operator) -> Json:
         return {"type": "boolean"}
     if operator is Operator.IN or column.type.name is TypeName.JSON:
         return {"type": "string"}
-    shape = shape_of(column)
-    # A filter may be longer than any value.
+    # A filter may be what no value is: longer than any, or against the column's rules.
+    shape = shape_of(replace(column, rules=NO_RULES))
     shape.pop("maxLength", None)
     return shape
 
@@ -265,10 +271,28 @@ JSON = "application/json"
 
 
 def _example(table: Table) -> Json:
-    return {
-        column.name: property_of(column).get("default", EXAMPLES[column.type.name])
-        for column in table.columns
-    }
+    examples = {column.name: _example_of(column) for column in table.columns}
+    return {name: value for name, value in examples.items() if value is not None}
+
+
+def _example_of(column: Column) -> object:
+    """A value that the column takes; None where none comes to mind and it may be left out."""
+    kind, rules = column.type, column.rules
+    default = property_of(column).get("default")
+    if default is not None:
+        return default
+    plain = EXAMPLES[kind.name]
+    if isinstance(plain, str) and kind.name in TEXT_TYPES:
+        most = min(rules.max_length or LENGTH_LIMIT, kind.length or LENGTH_LIMIT)
+        plain = plain.ljust(rules.min_length or 0, "x")[:most]
+    limits = [rule_value(kind, name, value) for name, value in rules.given() if name in BOUNDS]
+    choices = rule_value(kind, RuleName.ENUM, rules.enum) if rules.enum else []
+    assert isinstance(choices, list)
+    check = checks_of(kind, rules)
+    for value in (plain, *choices[:1], *limits):
+        if check is None or not check(stored_text(kind, value)):
+            return value
+    return None if column.nullable or column.default is not None else plain
 
 
 def _operation(name: str, summary: str, security: list[Json], responses: Json) -> Json:

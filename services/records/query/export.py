@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
-from services.records.ddl import literal, table_name
+from services.records.ddl import table_name
 from services.records.domain import Column, Table
 from services.records.query import statement
 from services.records.query.plan import Numbers, Selection, SortKey
+from shared.store.conditions import literal
 from shared.store.identifiers import quoted
 from shared.values.texts import FORMULA_STARTS
 from shared.values.types import TypeName

@@ -1,10 +1,11 @@
 """Summaries written as SQL: groups and their measures, sorted and cut into pages."""
 
-from services.records.ddl import literal, table_name
+from services.records.ddl import table_name
 from services.records.domain import Table
 from services.records.query import statement
 from services.records.query.summary import Aggregate, Grouping, Measure, Summary, Unit, place
 from services.records.query.texts import composed
+from shared.store.conditions import literal
 from shared.values.types import FLOAT_TYPES, INTEGER_TYPES, TypeName
 
 ROW = statement.ROW

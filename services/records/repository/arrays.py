@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from services.records.ddl import table_name
 from services.records.domain import Column, Constraint, Sent, Table, Written
-from services.records.errors import StaleTableError
+from services.records.errors import FAULTS_SHOWN, StaleTableError
 from services.records.query import statement
 from services.records.repository.driver import Driver, reading, writing
 from services.records.repository.writes import (
@@ -23,6 +23,7 @@ from services.records.repository.writes import (
     versions,
 )
 from shared.contracts.records import VERSION_COLUMN
+from shared.store.conditions import reference_condition
 from shared.store.identifiers import quoted
 from shared.values.names import ddl_name
 
@@ -158,6 +159,24 @@ async def refused_value(
         if number is not None:
             places.append((number, str(column.name)))
     return min(places, default=None)
+
+
+async def unknown_references(
+    driver: Driver, table: Table, sent: Sent, column: Column
+) -> Sequence[tuple[int, str]]:
+    """The elements (from 1) whose value the referenced table does not have, and the value."""
+    reference = column.rules.references
+    assert reference is not None
+    name = quoted(column.name)
+    known = reference_condition(f"{NEW}.{name}", table_name(reference.table), reference)
+    with reading(table):
+        rows = await driver.fetch(
+            f"SELECT {NEW}._number, {NEW}.{name}::text AS value"  # noqa: S608
+            f" FROM {_elements(sent, [column])} WHERE {NEW}.{name} IS NOT NULL"
+            f" AND NOT {known} ORDER BY {NEW}._number LIMIT {FAULTS_SHOWN}",
+            sent.text,
+        )
+    return [(row["_number"], row["value"]) for row in rows]
 
 
 async def id_by_key(driver: Driver, table: Table, sent: Sent, key: Constraint) -> int:

@@ -4,23 +4,29 @@ Statements are short and their rows few or ready-made JSON, so they run on async
 transaction that also writes audit or outbox, on its `raw` connection.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 import asyncpg
 
-from services.records.domain import Table
+from services.records.domain import RuleConstraint, Table
 from services.records.errors import (
     RefusedValueError,
     StaleTableError,
+    StillReferencedError,
     TooSlowError,
     UniqueViolationError,
+    UnknownReferenceError,
     WriterInTheWayError,
 )
 from shared.contracts.problem import FieldError
 from shared.contracts.records import ID_COLUMN
-from shared.errors import InvalidInputError
+from shared.errors import InvalidInputError, ProblemError
+from shared.values.rules import CODES, RuleCode, message_of
+
+_MISSING_KEY = re.compile(r"\)=\((.*)\) is not present", re.DOTALL)
 
 
 class Driver(Protocol):
@@ -89,6 +95,10 @@ def writing(table: Table, *, draws_ids: bool = False) -> Iterator[None]:
             # Somebody chose this id while it was being drawn.
             raise WriterInTheWayError(str(violation)) from exc
         raise violation from exc
+    except asyncpg.CheckViolationError as exc:
+        raise _broken_rule(table, exc) from exc
+    except (asyncpg.ForeignKeyViolationError, asyncpg.RestrictViolationError) as exc:
+        raise _foreign_key(table, exc) from exc
     except asyncpg.NotNullViolationError as exc:
         raise InvalidInputError.of(
             str(exc.column_name), "not_null", "this column needs a value"
@@ -118,6 +128,40 @@ def unique_violation(table: Table, constraint: str | None, *, at: str = "") -> U
             for column in columns
         ],
     )
+
+
+def _broken_rule(table: Table, exc: asyncpg.CheckViolationError) -> InvalidInputError:
+    held = _rule_held_by(table, exc.constraint_name)
+    if held is None:
+        message = f"the table's constraint {exc.constraint_name!r} refuses it"
+        return InvalidInputError.of("data", "check_violation", message)
+    rules = table.by_name[held.column].rules
+    return InvalidInputError.of(held.column, CODES[held.rule], message_of(held.rule, rules))
+
+
+def _foreign_key(
+    table: Table, exc: asyncpg.ForeignKeyViolationError | asyncpg.RestrictViolationError
+) -> ProblemError:
+    # PostgreSQL names the referencing table, whichever side was written to, and has a code of its
+    # own for RESTRICT from version 18 on.
+    held = _rule_held_by(table, exc.constraint_name)
+    by_others = exc.table_name != table.name or "still referenced" in (exc.detail or "")
+    if by_others or isinstance(exc, asyncpg.RestrictViolationError):
+        return StillReferencedError(by=exc.table_name or "")
+    if held is None:
+        message = "it references what is not there"
+        return InvalidInputError.of("data", RuleCode.UNKNOWN_REFERENCE, message)
+    value = _MISSING_KEY.search(exc.detail or "")
+    rules = table.by_name[held.column].rules
+    message = message_of(held.rule, rules, value[1] if value else None)
+    return UnknownReferenceError(
+        f"{held.column}: {message}",
+        errors=[FieldError(field=held.column, code=CODES[held.rule], message=message)],
+    )
+
+
+def _rule_held_by(table: Table, constraint: str | None) -> RuleConstraint | None:
+    return next((each for each in table.rule_constraints if each.name == constraint), None)
 
 
 def columns_of(table: Table, constraint: str | None) -> Sequence[str]:

@@ -6,16 +6,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from services.records.domain import Column, Constraint, Level, Table, TableId
+from services.records.domain import (
+    Column,
+    Constraint,
+    DefaultCall,
+    Level,
+    RuleConstraint,
+    Table,
+    TableId,
+)
 from services.records.repository.driver import Driver
 from services.records.types.words import from_postgresql
 from shared.contracts.auth import Caller, Sub
-from shared.contracts.records import (
-    SYSTEM_COLUMNS,
-    ColumnName,
-    TableName,
-    TableOid,
-)
+from shared.contracts.records import DATA_SCHEMA, SYSTEM_COLUMNS, ColumnName, TableName, TableOid
+from shared.store.identifiers import quoted
+from shared.values.rules import NO_RULES, ColumnRules, OnDelete, Reference, RuleName
 
 CHANNEL = "records_tables"
 """NOTIFY channel: the payload is the id of a table whose shape or grants changed."""
@@ -43,13 +48,19 @@ SELECT t.id, c.oid::bigint AS oid, c.relname AS name, t.version, t.grants_versio
    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
   (SELECT coalesce(json_agg(json_build_object(
-      'name', k.conname, 'primary', k.contype = 'p',
+      'name', k.conname, 'kind', k.contype,
+      'comment', obj_description(k.oid, 'pg_constraint'),
+      'references', (SELECT json_build_object('table', f.relname, 'on_delete', k.confdeltype,
+                       'column', (SELECT a.attname FROM pg_attribute a
+                                  WHERE a.attrelid = k.confrelid AND a.attnum = k.confkey[1]))
+                     FROM pg_class f WHERE f.oid = k.confrelid AND f.relnamespace = c.relnamespace),
       'columns', (SELECT json_agg(a.attname ORDER BY u.place)
                   FROM unnest(k.conkey) WITH ORDINALITY AS u (attnum, place)
                   JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.attnum)
     ) ORDER BY k.contype, k.conname), '[]')::text
    FROM pg_constraint k
-   WHERE k.conrelid = c.oid AND k.contype IN ('p', 'u') AND NOT k.condeferrable) AS constraints,
+   WHERE k.conrelid = c.oid AND k.contype IN ('p', 'u', 'c', 'f')
+     AND NOT (k.contype IN ('p', 'u') AND k.condeferrable)) AS constraints,
   (SELECT json_object_agg(g.sub, g.level)::text FROM records.grants g WHERE g.table_id = t.id)
     AS grants
 FROM records.tables t
@@ -75,6 +86,20 @@ ORDER BY t.name
 
 _QUOTED_DEFAULT = re.compile(r"'((?:[^']|'')*)'::.+", re.DOTALL)
 _NULL_DEFAULT = re.compile(r"NULL(::.+)?", re.DOTALL)
+_UTC = r"\(now\(\) AT TIME ZONE 'UTC'::text\)"
+_CALLS = {
+    DefaultCall.NOW: re.compile(rf"now\(\)|CURRENT_TIMESTAMP|{_UTC}"),
+    DefaultCall.TODAY: re.compile(rf"CURRENT_DATE|\({_UTC}\)::date"),
+    DefaultCall.UUID: re.compile(r"gen_random_uuid\(\)"),
+    DefaultCall.USER: re.compile(r"COALESCE\(NULLIF\(current_setting\('tabularium\.user'.+"),
+}
+ON_DELETE = {
+    "a": OnDelete.RESTRICT,
+    "r": OnDelete.RESTRICT,
+    "c": OnDelete.CASCADE,
+    "n": OnDelete.SET_NULL,
+}
+"""`pg_constraint.confdeltype`."""
 
 
 async def find(driver: Driver, name: str) -> Table | None:
@@ -128,6 +153,20 @@ async def change(driver: Driver, table: Table, *, name: str, description: str | 
     await _notify(driver, table)
 
 
+async def touch_referencing(driver: Driver, table: Table, name: str) -> None:
+    """Raise the versions of tables that reference one which got this name: they say its name."""
+    rows = await driver.fetch(
+        "UPDATE records.tables t SET version = version + 1 FROM pg_constraint k"
+        " JOIN pg_class c ON c.oid = k.conrelid"
+        " WHERE k.contype = 'f' AND k.confrelid = $1::text::regclass AND t.name = c.relname"
+        " AND t.id <> $2 RETURNING t.id",
+        f"{DATA_SCHEMA}.{quoted(name)}",
+        table.id,
+    )
+    for row in rows:
+        await driver.execute("SELECT pg_notify($1, $2)", CHANNEL, str(row["id"]))
+
+
 async def change_grants(driver: Driver, table: Table) -> None:
     """Raise the version of a table's grants, and notify every process."""
     await driver.execute(
@@ -158,15 +197,18 @@ async def _notify(driver: Driver, table: Table) -> None:
 
 
 def _table(row: Mapping[str, Any]) -> Table:
+    held = json.loads(row["constraints"])
     constraints = tuple(
         Constraint(
             name=each["name"],
-            is_primary=each["primary"],
+            is_primary=each["kind"] == "p",
             columns=tuple(ColumnName(name) for name in each["columns"]),
         )
-        for each in json.loads(row["constraints"])
+        for each in held
+        if each["kind"] in "pu"
     )
     unique = {each.columns[0] for each in constraints if len(each.columns) == 1}
+    rules = [rule for each in held if (rule := _rule(each)) is not None]
     return Table(
         id=TableId(row["id"]),
         oid=TableOid(row["oid"]),
@@ -178,8 +220,9 @@ def _table(row: Mapping[str, Any]) -> Table:
         description=row["description"],
         created_at=row["created_at"],
         estimated_rows=row["estimated_rows"],
-        columns=tuple(_columns(json.loads(row["columns"]), unique)),
+        columns=tuple(_columns(json.loads(row["columns"]), unique, _rules_by_column(rules))),
         constraints=constraints,
+        rule_constraints=tuple(constraint for constraint, _ in rules),
         grants={
             Sub(sub): Level[level.upper()]
             for sub, level in json.loads(row["grants"] or "{}").items()
@@ -187,25 +230,68 @@ def _table(row: Mapping[str, Any]) -> Table:
     )
 
 
-def _columns(described: Iterable[Mapping[str, Any]], unique: set[ColumnName]) -> Iterable[Column]:
+def _columns(
+    described: Iterable[Mapping[str, Any]],
+    unique: set[ColumnName],
+    rules: Mapping[ColumnName, ColumnRules],
+) -> Iterable[Column]:
     for each in described:
         if each["name"] in SYSTEM_COLUMNS:
             continue
+        name = ColumnName(each["name"])
         yield Column(
-            name=ColumnName(each["name"]),
+            name=name,
             attnum=each["attnum"],
             type=from_postgresql(each["type"]),
             nullable=each["nullable"],
-            unique=each["name"] in unique,
-            default=_literal(each["default"]),
+            unique=name in unique,
+            default=_default(each["default"]),
             description=each["description"],
             searchable=each["searchable"],
+            rules=rules.get(name, NO_RULES),
         )
 
 
-def _literal(expression: str | None) -> str | None:
-    """The text of a default as `pg_get_expr` writes literals; other expressions as they are."""
+def _rule(held: Mapping[str, Any]) -> tuple[RuleConstraint, object] | None:
+    """A rule and its value out of a constraint; None for a constraint that others made."""
+    if len(held["columns"] or ()) != 1 or held["kind"] not in "cf":
+        return None
+    column = ColumnName(held["columns"][0])
+    if held["kind"] == "f":
+        referenced = held["references"]
+        if referenced is None or referenced["on_delete"] not in ON_DELETE:
+            return None
+        value: object = Reference(
+            table=referenced["table"],
+            column=referenced["column"],
+            on_delete=ON_DELETE[referenced["on_delete"]],
+        )
+        return RuleConstraint(held["name"], column, RuleName.REFERENCES), value
+    try:
+        words = json.loads(held["comment"] or "")
+        return RuleConstraint(held["name"], column, RuleName(words["rule"])), words["value"]
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _rules_by_column(
+    rules: Iterable[tuple[RuleConstraint, object]],
+) -> Mapping[ColumnName, ColumnRules]:
+    given: dict[ColumnName, dict[str, object]] = {}
+    for constraint, value in rules:
+        given.setdefault(constraint.column, {})[constraint.rule.value] = value
+    return {column: ColumnRules.model_validate(each) for column, each in given.items()}
+
+
+def _default(expression: str | None) -> str | DefaultCall | None:
+    """A default as `pg_get_expr` writes it: a literal, a call of ours, or words of others."""
     if expression is None or _NULL_DEFAULT.fullmatch(expression):
         return None
+    call = next((call for call, shape in _CALLS.items() if shape.fullmatch(expression)), None)
+    return call or _literal(expression)
+
+
+def _literal(expression: str) -> str:
+    """The text of a default as `pg_get_expr` writes literals; other expressions as they are."""
     match = _QUOTED_DEFAULT.fullmatch(expression)
     return match[1].replace("''", "'") if match else expression

@@ -19,8 +19,10 @@ from shared.contracts.ingest import loading_import
 from shared.contracts.problem import FieldError
 from shared.contracts.records import TableOid
 from shared.errors import ConflictError, InvalidInputError, ProblemError
+from shared.store.conditions import literal, reference_condition, rule_condition
 from shared.store.identifiers import quoted
 from shared.values.names import ddl_name
+from shared.values.rules import Reference, RuleName
 from shared.values.types import ColumnType, TypeName, is_widening
 
 LOCK_TRY = "SET LOCAL lock_timeout = '200ms'"
@@ -115,7 +117,13 @@ def _cause(exc: asyncpg.PostgresError) -> ProblemError | None:  # noqa: PLR0911 
         return NameTakenError("a table of that name is there already")
     if isinstance(exc, asyncpg.DuplicateColumnError):
         return NameTakenError("the table has a column of that name already")
-    if isinstance(exc, asyncpg.DataError | asyncpg.NotNullViolationError):
+    if isinstance(
+        exc,
+        asyncpg.DataError
+        | asyncpg.NotNullViolationError
+        | asyncpg.CheckViolationError
+        | asyncpg.ForeignKeyViolationError,
+    ):
         return RowsInTheWayError(f"some record cannot follow: {exc.args[0]}")
     if isinstance(exc, asyncpg.DependentObjectsStillExistError | asyncpg.FeatureNotSupportedError):
         return ConflictError(f"something else depends on it: {detail}")
@@ -144,6 +152,15 @@ async def is_empty(driver: Driver, table: Table) -> bool:
     return row is None
 
 
+REFERENCING = """
+SELECT DISTINCT c.relname AS name FROM pg_constraint k
+JOIN pg_class c ON c.oid = k.conrelid
+WHERE k.contype = 'f' AND k.confrelid = $1::text::regclass AND k.conrelid <> k.confrelid
+  AND ($3 OR k.confkey && $2::int2[])
+ORDER BY c.relname
+"""
+
+
 async def without_value(driver: Driver, table: Table, column: Column) -> Sequence[Obstacle]:
     """Rows that forbid NOT NULL."""
     name = quoted(column.name)
@@ -155,16 +172,49 @@ async def without_value(driver: Driver, table: Table, column: Column) -> Sequenc
     )
 
 
-async def repeated(driver: Driver, table: Table, column: Column) -> Sequence[Obstacle]:
-    """Rows that forbid UNIQUE."""
-    name = quoted(column.name)
+async def repeated(driver: Driver, table: Table, columns: Sequence[Column]) -> Sequence[Obstacle]:
+    """Rows that forbid UNIQUE; several values stand one behind the other."""
+    names = [quoted(column.name) for column in columns]
+    listed = ", ".join(names)
+    some = " AND ".join(f"{name} IS NOT NULL" for name in names)
     return await _obstacles(
         driver,
         table,
-        f"SELECT id, left(value::text, {VALUE_SHOWN}) AS value FROM (SELECT id, {name} AS value,"  # noqa: S608
-        f" count(*) OVER (PARTITION BY {name}) AS often FROM {ddl.table_name(table.name)}"
-        f" WHERE {name} IS NOT NULL) q WHERE often > 1 ORDER BY q.value, id LIMIT {ROWS_NAMED}",
+        f"SELECT id, left(value, {VALUE_SHOWN}) AS value FROM (SELECT id,"  # noqa: S608
+        f" concat_ws(', ', {listed}) AS value, count(*) OVER (PARTITION BY {listed}) AS often"
+        f" FROM {ddl.table_name(table.name)} WHERE {some}) q"
+        f" WHERE often > 1 ORDER BY q.value, id LIMIT {ROWS_NAMED}",
     )
+
+
+async def breaking(
+    driver: Driver, table: Table, column: Column, rule: RuleName, value: object
+) -> Sequence[Obstacle]:
+    """Rows whose value breaks a rule; `column` has the type that it gets, and its old name."""
+    name = quoted(column.name)
+    held = table.by_name[column.name]
+    # Another type is looked at by way of the text; that the values fit it was looked at before.
+    typed = name if held.type == column.type else f"({name}::text::{ddl_name(column.type)})"
+    if isinstance(value, Reference):
+        holds = reference_condition(f"_t.{name}", ddl.table_name(value.table), value)
+    else:
+        holds = rule_condition(typed, column.type, rule, value)
+    return await _obstacles(
+        driver,
+        table,
+        f"SELECT id, left({name}::text, {VALUE_SHOWN}) AS value"  # noqa: S608
+        f" FROM {ddl.table_name(table.name)} _t WHERE {name} IS NOT NULL AND NOT ({holds})"
+        f" ORDER BY id LIMIT {ROWS_NAMED}",
+    )
+
+
+async def referencing(
+    driver: Driver, table: Table, columns: Sequence[Column] = (), *, whole: bool = False
+) -> Sequence[str]:
+    """Other tables that reference any of these columns, or with `whole` any column."""
+    attnums = [column.attnum for column in columns]
+    rows = await driver.fetch(REFERENCING, ddl.table_name(table.name), attnums, whole)
+    return [row["name"] for row in rows]
 
 
 async def all_rows(driver: Driver, table: Table) -> Sequence[Obstacle]:
@@ -217,9 +267,9 @@ def _follows(column: Column, kind: ColumnType) -> str:
         return "true"
     target = ddl_name(kind)
     shape = SHAPES.get(kind.name)
-    shaped = f"{text} ~ {ddl.literal(shape)} AND " if shape and column.is_text else ""
+    shaped = f"{text} ~ {literal(shape)} AND " if shape and column.is_text else ""
     # CASE keeps the casts from running where the text does not fit.
-    fits = f"{shaped}records.fits({text}, {ddl.literal(target)})"
+    fits = f"{shaped}records.fits({text}, {literal(target)})"
     if column.is_text:
         same = (
             f"{text}::numeric = {text}::numeric::{target}"

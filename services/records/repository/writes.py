@@ -14,6 +14,7 @@ from services.records.query import statement
 from services.records.query.plan import Selection
 from services.records.repository.driver import Driver, reading, writing
 from services.records.repository.rows import document, record_of
+from shared.contracts.auth import Caller
 from shared.contracts.records import IMPORT_COLUMN, VERSION_COLUMN
 from shared.store.identifiers import quoted
 from shared.values.names import unlimited_name
@@ -24,16 +25,21 @@ RAISED = f"{VERSION_COLUMN} = {ROW}.{VERSION_COLUMN} + 1"
 """In the SET of every UPDATE: the ETag of the row, and the mark of one edited since its import."""
 
 
-async def insert_one(driver: Driver, table: Table, sent: Sent, columns: Sequence[Column]) -> Record:
+async def insert_one(
+    driver: Driver, table: Table, sent: Sent, columns: Sequence[Column], *, by: Caller
+) -> Record:
     """Insert one record; columns that are not named get their defaults."""
+    as_user = _as_user(5) if table.calls_user else ""
     sql = (
         f"INSERT INTO {table_name(table.name)} AS {ROW} ({targets(columns)})"  # noqa: S608
         f" SELECT {values(columns)} FROM json_to_record({given(sent)})"
-        f" AS {NEW} ({record_type(columns)}) WHERE {guard(2)}"
+        f" AS {NEW} ({record_type(columns)}) WHERE {guard(2)}{as_user}"
         f" RETURNING {document(table.shown)} AS json, {ROW}.{VERSION_COLUMN} AS row_version"
     )
     with writing(table, draws_ids=True):
-        row = await driver.fetchrow(sql, sent.text, *versions(table))
+        row = await driver.fetchrow(
+            sql, sent.text, *versions(table), *((by.label,) if table.calls_user else ())
+        )
     if row is None:
         raise StaleTableError(table.name)
     return record_of(table, row)
@@ -46,6 +52,7 @@ async def update_one(
     sent: Sent,
     columns: Sequence[Column],
     *,
+    by: Caller,
     reset: Sequence[Column] = (),
     allowed: Sequence[int] | None = None,
 ) -> Record:
@@ -59,14 +66,20 @@ async def update_one(
         *(f"{quoted(column.name)} = DEFAULT" for column in reset),
         RAISED,
     ]
-    condition = "" if allowed is None else f" AND {ROW}.{VERSION_COLUMN} = ANY ($6::bigint[])"
+    more: list[object] = []
+    condition = ""
+    if allowed is not None:
+        more.append(list(allowed))
+        condition = f" AND {ROW}.{VERSION_COLUMN} = ANY ($6::bigint[])"
+    if reset and table.calls_user:
+        more.append(by.label)
+        condition += _as_user(5 + len(more))
     sql = (
         f"UPDATE {table_name(table.name)} AS {ROW} SET {', '.join(sets)}"  # noqa: S608
         f" FROM json_to_record({given(sent)}) AS {NEW} ({record_type(columns)})"
         f" WHERE {ROW}.id = $5::bigint AND {guard(2)}{condition}"
         f" RETURNING {document(table.shown)} AS json, {ROW}.{VERSION_COLUMN} AS row_version"
     )
-    more = [] if allowed is None else [list(allowed)]
     with writing(table):
         row = await driver.fetchrow(sql, sent.text, *versions(table), record_id, *more)
     if row is None:
@@ -126,6 +139,11 @@ def _counted(table: Table, row: Mapping[str, Any]) -> int:
     return int(row["n"])
 
 
+def _as_user(number: int) -> str:
+    """Say who writes, for defaults that ask; a filter is evaluated before the row is formed."""
+    return f" AND set_config('tabularium.user', ${number}::text, true) IS NOT NULL"
+
+
 async def _why_not(driver: Driver, table: Table, record_id: int) -> Exception:
     with reading(table):
         row = await driver.fetchrow(
@@ -145,6 +163,11 @@ async def _why_not(driver: Driver, table: Table, record_id: int) -> Exception:
 def given(sent: Sent) -> str:
     """The values that were sent, as a json expression on the parameter `$1`."""
     return "$1::json" if sent.member is None else f"($1::json -> '{sent.member}')"
+
+
+async def name_user(driver: Driver, by: Caller) -> None:
+    """Say who writes in this transaction, for defaults that ask."""
+    await driver.execute("SELECT set_config('tabularium.user', $1, true)", by.label)
 
 
 def guard(first: int) -> str:

@@ -1,6 +1,6 @@
 """Tables: made, listed, changed, dropped; as JSON Schema and as an OpenAPI document."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -14,18 +14,27 @@ from services.records.face import openapi_parts as parts
 from services.records.face import raw_answers
 from services.records.face.answers import table_answer
 from services.records.face.documents import document_of
+from services.records.routes.exact import ExactRoute
 from services.records.schemas import NewTable, TableAnswer, TableChange
-from services.records.types.json_schema import columns_of, description_of, schema_of
+from services.records.types.json_schema import schema_of
+from services.records.types.schema_reading import table_of
 from shared.contracts.base import Page
 from shared.http.paging import cut, decoded, page
 
 router = APIRouter(
     prefix="/api/tables",
     tags=["tables"],
+    route_class=ExactRoute,
 )
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="Tables on a page.")]
 After = Annotated[str | None, Query(description="Where the page before ended; follow `next`.")]
+
+
+Unsupported = Annotated[
+    Literal["refuse", "ignore"],
+    Query(description="What becomes of keywords of a JSON Schema that no column can keep."),
+]
 
 
 @router.post(
@@ -35,13 +44,19 @@ After = Annotated[str | None, Query(description="Where the page before ended; fo
     openapi_extra={"parameters": [parts.IDEMPOTENCY]},
 )
 async def tables_create(
-    service: Process, caller: TableWriter, new: NewTable, response: Response
+    service: Process,
+    caller: TableWriter,
+    new: NewTable,
+    response: Response,
+    unsupported: Unsupported = "refuse",
 ) -> TableAnswer:
     """Make a table that belongs to the caller, from columns or from a JSON Schema."""
-    columns, description = columns_of(new), description_of(new)
-    table = await service.tables.create(caller, new.name, columns, description=description)
+    made = table_of(new, ignoring=unsupported == "ignore")
+    table = await service.tables.create(
+        caller, new.name, made.columns, unique=made.unique, description=made.description
+    )
     response.headers["Location"] = raw_answers.table_path(table.name)
-    return table_answer(table, caller)
+    return table_answer(table, caller).model_copy(update={"ignored": made.ignored})
 
 
 @router.get("", summary="Tables that you may see")

@@ -16,6 +16,7 @@ from services.records.dependencies import (
 from services.records.face import openapi_parts as parts
 from services.records.face import raw_answers
 from services.records.face.answers import table_answer
+from services.records.routes.exact import ExactRoute
 from services.records.schemas import (
     AddColumnBody,
     CreateTableBody,
@@ -32,6 +33,7 @@ from shared.errors import InvalidInputError
 router = APIRouter(
     prefix="/api",
     tags=["verbs"],
+    route_class=ExactRoute,
 )
 
 DATA = {"name": "Ann", "email": "ann@example.com"}

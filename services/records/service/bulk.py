@@ -8,7 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.records import incoming
 from services.records.domain import Column, Constraint, Level, Record, Sent, Table, Written
-from services.records.errors import RefusedValueError, UniqueViolationError
+from services.records.errors import (
+    Faults,
+    RefusedValueError,
+    UniqueViolationError,
+    UnknownReferenceError,
+)
 from services.records.query import parameters
 from services.records.query.parameters import Pairs
 from services.records.repository import arrays, rows, writes
@@ -22,6 +27,7 @@ from shared.contracts.records import ID_COLUMN
 from shared.errors import InvalidInputError
 from shared.store.engine import RawPool
 from shared.store.transaction import transaction
+from shared.values.rules import RuleCode, RuleName, message_of
 
 OFF_LOOP_FROM = 100
 """So many elements and more are checked in a thread."""
@@ -154,6 +160,8 @@ class Bulk:
     ) -> Sequence[Written]:
         async def write() -> Sequence[Written]:
             async with transaction(self.engine, BOOKS) as tx:
+                if table.calls_user:
+                    await writes.name_user(tx.raw, caller)
                 written = await _write_batches(tx.raw, table, sent, batches, conflict)
                 inserted = sum(each.inserted for each in written)
                 await tx.record(
@@ -175,6 +183,10 @@ class Bulk:
             if single:
                 raise
             raise await self._at_element(table, sent, exc) from exc
+        except UnknownReferenceError as exc:
+            if single:
+                raise
+            raise await self._at_reference(table, sent, exc) from exc
         except RefusedValueError as exc:
             columns = {column for batch in batches for column in batch.columns}
             raise await self._at_value(table, sent, columns, exc, single=single) from exc
@@ -193,6 +205,18 @@ class Bulk:
             (each.name for each in table.constraints if list(each.columns) == names), None
         )
         return unique_violation(table, constraint, at=f"[{number - 1}].")
+
+    async def _at_reference(
+        self, table: Table, sent: Sent, unknown: UnknownReferenceError
+    ) -> InvalidInputError:
+        """The unknown references with their elements."""
+        column = table.by_name[unknown.errors[0].field]
+        faults = Faults()
+        for number, value in await arrays.unknown_references(self.pool, table, sent, column):
+            message = message_of(RuleName.REFERENCES, column.rules, value)
+            faults.add(f"[{number - 1}].{column.name}", RuleCode.UNKNOWN_REFERENCE, message)
+        faults.refuse()
+        return unknown
 
     async def _at_value(
         self,
@@ -246,7 +270,7 @@ def batches_of(
     """
     columns_by_group: dict[frozenset[str], set[Column]] = {}
     numbers_by_group: dict[frozenset[str], list[int]] = {}
-    faults = incoming.Faults()
+    faults = Faults()
     for number, element in enumerate(elements, start=1):
         at = "" if single else f"[{number - 1}]."
         columns = incoming.columns_of_new(
@@ -310,7 +334,7 @@ def _ids_of(elements: object) -> Iterable[int]:
     return (int(element[ID_COLUMN]) for element in elements)
 
 
-def _check_key(conflict: Conflict, element: object, at: str, faults: incoming.Faults) -> None:
+def _check_key(conflict: Conflict, element: object, at: str, faults: Faults) -> None:
     # NULL is no key: it equals nothing, so the same again would be one record more each time.
     if conflict.key is None or conflict.with_id or not isinstance(element, dict):
         return

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.records.change_plan import (
+    AnyCheck,
     ChangePlan,
-    EmptyCheck,
+    KeyCheck,
     NotNullCheck,
+    RuleCheck,
     TypeCheck,
     UniqueCheck,
     plan_change,
@@ -22,6 +24,7 @@ from services.records.repository.driver import Driver, TransactionDriver
 from services.records.repository.shape import Obstacle
 from services.records.schemas import TableChange
 from services.records.service.known_tables import KnownTables
+from services.records.service.references import require_referable, require_unreferenced
 from services.records.service.tables import intend_event, require_trigrams
 from services.records.tables import BOOKS
 from shared.contracts.auth import Caller
@@ -49,6 +52,9 @@ class Changes:
 
         async def work(table: Table) -> str:
             plan = plan_change(table, change)
+            await require_referable(self.known, caller, table.name, table.columns, plan.references)
+            if plan.released:
+                await require_unreferenced(self.pool, caller, table, plan.released)
             await _preflight(self.pool, plan)
             try:
                 await self._apply(caller, plan, change)
@@ -74,6 +80,7 @@ class Changes:
                 await shape.run(tx.raw, plan.statements)
             await registry.change(tx.raw, table, name=plan.name, description=plan.description)
             if plan.name != table.name:
+                await registry.touch_referencing(tx.raw, table, plan.name)
                 await intend_event(tx, TableEventKind.RENAMED, table.name, new_name=plan.name)
             detail = change.model_dump(mode="json", exclude_unset=True)
             await tx.record(caller, "table.change", table.name, **detail)
@@ -94,15 +101,18 @@ async def _preflight(driver: Driver, plan: ChangePlan) -> None:
             raise shape.obstructed(check.of, message, rows)
 
 
-async def _look(
-    driver: Driver, table: Table, check: TypeCheck | NotNullCheck | UniqueCheck | EmptyCheck
-) -> tuple[Sequence[Obstacle], str]:
+async def _look(driver: Driver, table: Table, check: AnyCheck) -> tuple[Sequence[Obstacle], str]:
     if isinstance(check, TypeCheck):
         rows = await shape.not_of_type(driver, table, check.column, check.kind)
         return rows, f"some values have no equal in {check.kind.spelled()}"
     if isinstance(check, NotNullCheck):
         return await shape.without_value(driver, table, check.column), "some records have no value"
     if isinstance(check, UniqueCheck):
-        return await shape.repeated(driver, table, check.column), "some values are there twice"
+        return await shape.repeated(driver, table, [check.column]), "some values are there twice"
+    if isinstance(check, KeyCheck):
+        return await shape.repeated(driver, table, check.columns), "some keys are there twice"
+    if isinstance(check, RuleCheck):
+        rows = await shape.breaking(driver, table, check.column, check.rule, check.value)
+        return rows, "some values break this rule"
     rows = await shape.all_rows(driver, table)
     return (rows if len(rows) > check.rows_allowed else []), check.message

@@ -8,12 +8,13 @@ from services.records.domain import Level, Table, TableId, normalised
 from services.records.errors import (
     LevelMissingError,
     StaleTableError,
+    StillReferencedError,
     TableBusyError,
     TableNotFoundError,
 )
 from services.records.repository import registry
 from shared.contracts.auth import Caller
-from shared.errors import InvalidInputError
+from shared.errors import InvalidInputError, ProblemError
 from shared.store.engine import RawPool
 
 KNOWN_LIMIT = 1000
@@ -60,21 +61,24 @@ class KnownTables:
         """
         name = normalised(name)
         known = self._tables.get(name)
-        if known is not None:
-            try:
-                return await work(authorised(known, caller, level))
-            except InvalidInputError:
-                # A column that was just added or changed may be what makes the input fit.
-                if (await self.load(name)).version == known.version:
-                    raise
-            except (StaleTableError, LevelMissingError, TableNotFoundError):
-                self.forget(known.id)
-        for _ in range(ATTEMPTS):
-            table = authorised(await self.load(name), caller, level)
-            try:
-                return await work(table)
-            except StaleTableError:
-                continue
+        try:
+            if known is not None:
+                try:
+                    return await work(authorised(known, caller, level))
+                except InvalidInputError:
+                    # A column that was just added or changed may be what makes the input fit.
+                    if (await self.load(name)).version == known.version:
+                        raise
+                except (StaleTableError, LevelMissingError, TableNotFoundError):
+                    self.forget(known.id)
+            for _ in range(ATTEMPTS):
+                table = authorised(await self.load(name), caller, level)
+                try:
+                    return await work(table)
+                except StaleTableError:
+                    continue
+        except StillReferencedError as exc:
+            raise await self._naming_referrer(caller, exc) from exc
         raise TableBusyError(f"the shape of {name!r} keeps changing; try again")
 
     async def fresh(self, name: str, caller: Caller, level: Level) -> Table:
@@ -101,3 +105,10 @@ class KnownTables:
     def clear(self) -> None:
         """Know nothing."""
         self._tables.clear()
+
+    async def _naming_referrer(self, caller: Caller, error: StillReferencedError) -> ProblemError:
+        """The refusal, with the name of the table that references if the caller may see it."""
+        visible = await registry.visible_among(self._pool, caller, [error.by])
+        if not visible:
+            return error
+        return StillReferencedError(f"records of the table {error.by!r} reference it", by=error.by)

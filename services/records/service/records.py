@@ -101,7 +101,7 @@ class Records:
             try:
                 return await until_through(
                     lambda: self._sealed(
-                        lambda driver: writes.insert_one(driver, table, body, columns)
+                        lambda driver: writes.insert_one(driver, table, body, columns, by=caller)
                     )
                 )
             except RefusedValueError as exc:
@@ -128,6 +128,7 @@ class Records:
                     record_id,
                     body,
                     columns,
+                    by=caller,
                     allowed=tags.allowed(table, if_match),
                 )
             except RefusedValueError as exc:
@@ -154,6 +155,7 @@ class Records:
                     record_id,
                     body,
                     columns,
+                    by=caller,
                     reset=reset,
                     allowed=tags.allowed(table, if_match),
                 )

@@ -13,6 +13,7 @@ from services.records.errors import ExtensionMissingError, TableNotFoundError
 from services.records.repository import registry, shape
 from services.records.repository.driver import Driver
 from services.records.service.known_tables import KnownTables
+from services.records.service.references import require_referable, require_unreferenced
 from services.records.tables import BOOKS
 from services.records.types.definitions import checked_description
 from shared.contracts.auth import Caller
@@ -39,6 +40,7 @@ class Tables:
         name: str,
         columns: Sequence[ColumnSpec],
         *,
+        unique: Sequence[Sequence[str]] = (),
         description: str | None = None,
         of: str = "name",
     ) -> Table:
@@ -49,10 +51,16 @@ class Tables:
         """
         name = checked_name(name, of=of)
         description = checked_description(description, of="description")
+        references = [
+            (f"columns.{place}.rules.references", column)
+            for place, column in enumerate(columns)
+            if column.rules.references is not None
+        ]
+        await require_referable(self.known, caller, name, columns, references)
         async with transaction(self.engine, BOOKS) as tx:
             if any(column.searchable for column in columns):
                 await require_trigrams(tx.raw)
-            await shape.run(tx.raw, ddl.create_table(name, columns))
+            await shape.run(tx.raw, ddl.create_table(name, columns, unique))
             table_id = await registry.register(tx.raw, name, owner=caller, description=description)
             await intend_event(tx, TableEventKind.CREATED, name, description=description)
             names = [column.name for column in columns]
@@ -83,6 +91,7 @@ class Tables:
         async def work(table: Table) -> None:
             async with transaction(self.engine, BOOKS) as tx:
                 await shape.hold(tx.raw, table)
+                await require_unreferenced(tx.raw, caller, table)
                 await _drop_held(tx, table, caller)
             self.known.forget(table.id)
 

@@ -1,53 +1,100 @@
 """Columns to be made, from each form in which callers describe them."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from services.records.domain import (
     SEARCHABLE_TYPES,
     Column,
     ColumnSpec,
+    DefaultCall,
     checked_name,
+    normalised,
 )
-from services.records.schemas import ColumnDefinition, TableChange
+from services.records.errors import Faults
+from services.records.schemas import CallDefault, ColumnDefinition, TableChange
+from services.records.types.rules import json_of, rules_of
 from services.records.types.values import Fault, check_for, parse_json, stored_text
-from services.records.types.words import field_of, type_of
+from services.records.types.words import call_of, field_of, type_of
 from shared.contracts.records import ColumnName, NewColumn
 from shared.errors import InvalidInputError
-from shared.values.numbers import Number
+from shared.values.numbers import Number, json_text
+from shared.values.rule_checks import checks_of
+from shared.values.rules import NO_RULES, ColumnRules
 from shared.values.texts import readable
-from shared.values.types import TRUE_WORDS, ColumnType, TypeName
-
-NUMBERS = frozenset(
-    {TypeName.SMALLINT, TypeName.INTEGER, TypeName.BIGINT, TypeName.REAL, TypeName.DOUBLE}
-)
-EXACT_DIGITS = 15
-"""A JSON reader that makes doubles keeps so many digits."""
+from shared.values.types import ColumnType, TypeName
 
 
 def specs_of(definitions: Sequence[ColumnDefinition], *, of: str) -> tuple[ColumnSpec, ...]:
     """Columns of the resource face; raises InvalidInputError naming `columns.<place>.<field>`."""
-    specs = [spec_of(each, of=f"{of}.{place}") for place, each in enumerate(definitions)]
+    faults = Faults()
+    specs: list[ColumnSpec] = []
+    for place, each in enumerate(definitions):
+        with faults.collecting():
+            specs.append(spec_of(each, of=f"{of}.{place}"))
+    faults.refuse()
     return _distinct(specs, of=of)
 
 
 def spec_of(definition: ColumnDefinition, *, of: str) -> ColumnSpec:
-    """One column of the resource face."""
-    kind = type_of(definition.type, of=f"{of}.type")
-    if definition.searchable:
-        require_searchable(kind, of=f"{of}.searchable")
+    """One column of the resource face; raises InvalidInputError naming every field in the way."""
+    faults = Faults()
+    name, description = definition.name, None
+    with faults.collecting():
+        name = checked_name(definition.name, of=f"{of}.name")
+    with faults.collecting():
+        description = checked_description(definition.description, of=f"{of}.description")
+    kind = ColumnType(name=TypeName.TEXT)
+    default: str | DefaultCall | None = None
+    rules = NO_RULES
+    with faults.collecting():
+        # What is behind a type cannot be judged without one.
+        kind = type_of(definition.type, of=f"{of}.type")
+        with faults.collecting():
+            if definition.searchable:
+                require_searchable(kind, of=f"{of}.searchable")
+        with faults.collecting():
+            rules = rules_of(kind, definition.rules, of=f"{of}.rules")
+        default = default_of(kind, definition.default, of=f"{of}.default")
+        require_passing(kind, rules, default, of=f"{of}.default")
+    faults.refuse()
     return ColumnSpec(
-        name=ColumnName(checked_name(definition.name, of=f"{of}.name")),
+        name=ColumnName(name),
         type=kind,
         nullable=definition.nullable,
         unique=definition.unique,
-        default=default_of(kind, definition.default, of=f"{of}.default"),
-        description=checked_description(definition.description, of=f"{of}.description"),
+        default=default,
+        description=description,
         searchable=definition.searchable,
+        rules=rules,
     )
+
+
+def checked_key(key: Sequence[str], names: Collection[str], *, of: str) -> tuple[str, ...]:
+    """The columns of a unique key, which the table has; raises InvalidInputError."""
+    checked = tuple(normalised(name) for name in key)
+    for name in checked:
+        if name not in names:
+            raise InvalidInputError.of(of, "unknown_column", f"there is no column {name[:80]!r}")
+    if len(set(checked)) < len(checked):
+        raise InvalidInputError.of(of, "duplicate_name", "a key names each of its columns once")
+    return checked
+
+
+def keys_of(keys: Sequence[Sequence[str]], specs: Sequence[ColumnSpec]) -> list[tuple[str, ...]]:
+    """The unique keys of a new table; raises InvalidInputError naming `unique.<place>`."""
+    names = {spec.name for spec in specs}
+    checked = [checked_key(key, names, of=f"unique.{place}") for place, key in enumerate(keys)]
+    seen: set[frozenset[str]] = set()
+    for place, key in enumerate(checked):
+        if frozenset(key) in seen:
+            raise InvalidInputError.of(
+                f"unique.{place}", "duplicate_name", "this key is there twice"
+            )
+        seen.add(frozenset(key))
+    return checked
 
 
 def specs_of_fields(fields: Mapping[str, str]) -> tuple[ColumnSpec, ...]:
@@ -62,7 +109,7 @@ def spec_of_field(name: str, words: str, *, of: str) -> ColumnSpec:
     """One column of the verb face; raises InvalidInputError naming the field `of`."""
     field = field_of(words, of=of)
     default = field.default
-    if default is not None:
+    if default is not None and not isinstance(default, DefaultCall):
         default = literal_of(field.type, default, of=of)
     return ColumnSpec(
         name=ColumnName(checked_name(name, of=of)),
@@ -78,7 +125,9 @@ def change_adding(name: str, words: str) -> TableChange:
     checked_name(name, of="column_name")
     spec = spec_of_field(name, words, of="column_type")
     default: JsonValue = spec.default
-    if spec.default is not None and spec.type.name is TypeName.JSON:
+    if isinstance(spec.default, DefaultCall):
+        default = {"call": spec.default.value}
+    elif spec.default is not None and spec.type.name is TypeName.JSON:
         default = json.loads(spec.default)
     column = ColumnDefinition(
         name=spec.name,
@@ -103,37 +152,51 @@ def specs_for_import(columns: Iterable[NewColumn]) -> tuple[ColumnSpec, ...]:
     return _distinct(specs, of="columns")
 
 
-def default_of(kind: ColumnType, value: JsonValue, *, of: str) -> str | None:
-    """PostgreSQL's text of a default that came as JSON; None for none."""
+def default_of(kind: ColumnType, value: JsonValue, *, of: str) -> str | DefaultCall | None:
+    """PostgreSQL's text of a default that came as JSON, or its call; None for none."""
     if value is None:
         return None
+    if isinstance(value, dict) and kind.name is not TypeName.JSON:
+        try:
+            return call_of(kind, CallDefault.model_validate(value).call, of=of)
+        except ValidationError as exc:
+            message = f'send a literal, or {{"call": …}} with one of {", ".join(DefaultCall)}'
+            raise InvalidInputError.of(of, "type_mismatch", message) from exc
     plain = isinstance(value, int | float) and not isinstance(value, bool)
     checked: object = Number(repr(value)) if plain else value
     if kind.name is TypeName.JSON:
-        checked = parse_json(json.dumps(value).encode())
+        checked = parse_json(json_text(value).encode(errors="surrogatepass"))
     result = check_for(kind)(checked)
     if isinstance(result, Fault):
         raise InvalidInputError.of(of, result.code, result.message)
     return stored_text(kind, checked if result is None else result)
 
 
+def require_passing(
+    kind: ColumnType, rules: ColumnRules, default: str | DefaultCall | None, *, of: str
+) -> None:
+    """Raise InvalidInputError for a default that the column's own rules refuse."""
+    check = checks_of(kind, rules)
+    if check is None or default is None or isinstance(default, DefaultCall):
+        return
+    for violation in check(default):
+        raise InvalidInputError.of(of, violation.code, f"its rules refuse it: {violation.message}")
+
+
 def default_value(column: Column) -> JsonValue:
     """A default as JSON; numbers that JSON readers would round are texts."""
     text = column.default
+    if isinstance(text, DefaultCall):
+        return {"call": text.value}
     if text is None:
         return None
-    name = column.type.name
     try:
-        if name is TypeName.BOOLEAN:
-            return text.lower() in TRUE_WORDS
-        if name is TypeName.JSON:
+        if column.type.name is TypeName.JSON:
             value: JsonValue = json.loads(text)
             return value
-        if name in NUMBERS or name is TypeName.NUMERIC:
-            return _number(text)
-    except (ValueError, ArithmeticError):
+        return json_of(column.type, text)
+    except ValueError:
         return text  # an expression that somebody wrote by hand
-    return text
 
 
 def literal_of(kind: ColumnType, text: str, *, of: str) -> str:
@@ -174,10 +237,3 @@ def _distinct(specs: Sequence[ColumnSpec], *, of: str) -> tuple[ColumnSpec, ...]
             raise InvalidInputError.of(of, "duplicate_name", f"{spec.name!r} is there twice")
         seen.add(spec.name)
     return tuple(specs)
-
-
-def _number(text: str) -> JsonValue:
-    value = Decimal(text)
-    if not value.is_finite() or len(value.as_tuple().digits) > EXACT_DIGITS:
-        return text
-    return int(value) if value == value.to_integral_value() else float(value)

@@ -204,6 +204,10 @@ class LoadedTable(Outside):
     import_id: ImportId = IMPORT_ID
 
     @property
+    def submitter(self) -> str:
+        return "ann@example.com"
+
+    @property
     def connections(self) -> Connections:
         pool: Connections = self.loader.pool
         return pool
