@@ -8,6 +8,7 @@ from services.records.domain import ID, Column, Table
 from services.records.face import openapi_parts as parts
 from services.records.face.export_stream import MEDIA_TYPES
 from services.records.face.raw_answers import table_path
+from services.records.query.expand import name_of
 from services.records.query.parameters import LIST_PARAMETERS
 from services.records.query.plan import TEXT_OPERATORS, Operator
 from services.records.query.summary import SUMMARY_PARAMETERS
@@ -80,7 +81,18 @@ def _components(table: Table) -> Json:
     schema.pop("title")
     new = {**schema, "properties": dict(schema["properties"])}
     del new["properties"][ID_COLUMN]
-    record = {**schema, "required": [ID_COLUMN, *(column.name for column in table.columns)]}
+    followed = {
+        name_of(table, column): {
+            "type": ["object", "null"],
+            "description": f"What {column.name} references, with `expand={column.name}`.",
+        }
+        for column in _references(table)
+    }
+    record = {
+        **schema,
+        "properties": {**schema["properties"], **followed},
+        "required": [ID_COLUMN, *(column.name for column in table.columns)],
+    }
     return {
         "schemas": {
             "Record": record,
@@ -109,6 +121,10 @@ def _components(table: Table) -> Json:
             }
         },
     }
+
+
+def _references(table: Table) -> list[Column]:
+    return [column for column in table.columns if column.rules.references is not None]
 
 
 def _problem() -> Json:
@@ -141,6 +157,7 @@ def _all_records(table: Table) -> Json:
         *parts.PAGING,
         parts.COUNT,
         parts.NUMBERS,
+        *([parts.EXPAND] if _references(table) else []),
     ]
     return {
         "get": _operation("list", "Read records", RECORDS_READ, {"200": _answer("A page.", page)})

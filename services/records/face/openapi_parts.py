@@ -67,6 +67,13 @@ NUMBERS = parameter(
     {"type": "string", "enum": ["json", "text"]},
     "BIGINT and NUMERIC as numbers, or as texts for readers that round.",
 )
+EXPAND = parameter(
+    "expand",
+    {"type": "string"},
+    "References to follow, by their columns: `customer_id,customer_id.country`. Each referenced"
+    " record becomes an object named as the column without `_id`, or `…_record` where that is"
+    " taken; null where you may not see it.",
+)
 PAGING = (
     parameter("page", {"type": "integer", "minimum": 1}, "Page by number; or use `cursor`."),
     parameter(
@@ -76,7 +83,7 @@ PAGING = (
     ),
     parameter("cursor", {"type": "string"}, "Where the page before ended; follow `next`."),
 )
-LIST = {"parameters": [Q, ACCENTS, FIELDS, SORT, *PAGING, COUNT, NUMBERS, FILTERS]}
+LIST = {"parameters": [Q, ACCENTS, FIELDS, SORT, *PAGING, COUNT, NUMBERS, EXPAND, FILTERS]}
 TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 QUERY_BODY = {
     "type": "object",
@@ -84,6 +91,7 @@ QUERY_BODY = {
         **{each["name"]: each["schema"] for each in (Q, ACCENTS, *PAGING, COUNT, NUMBERS)},
         "fields": TEXTS,
         "sort": TEXTS,
+        "expand": TEXTS,
     },
     "additionalProperties": True,
     "description": "The parameters of the list and its column filters; `column__in` is an array.",

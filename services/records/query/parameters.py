@@ -33,7 +33,7 @@ LIMIT = 1000
 PAGE_LIMIT = 1_000_000_000
 VALUES_LIMIT = 10_000
 LIST_PARAMETERS = frozenset(
-    {"q", "accents", "fields", "sort", "page", "limit", "cursor", "count", "numbers"}
+    {"q", "accents", "fields", "sort", "page", "limit", "cursor", "count", "numbers", "expand"}
 )
 BULK_PARAMETERS = frozenset({"q", "accents"})
 EXPORT_PARAMETERS = frozenset({"q", "accents", "fields", "sort", "format", "excel_safe", "numbers"})
@@ -41,7 +41,7 @@ VERB_PARAMETERS = frozenset(
     {"table_name", "page", "limit", "order_by", "order_direction", "search", "accents"}
 )
 
-LISTED = frozenset({"fields", "sort"})
+LISTED = frozenset({"fields", "sort", "expand"})
 """Parameters that are lists, as `in` is."""
 EVERYTHING = (
     "would reach every record; name a filter that leaves some out, such as `age__gte=18`, or say"

@@ -56,8 +56,15 @@ def selected(columns: Sequence[Column], numbers: Numbers = Numbers.JSON) -> str:
     JSON is cast to jsonb (nothing for a jsonb column), so that no element of an answer holds a
     line break: `services.records.repository.rows` cuts there.
     """
+    return selected_of(ROW, columns, numbers)
+
+
+def selected_of(alias: str, columns: Sequence[Column], numbers: Numbers) -> str:
+    """The same for the rows of another alias."""
     casts = CASTS[numbers]
-    return _select_list(tuple([(column.name, casts.get(column.type.name)) for column in columns]))
+    return _select_list(
+        alias, tuple([(column.name, casts.get(column.type.name)) for column in columns])
+    )
 
 
 def where(selection: Selection, table: Table, binds: Binds, *more: str) -> str:
@@ -78,12 +85,15 @@ def order_by(order: Sequence[SortKey]) -> str:
     )
 
 
-def page(listing: Listing, table: Table, binds: Binds) -> str:
+def page(
+    listing: Listing, table: Table, binds: Binds, expanded: Sequence[tuple[str, str]] = ()
+) -> str:
     """One row: `items` (JSON text of up to limit + 1 rows), how many `rows` that is, and `last`.
 
     `last` is a JSON text of the sort values, as texts, of the row at `limit`; null for a shorter
     page. It is null too in the order of `id` alone, where it can be read off the last item: to
-    have it from PostgreSQL would cost a quarter of the page.
+    have it from PostgreSQL would cost a quarter of the page. `expanded` are further members of
+    each record: names and expressions.
     """
     more = [after(listing.order, listing.after, binds)] if listing.after is not None else []
     source = f"FROM {table_name(table.name)} {ROW}"
@@ -94,13 +104,17 @@ def page(listing: Listing, table: Table, binds: Binds) -> str:
     if listing.offset:
         tail += f" OFFSET {binds.number(listing.offset)}"
     columns = selected(listing.fields, listing.numbers)
+    if expanded:
+        members = (f"{expression} AS {quoted(name)}" for name, expression in expanded)
+        columns = ", ".join([columns, *members])
     if is_by_id(listing.order):
         return (
             "SELECT coalesce(json_agg(_r), '[]')::text AS items, count(*) AS rows,"  # noqa: S608
             f" NULL::text AS last FROM (SELECT {columns} {source}{tail}) _r"
         )
     keys = ", ".join(f"{reference(key.column)}::text" for key in listing.order)
-    names = _names(tuple([column.name for column in listing.fields]))
+    own = [column.name for column in listing.fields]
+    names = _names((*own, *(name for name, _ in expanded)))
     return (
         "SELECT coalesce(json_agg(_r), '[]')::text AS items, count(*) AS rows,"  # noqa: S608
         f" (array_agg(_q.{KEYS}))[{listing.limit}]::text AS last"
@@ -327,9 +341,9 @@ def _reference(name: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _select_list(columns: tuple[tuple[str, str | None], ...]) -> str:
+def _select_list(alias: str, columns: tuple[tuple[str, str | None], ...]) -> str:
     return ", ".join(
-        f"{_reference(name)}::{cast} AS {quoted(name)}" if cast else _reference(name)
+        f"{alias}.{quoted(name)}::{cast} AS {quoted(name)}" if cast else f"{alias}.{quoted(name)}"
         for name, cast in columns
     )
 

@@ -10,7 +10,8 @@ from typing import Any
 from services.records.ddl import table_name
 from services.records.domain import Column, PageOfRecords, Record, Table
 from services.records.errors import StaleTableError
-from services.records.query import statement, tags
+from services.records.query import expand, statement, tags
+from services.records.query.expand import Expansion
 from services.records.query.plan import Count, Listing, Numbers, Operator, Selection
 from services.records.repository.driver import Driver, reading
 from shared.contracts.records import VERSION_COLUMN
@@ -20,14 +21,19 @@ ID_MEMBER = '{"id":'
 COUNTED_UP_TO = 10_000
 
 
-async def page(pool: RawPool, table: Table, listing: Listing) -> PageOfRecords:
-    """One page of a table, by keyset or offset."""
+async def page(
+    pool: RawPool, table: Table, listing: Listing, expansions: Sequence[Expansion] = ()
+) -> PageOfRecords:
+    """One page of a table, by keyset or offset, with the references that are followed."""
     binds = statement.Binds()
-    rows = statement.page(listing, table, binds)
+    expanded = expand.members(expansions, listing.numbers) if expansions else ()
+    rows = statement.page(listing, table, binds, expanded)
     counted = _total(listing, table, binds)
     table_id = binds.number(table.id)
+    others = _are_current(expansions, binds) if expansions else "true"
     sql = (
-        f"SELECT _t.version, _t.grants_version, _p.items, _p.rows, _p.last, {counted} AS total"  # noqa: S608
+        f"SELECT CASE WHEN {others} THEN _t.version END AS version, _t.grants_version,"  # noqa: S608
+        f" _p.items, _p.rows, _p.last, {counted} AS total"
         f" FROM records.tables _t CROSS JOIN LATERAL ({rows}) _p WHERE _t.id = {table_id}"
     )
     with reading(table):
@@ -104,6 +110,18 @@ def document(columns: Sequence[Column], numbers: Numbers = Numbers.JSON) -> str:
     """A record as JSON text, as an expression on the row at hand."""
     selected = statement.selected(columns, numbers)
     return f"(SELECT row_to_json(_r)::text FROM (SELECT {selected}) _r)"  # noqa: S608
+
+
+def _are_current(expansions: Sequence[Expansion], binds: statement.Binds) -> str:
+    """Whether every table that is followed to has the versions that we know."""
+    tables = {table.id: table for each in expansions for table in each.tables()}
+    conditions = [
+        "EXISTS (SELECT 1 FROM records.tables"  # noqa: S608 - our own words
+        f" WHERE id = {binds.number(table.id)} AND version = {binds.number(table.version)}"
+        f" AND grants_version = {binds.number(table.grants_version)})"
+        for table in tables.values()
+    ]
+    return " AND ".join(conditions) or "true"
 
 
 def _total(listing: Listing, table: Table, binds: statement.Binds) -> str:

@@ -7,10 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.records import incoming
 from services.records.domain import Column, Level, PageOfRecords, Record, Sent, Table
-from services.records.errors import RecordNotFoundError, RefusedValueError
+from services.records.errors import RecordNotFoundError, RefusedValueError, TableNotFoundError
 from services.records.incoming import ID_LIMIT
-from services.records.query import parameters, tags
+from services.records.query import expand, parameters, tags
 from services.records.query.cursor import cursor_of
+from services.records.query.expand import Expansion, Paths
 from services.records.query.parameters import Pairs
 from services.records.repository import arrays, rows, writes
 from services.records.repository.driver import Driver
@@ -40,10 +41,13 @@ class Records:
         Raises as `authorised`, and InvalidInputError naming the parameter.
         """
         pairs = list(pairs)
+        followed = next((text for each, text in pairs if each == expand.PARAMETER), None)
+        paths = expand.paths_of(followed)
 
         async def work(table: Table) -> PageOfRecords:
             listing = parameters.listing_of(table, pairs)
-            page = await rows.page(self.pool, table, listing)
+            expansions = await self._expansions(caller, table, paths)
+            page = await rows.page(self.pool, table, listing, expansions)
             if page.last is None:
                 return page
             if any(name == "page" for name, _ in pairs):
@@ -55,6 +59,25 @@ class Records:
             return PageOfRecords(page.items, page.limit, page.last, page.total, next=following)
 
         return await self.tables.on(name, caller, Level.VIEWER, work)
+
+    async def _expansions(
+        self, caller: Caller, table: Table, paths: Paths
+    ) -> tuple[Expansion, ...]:
+        """The references to follow, each to its table as it is now; raises InvalidInputError."""
+        expansions: list[Expansion] = []
+        for column, inside in paths.by_column(table).items():
+            assert column.rules.references is not None
+            name = expand.name_of(table, column)
+            try:
+                target = await self.tables.fresh(
+                    column.rules.references.table, caller, Level.VIEWER
+                )
+            except TableNotFoundError:
+                expansions.append(Expansion(column, name, None))
+                continue
+            further = await self._expansions(caller, target, inside)
+            expansions.append(Expansion(column, name, target, further))
+        return tuple(expansions)
 
     async def numbered_page(self, caller: Caller, name: str, pairs: Pairs) -> PageOfRecords:
         """A page of the verb face, with its number and exact total; raises as `page`."""
