@@ -238,6 +238,8 @@ class Table:
     constraints: tuple[Constraint, ...]
     rule_constraints: tuple[RuleConstraint, ...] = ()
     grants: Mapping[Sub, Level] = field(default_factory=dict)
+    inserts: dict[tuple[str, ...], str] = field(default_factory=dict, compare=False, repr=False)
+    """Statements that insert one record of this version of the table, by the columns they name."""
 
     @cached_property
     def by_name(self) -> Mapping[str, Column]:

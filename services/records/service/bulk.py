@@ -26,7 +26,7 @@ from shared.contracts.auth import Caller
 from shared.contracts.records import ID_COLUMN
 from shared.errors import InvalidInputError
 from shared.store.engine import RawPool
-from shared.store.transaction import transaction
+from shared.store.transaction import Transaction, transaction
 from shared.values.rules import RuleCode, RuleName, message_of
 
 OFF_LOOP_FROM = 100
@@ -163,14 +163,10 @@ class Bulk:
                 if table.calls_user:
                     await writes.name_user(tx.raw, caller)
                 written = await _write_batches(tx.raw, table, sent, batches, conflict)
-                inserted = sum(each.inserted for each in written)
-                await tx.record(
-                    caller,
-                    "records.insert",
-                    table.name,
-                    inserted=inserted,
-                    updated=len(written) - inserted,
-                )
+                if single:
+                    await _record_one(tx, caller, table, batches[0], written)
+                else:
+                    await _record_many(tx, caller, table, written)
                 await tx.seal()
             return written
 
@@ -234,6 +230,23 @@ class Bulk:
         number, name = place
         field = name if single else f"[{number - 1}].{name}"
         return InvalidInputError.of(field, "out_of_range", refusal.errors[0].message)
+
+
+async def _record_one(
+    tx: Transaction, caller: Caller, table: Table, batch: Batch, written: Sequence[Written]
+) -> None:
+    for each in written:  # none where the record was kept as it is
+        action = "record.create" if each.inserted else "record.update"
+        fields = [column.name for column in batch.columns]
+        await tx.record(caller, action, table.name, id=each.id, fields=fields)
+
+
+async def _record_many(
+    tx: Transaction, caller: Caller, table: Table, written: Sequence[Written]
+) -> None:
+    inserted = sum(each.inserted for each in written)
+    updated = len(written) - inserted
+    await tx.record(caller, "records.insert", table.name, inserted=inserted, updated=updated)
 
 
 def conflict_of(table: Table, on_conflict: str | None, key: str | None) -> Conflict:

@@ -195,7 +195,7 @@ class Records:
         async def work(table: Table) -> None:
             _require_possible(table, record_id)
             allowed = tags.allowed(table, if_match)
-            await writes.delete_one(self.pool, table, record_id, allowed=allowed)
+            await writes.delete_one(self.pool, table, record_id, by=caller, allowed=allowed)
 
         await self.tables.on(name, caller, Level.EDITOR, work)
 
