@@ -46,6 +46,7 @@ TAGS = {
     "imports": "Load a file or another database into a table; follow it, and get back what was "
     "refused, with line, column and reason.",
     "uploads": "Files kept for a day, whole or piece by piece (tus), to be imported by id.",
+    "feeds": "Imports that come again: pushed, or fetched by a schedule.",
     "sources": "Saved connections to other databases.",
     "webhooks": "Have your own programs called when an import is done; the messages themselves are "
     "under `webhooks` in this document.",

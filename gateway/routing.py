@@ -59,6 +59,7 @@ RULES = (
     Rule("/api/previews", Service.INGEST, takes_files=True),
     Rule("/api/sources", Service.INGEST, below=True),
     Rule("/api/webhooks", Service.INGEST, below=True),
+    Rule("/api/feeds", Service.INGEST, below=True, takes_files=True),
     Rule("/api/mail", Service.INGEST, below=True, exact=False),
 )
 

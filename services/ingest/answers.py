@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from services.ingest.domain.options import FileFormat, ImportKind, Mode, Numbers
-from services.ingest.domain.run import MailState, Run, State
+from services.ingest.domain.run import FeedOutcome, MailState, Run, State
 from shared.contracts.base import AnswerModel
 from shared.contracts.ingest import ImportSummary
 from shared.contracts.problem import ProblemDocument
@@ -118,6 +118,16 @@ class Links(AnswerModel):
     rejects: str
 
 
+class CursorMoved(AnswerModel):
+    """The part of a database that a run of an incremental feed read."""
+
+    column: str
+    after: str | None
+    up_to: str | None
+    nulls: int
+    """Rows that were left out because the column is NULL."""
+
+
 class ImportAnswer(AnswerModel):
     """An import: what was asked for, how far it is, what became of it."""
 
@@ -147,6 +157,11 @@ class ImportAnswer(AnswerModel):
     mail: MailState | None
     """Of a mail to an address that is not the submitter's own, once it is due: `gathered` into
     the next one, or `stopped` by who reads it."""
+    feed: str | None
+    """The feed that it is a run of."""
+    unchanged: bool
+    """Of a feed: the file is the one that was loaded last, so nothing was done."""
+    cursor: CursorMoved | None
     submitted_by: str
     created_at: datetime
     started_at: datetime | None
@@ -169,6 +184,9 @@ def import_answer(run: Run) -> ImportAnswer:
         rows_per_s=run.rows_per_s(now),
         eta_s=run.eta_s(now),
         etl_name=run.feeding_etl,
+        feed=None if run.feed is None else run.feed.name,
+        unchanged=run.feed_outcome is not None and run.feed_outcome.unchanged,
+        cursor=_cursor_moved(run.feed_outcome),
         submitted_by=run.caller.label,
         links=Links(
             self=path,
@@ -186,6 +204,10 @@ class ImportEvent(AnswerModel):
     timestamp: datetime
     """When it happened; a message that is tried again keeps it."""
     data: ImportAnswer
+
+
+def _cursor_moved(outcome: FeedOutcome | None) -> CursorMoved | None:
+    return None if outcome is None or outcome.column is None else CursorMoved.of(outcome)
 
 
 class RejectAnswer(AnswerModel):

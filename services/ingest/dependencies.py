@@ -53,6 +53,8 @@ async def _request_key(
 async def still_visible(request: Request, caller: Caller) -> None:
     """Raise NotFoundError where the caller may no longer see what a first answer was about."""
     process: IngestProcess = request.state.process
+    if request.scope["route"].path.startswith("/api/feeds/"):
+        await process.feeds.look(caller, request.path_params["name"])
     if (number := request.path_params.get("id")) is None:
         return
     if request.scope["route"].path.startswith("/api/imports/"):

@@ -19,6 +19,8 @@ from services.ingest.mailer import Mailer
 from services.ingest.recipients import StopLinks
 from services.ingest.service.control import ImportControl
 from services.ingest.service.databases import DatabaseImports
+from services.ingest.service.feed_checks import FeedChecks
+from services.ingest.service.feeds import Feeds
 from services.ingest.service.intake import Intake
 from services.ingest.service.mail_stops import MailStops
 from services.ingest.service.previews import Previews
@@ -67,6 +69,7 @@ class IngestProcess:
     databases: DatabaseImports
     saved: SavedConnections
     control: ImportControl
+    feeds: Feeds
     uploads: Uploads
     watches: Watches
     mail_stops: MailStops
@@ -144,6 +147,15 @@ async def opened(settings: IngestSettings) -> AsyncIterator[IngestProcess]:
         gauges = Duty("measure", lambda: measure(shared.engine), every_s=MEASURE_EVERY_S)
         watches = Watches(pool, per_subject=settings.streams_per_subject)
         watch = Duty("watch", watches.look, every_s=WATCH_AGAIN_S, woken_by=watches.wanted)
+        control = ImportControl(
+            engine=shared.engine,
+            pool=pool,
+            storage=shared.storage,
+            records=shared.records,
+            wake=wake,
+            queued_limit=settings.queued_per_subject,
+            tells_lineage=settings.tells_lineage,
+        )
         async with on_duty(gauges, watch):
             yield IngestProcess(
                 settings=settings,
@@ -154,14 +166,13 @@ async def opened(settings: IngestSettings) -> AsyncIterator[IngestProcess]:
                 intake=intake,
                 databases=DatabaseImports(intake=intake, saved=saved, access=shared.access),
                 saved=saved,
-                control=ImportControl(
+                control=control,
+                feeds=Feeds(
                     engine=shared.engine,
                     pool=pool,
-                    storage=shared.storage,
-                    records=shared.records,
-                    wake=wake,
-                    queued_limit=settings.queued_per_subject,
-                    tells_lineage=settings.tells_lineage,
+                    intake=intake,
+                    control=control,
+                    checks=FeedChecks(shared.records, saved, shared.access),
                 ),
                 watches=watches,
                 mail_stops=MailStops(pool, _stop_links(settings)),

@@ -89,6 +89,12 @@ imports = Table(
     Column("former_bytes", BigInteger),
     Column("former_columns", JSONB),
     Column("undone", JSONB),
+    # Of a feed's run; a tick of its schedule (`planned_at`) makes one run.
+    Column("feed_id", ForeignKey("ingest.feeds.id", ondelete="SET NULL")),
+    Column("feed_name", Text),
+    Column("feed_generation", BigInteger),
+    Column("planned_at", DateTime(timezone=True)),
+    Column("feed_outcome", JSONB),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     _moment("started_at"),
     _moment("finished_at"),
@@ -140,6 +146,15 @@ Index(
     "ix_imports_rejects_path",
     imports.c.rejects_path,
     postgresql_where=imports.c.rejects_path.is_not(None),
+)
+
+Index("ix_imports_feed_id", imports.c.feed_id, imports.c.id)
+Index(
+    "uq_imports_feed_tick",
+    imports.c.feed_id,
+    imports.c.planned_at,
+    unique=True,
+    postgresql_where=imports.c.planned_at.is_not(None),
 )
 
 rejects = Table(

@@ -16,6 +16,7 @@ from services.ingest.runs.events import LINEAGE
 from services.ingest.settings import WorkerSettings
 from services.ingest.work.listen import Listener
 from services.ingest.work.sweep import Sweeper
+from services.ingest.work.tick import Ticks
 from shared.process.duties import Duty, on_duty
 from shared.process.logging import configure_logging
 from shared.process.mail import MailServerDownError
@@ -44,11 +45,13 @@ def duties_of(worker: WorkerProcess) -> tuple[Duty, ...]:
         worker.redis, worker.hints, worker.slots, places=settings.worker_concurrency
     )
     sweeper = Sweeper(worker.pool, worker.slots, silent_s=settings.silent_s)
+    ticks = Ticks(worker.engine, worker.slots)
     handlers = worker.deliveries.handlers()
     return (
         Duty("listen", listener.listen, every_s=LISTEN_AGAIN_S, bears=REDIS_AWAY),
         Duty("hear", listener.hear, every_s=LISTEN_AGAIN_S, bears=REDIS_AWAY),
         Duty("sweep", sweeper.sweep, every_s=settings.sweep_s),
+        Duty("feeds", ticks.tick, every_s=settings.sweep_s),
         Duty(
             "tidy", worker.tidy.apply_retention, every_s=settings.housekeeping_s, bears=(OSError,)
         ),

@@ -36,6 +36,12 @@ class Interval:
             != ((1 << 31) - 1, (1 << 31) - 1, (1 << 63) - 1)
         )
 
+    @property
+    def is_positive(self) -> bool:
+        """Whether no part is negative, and one is not zero."""
+        parts = (self.months, self.days, self.microseconds)
+        return min(parts) >= 0 and any(parts)
+
     def duration(self) -> str:
         """An ISO 8601 duration with a sign for each part, as PostgreSQL reads it."""
         seconds, microseconds = divmod(abs(self.microseconds), _SECOND_US)

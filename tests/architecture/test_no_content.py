@@ -61,6 +61,7 @@ def gone_after(http: httpx2.Client, stack: RunningStack) -> dict[tuple[str, str]
     source = made(http, "/api/sources", source_of(stack))["id"]
     hook = {"url": "http://127.0.0.1:9/", "events": ["import.failed"]}
     webhook = made(http, "/api/webhooks", hook)["id"]
+    made(http, "/api/feeds", {"name": "short", "table": "Kept204", "from": {"kind": "push"}})
     refresh = made(http, "/api/token", stack.admin)["refresh"]
     begun = http.post("/api/uploads", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "2"})
     upload = begun.headers["Location"]
@@ -81,6 +82,7 @@ def gone_after(http: httpx2.Client, stack: RunningStack) -> dict[tuple[str, str]
         ("delete", "/api/delete-table"): ("/api/delete-table", {"table_name": "Gone2"}),
         ("delete", "/api/sources/{id}"): (f"/api/sources/{source}", None),
         ("delete", "/api/webhooks/{id}"): (f"/api/webhooks/{webhook}", None),
+        ("delete", "/api/feeds/{name}"): ("/api/feeds/short", None),
         ("options", "/api/uploads"): ("/api/uploads", None),
         ("patch", "/api/uploads/{id}"): (upload, {}),
         ("delete", "/api/uploads/{id}"): (upload, None),

@@ -20,6 +20,7 @@ STREAMING = {
     "/api/uploads",
     "/api/uploads/{id}",
     "/api/previews",
+    "/api/feeds/{name:segment}/runs",
     "/internal/catalog/merge",
     "/internal/catalog/scan",
 }

@@ -34,6 +34,12 @@ class OwnDatabaseError(SourceUnusableError):
     code = "own_database"
 
 
+class SourceInUseError(ConflictError):
+    """A feed reads the saved source that is to be removed."""
+
+    code = "source_in_use"
+
+
 class SourceNameTakenError(ConflictError):
     """The caller has a saved source of this name."""
 

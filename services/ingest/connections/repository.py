@@ -14,7 +14,7 @@ from services.ingest.connections.domain import (
     SourceKind,
     SourceTarget,
 )
-from services.ingest.connections.errors import SourceNameTakenError
+from services.ingest.connections.errors import SourceInUseError, SourceNameTakenError
 from services.ingest.connections.postgresql.session import IDENTITY
 from services.ingest.connections.tables import sources
 from shared.contracts.auth import Caller
@@ -96,11 +96,17 @@ async def page(
 
 
 async def remove(connection: AsyncConnection, source_id: int, *, viewer: Caller) -> str | None:
-    """Forget a source; its name, or None when this caller may not see it."""
+    """Forget a source; its name, or None when this caller may not see it.
+
+    Raises SourceInUseError.
+    """
     statement = (
         delete(sources).where(sources.c.id == source_id, _seen_by(viewer)).returning(sources.c.name)
     )
-    name: str | None = (await connection.execute(statement)).scalar_one_or_none()
+    try:
+        name: str | None = (await connection.execute(statement)).scalar_one_or_none()
+    except IntegrityError as exc:
+        raise SourceInUseError("a feed reads this source: remove the feed first") from exc
     return name
 
 

@@ -55,7 +55,7 @@ class SavedConnections:
         return cut(rows, limit=limit, key=lambda saved: (str(saved.id),))
 
     async def remove(self, viewer: Caller, source_id: int) -> None:
-        """Delete a connection and its password; raises NotFoundError."""
+        """Delete a connection and its password; raises NotFoundError, SourceInUseError."""
         async with transaction(self.engine, BOOKS) as tx:
             name = await repository.remove(tx.connection, source_id, viewer=viewer)
             if name is None:

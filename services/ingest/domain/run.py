@@ -61,6 +61,30 @@ class Undone:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedRef:
+    """The feed that an import is a run of; `id` is None once the feed was removed."""
+
+    id: int | None
+    name: str
+    generation: int
+    """The feed's generation when the run was queued."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedOutcome:
+    """What a run meant for its feed."""
+
+    unchanged: bool = False
+    """The file is the one that was loaded last, so nothing was done."""
+    column: str | None = None
+    """Of an incremental feed: the column, and the part of its values that was read."""
+    after: str | None = None
+    up_to: str | None = None
+    nulls: int = 0
+    """Rows that were left out because the column is NULL."""
+
+
+@dataclass(frozen=True, slots=True)
 class ImportRequest:
     """What a caller asks for, whatever the rows come from."""
 
@@ -88,6 +112,9 @@ class Submission:
     """Two submissions of the same key are one import while that is queued or running."""
     request_key: str | None
     """The caller's `Idempotency-Key`, of an upload; its body is never the same twice."""
+    feed: FeedRef | None = None
+    planned_at: datetime | None = None
+    """The tick of the feed's schedule; one tick queues one import."""
 
     @classmethod
     def of(
@@ -98,6 +125,7 @@ class Submission:
         evidence: Sequence[object],
         upload: StoredUpload | None = None,
         request_key: str | None = None,
+        feed: FeedRef | None = None,
     ) -> "Submission":
         """`evidence` (JSON values) is what besides the request makes two submissions the same."""
         same = [
@@ -118,6 +146,7 @@ class Submission:
             upload=upload,
             idempotency_key=digest.hexdigest(),
             request_key=request_key,
+            feed=feed,
         )
 
 
@@ -152,6 +181,8 @@ class Run:
     reject_pass: int
     rejects_path: str | None
     mail: MailState | None
+    feed: FeedRef | None
+    feed_outcome: FeedOutcome | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

@@ -86,6 +86,11 @@ class EverySchedule:
 Schedule = CronSchedule | EverySchedule
 
 
+def first(schedule: Schedule, *, now: datetime) -> datetime:
+    """When a feed with this schedule runs first: a period begins at once, cron at its next time."""
+    return now if isinstance(schedule, EverySchedule) else schedule.next_after(now)
+
+
 def following(schedule: Schedule, planned: datetime, *, now: datetime) -> datetime:
     """The next time for a run that was planned at `planned` and is taken up at `now`.
 

@@ -6,9 +6,28 @@ from contextlib import asynccontextmanager
 from services.ingest.connections.access import SourceAccess
 from services.ingest.connections.domain import Login, Selection, SourceKind
 from services.ingest.read.oracle.frames import OracleRows
+from services.ingest.read.postgresql import since as postgresql
 from services.ingest.read.postgresql.frames import PostgresqlRows
+from services.ingest.read.since import Since, Span
+from shared.errors import InvalidInputError
 
 DatabaseSource = PostgresqlRows | OracleRows
+
+
+async def newer_rows(source: DatabaseSource, since: Since) -> tuple[DatabaseSource, Span]:
+    """The rows of a source beyond a cursor, in the same snapshot, and how far they go.
+
+    Raises InvalidInputError where the column cannot be a cursor, and SourceUnusableError.
+    """
+    refuse_whole(source)
+    assert isinstance(source, PostgresqlRows)
+    return await postgresql.newer_rows(source, since)
+
+
+def refuse_whole(source: DatabaseSource) -> None:
+    """Raise InvalidInputError for a source that can only be read whole."""
+    if isinstance(source, OracleRows):
+        raise InvalidInputError.of("incremental", "not_supported", "an Oracle source is read whole")
 
 
 @asynccontextmanager

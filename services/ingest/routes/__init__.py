@@ -2,6 +2,7 @@
 
 from services.ingest.routes import (
     connections,
+    feeds,
     imports,
     internal,
     mail,
@@ -19,5 +20,6 @@ routers = (
     previews.router,
     connections.router,
     webhooks.router,
+    feeds.router,
     internal.router,
 )

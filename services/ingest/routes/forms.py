@@ -40,7 +40,7 @@ async def json_of(body: IncomingBody, model: type[Form]) -> Form:
         raise InvalidInputError.of("body", "json_invalid", "this is no JSON") from exc
     if not isinstance(given, dict):
         raise InvalidInputError.of("body", "json_invalid", "send a JSON object")
-    return _checked(model, given)
+    return checked(model, given)
 
 
 def upload_csv_request(fields: Mapping[str, str]) -> ImportRequest:
@@ -60,12 +60,15 @@ def catalog_file_request(fields: Mapping[str, str]) -> ImportRequest:
     return ImportRequest(kind=ImportKind.CATALOG_FILE, email=form.email)
 
 
-def or_json(openapi: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
-    """The same call, whose body may be JSON too."""
+def or_json(
+    openapi: dict[str, Any], model: type[BaseModel], *, required: bool = True
+) -> dict[str, Any]:
+    """The same call, whose body may be JSON too, or (not `required`) missing."""
     content = openapi["requestBody"]["content"]
     return {
         "requestBody": {
             **openapi["requestBody"],
+            "required": required,
             "content": {**content, "application/json": {"schema": _inlined(model)}},
         }
     }
@@ -158,7 +161,7 @@ def _read(form: type[Form], fields: Mapping[str, str]) -> Form:
     # `null_values`, as in `NA,`, an empty one is meant; a field that is not known stays unknown.
     known = form.model_fields
     given = {name: text for name, text in fields.items() if text != "" or name not in known}
-    return _checked(form, given)
+    return checked(form, given)
 
 
 def validated(form: type[Form], fields: Mapping[str, str]) -> Form:
@@ -166,20 +169,21 @@ def validated(form: type[Form], fields: Mapping[str, str]) -> Form:
     return _read(form, fields)
 
 
-def _checked(form: type[Form], given: Mapping[str, Any]) -> Form:
+def checked(form: type[Form], given: Mapping[str, Any], *, within: str = "") -> Form:
+    """A model out of what was given `within` a field of that name; raises InvalidInputError."""
     try:
         return form.model_validate(given)
     except ValidationError as exc:
-        errors = [_field_error(error) for error in exc.errors()]
+        errors = [_field_error(error, within) for error in exc.errors()]
         detail = "; ".join(f"{error.field}: {error.message}" for error in errors[:3])
         raise InvalidInputError(detail, errors=errors) from exc
 
 
-def _field_error(error: Mapping[str, Any]) -> FieldError:
+def _field_error(error: Mapping[str, Any], within: str) -> FieldError:
     code, message = str(error["type"]), str(error["msg"])
     field = str(error["loc"][0]) if error["loc"] else WHOLE_FORM.get(code, "key")
     if code == "extra_forbidden":
         code, message = "unknown_field", "this field is not known; leave it out"
     elif code == "value_error":
         message = message.removeprefix("Value error, ")
-    return FieldError(field=field, code=code, message=message)
+    return FieldError(field=f"{within}{field}", code=code, message=message)

@@ -129,10 +129,6 @@ class RowOptions(RequestModel):
     mapping: Annotated[Mapping, Field(description="Column to table column; null drops it.")] = (
         Field(default_factory=dict)
     )
-    email: Annotated[EmailStr | None, Field(description="Who is mailed at the end.")] = None
-    etl_name: Annotated[
-        Name | None, Field(description="The name in the catalog; by default the source's own.")
-    ] = None
 
     @model_validator(mode="after")
     def _upsert_has_a_key(self) -> Self:
@@ -167,6 +163,16 @@ class RowOptions(RequestModel):
             types=self.types,
             mapping=self.mapping,
         )
+
+
+class Notices(RequestModel):
+    """Who and what hears of an import."""
+
+    email: Annotated[EmailStr | None, Field(description="Who is mailed at the end.")] = None
+    etl_name: Annotated[
+        Name | None,
+        Field(description="The name in the catalog; by default the file's or the source's own."),
+    ] = None
 
 
 class OptionsForm(RowOptions, CellOptions):
@@ -230,9 +236,6 @@ class OptionsForm(RowOptions, CellOptions):
         BeforeValidator(_json),
         Field(description='File column to table column, null drops it: `{"Full name": "name"}`.'),
     ] = Field(default_factory=dict)
-    etl_name: Annotated[
-        Name | None, Field(description="The name in the catalog; by default the file's.")
-    ] = None
 
     def options(self) -> ImportOptions:
         """As of any rows, and how the file is read."""
@@ -261,7 +264,7 @@ class OptionsForm(RowOptions, CellOptions):
         )
 
 
-class ImportForm(OptionsForm):
+class ImportForm(OptionsForm, Notices):
     """`POST /api/imports`."""
 
     table: Annotated[

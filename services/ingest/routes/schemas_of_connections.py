@@ -27,7 +27,7 @@ from services.ingest.connections.domain import (
 )
 from services.ingest.domain.options import ImportKind
 from services.ingest.domain.run import ImportRequest
-from services.ingest.routes.schemas import Name, RowOptions
+from services.ingest.routes.schemas import Name, Notices, RowOptions
 from shared.contracts.base import (
     AnswerModel,
     Id,
@@ -229,7 +229,7 @@ class SourceTested(AnswerModel):
     duration_ms: float
 
 
-class DatabaseImport(RowOptions):
+class DatabaseImport(RowOptions, Notices):
     """`POST /api/imports/database`: rows of a table or query of another database."""
 
     source: SourceGiven | None = None
@@ -247,18 +247,12 @@ class DatabaseImport(RowOptions):
     def _fits_together(self) -> Self:
         if (self.source is None) == (self.source_id is None):
             raise PydanticCustomError("one_source", "send either `source` or `source_id`")
-        if (self.table is None) == (self.query is None):
-            raise PydanticCustomError("table_or_query", "send either `table` or `query`")
-        if self.table is not None and not _TABLE.fullmatch(self.table):
-            raise PydanticCustomError("table_name", "name the table as `name` or `schema.name`")
+        check_selection(self.table, self.query)
         return self
 
     def selection(self) -> Selection:
         """What is to be read."""
-        if self.query is not None:
-            return SourceQuery(self.query)
-        assert self.table is not None
-        return source_table(self.table)
+        return selection_of(self.table, self.query)
 
     def connection(self) -> Login | SourceId:
         """The log-in, or the saved connection that has it."""
@@ -354,6 +348,22 @@ class CatalogDatabase(RequestModel):
             service_name=name if oracle else None,
         )
         return Login(target, self.password.get_secret_value())
+
+
+def check_selection(table: str | None, query: str | None) -> None:
+    """Refuse what names neither or both, or is no table's name; for validators."""
+    if (table is None) == (query is None):
+        raise PydanticCustomError("table_or_query", "send either `table` or `query`")
+    if table is not None and not _TABLE.fullmatch(table):
+        raise PydanticCustomError("table_name", "name the table as `name` or `schema.name`")
+
+
+def selection_of(table: str | None, query: str | None) -> Selection:
+    """What is to be read, of a model that `check_selection` has seen."""
+    if query is not None:
+        return SourceQuery(query)
+    assert table is not None
+    return source_table(table)
 
 
 def source_table(text: str) -> SourceTable:

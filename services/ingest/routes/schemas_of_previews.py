@@ -9,13 +9,13 @@ from pydantic_core import PydanticCustomError
 from services.ingest.answers import Format
 from services.ingest.connections.domain import Selection, SourceQuery
 from services.ingest.routes.reading_options import reading_options
-from services.ingest.routes.schemas import OptionsForm
+from services.ingest.routes.schemas import Notices, OptionsForm
 from services.ingest.routes.schemas_of_connections import source_table
 from services.ingest.service.previews import Preview, PreviewWanted
 from shared.contracts.base import AnswerModel, Id, StorableText
 
 
-class PreviewForm(OptionsForm):
+class PreviewForm(OptionsForm, Notices):
     """`POST /api/previews`."""
 
     table: Annotated[

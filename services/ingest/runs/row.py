@@ -15,6 +15,8 @@ from services.ingest.domain.outcome import (
     RowCounts,
 )
 from services.ingest.domain.run import (
+    FeedOutcome,
+    FeedRef,
     ImportId,
     MailState,
     Run,
@@ -28,6 +30,7 @@ FORMAT = TypeAdapter(FormatFound)
 INFERRED = TypeAdapter(tuple[InferredColumn, ...])
 UNDONE = TypeAdapter(Undone)
 REASONS = TypeAdapter(tuple[Reason, ...])
+FEED_OUTCOME = TypeAdapter(FeedOutcome)
 
 COLUMNS: Final = (
     "id", "kind", "state", "table_name", "options", "etl_name", "email", "file_name", "caller",
@@ -35,7 +38,8 @@ COLUMNS: Final = (
     "last_error", "revision", "rows_read", "rows_loaded", "rows_rejected", "rows_inserted",
     "rows_updated", "bytes_read", "bytes_total", "format", "inferred", "reasons", "error",
     "reject_pass", "rejects_path", "mail", "created_at", "started_at", "finished_at",
-    "rows_deleted", "follows", "edited", "undone",
+    "rows_deleted", "follows", "edited", "undone", "feed_id", "feed_name", "feed_generation",
+    "feed_outcome",
 )  # fmt: skip
 """What a Run is made of."""
 
@@ -58,11 +62,11 @@ def run_of(row: Row) -> Run:
         kind=ImportKind(row["kind"]),
         state=State(row["state"]),
         table=row["table_name"],
-        options=OPTIONS.validate_python(_parsed(row["options"])),
+        options=OPTIONS.validate_python(parsed(row["options"])),
         etl_name=row["etl_name"],
         email=row["email"],
         file_name=row["file_name"],
-        caller=Caller.model_validate(_parsed(row["caller"])),
+        caller=Caller.model_validate(parsed(row["caller"])),
         request_id=row["request_id"],
         idempotency_key=row["idempotency_key"],
         upload_path=row["upload_path"],
@@ -81,19 +85,25 @@ def run_of(row: Row) -> Run:
         ),
         bytes_read=row["bytes_read"],
         bytes_total=row["bytes_total"],
-        format=FORMAT.validate_python(format_) if (format_ := _parsed(row["format"])) else None,
-        inferred=INFERRED.validate_python(_parsed(row["inferred"]) or ()),
-        reasons=REASONS.validate_python(_parsed(row["reasons"]) or ()),
-        error=ProblemDocument.model_validate(error) if (error := _parsed(row["error"])) else None,
+        format=FORMAT.validate_python(format_) if (format_ := parsed(row["format"])) else None,
+        inferred=INFERRED.validate_python(parsed(row["inferred"]) or ()),
+        reasons=REASONS.validate_python(parsed(row["reasons"]) or ()),
+        error=ProblemDocument.model_validate(error) if (error := parsed(row["error"])) else None,
         reject_pass=row["reject_pass"],
         rejects_path=row["rejects_path"],
         mail=MailState(row["mail"]) if row["mail"] else None,
+        feed=_feed(row),
+        feed_outcome=(
+            FEED_OUTCOME.validate_python(outcome)
+            if (outcome := parsed(row["feed_outcome"]))
+            else None
+        ),
         created_at=row["created_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         follows=ImportId(follows) if (follows := row["follows"]) else None,
         edited=Edited(row["edited"]) if row["edited"] else None,
-        undone=UNDONE.validate_python(undone) if (undone := _parsed(row["undone"])) else None,
+        undone=UNDONE.validate_python(undone) if (undone := parsed(row["undone"])) else None,
     )
 
 
@@ -121,5 +131,12 @@ def reasons_json(reasons: tuple[Reason, ...]) -> str:
     return REASONS.dump_json(reasons).decode()
 
 
-def _parsed(value: Any) -> Any:
+def _feed(row: Row) -> FeedRef | None:
+    if row["feed_name"] is None:
+        return None
+    return FeedRef(row["feed_id"], row["feed_name"], row["feed_generation"])
+
+
+def parsed(value: Any) -> Any:
+    """JSON as objects, whichever driver read it."""
     return json.loads(value) if isinstance(value, str) else value

@@ -19,9 +19,10 @@ Executor: TypeAlias = "RawConnection | RawPool"
 QUEUE: Final[LiteralString] = f"""
 INSERT INTO ingest.imports AS i (kind, table_name, options, etl_name, email, caller,
     submitted_by_sub, submitted_by_label, request_id, request_key, idempotency_key,
-    file_name, content_sha256, upload_path, bytes_total, follows, edited)
+    file_name, content_sha256, upload_path, bytes_total, follows, edited,
+    feed_id, feed_name, feed_generation, planned_at)
 VALUES ($1, $2, $3::text::jsonb, $4, $5, $6::text::jsonb, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-    $16, $17)
+    $16, $17, $18, $19, $20, $21)
 ON CONFLICT DO NOTHING RETURNING {SELECTED}"""  # noqa: S608 - literals only
 
 QUEUED: Final[LiteralString] = """
@@ -51,8 +52,12 @@ SELECT id, revision FROM ingest.imports WHERE id = ANY ($1::bigint[])"""
 
 
 async def queue(executor: Executor, submission: Submission) -> Run | None:
-    """Insert a queued run; None when the same import is open or its request key is taken."""
+    """Insert a queued run.
+
+    None when the same import is open, its request key is taken, or its tick has had its run.
+    """
     request, caller, upload = submission.request, submission.caller, submission.upload
+    feed = submission.feed
     row = await executor.fetchrow(
         QUEUE,
         request.kind.value,
@@ -72,6 +77,10 @@ async def queue(executor: Executor, submission: Submission) -> Run | None:
         None if upload is None else upload.size_bytes,
         request.follows,
         request.edited,
+        None if feed is None else feed.id,
+        None if feed is None else feed.name,
+        None if feed is None else feed.generation,
+        submission.planned_at,
     )
     return None if row is None else run_of(row)
 

@@ -10,6 +10,7 @@ from services.ingest.books import BOOKS
 from services.ingest.clients import RecordsClient
 from services.ingest.domain.options import ImportKind, ImportOptions, Mode
 from services.ingest.domain.run import (
+    FeedRef,
     ImportId,
     ImportRequest,
     Run,
@@ -77,17 +78,25 @@ class Intake:
         read_fields: ReadFields,
         *,
         request_key: str | None,
+        feed: FeedRef | None = None,
+        uploader: Caller | None = None,
     ) -> Run:
         """Store a file and queue its import, or return the same one that is queued or running.
 
-        A body may name an upload in place of a file. Raises as `receive`, `Uploads.copied` and
+        A body may name an upload (of `uploader`, if that is not the caller) in place of a file.
+        Raises as `receive`, `Uploads.copied` and
         `queue`, and FileRefusedError; nothing is kept then.
         """
         file = await receive_or_named(self.storage, body, limit_bytes=self.upload_limit_bytes)
         if isinstance(file, UploadNamed):
             request = read_fields(file.fields)
             return await self.submit_upload(
-                caller, upload_id_of(file.upload_id), request, request_key=request_key
+                caller,
+                upload_id_of(file.upload_id),
+                request,
+                request_key=request_key,
+                feed=feed,
+                uploader=uploader,
             )
         stored, head = file.upload, file.head
         try:
@@ -95,7 +104,7 @@ class Intake:
         except ProblemError:
             await self.storage.delete(stored.path)
             raise
-        return await self._submit(caller, request, stored, head, request_key=request_key)
+        return await self._submit(caller, request, stored, head, request_key=request_key, feed=feed)
 
     async def submit_upload(
         self,
@@ -104,11 +113,16 @@ class Intake:
         request: ImportRequest,
         *,
         request_key: str | None,
+        feed: FeedRef | None = None,
+        uploader: Caller | None = None,
     ) -> Run:
-        """Queue the import of an upload, which stays as it is; raises as `submit_file`."""
-        stored = await self.uploads.copied(caller, upload_id)
+        """Queue the import of an upload, which stays as it is; raises as `submit_file`.
+
+        `uploader` is who uploaded it, where that is not the caller.
+        """
+        stored = await self.uploads.copied(uploader or caller, upload_id)
         head = await self.storage.head(stored.path, HEAD_BYTES)
-        return await self._submit(caller, request, stored, head, request_key=request_key)
+        return await self._submit(caller, request, stored, head, request_key=request_key, feed=feed)
 
     async def _submit(
         self,
@@ -118,6 +132,7 @@ class Intake:
         head: bytes,
         *,
         request_key: str | None,
+        feed: FeedRef | None,
     ) -> Run:
         async def check(contract: TableContract | None) -> None:
             ignored = request.kind is ImportKind.CATALOG_FILE
@@ -134,9 +149,10 @@ class Intake:
         submission = Submission.of(
             request,
             caller=caller,
-            evidence=[stored.sha256],
+            evidence=[stored.sha256, *([] if feed is None else [feed.name])],
             upload=stored,
             request_key=request_key,
+            feed=feed,
         )
         try:
             run = await self.queue(submission, check=check)
@@ -179,7 +195,7 @@ class Intake:
             raise TableExistsError(
                 f"the table {request.table} exists; leave `create_table` out to load into it"
             )
-        _check_key(request.options, contract)
+        check_key(request.options, contract)
         return contract
 
     async def _insert(self, submission: Submission, also: Also | None) -> Run:
@@ -223,15 +239,16 @@ async def _same_import(executor: Executor, submission: Submission) -> Run | None
     return await submitted.open_twin(executor, submission.idempotency_key)
 
 
-def _check_key(options: ImportOptions, contract: TableContract) -> None:
+def check_key(options: ImportOptions, contract: TableContract, *, field: str = "key") -> None:
+    """Raise InvalidInputError where the key of an upsert is no unique key of the table."""
     if options.mode is not Mode.UPSERT:
         return
     known = {str(column.name) for column in contract.columns} | {"id"}
     for name in options.key:
         if name not in known:
-            raise InvalidInputError.of("key", "unknown_column", f"there is no column {name}")
+            raise InvalidInputError.of(field, "unknown_column", f"there is no column {name}")
     keys = [{str(column) for column in key.columns} for key in contract.unique_keys]
     if set(options.key) not in keys and set(options.key) != {"id"}:
         raise InvalidInputError.of(
-            "key", "not_unique", "these columns are not unique together; make them so first"
+            field, "not_unique", "these columns are not unique together; make them so first"
         )

@@ -4,7 +4,7 @@ What is known here alone (progress, the pass of the rejects) dies with the attem
 """
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -123,6 +123,8 @@ class Attempt:
     rights: Rights
     tells_lineage: bool
     """Whether its end is told to OpenLineage."""
+    before_commit: Callable[[RawConnection, Outcome], Awaitable[None]] | None = None
+    """Written in the load's transaction before its fence; what it raises rolls all back."""
     _contract_at: float = 0
 
     @property
@@ -173,11 +175,13 @@ class Attempt:
     async def fence(self, connection: RawConnection, outcome: Outcome) -> None:
         """Make the final state part of the load's transaction.
 
-        Raises FencedOutError, and NotAllowedAnyMoreError when the submitter's rights ended
-        meanwhile.
+        Raises FencedOutError, NotAllowedAnyMoreError when the submitter's rights ended
+        meanwhile, and what `before_commit` raises.
         """
         await self._confirm()
         path = await self.rejects.finish()
+        if self.before_commit is not None:
+            await self.before_commit(connection, outcome)
         ending = succeeded(self.run, outcome, rejects_path=path)
         await worked.end(connection, self.run, ending, lineage=self.tells_lineage)
 

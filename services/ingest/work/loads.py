@@ -24,6 +24,7 @@ from services.ingest.runs import reads
 from services.ingest.runs.reads import read_row
 from services.ingest.storage import StoredFile
 from services.ingest.work.attempt import Attempt
+from services.ingest.work.feed_runs import feed_of, load_feed_file, load_feed_rows
 from shared.contracts.catalog import ScannedTable
 from shared.security.sealing import SealBrokenError
 
@@ -57,10 +58,13 @@ class Loads:
         Raises SourceAwayError when the source was lost: nothing is loaded then, and the run is
         tried again.
         """
+        feed = await feed_of(attempt)
         selection, login = await self._read(attempt.run)
         if selection is None:
             raise ValueError("an import of rows reads a table or a query")
         async with opened_database(self.access, login, selection) as source:
+            if feed is not None:
+                return await load_feed_rows(source, attempt, feed)
             return await load_source(source, attempt, attempt.run.options)
 
     async def load_scan(self, attempt: Attempt) -> Outcome:
@@ -120,10 +124,11 @@ class Loads:
 
 async def load_table_file(attempt: Attempt) -> Outcome:
     """An uploaded file into a table."""
-    run = attempt.run
-    return await load_file(
-        await _upload(attempt), attempt, run.options, file_name=run.file_name or "upload"
-    )
+    run, file_name = attempt.run, attempt.run.file_name or "upload"
+    feed = await feed_of(attempt)
+    if feed is not None:
+        return await load_feed_file(await _upload(attempt), attempt, feed, file_name=file_name)
+    return await load_file(await _upload(attempt), attempt, run.options, file_name=file_name)
 
 
 async def load_triples_file(attempt: Attempt) -> Outcome:

@@ -54,6 +54,8 @@ RUN = Run(
     reject_pass=1,
     rejects_path=None,
     mail=None,
+    feed=None,
+    feed_outcome=None,
     created_at=NOW - timedelta(hours=1),
     started_at=NOW,
     finished_at=None,

@@ -62,7 +62,7 @@ class PostgresqlRows:
     session: RawConnection
     columns: tuple[SourceColumn, ...]
     timeouts: SourceTimeouts
-    _from: str
+    from_clause: str
     """What stands behind FROM: a quoted name, or a query in brackets."""
     ways: Ways = CASE_BLIND
     format: None = field(default=None, init=False)
@@ -128,7 +128,7 @@ class PostgresqlRows:
         self, selected: Sequence[str], form: str
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """COPY out as an iterator of pieces; leaving it ends the COPY, and the snapshot stays."""
-        query = f"SELECT {', '.join(selected)} FROM {self._from}"  # noqa: S608 - quoted above
+        query = f"SELECT {', '.join(selected)} FROM {self.from_clause}"  # noqa: S608 - quoted above
         with translated():
             # A COPY that is broken off would end the transaction, and its snapshot with it.
             await self.session.execute("SAVEPOINT rows")
@@ -177,7 +177,7 @@ async def _table(
     name = f"{quoted(found['schema'])}.{quoted(found['name'])}"
     # Refused now, and not when the rows are read: a policy may hide some of them.
     await session.prepare(f"SELECT * FROM {name}")  # noqa: S608 - quoted
-    return cls(session=session, columns=columns, timeouts=timeouts, _from=name)
+    return cls(session=session, columns=columns, timeouts=timeouts, from_clause=name)
 
 
 async def _query(
@@ -193,7 +193,7 @@ async def _query(
         SourceColumn(attribute.name, column_type(attribute.type.name), attribute.type.name)
         for attribute in statement.get_attributes()
     )
-    return cls(session=session, columns=columns, timeouts=timeouts, _from=inner)
+    return cls(session=session, columns=columns, timeouts=timeouts, from_clause=inner)
 
 
 def _spellings(name: str, *, exact: bool) -> list[str]:
