@@ -225,7 +225,7 @@ async def opened_worker(settings: WorkerSettings) -> AsyncIterator[WorkerProcess
             catalog=shared.catalog,
             rights=Rights(shared.auth, fresh_s=settings.rights_fresh_s),
             tidy=tidy,
-            loads=Loads(engine=shared.engine, access=shared.access).by_kind(),
+            loads=Loads(shared.engine, shared.access, settings.upload_limit_bytes).by_kind(),
             shares=Shares(settings.worker_concurrency),
             settings=settings,
         )

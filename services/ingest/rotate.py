@@ -14,6 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.ingest.connections import repository
 from services.ingest.connections.domain import Sealed, SourceId, source_row
+from services.ingest.feeds import repository as feeds
+from services.ingest.feeds.domain import FeedId
+from services.ingest.feeds.headers import feed_row
 from services.ingest.runs import reads
 from services.ingest.runs.reads import read_row
 from services.ingest.settings import IngestSettings
@@ -62,6 +65,11 @@ async def _rotate(connection: AsyncConnection, keyring: Keyring) -> Rotated:
         if any(now):
             secrets = [new or old for new, old in zip(now, webhook.secrets, strict=True)]
             await webhooks.reseal(connection, webhook.id, secrets)
+    for sealed in await feeds.sealed(connection):
+        total += 1
+        if resealed := _resealed(sealed, keyring, row=feed_row(FeedId(sealed.id))):
+            await feeds.reseal(connection, resealed)
+            moved += 1
     return Rotated(moved=moved, total=total)
 
 

@@ -4,6 +4,7 @@ Objects appear whole or not at all: obstore writes beside and renames (or comple
 upload), and throws away what was not finished.
 """
 
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -35,6 +36,11 @@ class StoredObject:
     path: str
     size_bytes: int
     modified_at: datetime
+
+
+def new_upload_path() -> str:
+    """A place for a file that nobody has; never made from what its owner called it."""
+    return f"{UPLOADS}{uuid.uuid4().hex}"
 
 
 def rejects_prefix(import_id: ImportId) -> str:

@@ -32,6 +32,8 @@ LEAST_BYTES_PER_S = 1_024
 """From `SLOW_AFTER_S` on an answer has to come at this rate, on average."""
 PIECE_BYTES = 1 << 16
 FILE_NAME_LIMIT = 255
+CODINGS = frozenset({"identity", "gzip", "x-gzip", ""})
+"""Codings of a body that is read as it comes: a file may be compressed by gzip."""
 REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 
 
@@ -135,6 +137,12 @@ def checked_url(text: str, *, field_name: str) -> URL:
     return url
 
 
+def same_origin(one: str, other: str) -> bool:
+    """Whether two URLs are of one scheme, host and port; raises UrlRefusedError."""
+    first, second = (checked_url(text, field_name="from.url") for text in (one, other))
+    return first.origin() == second.origin()
+
+
 @asynccontextmanager
 async def guarded_session(guard: Guard) -> AsyncIterator[aiohttp.ClientSession]:
     """An HTTP client that connects to nothing but what the guard allows.
@@ -161,6 +169,7 @@ async def guarded_session(guard: Guard) -> AsyncIterator[aiohttp.ClientSession]:
         timeout=timeout,
         trust_env=False,
         auto_decompress=False,
+        headers={"Accept-Encoding": "identity", "User-Agent": "Tabularium"},
         cookie_jar=aiohttp.DummyCookieJar(),
     ) as session:
         yield session
@@ -254,6 +263,9 @@ def _taken(response: aiohttp.ClientResponse, limit_bytes: int) -> Download:
         size = response.content_length
         if size is not None and size > limit_bytes:
             raise AnswerError(f"the file is larger than {limit_bytes:,} bytes", again=False)
+        coding = response.headers.get("Content-Encoding", "identity").lower()
+        if coding not in CODINGS:
+            raise AnswerError(f"the server sends the file encoded as {coding}", again=False)
         return Download(
             unchanged=status == 304,
             validators=Validators(

@@ -33,7 +33,16 @@ class DatabaseRows:
     kind: Literal["database"] = "database"
 
 
-Origin = Annotated[Push | DatabaseRows, Discriminator("kind")]
+@dataclass(frozen=True, slots=True)
+class HttpFile:
+    """A file that is fetched; the values of its headers are sealed in the feed's row."""
+
+    url: str
+    header_names: tuple[str, ...] = ()
+    kind: Literal["http"] = "http"
+
+
+Origin = Annotated[Push | HttpFile | DatabaseRows, Discriminator("kind")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +117,9 @@ class SeenFile:
 
     sha256: str
     import_id: ImportId
+    etag: str | None = None
+    last_modified: str | None = None
+    """What the server said of its version."""
 
 
 SEEN = TypeAdapter(SeenFile)
@@ -152,6 +164,7 @@ class Feed:
     skipped: SkippedTick | None
     created_at: datetime
     health: Health = Health.NEW
+    sealed_headers: bytes | None = field(default=None, repr=False)
     history: tuple[PastRun, ...] = field(default=())
     """Newest first."""
 

@@ -47,6 +47,20 @@ class FeedOutdatedError(ImportFailedError):
     code = "feed_outdated"
 
 
+class FileAwayError(ImportFailedError):
+    """The file of a feed could not be fetched; trying again may help."""
+
+    code = "file_away"
+    title = "The file cannot be fetched"
+
+
+class PullFailedError(ImportFailedError):
+    """The file of a feed cannot be fetched, and trying again does not help."""
+
+    code = "pull_failed"
+    title = "The file cannot be fetched"
+
+
 class ExpectationFailedError(ImportFailedError):
     """The rows are not what the feed expects; nothing was loaded."""
 

@@ -4,7 +4,10 @@ from datetime import datetime
 from typing import Any, Final, LiteralString, TypeAlias
 
 import asyncpg
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.ingest.connections.domain import Sealed
 from services.ingest.domain.outcome import RowCounts
 from services.ingest.domain.run import ImportId, Run, State
 from services.ingest.feeds.domain import (
@@ -21,6 +24,7 @@ from services.ingest.feeds.domain import (
     SkippedTick,
 )
 from services.ingest.feeds.errors import FeedExistsError, FeedRemovedError
+from services.ingest.feeds.tables import feeds
 from services.ingest.runs.of_feeds import HISTORY, LAST_STATE
 from services.ingest.runs.row import parsed
 from shared.contracts.auth import Caller
@@ -72,6 +76,9 @@ WHERE id = $1 AND version = $2 RETURNING true"""
 
 REMOVE: Final[LiteralString] = """
 DELETE FROM ingest.feeds WHERE name = $1 AND ($2 OR owner_sub = $3) RETURNING id"""
+
+SEAL: Final[LiteralString] = """
+UPDATE ingest.feeds SET sealed_headers = $2 WHERE id = $1"""
 
 SCHEDULE: Final[LiteralString] = """
 UPDATE ingest.feeds SET next_run_at = $2, scheduled_at = clock_timestamp() WHERE id = $1"""
@@ -160,6 +167,30 @@ async def reset(executor: Executor, feed: Feed, cursor: str | None) -> bool:
     return bool(await executor.fetchval(RESET, feed.id, feed.version, cursor))
 
 
+async def keep_headers(executor: Executor, feed_id: FeedId, sealed: bytes | None) -> None:
+    """Keep the sealed headers of a feed."""
+    await executor.execute(SEAL, feed_id, sealed)
+
+
+async def sealed(connection: AsyncConnection) -> list[Sealed]:
+    """Every feed's sealed headers, its row locked until the end of the transaction."""
+    statement = (
+        select(feeds.c.id, feeds.c.sealed_headers)
+        .where(feeds.c.sealed_headers.is_not(None))
+        .order_by(feeds.c.id)
+        .with_for_update()
+    )
+    rows = await connection.execute(statement)
+    return [Sealed(row.id, row.sealed_headers) for row in rows]
+
+
+async def reseal(connection: AsyncConnection, headers: Sealed) -> None:
+    """Replace a feed's sealed headers."""
+    await connection.execute(
+        update(feeds).where(feeds.c.id == headers.id).values(sealed_headers=headers.password)
+    )
+
+
 async def remove(executor: Executor, name: str, viewer: Caller) -> bool:
     """Remove a feed; False when this caller may not see it."""
     return bool(await executor.fetchval(REMOVE, name, viewer.is_admin, viewer.sub))
@@ -229,6 +260,7 @@ def _feed(row: "asyncpg.Record") -> Feed:
         ),
         created_at=row["created_at"],
         health=Health(row["health"]),
+        sealed_headers=row["sealed_headers"],
         history=tuple(_past(past) for past in parsed(row["history"]) or ()),
     )
 

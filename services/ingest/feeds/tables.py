@@ -8,6 +8,7 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    LargeBinary,
     Table,
     Text,
     UniqueConstraint,
@@ -35,6 +36,7 @@ feeds = Table(
     # How far it is; moved by the transaction that loads the rows.
     Column("cursor", Text),
     Column("seen", JSONB),
+    Column("sealed_headers", LargeBinary),
     Column("last_success_at", DateTime(timezone=True)),
     # When it runs. `scheduled_at` is later than now only where the clock was set back.
     Column("next_run_at", DateTime(timezone=True)),

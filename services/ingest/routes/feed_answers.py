@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from services.ingest.answers import Rows
 from services.ingest.connections.domain import SourceQuery, SourceTable
 from services.ingest.domain.options import ImportOptions
 from services.ingest.domain.run import State
-from services.ingest.feeds.domain import Feed, Health, Origin, Push, SkippedTick
+from services.ingest.feeds.domain import Feed, Health, HttpFile, Origin, Push, SkippedTick
+from services.ingest.feeds.headers import MASK
 from services.ingest.feeds.schedule import EverySchedule, Schedule
-from services.ingest.answers import Rows
 from shared.contracts.base import AnswerModel
 
 
@@ -116,6 +117,9 @@ def shown_origin(origin: Origin) -> dict[str, Any]:
     """Where the rows come from, as it is sent."""
     if isinstance(origin, Push):
         return {"kind": origin.kind}
+    if isinstance(origin, HttpFile):
+        masked = dict.fromkeys(origin.header_names, MASK)
+        return {"kind": origin.kind, "url": origin.url, "headers": masked}
     selection = origin.selection
     if isinstance(selection, SourceQuery):
         return {"kind": origin.kind, "source_id": origin.source_id, "query": selection.sql}

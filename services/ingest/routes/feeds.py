@@ -5,9 +5,9 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from services.ingest.answers import ImportAnswer
 from services.ingest.dependencies import Body, Importer, Process, RequestKey
 from services.ingest.feeds.domain import FeedFilter, Health
-from services.ingest.answers import ImportAnswer
 from services.ingest.routes.feed_answers import FeedAnswer, feed_answer
 from services.ingest.routes.forms import json_of, multipart, or_json
 from services.ingest.routes.imports import accepted
@@ -46,7 +46,9 @@ async def feeds_create(
     What cannot work (a wrong cron expression, zone, column or log-in) is refused now.
     """
     like = None if new.like is None else await process.feeds.like(caller, new.like)
-    feed = await process.feeds.create(caller, new.name, new.settings(like))
+    feed = await process.feeds.create(
+        caller, new.name, new.settings(like), given_headers=new.headers
+    )
     response.headers["Location"] = f"/api/feeds/{quote(feed.name, safe='')}"
     return feed_answer(feed)
 
@@ -82,7 +84,9 @@ async def feeds_update(
 ) -> FeedAnswer:
     """Change what is named; `paused` stops its schedule and starts it again."""
     feed = await process.feeds.look(caller, name)
-    changed = await process.feeds.change(caller, feed, change.applied_to(feed.settings))
+    changed = await process.feeds.change(
+        caller, feed, change.applied_to(feed.settings), given_headers=change.headers
+    )
     return feed_answer(changed)
 
 

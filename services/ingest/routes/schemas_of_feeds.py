@@ -9,10 +9,12 @@ from pydantic import AfterValidator, EmailStr, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
 from services.ingest.connections.domain import SourceId
+from services.ingest.connections.web import checked_url
 from services.ingest.feeds.domain import (
     DatabaseRows,
     Expectations,
     FeedSettings,
+    HttpFile,
     Incremental,
     Origin,
     Push,
@@ -37,6 +39,20 @@ FEED_EXAMPLES = {
             "options": {"mode": "upsert", "key": ["sku"]},
             "from": {"kind": "push"},
             "expect": {"every": "P1D", "min_rows": 100, "max_rejected_share": 0.01},
+        },
+    },
+    "http": {
+        "summary": "A file of a server, every night at two in Paris",
+        "value": {
+            "name": "rates",
+            "table": "Rate",
+            "options": {"mode": "replace"},
+            "from": {
+                "kind": "http",
+                "url": "https://example.com/rates.csv",
+                "headers": {"Authorization": "Bearer secret"},
+            },
+            "schedule": {"cron": "0 2 * * *", "timezone": "Europe/Paris"},
         },
     },
     "database": {
@@ -97,6 +113,22 @@ class PushGiven(RequestModel):
         return Push()
 
 
+class HttpGiven(RequestModel):
+    """A file that is fetched by http or https."""
+
+    kind: Literal["http"]
+    url: StorableText
+    headers: Annotated[
+        dict[StorableText, StorableText],
+        Field(description="Sent along, sealed at rest, answered as `***`."),
+    ] = Field(default_factory=dict)
+
+    def origin(self) -> Origin:
+        """As the feed keeps it; raises UrlRefusedError."""
+        checked_url(self.url, field_name="from.url")
+        return HttpFile(self.url, tuple(sorted(self.headers)))
+
+
 class DatabaseGiven(RequestModel):
     """A table or query of a saved source."""
 
@@ -119,7 +151,7 @@ class DatabaseGiven(RequestModel):
         return DatabaseRows(SourceId(self.source_id), selection_of(self.table, self.query))
 
 
-OriginGiven = Annotated[PushGiven | DatabaseGiven, Field(discriminator="kind")]
+OriginGiven = Annotated[PushGiven | HttpGiven | DatabaseGiven, Field(discriminator="kind")]
 
 
 class ScheduleGiven(RequestModel):
@@ -192,6 +224,13 @@ class FeedChange(RequestModel):
     etl_name: Name | None = None
     email: EmailStr | None = None
     paused: bool = False
+
+    @property
+    def headers(self) -> Mapping[str, str] | None:
+        """The headers that are sent along from now on; None: as before."""
+        if self.origin is None:
+            return None
+        return self.origin.headers if isinstance(self.origin, HttpGiven) else {}
 
     def applied_to(self, settings: FeedSettings) -> FeedSettings:
         """The settings with these changes; raises InvalidInputError."""

@@ -116,7 +116,12 @@ async def queue_again(connection: AsyncConnection, run: Run) -> Run | None:
         .where(
             imports.c.id == run.id,
             imports.c.state.in_((State.FAILED, State.CANCELLED)),
-            or_(imports.c.kind.in_(WITHOUT_UPLOAD), imports.c.upload_path.is_not(None)),
+            or_(
+                imports.c.kind.in_(WITHOUT_UPLOAD),
+                imports.c.upload_path.is_not(None),
+                # A feed fetches its file anew; one that was sent has a digest.
+                and_(imports.c.feed_id.is_not(None), imports.c.content_sha256.is_(None)),
+            ),
         )
         .values(
             state=State.QUEUED.value,

@@ -106,6 +106,10 @@ WITH ended AS (
 )
 SELECT true FROM ended"""  # noqa: S608 - literals only
 
+NOTE_UPLOAD: Final[LiteralString] = """
+UPDATE ingest.imports SET upload_path = $3, file_name = $4, bytes_total = $5
+WHERE id = $1 AND lease = $2 AND state = 'running' RETURNING true"""
+
 GIVE_BACK: Final[LiteralString] = """
 UPDATE ingest.imports SET state = 'queued', lease = lease + 1, revision = revision + 1,
     attempt = attempt - CASE WHEN $5 THEN 0 ELSE 1 END,
@@ -183,6 +187,14 @@ async def note_backend(pool: RawPool, run: Run, *, pid: int, started_at: datetim
 async def note_made_table(pool: RawPool, run: Run, *, oid: int) -> bool:
     """Keep which table was made for the run; False when the lease is lost."""
     return bool(await pool.fetchval(MADE_TABLE, run.id, run.lease, oid))
+
+
+async def note_upload(
+    pool: RawPool, run: Run, *, path: str, file_name: str, size_bytes: int
+) -> None:
+    """Keep which file the attempt has fetched; raises FencedOutError."""
+    if not await pool.fetchval(NOTE_UPLOAD, run.id, run.lease, path, file_name, size_bytes):
+        raise FencedOutError
 
 
 async def end(

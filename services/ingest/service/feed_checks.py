@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 
 from services.ingest.clients import RecordsClient
 from services.ingest.connections.access import SourceAccess, trial
+from services.ingest.connections.guard import SourceRefusedError
 from services.ingest.connections.saved import SavedConnections
+from services.ingest.connections.web import checked_url
 from services.ingest.domain.options import ImportOptions, Mode
-from services.ingest.feeds.domain import DatabaseRows, Feed, FeedSettings, Push
+from services.ingest.feeds.domain import DatabaseRows, Feed, FeedSettings, HttpFile, Push
 from services.ingest.feeds.errors import FeedInvalidError
 from services.ingest.plan.columns import check_columns
 from services.ingest.read.database import DatabaseSource, opened, refuse_whole
@@ -39,6 +41,8 @@ class FeedChecks:
         contract = await self._contract(owner, settings.table, settings.options)
         if contract is not None and settings.options.mode is Mode.UPSERT:
             check_key(settings.options, contract, field="options.key")
+        if isinstance(settings.origin, HttpFile):
+            await self._check_address(settings.origin.url)
         if isinstance(settings.origin, DatabaseRows):
             async with self._opened(owner, settings.origin) as rows:
                 options = settings.options
@@ -59,6 +63,17 @@ class FeedChecks:
     async def has_table(self, owner: Caller, table: str) -> bool:
         """Whether the table is there, and the owner may write to it."""
         return await self._contract(owner, table, ImportOptions(create_table=True)) is not None
+
+    async def _check_address(self, text: str) -> None:
+        url = checked_url(text, field_name="from.url")
+        assert url.host is not None
+        assert url.port is not None
+        try:
+            await self.access.terms.guard.checked(url.host, url.port)
+        except SourceRefusedError as exc:
+            raise FeedInvalidError.of(
+                "from.url", exc.errors[0].code, exc.errors[0].message
+            ) from exc
 
     async def _contract(
         self, owner: Caller, table: str, options: ImportOptions

@@ -7,15 +7,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.books import BOOKS
 from services.ingest.connections.domain import SourceId
+from services.ingest.connections.web import same_origin
 from services.ingest.domain.options import ImportKind, ImportOptions
 from services.ingest.domain.run import ImportRequest, Run, State
 from services.ingest.errors import AlreadyQueuedError
-from services.ingest.feeds import repository
+from services.ingest.feeds import headers, repository
 from services.ingest.feeds.domain import (
     DatabaseRows,
     Feed,
     FeedFilter,
+    FeedId,
     FeedSettings,
+    HttpFile,
     Push,
 )
 from services.ingest.feeds.errors import (
@@ -52,16 +55,26 @@ class Feeds:
     control: ImportControl
     checks: FeedChecks
 
-    async def create(self, owner: Caller, name: str, settings: FeedSettings) -> Feed:
+    async def create(
+        self,
+        owner: Caller,
+        name: str,
+        settings: FeedSettings,
+        *,
+        given_headers: Mapping[str, str] | None = None,
+    ) -> Feed:
         """A new feed; what cannot work is refused now.
 
-        Raises as `FeedChecks.check`, FeedExistsError, TooManyFeedsError.
+        Raises as `FeedChecks.check` and `headers.merged`, FeedExistsError, TooManyFeedsError,
+        SourcesNotSetUpError where headers cannot be sealed.
         """
+        whole = headers.merged(given_headers or {}, {})
         await self.checks.check(owner, settings)
         async with transaction(self.engine, BOOKS) as tx:
             if await repository.count(tx.raw, owner) >= FEEDS_PER_OWNER:
                 raise TooManyFeedsError(f"you have {FEEDS_PER_OWNER:,} feeds; remove some")
             feed_id = await repository.create(tx.raw, owner, name, settings)
+            await self._keep_headers(tx, feed_id, whole)
             feed = await repository.by_id(tx.raw, feed_id)
             assert feed is not None
             await self._plan(tx, feed)
@@ -81,17 +94,30 @@ class Feeds:
             raise _no_feed(name)
         return feed
 
-    async def change(self, caller: Caller, feed: Feed, settings: FeedSettings) -> Feed:
+    async def change(
+        self,
+        caller: Caller,
+        feed: Feed,
+        settings: FeedSettings,
+        *,
+        given_headers: Mapping[str, str] | None = None,
+    ) -> Feed:
         """Give a feed other settings, checked with its owner's rights.
 
-        Where `schedule` or `paused` change, the schedule begins anew. Raises as
-        `FeedChecks.check`, and FeedChangedMeanwhileError.
+        Where `schedule` or `paused` change, the schedule begins anew. A header that is masked
+        keeps its value while the origin of the URL is the same. Raises as `create`, and
+        FeedChangedMeanwhileError.
         """
+        whole = None
+        if given_headers is not None:
+            whole = headers.merged(given_headers, self._former_headers(feed, settings))
         if settings != replace(feed.settings, paused=settings.paused):
             await self.checks.check(feed.owner, settings)
         async with transaction(self.engine, BOOKS) as tx:
             if not await repository.change(tx.raw, feed, settings):
                 raise _changed(feed)
+            if whole is not None:
+                await self._keep_headers(tx, feed.id, whole)
             before = feed.settings
             if (before.schedule, before.paused) != (settings.schedule, settings.paused):
                 await self._plan(tx, replace(feed, settings=settings))
@@ -206,6 +232,23 @@ class Feeds:
         if read is None or read.source_id is None or read.selection is None:
             raise NotLikeError("its source was not saved: save it, and give it as `source_id`")
         return replace(settings, origin=DatabaseRows(SourceId(read.source_id), read.selection))
+
+    async def _keep_headers(
+        self, tx: Transaction, feed_id: FeedId, whole: Mapping[str, str]
+    ) -> None:
+        sealed = None
+        if whole:
+            sealed = headers.sealed(self.checks.access.keyring, feed_id, whole)
+        await repository.keep_headers(tx.raw, feed_id, sealed)
+
+    def _former_headers(self, feed: Feed, settings: FeedSettings) -> Mapping[str, str]:
+        """The feed's headers, unless they would go to another server now."""
+        before, after = feed.settings.origin, settings.origin
+        if not (isinstance(before, HttpFile) and isinstance(after, HttpFile)):
+            return {}
+        if not before.header_names or not same_origin(before.url, after.url):
+            return {}
+        return headers.opened(self.checks.access.keyring, feed)
 
     async def _plan(self, tx: Transaction, feed: Feed) -> None:
         schedule = None if feed.settings.paused else feed.settings.schedule

@@ -25,11 +25,11 @@ from services.ingest.errors import (
 )
 from services.ingest.plan.columns import Others
 from services.ingest.plan.contracts import CATALOG_CONTRACT
+from services.ingest.read.arriving import HEAD_BYTES
 from services.ingest.read.formats import check_upload
 from services.ingest.runs import submitted
 from services.ingest.runs.submitted import Executor
 from services.ingest.service.receive import (
-    HEAD_BYTES,
     IncomingBody,
     UploadNamed,
     receive_or_named,

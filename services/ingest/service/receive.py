@@ -1,20 +1,15 @@
 """A file on its way from a request to storage: hashed, counted, its head kept."""
 
 import asyncio
-import hashlib
-import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from services.ingest.domain.run import StoredUpload
 from services.ingest.errors import UploadTooLargeError
-from services.ingest.read.kinds import refuse_kind
+from services.ingest.read.arriving import ArrivingFile
 from services.ingest.service.multipart import MultipartUpload
-from services.ingest.storage import UPLOADS, Storage
+from services.ingest.storage import Storage, new_upload_path
 
-HEAD_BYTES = 64 * 1024
-"""So much of a file is looked at before the rest is taken."""
-HASHED_AT_ONCE_BYTES = 1024 * 1024
 MULTIPART_OVERHEAD_BYTES = 1024 * 1024
 """What boundaries and other fields may add to a file at its limit."""
 
@@ -39,7 +34,7 @@ class ReceivedFile:
 
     upload: StoredUpload
     head: bytes
-    """The first HEAD_BYTES, or all of a shorter file."""
+    """The first 64 KiB, or all of a shorter file."""
     fields: Mapping[str, str]
 
 
@@ -74,8 +69,8 @@ async def _received(
 ) -> ReceivedFile | UploadNamed:
     if (body.content_length or 0) > limit_bytes + MULTIPART_OVERHEAD_BYTES:
         raise UploadTooLargeError(f"a file may have {limit_bytes} bytes", limit_bytes=limit_bytes)
-    path = f"{UPLOADS}{uuid.uuid4().hex}"
-    file = _FileOnItsWay()
+    path = new_upload_path()
+    file = ArrivingFile()
 
     async def store(file_name: str, chunks: AsyncIterator[bytes]) -> None:
         file.name = file_name
@@ -99,33 +94,3 @@ async def _received(
         sha256=file.digest.hexdigest(),
     )
     return ReceivedFile(upload=upload, head=bytes(file.head), fields=fields)
-
-
-class _FileOnItsWay:
-    def __init__(self) -> None:
-        self.name = ""
-        self.size_bytes = 0
-        self.digest = hashlib.sha256()
-        self.head = bytearray()
-
-    async def through(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The same bytes, in larger pieces; a file of another kind is refused at its head."""
-        waiting = bytearray()
-        seen_head = False
-        async for chunk in chunks:
-            waiting += chunk
-            if not seen_head and len(waiting) >= HEAD_BYTES:
-                seen_head = True
-                refuse_kind(bytes(waiting[:HEAD_BYTES]))
-            if len(waiting) >= HASHED_AT_ONCE_BYTES:
-                yield await self._counted(bytes(waiting))
-                waiting.clear()
-        if not seen_head:
-            refuse_kind(bytes(waiting))
-        yield await self._counted(bytes(waiting))
-
-    async def _counted(self, data: bytes) -> bytes:
-        self.head += data[: HEAD_BYTES - len(self.head)]
-        self.size_bytes += len(data)
-        await asyncio.to_thread(self.digest.update, data)
-        return data

@@ -22,7 +22,7 @@ from services.ingest.service.receive import (
     receive,
     receive_or_named,
 )
-from services.ingest.storage import UPLOADS, Storage
+from services.ingest.storage import Storage, new_upload_path
 from services.ingest.uploads import repository
 from services.ingest.uploads.domain import Upload, UploadId
 from services.ingest.uploads.errors import (
@@ -197,7 +197,7 @@ class Uploads:
             raise UploadIncompleteError(
                 f"{upload.received_bytes} of {upload.size_bytes} bytes have come so far"
             )
-        path = new_path()
+        path = new_upload_path()
         await self.storage.copy(stored.path, path)
         return StoredUpload(path, stored.file_name, stored.size_bytes, stored.sha256)
 
@@ -215,7 +215,7 @@ class Uploads:
         if only is not None and known is not None and known[0] == upload.size_bytes:
             path, digest = only, known[1]
         else:
-            path, digest = new_path(), hashlib.sha256()
+            path, digest = new_upload_path(), hashlib.sha256()
             await self.storage.put(path, self._joined(upload.pieces, digest))
         async with self.engine.begin() as connection:
             done = await repository.complete(
@@ -310,7 +310,7 @@ class _Pieces:
             await asyncio.to_thread(self._sum.update, data)
         if self._digest is not None:
             await asyncio.to_thread(self._digest.update, data)
-        path = new_path()
+        path = new_upload_path()
         self._paths.append(path)
         await self._uploads.storage.put(path, _one(data))
         self._stored += len(data)
@@ -343,8 +343,3 @@ def upload_id_of(text: str) -> UploadId:
         return UploadId(uuid.UUID(text))
     except ValueError as exc:
         raise UploadNotFoundError(f"there is no upload {text!r}") from exc
-
-
-def new_path() -> str:
-    """A place in storage that nobody has."""
-    return f"{UPLOADS}{uuid.uuid4().hex}"

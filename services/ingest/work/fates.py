@@ -14,6 +14,7 @@ import asyncpg
 from services.ingest.connections.errors import SourceAwayError
 from services.ingest.domain.run import Run
 from services.ingest.errors import AttemptsExhaustedError, FencedOutError
+from services.ingest.feeds.errors import FileAwayError
 from shared.away import is_away
 from shared.errors import ProblemError, StorageFullError, UnavailableError
 
@@ -65,7 +66,7 @@ def fate_of(error: BaseException, run: Run, retries: Retries, *, now: datetime) 
             return GiveBack(0, "the worker was stopped", counted=False)
         case UnavailableError() if now - run.created_at <= LONGEST_WAIT:
             return GiveBack(retries.base_s * 2, error.detail, counted=False)
-        case UnavailableError() | StorageFullError() | SourceAwayError():
+        case UnavailableError() | StorageFullError() | SourceAwayError() | FileAwayError():
             return _later(run, retries, error.detail)
         case ProblemError():
             return Fail(error)

@@ -62,21 +62,47 @@ async def load_feed_rows(source: DatabaseSource, attempt: Attempt, feed: Feed) -
 async def load_feed_file(
     stored: StoredBytes, attempt: Attempt, feed: Feed, *, file_name: str
 ) -> Outcome:
-    """A file, unless it is the one that was loaded last: then nothing is done.
+    """A file that was sent, unless it is the one that was loaded last: then nothing is done.
+
+    Raises as `load_new_file`.
+    """
+    digest = await of_feeds.sha256_of(attempt.bookkeeping, attempt.run.id)
+    assert digest is not None, "a file is hashed as it comes in"
+    last = await last_file(attempt, feed)
+    if last is not None and last.sha256 == digest:
+        return await load_unchanged(attempt, feed, last)
+    seen = SeenFile(digest, attempt.run.id)
+    return await load_new_file(stored, attempt, feed, seen, file_name=file_name)
+
+
+async def last_file(attempt: Attempt, feed: Feed) -> SeenFile | None:
+    """The file that was loaded last, unless its import was taken back."""
+    last = feed.seen
+    if last is None or await of_feeds.is_undone(attempt.bookkeeping, last.import_id):
+        return None
+    return last
+
+
+async def load_new_file(
+    stored: StoredBytes, attempt: Attempt, feed: Feed, seen: SeenFile, *, file_name: str
+) -> Outcome:
+    """A file that is another than the last one.
 
     Raises ExpectationFailedError, and as `load_file`.
     """
-    digest = await of_feeds.sha256_of(attempt.bookkeeping, attempt.run.id)
-    last = feed.seen
-    if (
-        last is not None
-        and last.sha256 == digest
-        and not await of_feeds.is_undone(attempt.bookkeeping, last.import_id)
-    ):
-        return await _unchanged(attempt, feed, last)
-    seen = None if digest is None else SeenFile(digest, attempt.run.id)
     attempt.before_commit = BeforeCommit(attempt, feed, seen=seen)
     return await load_file(stored, attempt, await _options(attempt), file_name=file_name)
+
+
+async def load_unchanged(attempt: Attempt, feed: Feed, seen: SeenFile) -> Outcome:
+    """Nothing: the file is the last one."""
+    attempt.before_commit = BeforeCommit(
+        attempt, feed, cursor=feed.cursor, seen=seen, outcome=FeedOutcome(unchanged=True)
+    )
+    outcome = Outcome(rows=RowCounts(), bytes_read=0, format=None)
+    async with attempt.connections.acquire() as connection, connection.transaction():
+        await attempt.fence(connection, outcome)
+    return outcome
 
 
 def since_of(feed: Feed, incremental: Incremental) -> Since:
@@ -123,16 +149,6 @@ def refuse_unexpected(expect: Expectations, rows: RowCounts) -> None:
         )
     if broken:
         raise ExpectationFailedError(f"{'; '.join(broken)}; nothing was loaded")
-
-
-async def _unchanged(attempt: Attempt, feed: Feed, seen: SeenFile) -> Outcome:
-    attempt.before_commit = BeforeCommit(
-        attempt, feed, cursor=feed.cursor, seen=seen, outcome=FeedOutcome(unchanged=True)
-    )
-    outcome = Outcome(rows=RowCounts(), bytes_read=0, format=None)
-    async with attempt.connections.acquire() as connection, connection.transaction():
-        await attempt.fence(connection, outcome)
-    return outcome
 
 
 async def _options(attempt: Attempt) -> ImportOptions:

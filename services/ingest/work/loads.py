@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import IO
 
@@ -15,6 +15,8 @@ from services.ingest.domain.options import ImportKind
 from services.ingest.domain.outcome import Outcome, Progress, RowCounts
 from services.ingest.domain.run import Run
 from services.ingest.errors import ObjectMissingError, PasswordGoneError
+from services.ingest.feeds import headers
+from services.ingest.feeds.domain import Feed, HttpFile
 from services.ingest.load.into_catalog import load_into_catalog
 from services.ingest.load.load import load_file, load_source
 from services.ingest.plan.contracts import CATALOG_CONTRACT
@@ -24,7 +26,15 @@ from services.ingest.runs import reads
 from services.ingest.runs.reads import read_row
 from services.ingest.storage import StoredFile
 from services.ingest.work.attempt import Attempt
-from services.ingest.work.feed_runs import feed_of, load_feed_file, load_feed_rows
+from services.ingest.work.feed_runs import (
+    feed_of,
+    last_file,
+    load_feed_file,
+    load_feed_rows,
+    load_new_file,
+    load_unchanged,
+)
+from services.ingest.work.pull import pulled
 from shared.contracts.catalog import ScannedTable
 from shared.security.sealing import SealBrokenError
 
@@ -42,15 +52,49 @@ class Loads:
 
     engine: AsyncEngine
     access: SourceAccess
+    upload_limit_bytes: int
 
     def by_kind(self) -> Mapping[ImportKind, Load]:
         """What `Runner` runs."""
         return {
-            ImportKind.FILE: load_table_file,
+            ImportKind.FILE: self.load_table_file,
             ImportKind.CATALOG_FILE: load_triples_file,
             ImportKind.DATABASE: self.load_rows,
             ImportKind.CATALOG_DATABASE: self.load_scan,
         }
+
+    async def load_table_file(self, attempt: Attempt) -> Outcome:
+        """An uploaded file, or the one that a feed fetches, into a table."""
+        run = attempt.run
+        feed = await feed_of(attempt)
+        if feed is not None and isinstance(feed.settings.origin, HttpFile):
+            return await self._load_fetched(attempt, feed, feed.settings.origin)
+        stored, file_name = await _upload(attempt), run.file_name or "upload"
+        if feed is not None:
+            return await load_feed_file(stored, attempt, feed, file_name=file_name)
+        return await load_file(stored, attempt, run.options, file_name=file_name)
+
+    async def _load_fetched(self, attempt: Attempt, feed: Feed, origin: HttpFile) -> Outcome:
+        last = await last_file(attempt, feed)
+        file = await pulled(
+            attempt,
+            origin,
+            headers.opened(self.access.keyring, feed) if origin.header_names else {},
+            last,
+            guard=self.access.terms.guard,
+            limit_bytes=self.upload_limit_bytes,
+        )
+        if file is None:
+            assert last is not None, "a server is asked for changes since the last file"
+            return await load_unchanged(attempt, feed, last)
+        if last is not None and file.seen.sha256 == last.sha256:
+            # By another version, which is asked for the next time.
+            seen = replace(file.seen, import_id=last.import_id)
+            return await load_unchanged(attempt, feed, seen)
+        stored = StoredFile(attempt.storage, file.path, file.size_bytes)
+        return await load_new_file(
+            stored, attempt, feed, file.seen, file_name=attempt.run.file_name or "download"
+        )
 
     async def load_rows(self, attempt: Attempt) -> Outcome:
         """A table or query into a table, out of one snapshot.
@@ -120,15 +164,6 @@ class Loads:
         except SealBrokenError as exc:
             raise PasswordGoneError(f"{exc}: submit it again") from exc
         return read.selection, Login(target, password)
-
-
-async def load_table_file(attempt: Attempt) -> Outcome:
-    """An uploaded file into a table."""
-    run, file_name = attempt.run, attempt.run.file_name or "upload"
-    feed = await feed_of(attempt)
-    if feed is not None:
-        return await load_feed_file(await _upload(attempt), attempt, feed, file_name=file_name)
-    return await load_file(await _upload(attempt), attempt, run.options, file_name=file_name)
 
 
 async def load_triples_file(attempt: Attempt) -> Outcome:
