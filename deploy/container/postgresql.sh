@@ -6,5 +6,6 @@ set -e
 psql --no-psqlrc -v ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" --dbname postgres \
     -v owner=tabularium -v password="$OWNER_PASSWORD" <<'SQL'
 SELECT format('CREATE ROLE %I LOGIN CREATEROLE PASSWORD %L', :'owner', :'password') \gexec
+SELECT format('GRANT SET ON PARAMETER session_replication_role TO %I WITH GRANT OPTION', :'owner') \gexec
 SELECT format('CREATE DATABASE %I OWNER %I', :'owner', :'owner') \gexec
 SQL

@@ -182,6 +182,10 @@ async def _owner_url(cluster: Cluster, known: Secrets) -> str:
             password,
         )
         await connection.execute(statement)
+        # For `records`, to which the bootstrap passes it on.
+        await connection.execute(
+            f"GRANT SET ON PARAMETER session_replication_role TO {quoted(OWNER)} WITH GRANT OPTION"
+        )
         if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", OWNER):
             await connection.execute(f"CREATE DATABASE {quoted(OWNER)} OWNER {quoted(OWNER)}")
     finally:

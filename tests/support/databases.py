@@ -34,9 +34,12 @@ class Database:
 
 
 async def make_owner(cluster: Cluster) -> None:
-    """An owner as managed PostgreSQL gives it: CREATEROLE, no superuser."""
+    """An owner as the local stack gives it: CREATEROLE, no superuser."""
     connection = await asyncpg.connect(cluster.url())
     await connection.execute(f"CREATE ROLE {OWNER} LOGIN CREATEROLE PASSWORD '{PASSWORD}'")
+    await connection.execute(
+        f"GRANT SET ON PARAMETER session_replication_role TO {OWNER} WITH GRANT OPTION"
+    )
     await connection.close()
 
 

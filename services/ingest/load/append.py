@@ -72,11 +72,20 @@ async def _straight(load: Load, duplicates: DuplicateLines | None) -> Loaded:
         ahead(rows.encoded(judged)) as pieces,
     ):
         copies = Copies(pieces)
+        deferred = _is_worth_a_set(load, ids) and await load.target.defer_references()
         while await copies.begin():
             inserted += await load.target.copy(copies.columns, copies.data())
+    if deferred:
+        await load.target.check_references(load.outside.import_id, ids.lowest)
     if rows.highest_id:
         await ids.advance_past(rows.highest_id)
     return Loaded(seen, inserted)
+
+
+def _is_worth_a_set(load: Load, ids: IdBlocks) -> bool:
+    """Whether references are better looked at together, by a scan of the ids from the first on."""
+    references = any(column.rules.references is not None for column in load.contract.columns)
+    return references and not ids.exhausted and not load.plan.brings_ids
 
 
 def _is_small(source: Source) -> bool:

@@ -24,6 +24,8 @@ class IdBlocks:
         self._connections = connections
         self._oid = table_oid
         self.exhausted = exhausted
+        self.lowest = 0
+        """The first id that was taken; 0, below every id, if some rows got theirs otherwise."""
 
     async def take(self, count: int) -> int | None:
         """The first of `count` consecutive ids, or None when there are none to be had."""
@@ -31,6 +33,7 @@ class IdBlocks:
             return None
         first = await self._reserve(count)
         self.exhausted = first is None
+        self.lowest = 0 if first is None else self.lowest or first
         return first
 
     async def advance_past(self, highest: int) -> None:

@@ -113,6 +113,31 @@ class Target:
         assert row is not None
         return row["inserted"], row["updated"]
 
+    async def defer_references(self) -> bool:
+        """Have the next rows' references looked at by `check_references`, in place of one by one.
+
+        False where that cannot be had; then PostgreSQL looks at each row, which is slower.
+        """
+        deferred: bool = await self.connection.fetchval(
+            "SELECT records.defer_references($1::oid)", self.contract.oid
+        )
+        if not deferred:
+            # What is planned for a small table would read all of it for each row.
+            await self.connection.execute("SET LOCAL enable_seqscan = off")
+        return deferred
+
+    async def check_references(self, import_id: int, lowest_id: int) -> None:
+        """Look at the references of an import's rows from an id on, and hold what they reference.
+
+        Raises ForeignKeyViolationError.
+        """
+        await self.connection.execute(
+            "SELECT records.check_references($1::oid, $2::bigint, $3::bigint)",
+            self.contract.oid,
+            import_id,
+            lowest_id,
+        )
+
     async def copy(self, columns: Sequence[str], data: AsyncIterator[bytes]) -> int:
         """COPY binary data straight into the table; the number of rows."""
         async with while_connected(self.connection):
