@@ -79,6 +79,36 @@ EXAMPLES: Mapping[str, Any] = {
 }
 """By operation id."""
 
+RECORD = {"id": 1, "name": "Ann", "email": "ann@example.com", "created_at": "2026-01-31"}
+ANSWERS: Mapping[str, Any] = {
+    "records_list": {"items": [RECORD], "next": None, "total": None},
+    "records_query": {"items": [RECORD], "next": None, "total": None},
+    "records_get": RECORD,
+    "records_create": RECORD,
+    "records_change": RECORD,
+    "records_replace": RECORD,
+    "records_summary": {
+        "items": [{"city": "Bern", "count": 2, "sum(total)": 31.5}],
+        "next": None,
+        "groups": 1,
+    },
+    "records_export": [RECORD],
+    "get_records_action": {"items": [RECORD], "page": 1, "limit": 10, "total": 1},
+    "insert_record_action": RECORD,
+    "update_record_action": RECORD,
+}
+"""What calls answer whose schemas do not say it, by operation id."""
+TEXTS: Mapping[str, str] = {
+    "text/csv": "id,name,email,created_at\n1,Ann,ann@example.com,2026-01-31\n",
+    "text/csv; charset=utf-8": "id,name,email,created_at\n1,Ann,ann@example.com,2026-01-31\n",
+    "application/x-ndjson": '{"id":1,"name":"Ann","email":"ann@example.com"}\n',
+    "text/event-stream": "event: progress\nid: 1\ndata: {}\n\n",
+    "image/svg+xml": '<svg xmlns="http://www.w3.org/2000/svg"/>',
+    "text/plain": "graph LR\n",
+    "text/html": "<!doctype html><title>Tabularium</title>",
+}
+"""By media type."""
+
 
 def with_example(operation_id: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
     """A request body, with an example where the service gives none."""

@@ -7,6 +7,7 @@ are told apart by their service's name; operation ids stay as the services gave 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from gateway.answers import with_answers
 from gateway.examples import with_example
 from gateway.routing import Service, rule_for
 from shared import __version__
@@ -83,6 +84,8 @@ def merge(documents: Mapping[Service, Document], *, missing: Sequence[Service]) 
             if rule_for(path) is None:
                 continue
             paths[path] = _tidied(item, service, owners, tags)
+    schemas = components.get("schemas", {})
+    paths = {path: _answered(path, item, schemas) for path, item in paths.items()}
     merged = {
         "openapi": "3.1.0",
         "info": {
@@ -215,6 +218,13 @@ def _tidied(
             )
         tidy[method] = operation
     return tidy
+
+
+def _answered(path: str, item: Document, schemas: Document) -> dict[str, Any]:
+    return {
+        key: with_answers(path, key, value, schemas) if key in METHODS else value
+        for key, value in item.items()
+    }
 
 
 def _as_problem(answer: Mapping[str, Any]) -> Mapping[str, Any]:

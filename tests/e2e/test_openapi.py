@@ -114,6 +114,35 @@ def test_every_body_has_an_example_that_fits_its_schema(document: dict[str, Any]
                 jsonschema_rs.validate(whole, example)
 
 
+def test_every_refusal_has_its_status(document: dict[str, Any]) -> None:
+    for where, operation in operations(document):
+        statuses = set(operation["responses"])
+        assert not [status for status in statuses if status.endswith("XX")], where
+        assert {"400", "422", "429", "500", "503"} <= statuses, where
+        if operation.get("security"):
+            assert {"401", "403"} <= statuses, where
+        if "{" in where:
+            assert "404" in statuses, where
+        if "requestBody" in operation:
+            assert {"413", "415"} <= statuses, where
+
+
+def test_every_answer_in_json_has_an_example_that_fits_its_schema(
+    document: dict[str, Any],
+) -> None:
+    for where, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            content = answer.get("content", {}).get("application/json")
+            if not status.startswith("2") or content is None:
+                continue
+            examples = [content["example"]] if "example" in content else []
+            examples += [named["value"] for named in content.get("examples", {}).values()]
+            assert examples, f"{where} {status}"
+            whole = {**content.get("schema", {}), "components": document["components"]}
+            for example in examples:
+                jsonschema_rs.validate(whole, example)
+
+
 def test_file_fields_are_files_to_swagger_ui(document: dict[str, Any]) -> None:
     found = 0
     for _, operation in operations(document):

@@ -322,7 +322,7 @@ async def test_the_openapi_document_is_of_this_table_and_lives(service: Service)
         for kind, things in document["components"].items()
         for name in things
     }
-    assert len(document["paths"]) == 3
+    assert len(document["paths"]) == 4
     listing = next(iter(document["paths"].values()))["get"]
     parameters = {each["name"]: each["schema"] for each in listing["parameters"]}
     assert parameters["i__gte"]["type"] == "integer"

@@ -47,10 +47,8 @@ EXAMPLES: Mapping[TypeName, object] = {
 }
 RECORDS_READ = [{"sign-in": [Scope.RECORDS_READ.value]}]
 RECORDS_WRITE = [{"sign-in": [Scope.RECORDS_WRITE.value]}]
-PROBLEMS = {
-    "4XX": {"$ref": "#/components/responses/Problem"},
-    "5XX": {"$ref": "#/components/responses/Problem"},
-}
+STATUSES = (400, 401, 403, 404, 408, 409, 412, 413, 415, 422, 429, 500, 502, 503, 504)
+PROBLEMS = {str(status): {"$ref": "#/components/responses/Problem"} for status in STATUSES}
 
 
 def document_of(table: Table) -> Json:
@@ -145,10 +143,10 @@ def _all_records(table: Table) -> Json:
         },
         "required": ["items", "next", "total"],
     }
-    several = _answer("How many, and their ids.", _counts("inserted", "updated"))
-    created = _answer(
-        "The record.", {"anyOf": [_ref("Record"), several["content"][JSON]["schema"]]}
-    )
+    record = {ID_COLUMN: 1, **example}
+    listed = {"items": [record], "next": None, "total": None}
+    either = {"anyOf": [_ref("Record"), _counts("inserted", "updated")]}
+    created = _answer("The record; of several, how many, and their ids.", either, record)
     paging = [
         parts.Q,
         parts.ACCENTS,
@@ -160,7 +158,9 @@ def _all_records(table: Table) -> Json:
         *([parts.EXPAND] if _references(table) else []),
     ]
     return {
-        "get": _operation("list", "Read records", RECORDS_READ, {"200": _answer("A page.", page)})
+        "get": _operation(
+            "list", "Read records", RECORDS_READ, {"200": _answer("A page.", page, listed)}
+        )
         | {"parameters": [*paging, *filters]},
         "post": _operation("create", "Insert records", RECORDS_WRITE, {"201": created})
         | {
@@ -174,7 +174,7 @@ def _all_records(table: Table) -> Json:
             "change_selected",
             "Change all records that filters select",
             RECORDS_WRITE,
-            {"200": _answer("How many.", _counts("updated"))},
+            {"200": _answer("How many.", _counts("updated"), {"updated": 2})},
         )
         | {
             "parameters": [parts.Q, parts.ACCENTS, *filters],
@@ -184,7 +184,7 @@ def _all_records(table: Table) -> Json:
             "delete_selected",
             "Delete all records that filters select",
             RECORDS_WRITE,
-            {"200": _answer("How many.", _counts("deleted"))},
+            {"200": _answer("How many.", _counts("deleted"), {"deleted": 2})},
         )
         | {"parameters": [parts.Q, parts.ACCENTS, *filters]},
     }
@@ -192,7 +192,7 @@ def _all_records(table: Table) -> Json:
 
 def _one_record(table: Table) -> Json:
     example = _example(table)
-    answer = {"200": _answer("The record.", _ref("Record"))}
+    answer = {"200": _answer("The record.", _ref("Record"), {ID_COLUMN: 1, **example})}
     changed = dict(list(example.items())[:1])
     match = {"parameters": [parts.IF_MATCH]}
     identified = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}
@@ -224,7 +224,8 @@ def _summary(table: Table) -> Json:
         },
         "required": ["items", "next", "groups"],
     }
-    answer = {"200": _answer("A page of groups.", page)}
+    groups = {"items": [{"count": 2}], "next": None, "groups": 1}
+    answer = {"200": _answer("A page of groups.", page, groups)}
     return _operation("summary", "Sums of records, by group", RECORDS_READ, answer) | {
         "parameters": [*own, *_filters(table, reserved=SUMMARY_PARAMETERS)]
     }
@@ -322,8 +323,8 @@ def _operation(name: str, summary: str, security: list[Json], responses: Json) -
     }
 
 
-def _answer(description: str, schema: Json) -> Json:
-    return {"description": description, "content": {JSON: {"schema": schema}}}
+def _answer(description: str, schema: Json, example: Json) -> Json:
+    return {"description": description, "content": {JSON: {"schema": schema, "example": example}}}
 
 
 def _body(schema: Json, example: object) -> Json:

@@ -207,5 +207,16 @@ def body_of(
 ) -> dict[str, Any]:
     """A JSON body with a model's schema."""
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    schema.pop("$defs", None)
-    return body(schema, example, parameters=parameters)
+    anything = [name for name, each in schema.pop("$defs", {}).items() if not each]
+    return body(_without(schema, anything), example, parameters=parameters)
+
+
+def _without(node: Any, names: Sequence[str]) -> Any:
+    """A schema that refers to none of these, which allow anything and are in no document."""
+    if isinstance(node, list):
+        return [_without(each, names) for each in node]
+    if not isinstance(node, dict):
+        return node
+    if str(node.get("$ref", "")).rpartition("/")[2] in names:
+        return {}
+    return {key: _without(value, names) for key, value in node.items()}
