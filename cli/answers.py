@@ -99,6 +99,7 @@ class Import(AnswerModel):
     dry_run: bool = False
     rows: Rows
     bytes: Bytes
+    unchanged: bool = False
     inferred: tuple[Inferred, ...] = ()
     reasons: tuple[Reason, ...] = ()
     rows_per_s: int | None = None
@@ -114,6 +115,48 @@ class Import(AnswerModel):
     def is_over(self) -> bool:
         """Whether nothing more happens by itself."""
         return self.state not in ("queued", "running")
+
+
+class PastRun(AnswerModel):
+    """A run in a feed's history."""
+
+    id: int
+    state: str
+    rows: Rows
+    seconds: float | None = None
+    unchanged: bool = False
+
+
+class Origin(AnswerModel):
+    """Where a feed's rows come from."""
+
+    kind: str
+    url: str | None = None
+    source_id: int | None = None
+    table: str | None = None
+
+
+class Feed(AnswerModel):
+    """An import that comes again."""
+
+    name: str
+    table: str
+    origin: Origin = Field(alias="from")
+    health: str
+    last_import: int | None = None
+    next_run_at: datetime | None = None
+    cursor: str | None = None
+    history: tuple[PastRun, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """Where the rows come from, in words."""
+        origin = self.origin
+        if origin.kind == "http":
+            return origin.url or origin.kind
+        if origin.kind == "database":
+            return f"source {origin.source_id}, {origin.table or 'a query'}"
+        return "files that are sent"
 
 
 class Reject(AnswerModel):

@@ -270,6 +270,14 @@ RejectsTo = Annotated[
         "--rejects", help="Write the rejected rows to this CSV file.", rich_help_panel=OF_END
     ),
 ]
+SaveAs = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FEED",
+        help="Make a feed that does the same again, with each new file or by a schedule.",
+        rich_help_panel=OF_END,
+    ),
+]
 Wait = Annotated[
     bool,
     typer.Option(

@@ -10,6 +10,7 @@ import typer
 from cli.commands import (
     account,
     catalog,
+    feeds,
     importing,
     imports,
     keys,
@@ -43,6 +44,7 @@ app.command(epilog=imports.REJECTS_EXAMPLES)(imports.rejects)
 app.command(epilog=records.RECORDS_EXAMPLES)(records.records)
 app.command(epilog=records.EXPORT_EXAMPLES)(records.export)
 app.add_typer(sources.app, name="sources")
+app.add_typer(feeds.app, name="feed")
 app.add_typer(webhooks.app, name="webhook")
 app.add_typer(keys.app, name="key")
 app.add_typer(catalog.app, name="catalog")

@@ -85,6 +85,8 @@ def _sentence(over: Import) -> str:
     into = f" into {over.table}" if over.table else ""
     if over.state != "succeeded":
         return f"import {over.id}{into} {over.state}: nothing was loaded"
+    if over.unchanged:
+        return f"import {over.id}{into}: the file is the one that was loaded last; nothing was done"
     parts = [f"{plural(rows.inserted, 'row')} inserted"]
     if rows.updated:
         parts.append(f"{rows.updated:,} updated")

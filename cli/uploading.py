@@ -50,7 +50,14 @@ def opened(file: str, *, name: str | None) -> Iterator[Upload]:
         yield Upload(name=name or path.name, content=content, size_bytes=size_bytes)
 
 
-def submit(client: Client, upload: Upload, *, fields: Mapping[str, str], tell: Tell) -> Import:
+def submit(
+    client: Client,
+    upload: Upload,
+    *,
+    fields: Mapping[str, str],
+    tell: Tell,
+    path: str = "/api/imports",
+) -> Import:
     """Send the file and its options; returns the accepted import.
 
     A file is sent again when the connection breaks. The idempotency key, and a boundary that
@@ -71,7 +78,7 @@ def submit(client: Client, upload: Upload, *, fields: Mapping[str, str], tell: T
         try:
             answer = client.send(
                 "POST",
-                "/api/imports",
+                path,
                 data=fields,
                 files={"file": (upload.name, watched, "application/octet-stream")},
                 headers=headers,

@@ -9,6 +9,7 @@ import typer
 
 from cli import import_options as options
 from cli.answers import Import
+from cli.commands.feeds import save_as as save_feed
 from cli.errors import INTERRUPTED, UsageError
 from cli.options import DatabaseAddress, mapping_of, types_of
 from cli.outcome import report, watched
@@ -143,6 +144,7 @@ def import_rows(
     etl_name: options.EtlName = None,
     name: options.FileName = None,
     rejects_to: options.RejectsTo = None,
+    save_as: options.SaveAs = None,
     wait: options.Wait = True,
     url: Url = None,
     as_json: AsJson = False,
@@ -150,6 +152,8 @@ def import_rows(
     """Import a file, or another database's table, and show which rows were refused and why."""
     if table is None:
         raise UsageError("--table is missing: the table that takes the rows")
+    if save_as is not None and (dry_run or not wait):
+        raise UsageError("--save-as makes a feed of an import that succeeded: it is waited for")
     rows = RowOptions(
         mode=mode,
         key=key,
@@ -202,7 +206,7 @@ def import_rows(
             accepted = _accepted(here, _body(address, place, into=table, rows=rows))
         else:
             raise UsageError("give either a FILE or --from-database")
-        _finish(here, accepted, wait=wait, rejects_to=rejects_to)
+        _finish(here, accepted, wait=wait, rejects_to=rejects_to, save_as=save_as)
 
 
 @dataclass(frozen=True)
@@ -263,7 +267,14 @@ def _accepted(here: Session, body: dict[str, Any]) -> Import:
     return Import.model_validate_json(answer.content)
 
 
-def _finish(here: Session, accepted: Import, *, wait: bool, rejects_to: Path | None) -> None:
+def _finish(
+    here: Session,
+    accepted: Import,
+    *,
+    wait: bool,
+    rejects_to: Path | None,
+    save_as: str | None,
+) -> None:
     if not wait:
         if here.screen.as_json:
             here.screen.raw(here.client.get(accepted.links.self).text)
@@ -273,7 +284,10 @@ def _finish(here: Session, accepted: Import, *, wait: bool, rejects_to: Path | N
         return
     here.screen.say(f"import {accepted.id} was accepted")
     over = watched(here, accepted)
-    if code := report(here, over, rejects_to=rejects_to):
+    code = report(here, over, rejects_to=rejects_to)
+    if save_as is not None and over.state == "succeeded":
+        save_feed(here, save_as, over.id)
+    if code:
         raise typer.Exit(code)
 
 
