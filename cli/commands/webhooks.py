@@ -18,7 +18,8 @@ Events = Annotated[
     typer.Option(
         "--event",
         "-e",
-        help="import.succeeded, import.failed or import.cancelled; as often as wanted.",
+        help="import.succeeded, import.failed, import.cancelled, feed.late, feed.failing or"
+        " feed.recovered; as often as wanted.",
     ),
 ]
 

@@ -1,14 +1,15 @@
-"""Mails about finished imports and disabled webhooks: text and HTML, one stable Message-ID."""
+"""Mails about imports, disabled webhooks and feeds: text and HTML, one stable Message-ID."""
 
 from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import structlog
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from services.ingest.domain.outcome import Reason
 from services.ingest.domain.run import State
+from services.ingest.feeds.notices import FeedNotice
 from services.ingest.recipients import StopLinks
 from services.ingest.runs.endings import MailNotice
 from services.ingest.webhooks.domain import DisabledReason
@@ -99,6 +100,27 @@ class Mailer:
             await send(self._settings, message)
         except MailRefusedError as exc:
             log.warning("mail_refused", webhook=notice.webhook_id, codes=exc.codes)
+
+    async def send_feed(self, notice: FeedNotice) -> None:
+        """Tell an owner that a feed is late, or well again; raises as `send`."""
+        headline = f"Feed {notice.feed_id} is {'late' if notice.late else 'well again'}"
+        values = {
+            "notice": notice,
+            "headline": headline,
+            "feed_url": f"{self._public_url}/api/feeds/{quote(notice.name, safe='')}",
+        }
+        message = compose(
+            self._settings,
+            to=notice.to,
+            subject=headline,
+            text=self._templates.get_template("feed.txt.j2").render(values),
+            html=self._templates.get_template("feed.html.j2").render(values),
+            message_id=self._message_id("feed", notice.feed_id, int(notice.at.timestamp())),
+        )
+        try:
+            await send(self._settings, message)
+        except MailRefusedError as exc:
+            log.warning("mail_refused", feed=notice.name, codes=exc.codes)
 
     def _message_id(self, kind: str, number: int, part: int) -> str:
         host = urlsplit(self._public_url).hostname or "tabularium"

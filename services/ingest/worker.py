@@ -14,6 +14,7 @@ from services.ingest.books import outbox
 from services.ingest.process import WorkerProcess, opened_worker
 from services.ingest.runs.events import LINEAGE
 from services.ingest.settings import WorkerSettings
+from services.ingest.work.feed_health import FeedHealth
 from services.ingest.work.listen import Listener
 from services.ingest.work.sweep import Sweeper
 from services.ingest.work.tick import Ticks
@@ -45,6 +46,7 @@ def duties_of(worker: WorkerProcess) -> tuple[Duty, ...]:
         worker.redis, worker.hints, worker.slots, places=settings.worker_concurrency
     )
     sweeper = Sweeper(worker.pool, worker.slots, silent_s=settings.silent_s)
+    health = FeedHealth(worker.engine)
     ticks = Ticks(worker.engine, worker.slots)
     handlers = worker.deliveries.handlers()
     return (
@@ -52,6 +54,7 @@ def duties_of(worker: WorkerProcess) -> tuple[Duty, ...]:
         Duty("hear", listener.hear, every_s=LISTEN_AGAIN_S, bears=REDIS_AWAY),
         Duty("sweep", sweeper.sweep, every_s=settings.sweep_s),
         Duty("feeds", ticks.tick, every_s=settings.sweep_s),
+        Duty("health of feeds", health.tell, every_s=settings.sweep_s),
         Duty(
             "tidy", worker.tidy.apply_retention, every_s=settings.housekeeping_s, bears=(OSError,)
         ),

@@ -37,12 +37,13 @@ LATE: Final[LiteralString] = """
     AND clock_timestamp() > coalesce(greatest(f.last_success_at, f.active_since), f.active_since)
         + (f.settings->'expect'->>'every')::interval"""
 
-SELECT: Final[LiteralString] = f"""
-SELECT f.*,
+HEALTH: Final[LiteralString] = f"""
     CASE WHEN f.paused THEN 'paused' WHEN {LATE} THEN 'late'
          WHEN ended.state IS NULL THEN 'new' WHEN ended.state = 'failed' THEN 'failing'
-         ELSE 'ok' END AS health,
-    {HISTORY} AS history
+         ELSE 'ok' END"""
+
+SELECT: Final[LiteralString] = f"""
+SELECT f.*, {HEALTH} AS health, {HISTORY} AS history
 FROM ingest.feeds f CROSS JOIN LATERAL (SELECT {LAST_STATE} AS state) ended"""  # noqa: S608 - literals only
 
 ONE: Final[LiteralString] = f"""
@@ -91,6 +92,14 @@ FROM ingest.feeds
 WHERE NOT paused AND next_run_at IS NOT NULL
   AND (next_run_at <= clock_timestamp() OR scheduled_at > clock_timestamp() + interval '1 minute')
 ORDER BY next_run_at, id LIMIT 1 FOR UPDATE SKIP LOCKED"""
+
+CHANGED: Final[LiteralString] = f"""
+SELECT f.id, f.told
+FROM ingest.feeds f CROSS JOIN LATERAL (SELECT {LAST_STATE} AS state) ended
+WHERE {HEALTH} IN ('ok', 'late', 'failing') AND {HEALTH} <> f.told
+ORDER BY f.id LIMIT 1 FOR UPDATE OF f SKIP LOCKED"""  # noqa: S608 - literals only
+
+TOLD: Final[LiteralString] = "UPDATE ingest.feeds SET told = $2 WHERE id = $1"
 
 SKIPPED: Final[LiteralString] = """
 UPDATE ingest.feeds SET skipped_at = $2, skipped_for = $3 WHERE id = $1"""
@@ -207,6 +216,19 @@ async def claim_due(connection: RawConnection) -> "asyncpg.Record | None":
     `id`, `next_run_at`, `now` by the database's clock, and `clock_set_back`.
     """
     return await connection.fetchrow(DUE)
+
+
+async def claim_changed(connection: RawConnection) -> "asyncpg.Record | None":
+    """A feed that is late, failing or well, and was said to be otherwise; its row is locked.
+
+    `id` and `told`.
+    """
+    return await connection.fetchrow(CHANGED)
+
+
+async def note_told(connection: RawConnection, feed_id: FeedId, health: Health) -> None:
+    """Keep what was said of a feed's health."""
+    await connection.execute(TOLD, feed_id, health.value)
 
 
 async def note_skipped(

@@ -42,6 +42,8 @@ feeds = Table(
     Column("next_run_at", DateTime(timezone=True)),
     Column("scheduled_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("active_since", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    # What was said of its health last: ok, late or failing.
+    Column("told", Text, nullable=False, server_default=text("'ok'")),
     Column("skipped_at", DateTime(timezone=True)),
     Column("skipped_for", BigInteger),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),

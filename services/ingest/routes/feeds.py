@@ -7,8 +7,8 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from services.ingest.answers import ImportAnswer
 from services.ingest.dependencies import Body, Importer, Process, RequestKey
+from services.ingest.feeds.answers import FeedAnswer, feed_answer
 from services.ingest.feeds.domain import FeedFilter, Health
-from services.ingest.routes.feed_answers import FeedAnswer, feed_answer
 from services.ingest.routes.forms import json_of, multipart, or_json
 from services.ingest.routes.imports import accepted
 from services.ingest.routes.schemas import Limit

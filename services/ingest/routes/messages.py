@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from services.ingest.answers import ImportEvent
+from services.ingest.feeds.notices import FeedEvent
 from services.ingest.webhooks.events import EventType
 from shared.contracts.base import AnswerModel
 
@@ -10,4 +11,7 @@ MESSAGES: Mapping[str, type[AnswerModel]] = {
     EventType.IMPORT_SUCCEEDED.value: ImportEvent,
     EventType.IMPORT_FAILED.value: ImportEvent,
     EventType.IMPORT_CANCELLED.value: ImportEvent,
+    EventType.FEED_LATE.value: FeedEvent,
+    EventType.FEED_FAILING.value: FeedEvent,
+    EventType.FEED_RECOVERED.value: FeedEvent,
 }

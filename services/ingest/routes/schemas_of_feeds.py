@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from services.ingest.connections.domain import SourceId
 from services.ingest.connections.web import checked_url
+from services.ingest.feeds.answers import shown_options
 from services.ingest.feeds.domain import (
     DatabaseRows,
     Expectations,
@@ -21,7 +22,6 @@ from services.ingest.feeds.domain import (
 )
 from services.ingest.feeds.errors import FeedInvalidError
 from services.ingest.feeds.schedule import CronSchedule, EverySchedule, Schedule
-from services.ingest.routes.feed_answers import shown_options
 from services.ingest.routes.forms import checked
 from services.ingest.routes.schemas import Name, OptionsForm, RowOptions
 from services.ingest.routes.schemas_of_connections import Word, check_selection, selection_of

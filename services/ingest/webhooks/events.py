@@ -23,6 +23,9 @@ class EventType(StrEnum):
     IMPORT_SUCCEEDED = "import.succeeded"
     IMPORT_FAILED = "import.failed"
     IMPORT_CANCELLED = "import.cancelled"
+    FEED_LATE = "feed.late"
+    FEED_FAILING = "feed.failing"
+    FEED_RECOVERED = "feed.recovered"
 
 
 class Event(BaseModel):
@@ -37,7 +40,8 @@ class Event(BaseModel):
     table: str | None = None
     """The table that it is about, for webhooks that are narrowed to one."""
     subject: dict[str, Any]
-    """What it is about, as a row of its table at that moment."""
+    """What it is about: a row of `imports` at that moment; or a feed as it is answered, and its
+    owner."""
 
 
 # Literals, for the statements that end runs. Nothing is written while nobody is to be called.

@@ -6,6 +6,7 @@ from typing import Any
 
 from services.ingest.clients import CatalogClient, RecordsClient
 from services.ingest.domain.run import ImportId, State
+from services.ingest.feeds import notices
 from services.ingest.runs import kept
 from services.ingest.runs.endings import IntentKind, MadeTable, MailNotice
 from services.ingest.webhooks import events, notice
@@ -36,6 +37,7 @@ class Deliveries:
             IntentKind.DROP_TABLE: self._drop_table,
             events.INTENT: self._publish,
             notice.MAIL_INTENT: self._disabled,
+            notices.MAIL_INTENT: self._feed_mail,
         }
 
     async def _mail(self, payload: Mapping[str, Any]) -> None:
@@ -50,6 +52,9 @@ class Deliveries:
 
     async def _disabled(self, payload: Mapping[str, Any]) -> None:
         await self.mails.mailer.send_disabled(notice.DisabledNotice.model_validate(payload))
+
+    async def _feed_mail(self, payload: Mapping[str, Any]) -> None:
+        await self.mails.mailer.send_feed(notices.FeedNotice.model_validate(payload))
 
     async def _drop_table(self, payload: Mapping[str, Any]) -> None:
         made = MadeTable.model_validate(payload)
