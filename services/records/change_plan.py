@@ -23,6 +23,7 @@ from services.records.types.definitions import (
     checked_key,
     default_of,
     literal_of,
+    require_nullable,
     require_searchable,
     specs_of,
 )
@@ -102,6 +103,8 @@ class ChangePlan:
     """Columns with a reference that is new, behind the field that names it."""
     released: list[Column] = field(default_factory=list)
     """Columns that are dropped, or no longer unique: nothing may reference them."""
+    keys: set[frozenset[str]] = field(default_factory=set)
+    """The unique keys of several columns that stay, by the names that these have now."""
 
     @property
     def changes_shape(self) -> bool:
@@ -148,6 +151,7 @@ def _drop(plan: ChangePlan, names: Sequence[str], faults: Faults) -> list[Column
             dropped.append(_column(plan.table, name, of=f"drop.{place}"))
     for column in dict.fromkeys(dropped):
         plan.released.append(column)
+        plan.keys = {key for key in plan.keys if column.name not in key}
         plan.statements.append(ddl.drop_column(plan.table.name, column.name))
     return dropped
 
@@ -175,6 +179,7 @@ def _alter_all(
 
 
 def _drop_keys(plan: ChangePlan, keys: Sequence[Sequence[str]], faults: Faults) -> None:
+    plan.keys = {frozenset(map(str, key)) for key in plan.table.composite_keys}
     for place, key in enumerate(keys):
         names = {normalised(name) for name in key}
         held = [
@@ -185,6 +190,7 @@ def _drop_keys(plan: ChangePlan, keys: Sequence[Sequence[str]], faults: Faults) 
         if not held:
             message = f"the table {plan.table.name!r} has no such key"
             faults.add(f"unique.drop.{place}", "unknown_key", message)
+        plan.keys.discard(frozenset(names))
         for constraint in held:
             plan.statements.append(ddl.drop_constraint(plan.table.name, constraint.name))
 
@@ -202,6 +208,8 @@ def _add_keys(
         of = f"unique.add.{place}"
         with faults.collecting():
             checked = checked_key(key, names, of=of)
+            if frozenset(before.get(name, name) for name in checked) in plan.keys:
+                continue
             old = [plan.table.by_name.get(before.get(name, name)) for name in checked]
             if all(old):
                 plan.checks.append(KeyCheck(of, tuple(filter(None, old))))
@@ -229,6 +237,8 @@ def _alter(plan: ChangePlan, column: Column, change: ColumnChange, *, of: str) -
         if rules != column.rules:
             _drop_rules(plan, column, rules)
             _add_rules(plan, column, kind, rules, before=column.rules, of=of)
+    nullable = column.nullable if change.nullable is None else change.nullable
+    require_nullable(rules, nullable=nullable, of=f"{of}.rules.references")
     _alter_more(plan, column, kind, change, of=of)
 
 

@@ -143,6 +143,20 @@ async def test_references_that_cannot_be(service: Service) -> None:
         columns = [{"name": "a", "type": kind, "rules": rules}]
         answer = await ann("POST", "/api/tables", {"name": new_name(), "columns": columns})
         assert faults(answer)[0][0] == f"columns.0.rules.{field}"
+    emptied = to(country, "code", on_delete="set_null")
+    required: dict[str, Any] = {"name": "a", "type": "TEXT", "nullable": False, "rules": emptied}
+    columns = [required]
+    not_null = await ann("POST", "/api/tables", {"name": new_name(), "columns": columns})
+    field = "rules.references.on_delete"
+    assert faults(not_null) == [(f"columns.0.{field}", "rule_does_not_fit")]
+    city = await cities(ann, country, on_delete="set_null")
+    strict = {"alter": [{"name": "country", "nullable": False}]}
+    assert faults(await ann("PATCH", f"/api/tables/{city}", strict))[0][0] == f"alter.0.{field}"
+    for table, column in ((country, "code"), (city, "country")):
+        await ann("DELETE", f"/api/tables/{table}/records?id__gte=0")
+        change = {"alter": [{"name": column, "type": "INTEGER"}]}
+        other = await ann("PATCH", f"/api/tables/{table}", change)
+        assert other.status_code == 409, other.text
     columns = [{"name": "a", "type": "TEXT", "rules": to(country, "code")}]
     not_seen = await bob("POST", "/api/tables", {"name": new_name(), "columns": columns})
     assert faults(not_seen) == [("columns.0.rules.references.table", "table_not_found")]

@@ -122,6 +122,15 @@ async def test_rules_that_cannot_be(service: Service, column: Any, field: str) -
     assert [name for name, _ in faults(answer)] == [f"columns.0.{field}"]
 
 
+async def test_a_pattern_that_is_too_much_for_postgresql(service: Service) -> None:
+    pattern = "(?:(?:a|b|c|d)(?:e|f){1,99}){1,99}" * 4
+    column = {"name": "a", "type": "TEXT", "rules": {"pattern": pattern}}
+    body = {"name": new_name(), "columns": [column]}
+    answer = await service.ann("POST", "/api/tables", body)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"][0]["code"] == "unsupported_pattern"
+
+
 async def test_altering_rules_looks_at_the_rows(service: Service) -> None:
     ann = service.ann
     table, path = await made(ann, "a INTEGER", "b TEXT")
@@ -175,6 +184,16 @@ async def test_keys_of_several_columns(service: Service) -> None:
     changed = await ann("PATCH", where, change)
     assert changed.status_code == 200, changed.text
     assert changed.json()["unique"] == [["station", "date", "hour"]]
+    again = await ann("PATCH", where, {"unique": {"add": [["date", "hour", "station"]]}})
+    assert again.json()["unique"] == [["station", "date", "hour"]]
+    anew = {"unique": {"drop": [["hour", "station", "date"]], "add": [["date", "hour"]]}}
+    assert (await ann("PATCH", where, anew)).json()["unique"] == [["date", "hour"]]
+    same_name = {
+        "drop": ["hour"],
+        "add": [{"name": "hour", "type": "INT"}],
+        "unique": {"add": [["date", "hour"]]},
+    }
+    assert (await ann("PATCH", where, same_name)).json()["unique"] == [["date", "hour"]]
     await ann.insert(table, {"station": "b", "n": 2}, {"station": "b", "n": 2})
     crowded = await ann("PATCH", where, {"unique": {"add": [["station", "n"]]}})
     assert (crowded.status_code, crowded.json()["code"]) == (409, "rows_in_the_way")

@@ -117,6 +117,9 @@ def _cause(exc: asyncpg.PostgresError) -> ProblemError | None:  # noqa: PLR0911 
         return NameTakenError("a table of that name is there already")
     if isinstance(exc, asyncpg.DuplicateColumnError):
         return NameTakenError("the table has a column of that name already")
+    if isinstance(exc, asyncpg.InvalidRegularExpressionError):
+        message = f"PostgreSQL cannot read the pattern: {exc.args[0]}"
+        return InvalidInputError.of("rules.pattern", "unsupported_pattern", message)
     if isinstance(
         exc,
         asyncpg.DataError
@@ -125,6 +128,8 @@ def _cause(exc: asyncpg.PostgresError) -> ProblemError | None:  # noqa: PLR0911 
         | asyncpg.ForeignKeyViolationError,
     ):
         return RowsInTheWayError(f"some record cannot follow: {exc.args[0]}")
+    if isinstance(exc, asyncpg.DatatypeMismatchError):
+        return ConflictError(f"a reference needs columns of like types: {detail}")
     if isinstance(exc, asyncpg.DependentObjectsStillExistError | asyncpg.FeatureNotSupportedError):
         return ConflictError(f"something else depends on it: {detail}")
     if isinstance(exc, asyncpg.TooManyColumnsError):

@@ -22,7 +22,7 @@ from shared.contracts.records import ColumnName, NewColumn
 from shared.errors import InvalidInputError
 from shared.values.numbers import Number, json_text
 from shared.values.rule_checks import checks_of
-from shared.values.rules import NO_RULES, ColumnRules
+from shared.values.rules import NO_RULES, ColumnRules, OnDelete
 from shared.values.texts import readable
 from shared.values.types import ColumnType, TypeName
 
@@ -57,6 +57,8 @@ def spec_of(definition: ColumnDefinition, *, of: str) -> ColumnSpec:
                 require_searchable(kind, of=f"{of}.searchable")
         with faults.collecting():
             rules = rules_of(kind, definition.rules, of=f"{of}.rules")
+        with faults.collecting():
+            require_nullable(rules, nullable=definition.nullable, of=f"{of}.rules.references")
         default = default_of(kind, definition.default, of=f"{of}.default")
         require_passing(kind, rules, default, of=f"{of}.default")
     faults.refuse()
@@ -70,6 +72,14 @@ def spec_of(definition: ColumnDefinition, *, of: str) -> ColumnSpec:
         searchable=definition.searchable,
         rules=rules,
     )
+
+
+def require_nullable(rules: ColumnRules, *, nullable: bool, of: str) -> None:
+    """Raise InvalidInputError for a reference that would put NULL where there must be none."""
+    reference = rules.references
+    if reference is not None and reference.on_delete is OnDelete.SET_NULL and not nullable:
+        message = "set_null needs a column that may be null"
+        raise InvalidInputError.of(f"{of}.on_delete", "rule_does_not_fit", message)
 
 
 def checked_key(key: Sequence[str], names: Collection[str], *, of: str) -> tuple[str, ...]:
