@@ -31,6 +31,7 @@ from services.ingest.storage import Storage
 from services.ingest.wake_ups import WakeUps, arq_redis, hint_redis
 from services.ingest.webhooks.registered import Webhooks
 from services.ingest.webhooks.send import Sender, sending
+from services.ingest.work.apart import Apart
 from services.ingest.work.attempt import CONNECTIONS_PER_LOAD
 from services.ingest.work.deliver import Deliveries
 from services.ingest.work.lineage import Lineage
@@ -88,6 +89,7 @@ class WorkerProcess:
     pool: RawPool
     redis: ArqRedis
     hints: Redis
+    runner: Runner
     slots: WorkerSlots
     tidy: Tidy
     deliveries: Deliveries
@@ -228,6 +230,7 @@ async def opened_worker(settings: WorkerSettings) -> AsyncIterator[WorkerProcess
             loads=Loads(shared.engine, shared.access, settings.upload_limit_bytes).by_kind(),
             shares=Shares(settings.worker_concurrency),
             settings=settings,
+            apart=Apart(settings),
         )
         slots = await stack.enter_async_context(
             worker_slots(runner.run_next, places=settings.worker_concurrency, after_each=due.set)
@@ -245,6 +248,7 @@ async def opened_worker(settings: WorkerSettings) -> AsyncIterator[WorkerProcess
             pool=pool,
             redis=shared.redis,
             hints=hints,
+            runner=runner,
             slots=slots,
             tidy=tidy,
             deliveries=Deliveries(

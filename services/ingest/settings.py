@@ -70,6 +70,8 @@ class IngestSettings(ServiceSettings, ConnectionSettings, LineageSettings):
     """How long a worker goes by what it knows of a submitter's rights."""
     import_deadline_s: PositiveFloat = 6 * 3600
     """How long one attempt at an import may take."""
+    import_memory_bytes: PositiveInt = GIB
+    """What an import may take that runs in a process of its own, because its worker died."""
     heartbeat_s: PositiveFloat = 5
     silent_s: PositiveFloat = 20
     """A running import whose heart has not beaten for so long is taken over."""

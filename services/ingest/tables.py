@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    false,
     func,
     text,
 )
@@ -66,6 +68,8 @@ imports = Table(
     _moment("backend_start"),
     Column("made_table_oid", BigInteger),
     Column("last_error", Text),
+    # It ran in a worker that died: the next attempt runs in a process of its own.
+    Column("alone", Boolean, nullable=False, server_default=false()),
     # What became of it. `revision` rises with every change: the id of a server-sent event.
     _count("revision"),
     _count("rows_read"),

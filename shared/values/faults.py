@@ -31,6 +31,7 @@ class Cause(Enum):
     NUL = "holds NUL"
     SURROGATE = "holds half of a surrogate pair"
     DEPTH = "JSON that is nested too deep"
+    VALUES = "JSON of more values than `limit`"
     ESCAPES = "JSON with the escape of NUL or of half a surrogate pair"
 
 
@@ -41,6 +42,7 @@ _CODES = {
     Cause.DEPTH: FaultCode.TYPE_MISMATCH,
     Cause.ESCAPES: FaultCode.TYPE_MISMATCH,
     Cause.LENGTH: FaultCode.TOO_LONG,
+    Cause.VALUES: FaultCode.TOO_LONG,
     Cause.NUL: FaultCode.NUL_BYTE,
     Cause.SURROGATE: FaultCode.BAD_ENCODING,
 }

@@ -20,7 +20,7 @@ from shared.values.instants import Infinity, read_date, read_time, read_timestam
 from shared.values.intervals import Interval, read_duration, read_words
 from shared.values.notation import TYPE_TABLE, Notation
 from shared.values.number_formats import NumberFormat
-from shared.values.numbers import Number, read_json
+from shared.values.numbers import VALUES_LIMIT, Number, read_json, values_at_most
 from shared.values.texts import is_storable
 from shared.values.types import (
     FALSE_WORDS,
@@ -254,6 +254,8 @@ def _bytea(text: str) -> bytes | Fault:
 
 
 def _json(text: str) -> str | Fault:
+    if values_at_most(text) > VALUES_LIMIT:
+        return Fault(Cause.VALUES, VALUES_LIMIT)
     try:
         json.loads(
             text, parse_constant=_no_constant, parse_int=_json_number, parse_float=_json_number

@@ -11,6 +11,15 @@ JsonValue: TypeAlias = "str | bool | list[JsonValue] | dict[str, JsonValue] | No
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+VALUES_LIMIT = 500_000
+"""JSON with more values is not parsed: each takes some hundred bytes, whatever its text does."""
+
+
+def values_at_most(text: str) -> int:
+    """At least as many values as a JSON text holds; commas and brackets in strings count too."""
+    return text.count(",") + text.count("[") + text.count("{") + 1
+
+
 class Number(str):
     """A number of a JSON text, as it was written."""
 
@@ -58,7 +67,7 @@ def json_text(value: object) -> str:
     """JSON of a value that was read here, its numbers as they were written.
 
     Spelled as PostgreSQL spells jsonb; letters beyond ASCII stay, halves of surrogate pairs are
-    escaped.
+    escaped. Raises RecursionError.
     """
     if isinstance(value, Number):
         return str(value)
@@ -70,3 +79,24 @@ def json_text(value: object) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(json_text, value)) + "]"
     return json.dumps(value)
+
+
+def deep_json_text(value: object) -> str:
+    """As `json_text`, however deep the value is nested."""
+    parts: list[str] = []
+    left: list[tuple[bool, object]] = [(False, value)]
+    while left:
+        is_text, part = left.pop()
+        if is_text or not isinstance(part, Mapping | list | tuple):
+            parts.append(str(part) if is_text else json_text(part))
+            continue
+        items: list[tuple[bool, object]] = []
+        if isinstance(part, Mapping):
+            for key, item in part.items():
+                items += [(True, f"{', ' if items else ''}{json_text(key)}: "), (False, item)]
+            left += [(True, "}"), *reversed(items), (True, "{")]
+        else:
+            for item in part:
+                items += [(True, ", " if items else ""), (False, item)]
+            left += [(True, "]"), *reversed(items), (True, "[")]
+    return "".join(parts)

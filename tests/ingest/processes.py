@@ -59,6 +59,19 @@ class Process:
         """Its exit code."""
         return await asyncio.to_thread(self.popen.wait, timeout_s)
 
+    async def child(self) -> int:
+        """The pid of the process that it has started to have one import to itself."""
+        children = Path(f"/proc/{self.popen.pid}/task/{self.popen.pid}/children")
+
+        def pids() -> int | None:
+            for pid in map(int, children.read_text().split()):
+                if b"services.ingest.alone" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    return pid
+            return None
+
+        pid: int = await until("an import has a process to itself", pids, timeout_s=60)
+        return pid
+
     async def killed(self) -> None:
         """kill -9, and it is gone."""
         self.send(signal.SIGKILL)
@@ -66,10 +79,12 @@ class Process:
 
 
 @asynccontextmanager
-async def worker_process(settings: WorkerSettings, folder: Path) -> AsyncIterator[Process]:
+async def worker_process(
+    settings: WorkerSettings, folder: Path, **environment: str
+) -> AsyncIterator[Process]:
     """A worker that has started."""
     async with _process(
-        [sys.executable, "-m", "services.ingest.worker"], settings, folder, "worker"
+        [sys.executable, "-m", "services.ingest.worker"], settings, folder, "worker", **environment
     ) as worker:
         await worker.says(b"worker_started")
         yield worker
@@ -97,10 +112,10 @@ async def api_process(settings: WorkerSettings, folder: Path) -> AsyncIterator[P
 
 @asynccontextmanager
 async def _process(
-    command: list[str], settings: WorkerSettings, folder: Path, name: str
+    command: list[str], settings: WorkerSettings, folder: Path, name: str, **environment: str
 ) -> AsyncIterator[Process]:
     log = folder / f"{name}-{free_port()}.log"
-    popen = _started(command, settings, log)
+    popen = _started(command, environment_of(settings) | environment, log)
     process = Process(popen, log)
     try:
         yield process
@@ -115,12 +130,14 @@ async def _process(
                 raise
 
 
-def _started(command: list[str], settings: WorkerSettings, log: Path) -> "subprocess.Popen[bytes]":
+def _started(
+    command: list[str], environment: dict[str, str], log: Path
+) -> "subprocess.Popen[bytes]":
     with log.open("wb") as output:
         return subprocess.Popen(
             command,
             cwd=ROOT,
-            env=environment_of(settings),
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

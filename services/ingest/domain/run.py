@@ -167,6 +167,8 @@ class Run:
     idempotency_key: str
     upload_path: str | None
     attempt: int
+    alone: bool
+    """It ran in a worker that died, and now runs in a process of its own."""
     lease: int
     made_table_oid: int | None
     last_error: str | None

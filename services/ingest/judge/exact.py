@@ -132,6 +132,7 @@ _SENTENCES: dict[Cause, Callable[[ColumnType, int | None, str], str]] = {
     Cause.NUL: lambda *_: "has the character U+0000, which cannot be stored",
     Cause.SURROGATE: lambda *_: "has half of a character",
     Cause.DEPTH: lambda *_: "is not JSON that is nested less than a thousand levels deep",
+    Cause.VALUES: lambda _, limit, __: f"is JSON of more than {limit:,} values",
     Cause.ESCAPES: lambda *_: (
         "is not JSON that can be stored: it has the escape of NUL or of half a character"
     ),

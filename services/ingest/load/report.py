@@ -5,7 +5,8 @@ columns, then `_line,_column,_code,_message,_raw`. A row stands in it once, with
 (joined by "; "), so that the corrected file does not bring the row twice.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 import polars as pl
 
@@ -17,6 +18,8 @@ from services.ingest.read.frame import RefusedRow
 
 KEPT_FOR_JSON = 1_000
 VALUE_LIMIT = 200
+ROWS_AT_ONCE = 1 << 14
+"""So many are spelled at a time: their reasons take many times the memory of their cells."""
 _OWN = tuple(f"\0{name}" for name in REPORT_COLUMNS)
 """What the report's own columns are called here, where a source may have any other."""
 
@@ -57,11 +60,12 @@ class RejectReport:
         if not self._begun:
             self._begun = True
             await self._store.write(_csv_line((*self._headings, *REPORT_COLUMNS)))
-        await self._store.write(self._csv(bad, refused))
-        if self._kept < KEPT_FOR_JSON:
-            rejects = self._objects(bad, refused)[: KEPT_FOR_JSON - self._kept]
-            self._kept += len(rejects)
-            await self._store.keep(rejects)
+        for some_bad, some_refused in in_parts(bad, refused):
+            await self._store.write(self._csv(some_bad, some_refused))
+            if self._kept < KEPT_FOR_JSON:
+                rejects = self._objects(some_bad, some_refused)[: KEPT_FOR_JSON - self._kept]
+                self._kept += len(rejects)
+                await self._store.keep(rejects)
 
     def _count(self, bad: BadRows, refused: Sequence[RefusedRow]) -> None:
         counts = bad.faults.group_by("column", "code").agg(pl.len(), pl.col("row").min()).rows()
@@ -128,6 +132,29 @@ class RejectReport:
         ]
         rejects.sort(key=lambda reject: reject.line)
         return rejects
+
+
+def in_parts(
+    bad: BadRows, refused: Sequence[RefusedRow]
+) -> Iterator[tuple[BadRows, Sequence[RefusedRow]]]:
+    """Both in the order of their lines, at most about `ROWS_AT_ONCE` of them at a time."""
+    if bad.cells.height + len(refused) <= ROWS_AT_ONCE:
+        yield bad, refused
+        return
+    lines = pl.concat([bad.lines, pl.Series([row.line for row in refused], dtype=pl.Int64)]).sort()
+    starts = [*lines.gather_every(ROWS_AT_ONCE).unique(maintain_order=True), lines[-1] + 1]
+    for start, end in pairwise(starts):
+        rows = bad.lines.is_between(start, end, closed="left").arg_true()
+        first, count = (rows[0], len(rows)) if len(rows) else (0, 0)
+        faults = bad.faults.filter(pl.col("row").is_between(first, first + count, closed="left"))
+        yield (
+            BadRows(
+                bad.cells.slice(first, count),
+                bad.lines.slice(first, count),
+                faults.with_columns(pl.col("row") - first),
+            ),
+            [row for row in refused if start <= row.line < end],
+        )
 
 
 def _storable(text: str) -> str:

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from services.ingest.errors import (
     DuplicateColumnError,
@@ -94,7 +94,7 @@ def refuse_stray(option: str, sources: Iterable[str], names: Sequence[str]) -> N
         raise OptionError.of(option, "invalid_option", f"the file has no column {listed(stray)}")
 
 
-def refuse_too_many(columns: Sequence[object]) -> None:
+def refuse_too_many(columns: Collection[object]) -> None:
     """Raise TooManyColumnsError for more columns than any table can have."""
     if len(columns) > COLUMN_LIMIT:
         raise TooManyColumnsError(

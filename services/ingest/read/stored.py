@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 
+import polars as pl
+
 from services.ingest.read.charset import (
     EncodingFound,
     Transcoder,
@@ -13,6 +15,7 @@ from services.ingest.read.charset import (
     refuse_contradiction,
     tally,
 )
+from services.ingest.read.csv.blocks import byte_series
 from services.ingest.read.decompress import decompressor
 from services.ingest.read.head import Head
 from services.ingest.read.limits import Limits
@@ -22,6 +25,9 @@ from shared.store.copying import gathered
 FEED_BYTES = 1 << 20
 HELD_BYTES = 4 << 20
 """So much of what may be padding at the end of a file waits for what comes behind it."""
+LINES_PER_PIECE = 1 << 15
+MARKS_PER_PIECE = 1 << 19
+_MARKS = b"\n,;\t|^~ ]}"
 _CONTROLS = b"\x1a\0"
 _PADDING = b"\x1a\0\r\n"
 _TAIL = (b"\x1a", b"\0", b"\x1a\n", b"\x1a\r\n")
@@ -103,11 +109,15 @@ class StoredText:
                 size += len(part)
                 if size >= enough:
                     enough = min(2 * enough, self.limits.block_bytes)
-                    text = await asyncio.to_thread(_transcode, transcoder, parts)
+                    texts = await asyncio.to_thread(_transcoded, transcoder, parts)
                     parts, size = [], 0
-                    yield Piece(text, final=False, bytes_read=bytes_read)
+                    for text in texts:
+                        yield Piece(text, final=False, bytes_read=bytes_read)
         codec.finish()
-        yield Piece(transcoder.feed(b"".join(parts), final=True), final=True, bytes_read=bytes_read)
+        *texts, last = await asyncio.to_thread(_transcoded, transcoder, parts, final=True)
+        for text in texts:
+            yield Piece(text, final=False, bytes_read=bytes_read)
+        yield Piece(last, final=True, bytes_read=bytes_read)
 
     async def _prove(self, part: bytes) -> bool:
         """Whether the first bytes that are not ASCII are in the encoding taken for granted.
@@ -153,8 +163,27 @@ def _next(parts: Iterator[bytes]) -> bytes | None:
     return next(parts, None)
 
 
-def _transcode(transcoder: Transcoder, parts: list[bytes]) -> bytes:
-    return transcoder.feed(b"".join(parts))
+def _transcoded(transcoder: Transcoder, parts: list[bytes], *, final: bool = False) -> list[bytes]:
+    return in_even_pieces(transcoder.feed(b"".join(parts), final=final))
+
+
+def in_even_pieces(text: bytes) -> list[bytes]:
+    """The text in pieces of at most `MARKS_PER_PIECE` bytes that may end a line, cell or value.
+
+    What is made of a text takes memory by its cells and rows: the shorter they are, the more.
+    """
+    if len(text) <= LINES_PER_PIECE:
+        return [text]
+    codes = byte_series(text)
+    lines = int((codes == 0x0A).sum())
+    if lines <= LINES_PER_PIECE and _marks(codes) <= MARKS_PER_PIECE:
+        return [text]
+    half = len(text) // 2
+    return [*in_even_pieces(text[:half]), *in_even_pieces(text[half:])]
+
+
+def _marks(codes: pl.Series) -> int:
+    return sum(int((codes == mark).sum()) for mark in _MARKS)
 
 
 async def _bytes(stored: StoredBytes) -> AsyncIterator[bytes]:

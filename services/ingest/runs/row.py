@@ -39,7 +39,7 @@ COLUMNS: Final = (
     "rows_updated", "bytes_read", "bytes_total", "format", "inferred", "reasons", "error",
     "reject_pass", "rejects_path", "mail", "created_at", "started_at", "finished_at",
     "rows_deleted", "follows", "edited", "undone", "feed_id", "feed_name", "feed_generation",
-    "feed_outcome",
+    "feed_outcome", "alone",
 )  # fmt: skip
 """What a Run is made of."""
 
@@ -71,6 +71,7 @@ def run_of(row: Row) -> Run:
         idempotency_key=row["idempotency_key"],
         upload_path=row["upload_path"],
         attempt=row["attempt"],
+        alone=row["alone"],
         lease=row["lease"],
         made_table_oid=row["made_table_oid"],
         last_error=row["last_error"],

@@ -124,6 +124,8 @@ JOIN pg_stat_activity a ON a.pid = i.backend_pid AND a.backend_start = i.backend
 WHERE i.state = 'running' AND i.heartbeat_at < clock_timestamp() - make_interval(secs => $1)
   AND a.usename = current_user"""
 
+# Of the runs that a worker had when it died, any may have been what ended it: each is tried again
+# alone, at no cost; one that was alone already has used its attempt up.
 # Taken rows are ours until this commits, so every connection of that name is an old attempt's.
 TAKE: Final[LiteralString] = f"""
 WITH silent AS (
@@ -132,6 +134,7 @@ WITH silent AS (
     ORDER BY id FOR UPDATE SKIP LOCKED
 ), taken AS (
     UPDATE ingest.imports i SET state = 'queued', lease = lease + 1, revision = revision + 1,
+        attempt = attempt - CASE WHEN alone THEN 0 ELSE 1 END, alone = true,
         not_before = clock_timestamp(), backend_pid = NULL, backend_start = NULL,
         last_error = 'the worker that had it stopped answering'
     FROM silent WHERE i.id = silent.id RETURNING i.id
@@ -141,6 +144,10 @@ SELECT taken.id, (
     WHERE a.usename = current_user
       AND a.application_name = '{LOAD_NAME}' || taken.id
 ) AS terminated FROM taken ORDER BY taken.id"""  # noqa: S608 - literals only
+
+CLAIMED: Final[LiteralString] = f"""
+SELECT {SELECTED} FROM ingest.imports i
+WHERE i.id = $1 AND i.lease = $2 AND i.state = 'running'"""  # noqa: S608 - literals only
 
 DUE: Final[LiteralString] = """
 SELECT EXISTS (SELECT 1 FROM ingest.imports
@@ -156,6 +163,12 @@ async def claim(
     """
     row = await pool.fetchrow(CLAIM, max_attempts, list(without), lineage)
     return None if row is None else Claim(run=run_of(row), exhausted=row["exhausted"])
+
+
+async def claimed(pool: RawPool, import_id: ImportId, *, lease: int) -> Run | None:
+    """A run that was claimed by this lease; None when it is another's by now."""
+    row = await pool.fetchrow(CLAIMED, import_id, lease)
+    return None if row is None else run_of(row)
 
 
 async def beat(pool: RawPool, run: Run, progress: Progress) -> bool:

@@ -206,7 +206,7 @@ class Attempt:
     async def _made_before(self, columns: Sequence[NewColumn]) -> TableContract | None:
         # Submitting refused a table that existed, so one that exists now was made by an attempt
         # before this one, which may have died before it could note the table's oid.
-        if self.run.attempt == 1 and self.run.made_table_oid is None:
+        if self.run.lease == 1 and self.run.made_table_oid is None:
             return None
         try:
             contract = await self.records.contract(self._table, self.run.caller)

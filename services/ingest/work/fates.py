@@ -15,6 +15,7 @@ from services.ingest.connections.errors import SourceAwayError
 from services.ingest.domain.run import Run
 from services.ingest.errors import AttemptsExhaustedError, FencedOutError
 from services.ingest.feeds.errors import FileAwayError
+from services.ingest.work.apart import ProcessDiedError
 from shared.away import is_away
 from shared.errors import ProblemError, StorageFullError, UnavailableError
 
@@ -84,6 +85,8 @@ def reason_without_data(error: BaseException) -> str:
     """Why an attempt broke, in words that hold no data of the file."""
     if is_away(error) or isinstance(error, OSError):
         return f"the database or the storage went away ({type(error).__name__})"
+    if isinstance(error, ProcessDiedError):
+        return str(error)
     if isinstance(error, asyncpg.PostgresError):
         return f"PostgreSQL refused: {error.args[0] if error.args else type(error).__name__}"
     return f"an unexpected {type(error).__name__}; the worker's log has more"

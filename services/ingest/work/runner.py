@@ -18,6 +18,7 @@ from services.ingest.errors import FencedOutError, TookTooLongError
 from services.ingest.runs import endings, worked
 from services.ingest.settings import IngestSettings
 from services.ingest.storage import Storage
+from services.ingest.work.apart import Apart, ProcessDiedError
 from services.ingest.work.attempt import Attempt, LoadConnections, StoredRejects
 from services.ingest.work.fates import Fail, GiveBack, NotOurs, Retries, exhausted, fate_of
 from services.ingest.work.loads import Load
@@ -46,6 +47,7 @@ class Runner:
     loads: Mapping[ImportKind, Load]
     shares: Shares
     settings: IngestSettings
+    apart: Apart
 
     async def run_next(self) -> bool:
         """Claim the next import that is due and work on it; False when there is none."""
@@ -60,16 +62,20 @@ class Runner:
                 if claim is None:
                     return False
                 held.enter_context(self.shares.held(claim.run.caller.sub))
-            run = claim.run
-            reset = current_request_id.set(run.request_id)
-            with structlog.contextvars.bound_contextvars(import_id=run.id, attempt=run.attempt):
-                try:
-                    await self._work(claim)
-                finally:
-                    current_request_id.reset(reset)
+            await self.work_on(claim, apart=claim.run.alone)
         return True
 
-    async def _work(self, claim: Claim) -> None:
+    async def work_on(self, claim: Claim, *, apart: bool = False) -> None:
+        """Work on a claimed run; `apart`: in a process of its own, for which this one waits."""
+        run = claim.run
+        reset = current_request_id.set(run.request_id)
+        with structlog.contextvars.bound_contextvars(import_id=run.id, attempt=run.attempt):
+            try:
+                await self._work(claim, apart=apart)
+            finally:
+                current_request_id.reset(reset)
+
+    async def _work(self, claim: Claim, *, apart: bool) -> None:
         run = claim.run
         started = time.monotonic()
         log.info("import_started", kind=run.kind.value, table=run.table, exhausted=claim.exhausted)
@@ -77,6 +83,8 @@ class Runner:
         try:
             if claim.exhausted:
                 await self._fail(attempt, exhausted(run.attempt, run.last_error))
+            elif apart:
+                await self._load_apart(attempt)
             else:
                 await self._load(attempt)
         except FencedOutError:
@@ -97,6 +105,12 @@ class Runner:
             rights=self.rights,
             tells_lineage=self.settings.tells_lineage,
         )
+
+    async def _load_apart(self, attempt: Attempt) -> None:
+        try:
+            await self.apart.work_on(attempt.run)
+        except ProcessDiedError as exc:
+            await self._meet(attempt, exc)
 
     async def _load(self, attempt: Attempt) -> None:
         try:

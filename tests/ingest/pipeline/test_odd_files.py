@@ -184,8 +184,18 @@ async def test_a_line_beyond_the_limit_is_skipped(load: Loader) -> None:
     assert load.rejects.reasons == [(3, None, "too_long")]
     with pytest.raises(RecordTooLargeError):
         await load.load("t", f"a,{'b' * 50_000}\n", limits=SMALL)
-    with pytest.raises(RecordTooLargeError):
-        await load.load("t", f'[{{"a": 1}}, {{"b": "{"y" * 50_000}"}}]', limits=SMALL)
+
+
+async def test_a_value_beyond_the_limit_is_refused_and_the_next_ones_are_read(
+    load: Loader,
+) -> None:
+    await load.make_table("t", columns(a="INTEGER", b="TEXT"))
+    for text in ('[{"a": 1}, {"b": "%s]"}, {"a": 2}]', '{"a":\n1}\n{"b":\n"%s}"} {"a": 2}'):
+        load.rejects.kept.clear()
+        load.chunk_bytes = 1_000
+        await load.load("t", text % ("y" * 50_000), limits=SMALL, file_name="f.json")
+        assert load.rejects.reasons == [(2, None, "too_long")]
+    assert await load.rows("t", "a") == [(1,), (2,), (1,), (2,)]
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,17 @@ import re
 
 import pytest
 
-from services.ingest.read.errors import DamagedFileError, RecordTooLargeError
-from services.ingest.read.json.cutting import ArrayCutter, Broken, LineCutter
+from services.ingest.domain.outcome import RejectCode
+from services.ingest.read.errors import DamagedFileError
+from services.ingest.read.json.cutting import (
+    ArrayCutter,
+    Broken,
+    Element,
+    LineCutter,
+    ValueCutter,
+)
 from services.ingest.read.limits import Limits
+from shared.values.numbers import VALUES_LIMIT, Number
 
 
 @pytest.mark.parametrize("piece_bytes", [1, 700, 65_536])
@@ -60,11 +68,52 @@ def cut(data: str, piece_bytes: int, *, flat: bool) -> None:
     list(cutter.feed("", final=True))
 
 
-def test_an_element_beyond_the_limit_ends_the_array() -> None:
-    cutter = ArrayCutter(Limits(record_bytes=50))
-    assert len([*cutter.feed('[{"a":1},', final=False)]) == 1
-    with pytest.raises(RecordTooLargeError, match="element 2 is broken, or larger than"):
-        list(cutter.feed('{"b":"' + "x" * 50, final=False))
+@pytest.mark.parametrize("piece_chars", [1, 7, 5_000])
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ('{"b":"' + "x" * 80 + '\\"]}"}', "is broken, or larger than"),
+        ('"' + "x" * 80 + '\\\\"', "is broken, or larger than"),
+        ("[" * 2000 + '"]}"' + "]" * 2000, "is"),
+    ],
+)
+@pytest.mark.parametrize("cutter", [ArrayCutter, ValueCutter])
+def test_a_value_that_is_not_read_is_refused_and_the_next_ones_are_read(
+    cutter: type[ArrayCutter | ValueCutter], value: str, reason: str, piece_chars: int
+) -> None:
+    between = "," if cutter is ArrayCutter else " "
+    text = between.join(['{"a":1}', value, ' {"a":2}'])
+    text = f"[{text}]" if cutter is ArrayCutter else text
+    cutting = cutter(Limits(record_bytes=50))
+    found = [
+        each
+        for at in range(0, len(text), piece_chars)
+        for each in cutting.feed(text[at : at + piece_chars], final=False)
+    ]
+    found += cutting.feed("", final=True)
+    if piece_chars == 5_000 and "xx" in value:  # it came whole
+        assert all(isinstance(each, Element) for each in found)
+    else:
+        assert isinstance(found[1], Broken)
+        assert f"2 {reason}" in found[1].reason
+    assert [each.line for each in found] == [1, 2, 3]
+    assert [found[0], found[2]] == [
+        Element(1, {"a": Number("1")}, '{"a":1}'),
+        Element(3, {"a": Number("2")}, '{"a":2}'),
+    ]
+
+
+def test_json_of_too_many_values_is_not_parsed() -> None:
+    many = f'{{"a":[{"1," * VALUES_LIMIT}1]}}'
+    for cutter, text in (
+        (ArrayCutter(Limits()), f"[{many[:-1]}"),
+        (ValueCutter(Limits()), many[:-1]),
+        (LineCutter(Limits()), many),
+    ):
+        (broken,) = cutter.feed(text, final=isinstance(cutter, LineCutter))
+        assert isinstance(broken, Broken)
+        assert broken.code is RejectCode.TOO_LONG
+        assert f"more than {VALUES_LIMIT:,} values" in broken.reason
 
 
 @pytest.mark.parametrize("data", ["", "  ", "{}", "x", "\ufeff"])

@@ -40,6 +40,7 @@ RUN = Run(
     idempotency_key="",
     upload_path="uploads/1",
     attempt=1,
+    alone=False,
     lease=1,
     made_table_oid=None,
     last_error=None,

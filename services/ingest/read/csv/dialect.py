@@ -8,13 +8,12 @@ the table knows. What is left is a tie, which only a person decides.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from services.ingest.domain.options import ImportOptions
-from services.ingest.errors import OptionError
+from services.ingest.errors import OptionError, TooManyColumnsError
 from services.ingest.read.csv.header import Header, header_of
-from services.ingest.read.csv.quoting import SWAPPED, Dialect
+from services.ingest.read.csv.quoting import FIELDS_LIMIT, SWAPPED, Dialect
 from services.ingest.read.csv.sample import Sample, gaps
 from services.ingest.read.errors import DelimiterNeededError, RecordTooLargeError
 from shared.contracts.problem import FieldError
@@ -67,6 +66,8 @@ class Reading:
         others = [pattern for other, pattern in _UNNATURAL.items() if other != self.dialect.written]
         for record in self.sample.records[self.header.at :]:
             raw = record.raw
+            if len(record.fields) > FIELDS_LIMIT:
+                continue
             if quote is not None and quote in raw:
                 q = re.escape(quote)
                 quoted = (
@@ -91,7 +92,7 @@ def reading_of(
     """The head as the named delimiter and quote read it, or those that read it best.
 
     `named` is a delimiter that the file itself names. Raises OptionError, DelimiterNeededError,
-    EmptyFileError, RecordTooLargeError, HeaderDoubtfulError.
+    EmptyFileError, RecordTooLargeError, TooManyColumnsError.
     """
 
     def read(delimiter: str) -> Reading:
@@ -103,17 +104,26 @@ def reading_of(
         _refuse_delimiter(delimiter, options)
         return read(delimiter)
 
+    refused: list[TooManyColumnsError] = []
+
     def readings(candidates: Iterable[str]) -> Iterator[Reading]:
         for candidate in candidates:
-            with suppress(RecordTooLargeError):  # a quote of its header is not closed
+            try:
                 reading = read(candidate)
-                if reading.header.width > 1:
-                    yield reading
+            except RecordTooLargeError:  # a quote of its header is not closed
+                continue
+            except TooManyColumnsError as error:
+                refused.append(error)
+                continue
+            if reading.header.width > 1:
+                yield reading
 
     several = list(readings(_candidates(text, options, start)))
     if not any(reading.header.fits for reading in several):
         weak = readings(candidate for candidate in WEAK if candidate.encode() in text)
         several += [reading for reading in weak if reading.header.fits]
+    if refused and not any(reading.header.fits for reading in several):
+        raise refused[0]
     return _best(several, known) if several else read(",")
 
 
@@ -159,7 +169,8 @@ def _candidates(text: bytes, options: ImportOptions, start: int) -> Iterator[str
     """The delimiters to be tried; one that the first line only has doubled, so too."""
     first = text[start : text.find(b"\n", start) + 1 or len(text)]
     for candidate in STRONG:
-        runs = {len(run) for run in re.findall(re.escape(candidate.encode()) + b"+", first)}
+        pattern = re.escape(candidate.encode()) + b"+"
+        runs = {run.end() - run.start() for run in re.finditer(pattern, first)}
         repeated = min(runs, default=1)
         if candidate == options.quote:
             continue

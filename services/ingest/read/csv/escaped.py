@@ -17,7 +17,7 @@ from services.ingest.read.csv.blocks import (
     IrregularRecord,
     RecordFault,
 )
-from services.ingest.read.csv.quoting import LF, Cut, Dialect, Split
+from services.ingest.read.csv.quoting import FIELDS_LIMIT, LF, Cut, Dialect, Split
 from services.ingest.read.limits import MIB, Limits
 
 NULL = rb"\N"
@@ -66,6 +66,17 @@ class EscapedSplitter:
             position += 1
             if text[position - 1] == LF[0]:
                 return Split(tuple(fields), position)
+            if len(fields) > FIELDS_LIMIT:
+                return self._cut_short(text, position, fields, final=final)
+
+    def _cut_short(
+        self, text: bytes, position: int, fields: list[bytes | None], *, final: bool
+    ) -> Split | Cut:
+        """A record of too many fields: it ends with its line."""
+        end = text.find(LF, position) + 1
+        if not end and not final:
+            return Cut.INCOMPLETE
+        return Split(tuple(fields), end or len(text))
 
 
 class EscapedCutter:

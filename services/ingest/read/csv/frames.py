@@ -16,7 +16,7 @@ from services.ingest.domain.outcome import RejectCode
 from services.ingest.plan.names import REPORT_COLUMNS, report_columns
 from services.ingest.read.csv.blocks import RAW_LIMIT, Block, IrregularRecord, Run
 from services.ingest.read.csv.layout import Layout
-from services.ingest.read.csv.quoting import LF, SWAPPED, Dialect, Split, Splitter
+from services.ingest.read.csv.quoting import FIELDS_LIMIT, LF, SWAPPED, Dialect, Split, Splitter
 from services.ingest.read.csv.structure import (
     ambiguous,
     decodable,
@@ -151,6 +151,9 @@ class CsvReader:
 
     def _read_plain(self, text: bytes) -> pl.DataFrame | None:
         """What polars makes of the text, if that is surely right, else None."""
+        # polars makes a column for each field of the first line, whatever the schema says.
+        if text.count(self._dialect.delimiter, 0, text.find(LF)) > FIELDS_LIMIT:
+            return None
         try:
             cells = self._polars(text)
         except PolarsError:
@@ -241,7 +244,8 @@ class CsvReader:
 
     def _wrong_width(self, fields: int) -> tuple[RejectCode, str]:
         width = len(self._layout.names)
-        message = f"{fields} field{'s' * (fields != 1)}, but the header has {width}"
+        count = f"more than {FIELDS_LIMIT}" if fields == FIELDS_LIMIT + 1 else str(fields)
+        message = f"{count} field{'s' * (fields != 1)}, but the header has {width}"
         if fields > width:
             return RejectCode.TOO_MANY_FIELDS, message
         return (

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from services.ingest.domain.options import ImportOptions
-from services.ingest.errors import EmptyFileError, OptionError
+from services.ingest.errors import EmptyFileError, OptionError, TooManyColumnsError
+from services.ingest.plan.names import COLUMN_LIMIT
+from services.ingest.read.csv.quoting import FIELDS_LIMIT
 from services.ingest.read.csv.sample import Record, Sample, is_number_or_date, typed_fields
 from services.ingest.read.errors import HeaderDoubtfulError, RecordTooLargeError
 
@@ -46,7 +48,7 @@ class Header:
 def header_of(sample: Sample, options: ImportOptions, *, known: frozenset[str]) -> Header:
     """The header by its option, or the first record that is no preamble.
 
-    Raises EmptyFileError, RecordTooLargeError, OptionError.
+    Raises EmptyFileError, RecordTooLargeError, TooManyColumnsError, OptionError.
     """
     records = sample.records
     if not records:
@@ -55,6 +57,7 @@ def header_of(sample: Sample, options: ImportOptions, *, known: frozenset[str]) 
         width = sample.width()
         rows = [record for record in records if len(record.fields) == width]
         trailing = width > 1 and all(record.fields[-1] is None for record in rows)
+        _refuse_too_many(width)
         return Header(None, 0, width - trailing, trailing, fits=True)
     at = _place(sample, options, known)
     header = records[at]
@@ -62,6 +65,7 @@ def header_of(sample: Sample, options: ImportOptions, *, known: frozenset[str]) 
         raise RecordTooLargeError(
             f"the header on line {header.line} opens a quote that is not closed properly"
         )
+    _refuse_too_many(len(header.fields))
     width = sample.width(behind=at + 1) or len(header.fields)
     rows = [record for record in records[at + 1 :] if len(record.fields) == width]
     trailing = (
@@ -73,6 +77,14 @@ def header_of(sample: Sample, options: ImportOptions, *, known: frozenset[str]) 
     )
     columns = width - 1 if trailing else len(header.fields)
     return Header(header, at, columns, trailing, fits=trailing or len(header.fields) == width)
+
+
+def _refuse_too_many(fields: int) -> None:
+    if fields > FIELDS_LIMIT:
+        raise TooManyColumnsError(
+            f"the header has more than {FIELDS_LIMIT:,} columns; a table has at most"
+            f" {COLUMN_LIMIT:,}"
+        )
 
 
 def refuse_doubtful(header: Header, options: ImportOptions, known: frozenset[str]) -> None:

@@ -13,7 +13,11 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from services.ingest.plan.names import COLUMN_LIMIT, REPORT_COLUMNS
+
 LF = b"\n"
+FIELDS_LIMIT = COLUMN_LIMIT + len(REPORT_COLUMNS) + 1
+"""No record with more fields fits a table; it is not split beyond one field more."""
 SWAPPED = b"\x1f"
 """ASCII's unit separator, which stands in for a delimiter of several bytes."""
 BLANKS = b" \t"
@@ -125,6 +129,19 @@ class Splitter:
             if text[position] != self._delimiter:
                 return Split(tuple(fields), position + 1)
             position += 1
+            if len(fields) > FIELDS_LIMIT:
+                return self._cut_short(text, position, fields, final=final)
+
+    def _cut_short(
+        self, text: bytes, position: int, fields: list[bytes | None], *, final: bool
+    ) -> Split | Cut:
+        """A record of too many fields: it ends where its line does, if not as it should."""
+        end = self.regular_end(text, position)
+        if end < 0:
+            end = text.find(LF, position) + 1
+        if not end and not final:
+            return Cut.INCOMPLETE
+        return Split(tuple(fields), end or len(text))
 
     def _trim(self, cell: bytes) -> bytes:
         return cell.strip(self._trimmed) if self._trimmed else cell

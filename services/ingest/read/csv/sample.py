@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from services.ingest.read.csv.escaped import EscapedSplitter
-from services.ingest.read.csv.quoting import LF, Dialect, Split, Splitter
+from services.ingest.read.csv.quoting import FIELDS_LIMIT, LF, Dialect, Split, Splitter
 from services.ingest.read.csv.structure import NUMBER_OR_DATE
 
 SAMPLED_RECORDS = 100
+_BLANK_LINES = re.compile(rb"(?:[ \t\r\f\v]*+\n)++")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,10 @@ def _records(text: bytes, dialect: Dialect, start: int, line: int) -> Iterator[R
     splitter = EscapedSplitter(dialect) if dialect.backslash else Splitter(dialect)
     count = 0
     while start < len(text) and count < SAMPLED_RECORDS:
+        if blank := _BLANK_LINES.match(text, start):
+            line += text.count(LF, start, blank.end())
+            start = blank.end()
+            continue
         end = text.find(LF, start) + 1 or len(text)
         fields: tuple[bytes | None, ...] = ()
         comment = dialect.comment is not None and text.startswith(dialect.comment, start)
@@ -91,6 +96,8 @@ def typed_fields(records: Sequence[Record], width: int) -> tuple[int, ...]:
 
 def gaps(record: Record, dialect: Dialect) -> tuple[bool, bool]:
     """Whether blanks stand behind every delimiter of a record, and before every one."""
+    if len(record.fields) > FIELDS_LIMIT:
+        return False, False
     delimiter, quote = re.escape(dialect.delimiter), re.escape(dialect.quote or b'"')
     blanks = rb"[" + re.escape(dialect.blanks) + rb"]*"
     quoted = quote + rb"(?:[^" + quote + rb"]|" + quote * 2 + rb")*" + quote

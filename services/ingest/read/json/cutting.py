@@ -10,10 +10,11 @@ import polars as pl
 
 from services.ingest.domain.outcome import RejectCode
 from services.ingest.read.csv.blocks import RAW_LIMIT
-from services.ingest.read.errors import DamagedFileError, RecordTooLargeError
+from services.ingest.read.errors import DamagedFileError
 from services.ingest.read.json.flat import objects_in
+from services.ingest.read.json.skipping import ValueEnd, has_too_many_values
 from services.ingest.read.limits import MIB, Limits
-from shared.values.numbers import JsonValue, scan_json
+from shared.values.numbers import VALUES_LIMIT, JsonValue, scan_json
 
 _UNFINISHED = re.compile(
     r"[ \t\n\r]*(?:t|tr|tru|f|fa|fal|fals|n|nu|nul|-|\.|[eE][+-]?|u[0-9a-fA-F]{0,3})?[ \t\n\r]*"
@@ -63,6 +64,12 @@ class FlatCutter(Cutter, Protocol):
     def read(self, text: str, number: int) -> Element | Broken:
         """One of the values that `flat` gave, exactly."""
         ...
+
+
+TOO_LONG = RejectCode.TOO_LONG
+MANY = f"{{what}} has more than {VALUES_LIMIT:,} values in it"
+DEEP = "{what} is nested too deep"
+LARGE = "{what} is broken, or larger than {limit} MiB"
 
 
 class LineCutter:
@@ -119,6 +126,8 @@ class LineCutter:
         return self._read(line.strip(" \t\r"), number)
 
     def _read(self, line: str, number: int) -> Element | Broken:
+        if has_too_many_values(line):
+            return Broken(number, MANY.format(what="the line"), line[:RAW_LIMIT], code=TOO_LONG)
         try:
             value, end = scan_json(line, 0)
         except StopIteration:
@@ -134,6 +143,10 @@ class LineCutter:
 
     def _values(self, line: str) -> Iterator[Element | Broken]:
         """The values of a line up to one that is broken."""
+        if has_too_many_values(line):
+            self._line += 1
+            yield self._read(line, self._line)
+            return
         position = 0
         while position < len(line):
             self._line += 1
@@ -146,6 +159,33 @@ class LineCutter:
             position = len(line) - len(line[end:].lstrip(" \t\r,"))
 
 
+class Skip:
+    """A value that is left out as it comes: refused at once, and then looked through to its end."""
+
+    def __init__(self, broken: Broken) -> None:
+        self.broken = broken
+        self._end = ValueEnd()
+
+    def within(self, text: str, position: int) -> int | None:
+        """The place behind the value; None where it goes on in the next piece."""
+        return self._end.within(text, position)
+
+
+def unread(
+    text: str, position: int, number: int, error: Exception, *, what: str, limits: Limits
+) -> Skip | None:
+    """What is to be left out of a text whose value at `position` cannot be read, if anything."""
+    raw = text[position : position + RAW_LIMIT]
+    if isinstance(error, RecursionError):
+        return Skip(Broken(number, DEEP.format(what=what), raw))
+    if len(text) - position > limits.record_bytes:
+        reason = LARGE.format(what=what, limit=limits.record_bytes // MIB)
+        return Skip(Broken(number, reason, raw, code=TOO_LONG))
+    if has_too_many_values(text[position:]):
+        return Skip(Broken(number, MANY.format(what=what), raw, code=TOO_LONG))
+    return None
+
+
 class ValueCutter:
     """Values one behind the other, with any white space between them, counted from 1."""
 
@@ -153,35 +193,47 @@ class ValueCutter:
         self._limits = limits
         self._rest = ""
         self._number = 0
+        self._skip: Skip | None = None
 
     def feed(self, text: str, *, final: bool) -> Iterator[Element | Broken]:
-        """The values that are complete; raises DamagedFileError, RecordTooLargeError."""
+        """The values that are complete; raises DamagedFileError."""
         text, self._rest = self._rest + text, ""
-        position = _BETWEEN.match(text, 0).end()  # type: ignore[union-attr] # it may be empty
-        while position < len(text):
-            try:
-                value, end = scan_json(text, position)
-            except (StopIteration, ValueError, RecursionError) as error:
-                self._wait(text[position:], error, final=final)
-                return
-            if end == len(text) and not final:  # a number may go on
-                self._rest = text[position:]
-                return
-            self._number += 1
-            yield Element(self._number, value, text[position : min(end, position + RAW_LIMIT)])
+        position = 0 if self._skip else _BETWEEN.match(text, 0).end()  # type: ignore[union-attr] # it may be empty
+        while position < len(text) or (final and self._skip):
+            if self._skip is not None:
+                end = self._skip.within(text, position)
+                if end is None:
+                    if final:
+                        raise DamagedFileError(self._skip.broken.reason)
+                    return
+                self._skip = None
+            else:
+                try:
+                    value, end = scan_json(text, position)
+                except (StopIteration, ValueError, RecursionError) as error:
+                    yield from self._wait(text, position, error, final=final)
+                    if self._skip is not None:
+                        continue
+                    return
+                if end == len(text) and not final:  # a number may go on
+                    self._rest = text[position:]
+                    return
+                self._number += 1
+                yield Element(self._number, value, text[position : min(end, position + RAW_LIMIT)])
             position = _BETWEEN.match(text, end).end()  # type: ignore[union-attr] # as above
 
-    def _wait(self, rest: str, error: Exception, *, final: bool) -> None:
+    def _wait(self, text: str, position: int, error: Exception, *, final: bool) -> Iterator[Broken]:
         number = self._number + 1
-        if final or isinstance(error, RecursionError):
-            deep = isinstance(error, RecursionError)
-            what = "is nested too deep" if deep else "is not JSON, or breaks off"
-            raise DamagedFileError(f"value {number} {what}") from error
-        if len(rest) > self._limits.record_bytes:
-            raise RecordTooLargeError(
-                f"value {number} is broken, or larger than {self._limits.record_bytes // MIB} MiB"
-            )
-        self._rest = rest
+        self._skip = unread(
+            text, position, number, error, what=f"value {number}", limits=self._limits
+        )
+        if self._skip is not None:
+            self._number = number
+            yield self._skip.broken
+        elif final:
+            raise DamagedFileError(f"value {number} is not JSON, or breaks off") from error
+        else:
+            self._rest = text[position:]
 
 
 class ArrayCutter:
@@ -193,22 +245,33 @@ class ArrayCutter:
         self._rest = ""
         self._number = 0
         self._state = "before"
+        self._skip: Skip | None = None
 
     def feed(self, text: str, *, final: bool) -> Iterator[Element | Broken]:
-        """The elements that are complete; raises DamagedFileError, RecordTooLargeError."""
-        if not text and not self._rest and not final:
-            return
-        text = self._rest + text
-        self._rest = ""
-        position = self._opened(text, final=final)
-        if self._state == "between":
-            position = self._continued(text, final=final)
-        while self._state == "elements" and position < len(text):
+        """The elements that are complete; raises DamagedFileError."""
+        text, self._rest = self._rest + text, ""
+        position = self._opened(text, final=final) if text or final else 0
+        if self._skip is None and self._state == "elements":
+            position = len(text) - len(text[position:].lstrip(" \t\n\r"))
+        while position < len(text) and self._state not in ("before", "after"):
+            if self._skip is not None:
+                behind = self._skip.within(text, position)
+                if behind is None:
+                    break
+                self._skip, self._state, position = None, "between", behind
+            if self._state == "between":
+                position = self._continued(text, position, final=final)
+                continue
             try:
                 value, end = scan_json(text, position)
             except (StopIteration, ValueError, RecursionError) as error:
-                self._wait(text, position, error, final=final)
-                return
+                self._skip = self._unread(text, position, error)
+                if self._skip is None:
+                    self._wait(text, position, error, final=final)
+                    return
+                self._number += 1
+                yield self._skip.broken
+                continue
             after = _AFTER_ELEMENT.match(text, end)
             if after is None:
                 self._wait_for_comma(text, position, end, final=final)
@@ -218,10 +281,7 @@ class ArrayCutter:
             position = after.end()
             if after[1] == "]":
                 self._state = "after"
-        if self._state == "after" and not self._inside and text[position:].strip(" \t\n\r"):
-            raise DamagedFileError("there is more text behind the end of the JSON array")
-        if final and self._state != "after":
-            self._broken_off()
+        self._refuse_end(text, position, final=final)
 
     def flat(self, text: str, *, final: bool) -> tuple[pl.Series, pl.Series] | None:
         """Flat elements in a row, and their numbers; None leaves them to `feed`.
@@ -229,7 +289,7 @@ class ArrayCutter:
         What is behind them, with `final` the end of the array too, is for `feed`.
         """
         del final
-        if self._state not in ("elements", "between"):
+        if self._state not in ("elements", "between") or self._skip is not None:
             return None
         found = objects_in(self._rest + text, further=self._state == "between")
         if found is None:
@@ -249,15 +309,15 @@ class ArrayCutter:
         assert end == len(element)
         return Element(number, value, element[:RAW_LIMIT])
 
-    def _continued(self, text: str, *, final: bool) -> int:
+    def _continued(self, text: str, position: int, *, final: bool) -> int:
         """The position of the next element, behind the comma."""
-        found = _AFTER_ELEMENT.match(text)
+        found = _AFTER_ELEMENT.match(text, position)
         if found is None:
-            if text.strip(" \t\n\r"):
+            if text[position:].strip(" \t\n\r"):
                 raise DamagedFileError(f"a comma is missing behind element {self._number}")
             if final:
                 self._broken_off()
-            self._rest = text
+            self._rest = text[position:]
             return len(text)
         self._state = "after" if found[1] == "]" else "elements"
         return found.end()
@@ -280,18 +340,30 @@ class ArrayCutter:
             return found.end() + 1
         return found.end()
 
+    def _refuse_end(self, text: str, position: int, *, final: bool) -> None:
+        """Raise DamagedFileError where the text cannot end as it does."""
+        if self._state == "after" and not self._inside and text[position:].strip(" \t\n\r"):
+            raise DamagedFileError("there is more text behind the end of the JSON array")
+        if final and self._skip is not None:
+            raise DamagedFileError(self._skip.broken.reason)
+        if final and self._state != "after":
+            self._broken_off()
+
+    def _unread(self, text: str, position: int, error: Exception) -> Skip | None:
+        number = self._number + 1
+        what = f"element {number}"
+        return unread(text, position, number, error, what=what, limits=self._limits)
+
     def _wait(self, text: str, position: int, error: Exception, *, final: bool) -> None:
         """Keep the beginning of an element; raises DamagedFileError where nothing can mend it."""
         number = self._number + 1
-        if isinstance(error, RecursionError):
-            raise DamagedFileError(f"element {number} is nested too deep") from error
         if final and not _ends_early(text, error):
             if text.startswith("]", position):
                 raise DamagedFileError(f"a comma behind element {self._number} ends the array")
             raise _not_json(number, error) from error
         if final:
             self._broken_off()
-        self._keep(text[position:])
+        self._rest = text[position:]
 
     def _wait_for_comma(self, text: str, position: int, end: int, *, final: bool) -> None:
         """Keep an element behind which neither a comma nor the end of the array stands yet."""
@@ -300,15 +372,7 @@ class ArrayCutter:
             if text[end:].strip(" \t\n\r"):
                 raise DamagedFileError(f"a comma is missing behind element {self._number}")
             self._broken_off()
-        self._keep(text[position:])
-
-    def _keep(self, rest: str) -> None:
-        if len(rest) > self._limits.record_bytes:
-            raise RecordTooLargeError(
-                f"element {self._number + 1} is broken, or larger than"
-                f" {self._limits.record_bytes // MIB} MiB"
-            )
-        self._rest = rest
+        self._rest = text[position:]
 
     def _broken_off(self) -> None:
         raise DamagedFileError(f"the JSON array breaks off behind element {self._number}")

@@ -14,6 +14,7 @@ import polars as pl
 
 from services.ingest.domain.outcome import RejectCode
 from services.ingest.plan.columns import ColumnPlan
+from services.ingest.plan.names import refuse_too_many
 from services.ingest.read.csv.blocks import RAW_LIMIT
 from services.ingest.read.frame import CellFault, Frame, RefusedRow
 from services.ingest.read.json.cutting import (
@@ -29,12 +30,13 @@ from services.ingest.read.json.flat import (
     read_flat,
     template_of,
 )
-from shared.values.numbers import JsonValue, Number, json_text
+from shared.values.numbers import JsonValue, Number, deep_json_text, json_text
 from shared.values.texts import NULL_WORDS
 from shared.values.types import TypeName
 
 NESTED = "an object or array is no plain cell"
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_KNOWN_SHAPES = 1_000
 _LEARNT_FROM_ROWS = 1_000
 _LEARNT_FROM_CHARACTERS = 65_536
 
@@ -191,6 +193,8 @@ class JsonReader:
         else:
             shape = tuple(element.value)
             if shape not in self._known_shapes:
+                if len(self._known_shapes) >= _KNOWN_SHAPES:
+                    self._known_shapes.clear()
                 self._known_shapes[shape] = self._foreign_key(shape)
             column = self._known_shapes[shape]
             if column is None:
@@ -243,7 +247,7 @@ class JsonReader:
         values = [row.get(name) for row in rows]
         kinds = {value.__class__ for value in values}
         if name in self.json_columns:
-            cells: list[str | None] = [None if v is None else json_text(v) for v in values]
+            cells: list[str | None] = [None if v is None else spelled(v) for v in values]
         elif kinds <= {str, Number, type(None)}:
             cells = values  # type: ignore[assignment]
         else:
@@ -330,7 +334,15 @@ def _text(value: JsonValue) -> str | None:
     """A scalar as its cell, anything else as JSON."""
     if value is None or isinstance(value, str):
         return value
-    return json_text(value)
+    return spelled(value)
+
+
+def spelled(value: JsonValue) -> str:
+    """JSON of a value, which may be as deep as the scanner takes."""
+    try:
+        return json_text(value)
+    except RecursionError:
+        return deep_json_text(value)
 
 
 def _printable(text: str) -> str:
@@ -343,12 +355,13 @@ def _printable(text: str) -> str:
 def head_columns(text: str, cutter: Cutter, *, complete: bool) -> tuple[str, ...]:
     """The keys of the elements in a file's head, in the order in which they turn up.
 
-    Raises DamagedFileError, RecordTooLargeError.
+    Raises DamagedFileError, TooManyColumnsError.
     """
     keys: dict[str, None] = {}
     for element in cutter.feed(text, final=complete):
         if isinstance(element, Element) and isinstance(element.value, dict):
             keys.update(dict.fromkeys(element.value))
+            refuse_too_many(keys)
     return tuple(_printable(key) for key in keys)
 
 
