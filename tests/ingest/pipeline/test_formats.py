@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+from dataclasses import replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -22,6 +23,7 @@ from services.ingest.errors import (
 from services.ingest.read.errors import (
     BombError,
     DamagedFileError,
+    HeaderDoubtfulError,
     MemberNeededError,
     NestedArchiveError,
     SheetNeededError,
@@ -114,6 +116,50 @@ async def test_rows_wider_than_the_header_are_refused(load: Loader) -> None:
     assert load.rejects.kept[0].raw == "y,z,,stray"
     assert outcome.format is not None
     assert outcome.format.merged_cells == ("A1:B1",)
+
+
+async def test_a_title_above_the_header_is_skipped(load: Loader) -> None:
+    book = xlsx(
+        table_xml(
+            [
+                ["Sales 2024", None, None],
+                ["as of: May", None, None],
+                ["name", "n", "share"],
+                ["Ann", 1, 0.5],
+                ["Bob", 2, None],
+                ["Sum", 3, 0.5],
+            ]
+        )
+    )
+    outcome = await load.load("t", book, options=replace(MADE, footer_lines=1))
+    assert await load.rows("t", "name, n, share") == [
+        ("Ann", 1, Decimal("0.5")),
+        ("Bob", 2, None),
+    ]
+    found = outcome.format
+    assert found is not None
+    assert (found.header_line, found.skipped, found.footer_lines) == (3, 2, 1)
+
+
+async def test_the_header_of_a_sheet_is_where_the_option_says(load: Loader) -> None:
+    book = xlsx(table_xml([[2019, 2020], ["a", "b"], ["x", "y"]]))
+    with pytest.raises(HeaderDoubtfulError, match="header_line=none"):
+        await load.load("t", book, options=MADE)
+    with pytest.raises(OptionError, match="no header on line 9"):
+        await load.load("t", book, options=replace(MADE, header_line="9"))
+    await load.load("t", book, options=replace(MADE, header_line="2"))
+    assert await load.rows("t", "a, b") == [("x", "y")]
+    await load.load("u", book, options=replace(MADE, header_line="none"))
+    assert await load.rows("u", "column_1, column_2") == [("2019", "2020"), ("a", "b"), ("x", "y")]
+
+
+async def test_columns_of_a_sheet_without_a_name_of_their_own_are_reached_by_place(
+    load: Loader,
+) -> None:
+    book = xlsx(table_xml([["a", None, "a"], [1, 2, 3]]))
+    mapping = {"#2": "b", "a#2": "c"}
+    await load.load("t", book, options=replace(MADE, mapping=mapping))
+    assert await load.rows("t", "a, b, c") == [(1, 2, 3)]
 
 
 async def test_a_sheet_that_is_not_clear_is_asked_for(load: Loader) -> None:

@@ -266,6 +266,27 @@ async def test_opendocument_is_read_alike(tmp_path: Path) -> None:
     assert batch["faults"][0] == [0, 10, "the cell shows the error #DIV/0!"]
 
 
+async def test_hidden_tables_and_merged_ranges_of_opendocument_are_named(tmp_path: Path) -> None:
+    styles = (
+        '<style:style style:name="ta1" style:family="table"><style:table-properties/></style:style>'
+        '<style:style style:name="ta2" style:family="table">'
+        '<style:table-properties table:display="false"/></style:style>'
+    )
+    text = '<table:table-cell office:value-type="string"{}><text:p>a</text:p></table:table-cell>'
+    spanned = ' table:number-columns-spanned="2" table:number-rows-spanned="3"'
+    row = f"<table:table-row>{text.format('')}{text.format(spanned)}</table:table-row>"
+    book = ods(
+        {'Shown" table:style-name="ta1': row, 'Hidden" table:style-name="ta2': row}, styles=styles
+    )
+    first, *_, last = await read(book, tmp_path)
+    assert first["sheets"] == [
+        {"name": "Shown", "hidden": False},
+        {"name": "Hidden", "hidden": True},
+    ]
+    assert first["sheet"] == "Shown"
+    assert last == {"merged": ["B1:C3"]}
+
+
 async def test_old_workbooks_are_read_alike(tmp_path: Path) -> None:
     first, batch, last = await read(Path(__file__).parent / "people.xls", tmp_path)
     assert first == {

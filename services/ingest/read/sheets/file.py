@@ -13,8 +13,13 @@ from services.ingest.domain.options import FileFormat, ImportOptions
 from services.ingest.domain.outcome import FormatFound, RejectCode
 from services.ingest.errors import EmptyFileError
 from services.ingest.plan.columns import ColumnPlan
+from services.ingest.plan.names import named_columns, numbered_names
 from services.ingest.plan.source_columns import SourceColumn, Ways
 from services.ingest.read.children import child_reading, said
+from services.ingest.read.csv.header import Header, header_of, refuse_doubtful
+from services.ingest.read.csv.quoting import Dialect
+from services.ingest.read.csv.sample import Record, Sample
+from services.ingest.read.footer import without_last
 from services.ingest.read.frame import CellFault, Frame, RefusedRow
 from services.ingest.read.head import Head
 from services.ingest.read.source import StoredBytes, unpacked_file
@@ -30,7 +35,7 @@ _OTHER_OFFICE = (b"word/", b"ppt/", b"visio/")
 
 @dataclass(frozen=True, slots=True)
 class SheetFile:
-    """A sheet. `header_row`: its number; the rows begin behind it."""
+    """A sheet. `header_row`: its number, or 0 without a header; the rows begin behind it."""
 
     stored: StoredBytes
     head: Head
@@ -57,6 +62,10 @@ class SheetFile:
 
     async def frames(self, plan: ColumnPlan) -> AsyncIterator[Frame]:
         """The rows, batch by batch; `lines` are their numbers in the sheet."""
+        async for frame in without_last(self._frames(plan), self.found.footer_lines):
+            yield frame
+
+    async def _frames(self, plan: ColumnPlan) -> AsyncIterator[Frame]:
         async with child_reading(
             MODULE, unpacked_file(self.stored, self.head), {"sheet": self.sheet}, self.head.limits
         ) as messages:
@@ -146,6 +155,33 @@ def _without(cells: pl.DataFrame, faults: Sequence[CellFault]) -> pl.DataFrame:
     )
 
 
+def header_in(batch: dict[str, Any], options: ImportOptions, *, known: frozenset[str]) -> Header:
+    """The header among the first rows, found as in delimited text.
+
+    Raises HeaderDoubtfulError, OptionError, TooManyColumnsError.
+    """
+    rows = list(zip(*batch["columns"], strict=True))
+    width = max((at for row in rows for at, cell in enumerate(row, 1) if cell), default=1)
+    records = tuple(
+        _record(number, row[:width]) for number, row in zip(batch["numbers"], rows, strict=True)
+    )
+    header = header_of(Sample(Dialect(), records), options, known=known)
+    refuse_doubtful(header, options, known)
+    return header
+
+
+def _record(number: int, row: Sequence[str | None]) -> Record:
+    fields = tuple(cell.encode() if cell else None for cell in row)
+    if sum(field is not None for field in fields) == 1:  # a title, however wide its row is
+        fields = fields[: max(at for at, field in enumerate(fields, 1) if field)]
+    return Record(0, 0, number, fields, b" ".join(field or b"" for field in fields))
+
+
+def named(texts: Sequence[str]) -> Sequence[str]:
+    """The names of a header up to the last one that is not blank."""
+    return texts[: max((at for at, text in enumerate(texts, 1) if text), default=0)]
+
+
 class SheetFormat:
     """Workbooks of Excel and LibreOffice."""
 
@@ -171,16 +207,21 @@ class SheetFormat:
             first = said(await anext(messages))
         if not first.get("numbers"):
             raise EmptyFileError(f"the sheet {book['sheet']!r} is empty")
-        names = [(column[0] or "").strip() for column in first["columns"]]
-        while names and not names[-1]:
-            names.pop()
+        header = header_in(first, options, known=head.known)
+        names = numbered_names(header.width) if header.record is None else named(header.texts)
         return SheetFile(
             stored=stored,
             head=head,
             sheet=book["sheet"],
-            found=head.format_found(FileFormat(book["kind"]), sheet=book["sheet"]),
-            columns=tuple(SourceColumn(name) for name in names),
-            header_row=first["numbers"][0],
+            found=head.format_found(
+                FileFormat(book["kind"]),
+                sheet=book["sheet"],
+                header_line=None if header.record is None else header.record.line,
+                skipped=0 if header.record is None else header.record.line - 1,
+                footer_lines=options.footer_lines,
+            ),
+            columns=named_columns(names),
+            header_row=0 if header.record is None else header.record.line,
             null_values=frozenset(options.null_values),
             sheets=tuple(sheet["name"] for sheet in book["sheets"]),
         )

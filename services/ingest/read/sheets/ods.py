@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 from services.ingest.read.sheets.book import (
     COLUMN_LIMIT,
@@ -16,8 +17,10 @@ from services.ingest.read.sheets.book import (
     local,
     parse,
     parser,
+    reference,
 )
 from services.ingest.read.sheets.cells import CellError, number_text
+from services.ingest.read.sheets.worksheet import MERGED_KEPT
 
 _DURATION = re.compile(r"(-?)PT(\d+)H(\d+)M(\d+)(?:[.,](\d+))?S")
 _ERROR = re.compile(r"(?:#[A-Z/0-9!?]+|Err:\d+)")
@@ -36,7 +39,7 @@ class OdsBook:
             "META-INF/manifest.xml"
         ):
             raise EncryptedBookError
-        self._durations = self._duration_styles()
+        self._durations, self._hidden = self._styles()
         self.sheets = self._read_tables()
 
     @property
@@ -46,7 +49,7 @@ class OdsBook:
 
     def rows(self, sheet: int) -> Iterator[Row]:
         """The rows of a sheet that are not blank."""
-        reader = _TableReader(sheet, self._durations)
+        reader = _TableReader(sheet, self._durations, self.merged)
         for chunk in self._parts.chunks("content.xml"):
             yield from reader.feed(chunk)
             if reader.ended:
@@ -54,7 +57,7 @@ class OdsBook:
         yield from reader.feed(b"", final=True)
 
     def _read_tables(self) -> tuple[Sheet, ...]:
-        names: list[str] = []
+        sheets: list[Sheet] = []
         depth = 0
 
         def start(name: str, attributes: dict[str, str]) -> None:
@@ -62,7 +65,9 @@ class OdsBook:
             if local(name) == "table":
                 depth += 1
                 if depth == 1:
-                    names.append(attribute(attributes, "name") or "")
+                    style = attribute(attributes, "style-name")
+                    name = attribute(attributes, "name") or ""
+                    sheets.append(Sheet(name, hidden=style in self._hidden))
 
         def end(name: str) -> None:
             nonlocal depth
@@ -74,11 +79,13 @@ class OdsBook:
         for chunk in self._parts.chunks("content.xml"):
             parse(xml, chunk, final=False)
         parse(xml, b"", final=True)
-        return tuple(Sheet(name) for name in names)
+        return tuple(sheets)
 
-    def _duration_styles(self) -> frozenset[str]:
-        """The cell styles whose time may go beyond a day, as [HH]:MM does."""
+    def _styles(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Cell styles whose time may go beyond a day, as [HH]:MM does; styles of hidden tables."""
         elapsed: set[str] = set()
+        hidden: set[str] = set()
+        style: list[str] = []
         styles: dict[str, str] = {}
 
         def start(name: str, attributes: dict[str, str]) -> None:
@@ -87,22 +94,23 @@ class OdsBook:
             if tag == "time-style":
                 if attribute(attributes, "truncate-on-overflow") == "false":
                     elapsed.add(named)
-            elif tag == "style" and (data := attribute(attributes, "data-style-name")):
-                styles[named] = data
+            elif tag == "style":
+                style.append(named)
+                styles[named] = attribute(attributes, "data-style-name") or ""
+            elif tag == "table-properties" and attribute(attributes, "display") == "false":
+                hidden.update(style[-1:])
             elif tag == "body":
                 raise _StylesEnded
 
         for part in ("styles.xml", "content.xml"):
-            if part not in self._parts:
-                continue
-            xml = parser()
-            xml.StartElementHandler = start
-            try:
-                for chunk in self._parts.chunks(part):
-                    parse(xml, chunk, final=False)
-            except _StylesEnded:
-                pass
-        return frozenset(name for name, data in styles.items() if data in elapsed)
+            if part in self._parts:
+                xml = parser()
+                xml.StartElementHandler = start
+                with suppress(_StylesEnded):
+                    for chunk in self._parts.chunks(part):
+                        parse(xml, chunk, final=False)
+        durations = frozenset(name for name, data in styles.items() if data in elapsed)
+        return durations, frozenset(hidden)
 
 
 class _StylesEnded(Exception):  # noqa: N818 - no error: it ends a parse
@@ -112,8 +120,9 @@ class _StylesEnded(Exception):  # noqa: N818 - no error: it ends a parse
 class _TableReader:
     """Feeds content.xml to a parser and hands out the rows of one table that ended."""
 
-    def __init__(self, table: int, durations: frozenset[str]) -> None:
+    def __init__(self, table: int, durations: frozenset[str], merged: list[str]) -> None:
         self._wanted = table
+        self._merged = merged
         self._durations = durations
         self._table = -1
         self._depth = 0
@@ -209,6 +218,8 @@ class _TableReader:
     def _end_cell(self, cell: dict[str, str], *, covered: bool) -> None:
         """Put the cell into the row, as often as it is repeated; a covered one is hidden."""
         column = self._column
+        if not covered:
+            self._note_merged(cell)
         repeated = _repeated(cell, "number-columns-repeated")
         self._column += repeated
         shown = "\n".join(self._paragraphs)
@@ -219,6 +230,14 @@ class _TableReader:
             raise BookError(f"row {self._row.number} has a cell beyond column {COLUMN_LIMIT:,}")
         for place in range(column, self._column):
             self._put(place, kind, cell, shown)
+
+    def _note_merged(self, cell: dict[str, str]) -> None:
+        width = _repeated(cell, "number-columns-spanned")
+        height = _repeated(cell, "number-rows-spanned")
+        if (width > 1 or height > 1) and len(self._merged) < MERGED_KEPT:
+            top, left = self._row.number, self._column
+            last = reference(left + width - 1, top + height - 1)
+            self._merged.append(f"{reference(left, top)}:{last}")
 
     def _put(self, place: int, kind: str, cell: dict[str, str], shown: str) -> None:
         row = self._row
