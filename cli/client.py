@@ -66,9 +66,10 @@ class Client:
         body: Any = None,
         data: Mapping[str, str] | None = None,
         files: Mapping[str, Any] | None = None,
+        content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx2.Response:
-        """Send once: a JSON body, or form fields and files, which are streamed."""
+        """Send once: a JSON body, or form fields and files, which are streamed, or bytes."""
         with transport_errors(self.url):
             response = self._http.request(
                 method,
@@ -77,6 +78,7 @@ class Client:
                 json=body,
                 data=data,
                 files=files,
+                content=content,
                 headers=headers,
                 auth=self._auth,
             )

@@ -60,6 +60,11 @@ class CredentialStore:
         """The server that was last signed in to."""
         return self._read().last_url
 
+    @property
+    def folder(self) -> Path:
+        """Where the file is."""
+        return self._folder
+
     def find(self, url: str) -> LogIn | None:
         """The log-in for a server, or None."""
         return self._read().servers.get(url)

@@ -278,6 +278,14 @@ SaveAs = Annotated[
         rich_help_panel=OF_END,
     ),
 ]
+Look = Annotated[
+    bool,
+    typer.Option(
+        "--look",
+        help="Show what the file is and what would be refused, and ask before it lands.",
+        rich_help_panel=OF_END,
+    ),
+]
 Wait = Annotated[
     bool,
     typer.Option(

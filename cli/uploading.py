@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from cli.answers import Import
 from cli.client import Client
@@ -27,6 +27,8 @@ class Upload:
     content: IO[bytes]
     size_bytes: int | None
     """None for a pipe."""
+    identity: str | None = None
+    """Changes whenever the file does; None for a pipe."""
 
     def read(self, size: int = -1) -> bytes:
         """The next piece."""
@@ -45,9 +47,14 @@ def opened(file: str, *, name: str | None) -> Iterator[Upload]:
     except OSError as exc:
         raise UsageError(f"{file} cannot be read ({exc.strerror})") from exc
     with content:
+        status = os.fstat(content.fileno())
         regular = path.is_file()
-        size_bytes = os.fstat(content.fileno()).st_size if regular else None
-        yield Upload(name=name or path.name, content=content, size_bytes=size_bytes)
+        yield Upload(
+            name=name or path.name,
+            content=content,
+            size_bytes=status.st_size if regular else None,
+            identity=f"{path.resolve()} {status.st_size} {status.st_mtime_ns}" if regular else None,
+        )
 
 
 def submit(
@@ -82,6 +89,22 @@ def submit(
                 data=fields,
                 files={"file": (upload.name, watched, "application/octet-stream")},
                 headers=headers,
+            )
+        except ServerAwayError:
+            if not left:
+                raise
+            continue
+        return Import.model_validate_json(answer.content)
+    raise AssertionError("the last try returns or raises")
+
+
+def submit_upload(client: Client, upload_id: str, *, fields: Mapping[str, Any]) -> Import:
+    """Import a file that was uploaded before; sent again when the connection breaks."""
+    headers = {"Idempotency-Key": secrets.token_urlsafe(16)}
+    for left in reversed(range(TRIES)):
+        try:
+            answer = client.send(
+                "POST", "/api/imports", body={**fields, "upload": upload_id}, headers=headers
             )
         except ServerAwayError:
             if not left:

@@ -1,6 +1,8 @@
 """`tabularium import`: a file or another database into a table, watched to its end."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,21 +12,30 @@ import typer
 from cli import import_options as options
 from cli.answers import Import
 from cli.commands.feeds import save_as as save_feed
-from cli.errors import INTERRUPTED, UsageError
+from cli.commands.previewing import looked_at
+from cli.errors import FAILED, INTERRUPTED, UsageError
 from cli.options import DatabaseAddress, mapping_of, types_of
 from cli.outcome import report, watched
+from cli.resuming import RESUMABLE_FROM_BYTES, Notes, send_resumably
 from cli.session import AsJson, Session, Url, examples, session
-from cli.uploading import opened, submit
+from cli.uploading import Tell, Upload, opened, submit, submit_upload
 
 EXAMPLES = examples(
     "tabularium import customers.csv --table Customer",
     "tabularium import customers.csv.gz -t Customer --mode upsert --key email",
     "tabularium import new.csv -t New --create-table --dry-run",
+    "tabularium import sheet.xlsx -t Customer --look",
     "tabularium import list.csv -t Customer --map 'Full name=name' --null-values NA,-",
     "export-from-crm | tabularium import - -t Customer --name crm.csv --json",
     "tabularium import --from-database postgresql://ann@db.example.com/shop \\",
     "    --source-table public.orders -t orders --create-table",
 )
+UPLOADS = "uploads.json"
+BROKEN_OFF = (
+    "the upload was broken off: a file that is not whole is not imported;"
+    " tabularium imports list shows what was accepted"
+)
+GOES_ON = "the upload was broken off; the same command goes on with it, for a day"
 EXIT_CODES = """
 
 Exit codes:
@@ -145,6 +156,7 @@ def import_rows(
     name: options.FileName = None,
     rejects_to: options.RejectsTo = None,
     save_as: options.SaveAs = None,
+    look: options.Look = False,
     wait: options.Wait = True,
     url: Url = None,
     as_json: AsJson = False,
@@ -197,10 +209,10 @@ def import_rows(
         if file is not None and from_database is None:
             place.must_be_unset()
             fields = {"table": table, **rows.fields(), **reading.fields()}
-            accepted = _send_file(here, file, name=name, fields=_form(fields))
+            accepted = _send_file(here, file, name=name, fields=fields, look=look)
         elif file is None and from_database is not None:
-            if name is not None:
-                raise UsageError("a database has no --name, --format, --encoding and the like")
+            if name is not None or look:
+                raise UsageError("a database has no --name, --look, --encoding and the like")
             reading.must_be_unset()
             address = DatabaseAddress.parsed(from_database)
             accepted = _accepted(here, _body(address, place, into=table, rows=rows))
@@ -231,21 +243,36 @@ class Place:
         raise UsageError("--from-database wants --source-table or --query")
 
 
-def _send_file(here: Session, file: str, *, name: str | None, fields: dict[str, str]) -> Import:
-    with opened(file, name=name) as upload, here.screen.progress(sending=True) as bar:
+def _send_file(
+    here: Session, file: str, *, name: str | None, fields: dict[str, Any], look: bool
+) -> Import:
+    if look and (file == "-" or here.screen.as_json):
+        raise UsageError("--look shows a file to a person: give a file, and no --json")
+    with opened(file, name=name) as upload:
+        size_bytes = upload.size_bytes or 0
+        if not look and size_bytes < RESUMABLE_FROM_BYTES:
+            with _sending(here, upload, BROKEN_OFF) as tell:
+                return submit(here.client, upload, fields=_form(fields), tell=tell)
+        notes = Notes(here.store.folder / UPLOADS)
+        with _sending(here, upload, GOES_ON) as tell:
+            upload_id = send_resumably(here.client, upload, notes=notes, tell=tell)
+    if look:
+        looked_at(here, upload_id, fields)
+        if not typer.confirm("Import it?", err=True):
+            here.screen.say("nothing was imported")
+            raise typer.Exit(FAILED)
+    return submit_upload(here.client, upload_id, fields=fields)
+
+
+@contextmanager
+def _sending(here: Session, upload: Upload, broken_off: str) -> Iterator[Tell]:
+    """A bar that shows how much has been sent, and what is said after Ctrl-C."""
+    with here.screen.progress(sending=True) as bar:
         task = bar.add_task(f"sending {upload.name}", total=upload.size_bytes)
         try:
-            return submit(
-                here.client,
-                upload,
-                fields=fields,
-                tell=lambda sent_bytes: bar.update(task, completed=sent_bytes),
-            )
+            yield lambda sent_bytes: bar.update(task, completed=sent_bytes)
         except KeyboardInterrupt:
-            here.screen.err.print(
-                "the upload was broken off: a file that is not whole is not imported;"
-                " tabularium imports list shows what was accepted"
-            )
+            here.screen.err.print(broken_off)
             raise SystemExit(INTERRUPTED) from None
 
 

@@ -1,6 +1,6 @@
 """`tabularium preview`: what a file is and what would come of it, before anything is loaded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -16,6 +16,8 @@ EXAMPLES = """Examples:
   tabularium preview people.xlsx
   tabularium preview people.csv --table Customer --delimiter ';'"""
 LONGEST_EVIDENCE = 60
+NOT_OF_A_LOOK = frozenset({"dry_run", "max_errors", "allow_empty", "email", "etl_name"})
+"""What says nothing of how a file is read."""
 
 Rows = Annotated[int, typer.Option(min=1, max=200, help="Show so many rows.")]
 File = Annotated[str, typer.Argument(metavar="FILE", help="The file to look at.")]
@@ -100,6 +102,14 @@ def preview(
             here.screen.raw(answer.text)
         else:
             _show(here, Preview.model_validate_json(answer.content))
+
+
+def looked_at(here: Session, upload_id: str, fields: Mapping[str, object]) -> None:
+    """Show an upload as an import with these fields would read it."""
+    of_table = {"table"} if fields.get("create_table") else set()
+    body = {name: fields[name] for name in fields.keys() - NOT_OF_A_LOOK - of_table}
+    answer = here.client.send("POST", "/api/previews", body={**body, "upload": upload_id})
+    _show(here, Preview.model_validate_json(answer.content))
 
 
 def _show(here: Session, seen: Preview) -> None:

@@ -22,6 +22,11 @@ class Relay:
     upstream: tuple[str, int]
     cuts: int = 0
     hold: bool = False
+    cut_after_bytes: int = 0
+    """The connection that brings the byte of this number, counted over all of them, ends."""
+    hold_uploads_from_bytes: int = 0
+    """Nothing is passed on any more of a connection that has brought so many bytes."""
+    patched_offsets: list[int] = field(default_factory=list)
     last_event_ids: list[str | None] = field(default_factory=list)
     held: threading.Event = field(default_factory=threading.Event)
     uploading: threading.Event = field(default_factory=threading.Event)
@@ -53,6 +58,7 @@ class Relay:
     def _send(self, client: socket.socket, server: socket.socket) -> None:
         """Client to server; the answers go back in a thread of their own."""
         is_events = threading.Event()
+        brought = 0
         back = threading.Thread(target=self._answer, args=(client, server, is_events), daemon=True)
         back.start()
         with contextlib.suppress(OSError):
@@ -63,7 +69,16 @@ class Relay:
                     is_events.set()
                 if piece.startswith(b"POST /api/imports "):
                     self.uploading.set()
+                if found := re.search(rb"(?i)\r\nupload-offset: (\d+)", piece):
+                    self.patched_offsets.append(int(found[1]))
+                brought += len(piece)
+                if 0 < self.hold_uploads_from_bytes <= brought:
+                    self.held.set()
+                    continue
                 server.sendall(piece)
+                if self._is_the_last(len(piece)):
+                    self._reset(client, server)
+                    return
         with contextlib.suppress(OSError):
             server.shutdown(socket.SHUT_WR)
 
@@ -79,6 +94,14 @@ class Relay:
                 if is_events.is_set() and b"data:" in piece and self.cuts:
                     self.cuts -= 1
                     break
+        self._reset(client, server)
+
+    def _is_the_last(self, sent_bytes: int) -> bool:
+        before = self.cut_after_bytes
+        self.cut_after_bytes = max(0, before - sent_bytes)
+        return before > 0 and not self.cut_after_bytes
+
+    def _reset(self, client: socket.socket, server: socket.socket) -> None:
         # A reset, not an orderly end: the client must not take this for the end of the stream.
         for end in (client, server):
             with contextlib.suppress(OSError):
@@ -87,9 +110,16 @@ class Relay:
 
 
 @contextlib.contextmanager
-def relay_to(url: str, *, cuts: int = 0, hold: bool = False) -> Iterator[Relay]:
+def relay_to(
+    url: str, *, cuts: int = 0, hold: bool = False, cut_after_bytes: int = 0
+) -> Iterator[Relay]:
     parts = urlsplit(url)
-    relay = Relay((parts.hostname or "", parts.port or 80), cuts=cuts, hold=hold)
+    relay = Relay(
+        (parts.hostname or "", parts.port or 80),
+        cuts=cuts,
+        hold=hold,
+        cut_after_bytes=cut_after_bytes,
+    )
     relay.open()
     try:
         yield relay
