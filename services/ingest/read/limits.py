@@ -11,7 +11,7 @@ class Limits:
 
     block_bytes: int = 4 * MIB
     """How much of a file is parsed at a time."""
-    record_bytes: int = 24 * MIB
+    record_bytes: int = 8 * MIB
     """A record larger than this is refused; it bounds what an unbalanced quote can swallow."""
     decompressed_bytes: int = 64 << 30
     """A compressed file may not grow beyond this."""

@@ -27,7 +27,7 @@ HELD_BYTES = 4 << 20
 """So much of what may be padding at the end of a file waits for what comes behind it."""
 LINES_PER_PIECE = 1 << 15
 MARKS_PER_PIECE = 1 << 19
-_MARKS = b"\n,;\t|^~ ]}"
+_MARKS = b'\n,;\t|^~ "]}'
 _CONTROLS = b"\x1a\0"
 _PADDING = b"\x1a\0\r\n"
 _TAIL = (b"\x1a", b"\0", b"\x1a\n", b"\x1a\r\n")

@@ -65,6 +65,10 @@ UPDATE ingest.imports SET heartbeat_at = statement_timestamp(), revision = revis
     rows_read = $3, rows_rejected = $4, bytes_read = $5, bytes_total = coalesce($6, bytes_total)
 WHERE id = $1 AND lease = $2 AND state = 'running' RETURNING true"""
 
+ALIVE: Final[LiteralString] = """
+UPDATE ingest.imports SET heartbeat_at = statement_timestamp()
+WHERE id = $1 AND lease = $2 AND state = 'running' RETURNING true"""
+
 # Whoever ends a run for its worker raises the lease; a final state with it is the worker's own.
 HELD: Final[LiteralString] = """
 SELECT true FROM ingest.imports WHERE id = $1 AND lease = $2"""
@@ -184,6 +188,11 @@ async def beat(pool: RawPool, run: Run, progress: Progress) -> bool:
             progress.bytes_total,
         )
     )
+
+
+async def keep_alive(pool: RawPool, run: Run) -> bool:
+    """Beat for a run that a process of its own is about to work on; False: the lease is lost."""
+    return bool(await pool.fetchval(ALIVE, run.id, run.lease))
 
 
 async def is_held(pool: RawPool, run: Run) -> bool:

@@ -28,9 +28,13 @@ from services.ingest.work.tidy import Tidy
 from shared.away import is_away
 from shared.errors import ProblemError
 from shared.process.request_id import current_request_id
+from shared.process.stopping import end
 from shared.store.engine import RawPool
 
 log = structlog.get_logger()
+
+STARTING_S = 60.0
+"""How long a process that has an import to itself may take to start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +111,26 @@ class Runner:
         )
 
     async def _load_apart(self, attempt: Attempt) -> None:
+        starting = asyncio.create_task(self._beat_while_starting(attempt.run))
         try:
             await self.apart.work_on(attempt.run)
         except ProcessDiedError as exc:
             await self._meet(attempt, exc)
+        finally:
+            await end([starting])
+
+    async def _beat_while_starting(self, run: Run) -> None:
+        """The heartbeat of a process that is not there yet; later its own silence counts."""
+        over_at = time.monotonic() + STARTING_S
+        while time.monotonic() < over_at:
+            await asyncio.sleep(min(self.settings.heartbeat_s, self.settings.silent_s / 4))
+            try:
+                if not await worked.keep_alive(self.pool, run):
+                    return
+            except Exception as exc:
+                if not is_away(exc):
+                    raise
+                log.warning("heartbeat_missed", error=type(exc).__name__)
 
     async def _load(self, attempt: Attempt) -> None:
         try:

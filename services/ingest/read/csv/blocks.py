@@ -20,6 +20,8 @@ from services.ingest.read.csv.quoting import (
 )
 from services.ingest.read.limits import Limits
 
+QUOTES_AT_ONCE = 1 << 20
+"""Text with more quotes, which is one line of them, is scanned: their places take memory."""
 RAW_LIMIT = 10_000
 """Bytes of a record that could not be split which are kept for the report."""
 
@@ -152,7 +154,10 @@ class BlockCutter:
         if not end or quote is None or quote not in text:
             return end
         codes = byte_series(text)
-        quotes = (codes == quote[0]).arg_true()
+        quoting = codes == quote[0]
+        if quoting.sum() > QUOTES_AT_ONCE:
+            return None
+        quotes = quoting.arg_true()
         before: int = quotes.search_sorted(end)
         if before % 2:  # this newline is inside a quoted field
             before -= 1

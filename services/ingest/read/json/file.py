@@ -23,6 +23,7 @@ from services.ingest.read.json.frames import (
     head_columns,
 )
 from services.ingest.read.json.shape import Layout, Shape, shape_of
+from services.ingest.read.json.skipping import has_too_many_values
 from services.ingest.read.source import ReadAgainError, StoredBytes
 from services.ingest.read.stored import OtherEncodingError, Piece, StoredText
 from shared.store.copying import ahead
@@ -104,12 +105,13 @@ class JsonFormat:
 
     def recognises(self, head: Head) -> bool:
         """By the first characters, else by the suffix."""
-        text = head.text
-        if not (_ARRAY.match(text) or _OBJECT.match(text)):
+        begin = head.text
+        if not (_ARRAY.match(begin) or _OBJECT.match(begin)):
             return head.suffix in self.suffixes
-        lines = head.suffix in NDJSON.suffixes and not _ARRAY.match(text)
+        lines = head.suffix in NDJSON.suffixes and not _ARRAY.match(begin)
         try:
-            shape = shape_of(head.decoded, path=None, lines=lines, complete=head.complete)
+            text, complete = _looked_through(head)
+            shape = shape_of(text, path=None, lines=lines, complete=complete)
         except RecordPathNeededError:  # a document, and the options may say where
             in_lines = False
         else:
@@ -118,14 +120,14 @@ class JsonFormat:
 
     def opened(self, stored: StoredBytes, head: Head, options: ImportOptions) -> JsonFile:
         """By the keys of the elements in the head; raises FileRefusedError."""
-        text = head.decoded
+        text, complete = _looked_through(head)
         lines = self.name is FileFormat.NDJSON
-        shape = shape_of(text, path=options.record_path, lines=lines, complete=head.complete)
+        shape = shape_of(text, path=options.record_path, lines=lines, complete=complete)
         behind = text[shape.start :]
-        header = head_array(behind, shape.cutter(head.limits), complete=head.complete)
+        header = head_array(behind, shape.cutter(head.limits), complete=complete)
         numbered = header is not None and options.header_line == "none"
         if header is None:
-            names = head_columns(behind, shape.cutter(head.limits), complete=head.complete)
+            names = head_columns(behind, shape.cutter(head.limits), complete=complete)
             columns = tuple(SourceColumn(name) for name in names)
         else:
             columns = named_columns(numbered_names(len(header)) if numbered else header)
@@ -144,6 +146,14 @@ class JsonFormat:
             header=None if header is None else tuple(column.name for column in columns),
             ways=WAYS if header is None else Ways(reports=True),
         )
+
+
+def _looked_through(head: Head) -> tuple[str, bool]:
+    """The head's text, as far as its values do not take too much memory; whether it is all."""
+    text = head.decoded
+    while has_too_many_values(text):
+        text = text[: len(text) // 2]
+    return text, head.complete and text is head.decoded
 
 
 JSON = JsonFormat(FileFormat.JSON, frozenset({"json"}))
