@@ -26,6 +26,7 @@ from services.ingest.read.source import ReadAgainError, Source
 from shared.store.copying import ahead
 
 Item = TypeVar("Item")
+ROWS_WHERE_BAD = 1 << 13
 
 
 @dataclass(slots=True)
@@ -88,7 +89,7 @@ class Readings:
 
         Raises RowRefusedError, TooManyErrorsError, FileRefusedError, ReadAgainError.
         """
-        async with ahead(self.source.frames(self.plan)) as frames:
+        async with ahead(in_parts_where_bad(self.source.frames(self.plan), self.report)) as frames:
             async for frame in frames:
                 judged = await asyncio.to_thread(judge, frame, self.rules)
                 self._decide(judged)
@@ -145,6 +146,18 @@ class Readings:
             raise TooManyErrorsError(
                 f"more than {most} rows are bad (max_errors={most}); nothing was loaded"
             )
+
+
+async def in_parts_where_bad(
+    frames: AsyncIterator[Frame], report: RejectReport
+) -> AsyncIterator[Frame]:
+    """The frames, smaller ones where most rows are refused: a reason takes more than its row."""
+    rows = 0
+    async for frame in frames:
+        bad = report.rows * 2 > rows > 0
+        rows += frame.rows
+        for part in frame.in_parts(ROWS_WHERE_BAD) if bad else (frame,):
+            yield part
 
 
 async def as_it_turns_out(

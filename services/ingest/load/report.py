@@ -18,7 +18,7 @@ from services.ingest.read.frame import RefusedRow
 
 KEPT_FOR_JSON = 1_000
 VALUE_LIMIT = 200
-ROWS_AT_ONCE = 1 << 14
+ROWS_AT_ONCE = 1 << 12
 """So many are spelled at a time: their reasons take many times the memory of their cells."""
 _OWN = tuple(f"\0{name}" for name in REPORT_COLUMNS)
 """What the report's own columns are called here, where a source may have any other."""

@@ -1,7 +1,7 @@
 """What every source yields, and all that the rest of the pipeline knows about sources."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -79,3 +79,24 @@ class Frame:
     def rows(self) -> int:
         """Rows of the source in this frame, refused ones included."""
         return self.cells.height + len(self.refused)
+
+    def in_parts(self, height: int) -> "Iterator[Frame]":
+        """The same in frames of so many rows, where no fact is about single rows of it."""
+        told = self.faults or self.strings or self.absent
+        if told or self.cells.height <= height:
+            yield self
+            return
+        starts = range(0, self.cells.height, height)
+        ends = [*(self.lines[start] for start in starts[1:]), None]
+        begin = -1
+        for start, end in zip(starts, ends, strict=True):
+            yield replace(
+                self,
+                cells=self.cells.slice(start, height),
+                lines=self.lines.slice(start, height),
+                refused=tuple(
+                    row for row in self.refused if begin <= row.line and (not end or row.line < end)
+                ),
+                left_out=LeftOut() if end else self.left_out,
+            )
+            begin = end or begin
