@@ -11,11 +11,11 @@ _PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"
 
 
 def zipped(parts: Mapping[str, str | bytes]) -> bytes:
-    """A ZIP file of these parts, in order."""
+    """A ZIP file of these parts, in order; the same bytes whenever it is made."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
         for name, content in parts.items():
-            file.writestr(name, content)
+            file.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 
