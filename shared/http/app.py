@@ -19,6 +19,7 @@ from shared.http.context import RequestContext
 from shared.http.health import health_router
 from shared.http.idempotency import HasEngine, Idempotency, MayHave, document_keys
 from shared.http.messages import document_messages
+from shared.http.methods import HeadWhereGetIs
 from shared.http.problems import PROBLEM_RESPONSES, add_problem_handlers
 from shared.process.duties import Duty, on_duty
 from shared.process.logging import configure_logging
@@ -90,6 +91,7 @@ def build_app(
         app.add_middleware(Idempotency, table=keys, may_have=may_have)
     if messages:
         document_messages(app, messages)
+    app.add_middleware(HeadWhereGetIs, routes=app.routes)
     app.add_middleware(RequestContext, service=service, settings=settings)
     return app
 

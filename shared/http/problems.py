@@ -7,7 +7,6 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.types import Scope
@@ -15,6 +14,7 @@ from starlette.types import Scope
 from shared.away import is_away
 from shared.contracts.problem import PROBLEM_MEDIA_TYPE, FieldError, ProblemDocument
 from shared.errors import InvalidInputError, ProblemError, TooLargeError, problem_document
+from shared.http.methods import allowed_in
 from shared.process.request_id import current_request_id
 from shared.values.faults import FaultCode
 from shared.values.texts import UnstorableTextError
@@ -114,10 +114,9 @@ async def _http_exception(request: Request, exc: Exception) -> JSONResponse:
         return _unreadable_json(request.scope, exc.__cause__)
     title = TITLES.get(exc.status_code, "Not possible")
     code = title.lower().replace(" ", "_")
-    detail = str(exc.detail)
-    headers = dict(exc.headers or {})
+    detail, headers = str(exc.detail), dict(exc.headers or {})
     if exc.status_code == 405:
-        headers["Allow"] = ", ".join(_methods_of_path(request))
+        headers["Allow"] = allowed_in(request.app.routes, request.scope["path"])
         detail = f"there is no {request.method} here, only {headers['Allow']}"
     request.scope["tabularium.problem"] = code
     return problem_response(
@@ -130,16 +129,6 @@ async def _http_exception(request: Request, exc: Exception) -> JSONResponse:
         ),
         headers=headers,
     )
-
-
-def _methods_of_path(request: Request) -> list[str]:
-    """What the path takes, by all routes; Starlette names those of the first that matches."""
-    methods: set[str] = set()
-    for route in iter_route_contexts(request.app.routes):
-        regex = getattr(route, "path_regex", None)
-        if regex is not None and regex.match(request.scope["path"]):
-            methods |= route.methods or set()
-    return sorted(methods)
 
 
 def _unreadable_json(scope: Scope, cause: ValueError | RecursionError) -> JSONResponse:

@@ -1,11 +1,13 @@
 """What `build_app` gives every service: readiness, limits for bodies, problem documents."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
 
 import httpx2
 import pytest
-from fastapi import APIRouter, Body, HTTPException, Request
+from fastapi import APIRouter, Body, HTTPException, Request, Response
+from fastapi.responses import StreamingResponse
 
 from shared.contracts.base import RequestModel
 from shared.contracts.problem import PROBLEM_MEDIA_TYPE
@@ -33,6 +35,31 @@ outer = APIRouter(prefix="/outer")
 async def greeting(request: Request) -> str:
     shop: Shop = request.state.process
     return shop.greeting
+
+
+@plain.get("/both")
+async def read_both() -> str:
+    return "read"
+
+
+@plain.delete("/both", status_code=204)
+async def delete_both() -> None:
+    return None
+
+
+@plain.get("/endless")
+async def endless() -> StreamingResponse:
+    async def pieces() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x"
+            await asyncio.sleep(0.01)
+
+    return StreamingResponse(pieces(), media_type="text/plain")
+
+
+@plain.head("/heads")
+async def heads() -> Response:
+    return Response(headers={"X-Own": "head"})
 
 
 @plain.post("/order")
@@ -166,3 +193,22 @@ async def test_what_frameworks_refuse_is_a_problem_too(shop: httpx2.AsyncClient)
         assert answer.headers["content-type"] == PROBLEM_MEDIA_TYPE
         assert answer.json()["request_id"]
     assert refusals[405].headers["allow"] == "POST"
+
+
+async def test_head_is_where_get_is(shop: httpx2.AsyncClient) -> None:
+    get, head = await shop.get("/plain/both"), await shop.head("/plain/both")
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("content-type", "content-length"):
+        assert head.headers[name] == get.headers[name]
+    assert head.headers["x-request-id"]
+    assert (await shop.head("/plain/heads")).headers["x-own"] == "head"
+    assert (await shop.head("/plain/endless")).status_code == 200
+    assert (await shop.head("/nothing")).status_code == 404
+    assert (await shop.head("/plain/order")).status_code == 405
+
+
+async def test_allow_names_every_method(shop: httpx2.AsyncClient) -> None:
+    answer = await shop.post("/plain/both")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "DELETE, GET, HEAD"
+    assert "DELETE, GET, HEAD" in answer.json()["detail"]
