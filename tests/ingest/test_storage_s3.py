@@ -5,32 +5,23 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from services.ingest.errors import ObjectMissingError
 from services.ingest.storage import PART_BYTES, REJECTS, UPLOADS, Storage
+from tests.support.s3 import s3_environment, s3_server
 
 BUCKET = "tabularium"
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with s3_server() as url:
+        yield url
 
 
 @pytest.fixture
 def storage(server: str, monkeypatch: pytest.MonkeyPatch) -> Storage:
-    for name, value in {
-        "AWS_ENDPOINT_URL": server,
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "tabularium",
-        "AWS_SECRET_ACCESS_KEY": "only-for-tests",
-        "AWS_REGION": "us-east-1",
-    }.items():
+    for name, value in s3_environment(server).items():
         monkeypatch.setenv(name, value)
     bucket().create_bucket(Bucket=BUCKET)
     return Storage(f"s3://{BUCKET}/below/here")
