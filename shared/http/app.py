@@ -21,6 +21,7 @@ from shared.http.idempotency import HasEngine, Idempotency, MayHave, document_ke
 from shared.http.messages import document_messages
 from shared.http.methods import HeadWhereGetIs
 from shared.http.problems import PROBLEM_RESPONSES, add_problem_handlers
+from shared.http.token_first import TokenFirst
 from shared.process.duties import Duty, on_duty
 from shared.process.logging import configure_logging
 from shared.process.settings import ProcessSettings
@@ -92,6 +93,7 @@ def build_app(
     if messages:
         document_messages(app, messages)
     app.add_middleware(HeadWhereGetIs, routes=app.routes)
+    app.add_middleware(TokenFirst, routes=app.routes)
     app.add_middleware(RequestContext, service=service, settings=settings)
     return app
 
