@@ -168,9 +168,9 @@ async def test_a_wrong_body_is_named(service: Service, body: Any, field: str) ->
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("DELETE", "/api/tables", "GET, POST"),
-        ("PUT", "/api/tables/{table}/records", "DELETE, GET, PATCH, POST"),
-        ("POST", "/api/tables/{table}/records/1", "DELETE, GET, PATCH, PUT"),
+        ("DELETE", "/api/tables", "GET, HEAD, POST"),
+        ("PUT", "/api/tables/{table}/records", "DELETE, GET, HEAD, PATCH, POST"),
+        ("POST", "/api/tables/{table}/records/1", "DELETE, GET, HEAD, PATCH, PUT"),
         ("GET", "/api/tables/{table}/grants/bob@example.com", "DELETE, PUT"),
         ("GET", "/api/create-table", "POST"),
     ],
