@@ -1,6 +1,5 @@
 """`tabularium import`: a file or another database into a table, watched to its end."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from cli.answers import Import
 from cli.commands.feeds import save_as as save_feed
 from cli.commands.previewing import looked_at
 from cli.errors import FAILED, INTERRUPTED, UsageError
+from cli.file_options import FileOptions, form
 from cli.options import DatabaseAddress, mapping_of, types_of
 from cli.outcome import report, watched
 from cli.resuming import RESUMABLE_FROM_BYTES, Notes, send_resumably
@@ -73,41 +73,6 @@ class RowOptions:
             for name, value in asdict(self).items()
             if value is not None and value is not False
         }
-
-
-@dataclass(frozen=True)
-class FileOptions:
-    """How a file is read, by the API's names."""
-
-    format: str
-    delimiter: str | None
-    quote: str | None
-    encoding: str | None
-    force_encoding: bool
-    header_line: str | None
-    footer_lines: int | None
-    fill_short: bool
-    escape: str | None
-    comment: str | None
-    trim: str | None
-    null_values: str | None
-    date_format: str | None
-    century_from: int | None
-    decimal: str | None
-    thousands: str | None
-    numbers: str | None
-    record_path: str | None
-    sheet: str | None
-    member: str | None
-
-    def must_be_unset(self) -> None:
-        """Raises UsageError unless nothing of this was given, as for a database."""
-        if any(value not in (None, False, "auto") for value in asdict(self).values()):
-            raise UsageError("a database has no --name, --format, --encoding and the like")
-
-    def fields(self) -> dict[str, Any]:
-        """What was given."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def import_rows(
@@ -252,7 +217,7 @@ def _send_file(
         size_bytes = upload.size_bytes or 0
         if not look and size_bytes < RESUMABLE_FROM_BYTES:
             with _sending(here, upload, BROKEN_OFF) as tell:
-                return submit(here.client, upload, fields=_form(fields), tell=tell)
+                return submit(here.client, upload, fields=form(fields), tell=tell)
         notes = Notes(here.store.folder / UPLOADS)
         with _sending(here, upload, GOES_ON) as tell:
             upload_id = send_resumably(here.client, upload, notes=notes, tell=tell)
@@ -316,11 +281,3 @@ def _finish(
         save_feed(here, save_as, over.id)
     if code:
         raise typer.Exit(code)
-
-
-def _form(fields: dict[str, Any]) -> dict[str, str]:
-    """The same as form fields, which are text."""
-    return {
-        name: json.dumps(value) if isinstance(value, (bool, dict)) else str(value)
-        for name, value in fields.items()
-    }

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from cli import import_options as options
 from cli.errors import UsageError
+from cli.file_options import FileOptions, form
 from cli.session import AsJson, Session, Url, session
 from cli.uploading import opened
 
@@ -68,8 +69,20 @@ def preview(
     delimiter: options.Delimiter = None,
     quote: options.Quote = None,
     encoding: options.Encoding = None,
+    force_encoding: options.ForceEncoding = False,
+    header_line: options.HeaderLine = None,
+    footer_lines: options.FooterLines = None,
+    fill_short: options.FillShort = False,
+    escape: options.Escape = None,
+    comment: options.Comment = None,
+    trim: options.Trim = None,
     null_values: options.NullValues = None,
     date_format: options.DateFormat = None,
+    century_from: options.CenturyFrom = None,
+    decimal: options.Decimal = None,
+    thousands: options.Thousands = None,
+    numbers: options.Numbers = "plain",
+    record_path: options.RecordPath = None,
     sheet: options.Sheet = None,
     member: options.Member = None,
     name: options.FileName = None,
@@ -79,23 +92,34 @@ def preview(
     """Look at a file before it lands: its format, its columns, its rows, what would be refused."""
     if file == "-":
         raise UsageError("standard input cannot be looked at: give a file")
-    given = {
-        "table": table,
-        "rows": str(rows),
-        "format": file_format,
-        "delimiter": delimiter,
-        "quote": quote,
-        "encoding": encoding,
-        "null_values": null_values,
-        "date_format": date_format,
-        "sheet": sheet,
-        "member": member,
-    }
+    reading = FileOptions(
+        format=file_format,
+        delimiter=delimiter,
+        quote=quote,
+        encoding=encoding,
+        force_encoding=force_encoding,
+        header_line=header_line,
+        footer_lines=footer_lines,
+        fill_short=fill_short,
+        escape=escape,
+        comment=comment,
+        trim=trim,
+        null_values=null_values,
+        date_format=date_format,
+        century_from=century_from,
+        decimal=decimal,
+        thousands=thousands,
+        numbers=None if numbers == "plain" else numbers,
+        record_path=record_path,
+        sheet=sheet,
+        member=member,
+    )
+    given = {"rows": rows, **({} if table is None else {"table": table}), **reading.fields()}
     with session(url, as_json=as_json) as here, opened(file, name=name) as upload:
         answer = here.client.send(
             "POST",
             "/api/previews",
-            data={key: value for key, value in given.items() if value is not None},
+            data=form(given),
             files={"file": (upload.name, upload.content, "application/octet-stream")},
         )
         if as_json:
