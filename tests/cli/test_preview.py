@@ -30,7 +30,7 @@ def test_what_would_be_refused_is_shown(command: Command, tmp_path: Path) -> Non
 
 def test_a_preview_takes_every_way_of_reading(command: Command, tmp_path: Path) -> None:
     file = tmp_path / "odd.txt"
-    file.write_text("Sales of May\n\n~a~b~\nx|1.234,50|31.12.2024\ny|2,00\nSum\n")
+    file.write_text("~a~b~\nx|1.234,50|31.12.2024\ny|2,00|01.01.2024\nz|3,00\nSum\n")
     ways = [
         *("--header-line", "none", "--footer-lines", "1", "--fill-short", "--comment", "~"),
         *("--delimiter", "|", "--decimal", ",", "--thousands", ".", "--trim", "all"),
@@ -38,5 +38,9 @@ def test_a_preview_takes_every_way_of_reading(command: Command, tmp_path: Path) 
     ]
     seen = command("preview", str(file), "--json", *ways).json
     assert seen["format"]["footer_lines"] == 1
-    assert seen["rows"][-2:] == [["x", "1.234,50", "31.12.2024"], ["y", "2,00", None]]
+    assert seen["rows"] == [
+        ["x", "1.234,50", "31.12.2024"],
+        ["y", "2,00", "01.01.2024"],
+        ["z", "3,00", None],
+    ]
     assert seen["options"]["decimal"] == ","
