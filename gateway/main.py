@@ -8,7 +8,7 @@ from gateway.docs import DOCS_PATHS
 from gateway.operations import healthz, metrics, openapi, readyz
 from gateway.settings import GatewaySettings
 from shared.process.logging import configure_logging
-from shared.process.settings import MailSettings
+from shared.process.settings import MailSettings, of_environment
 from shared.security.tokens import KeySource
 
 OWN_PATHS: dict[str, OwnPath] = {
@@ -42,8 +42,8 @@ def gateway_from_environment() -> Gateway:
 
     Raises pydantic's ValidationError for settings that do not hold.
     """
-    settings = GatewaySettings()
-    mail = MailSettings() if settings.admin_emails else None
+    settings = of_environment(GatewaySettings)
+    mail = of_environment(MailSettings) if settings.admin_emails else None
     return gateway_app(settings, mail=mail)
 
 

@@ -14,6 +14,7 @@ from alembic import command
 from alembic.config import Config
 
 from migrations.bootstrap import SERVICES, bootstrap
+from shared.process.connection_string import ConnectionStringError, connection_string
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,7 +31,11 @@ def main() -> None:
     if missing:
         sys.exit(f"migrations: set {', '.join(missing)}")
     passwords = {service: os.environ[name] for service, name in names.items()}
-    asyncio.run(bootstrap(os.environ["DATABASE_URL"], passwords))
+    try:
+        owner_url = connection_string(os.environ["DATABASE_URL"])
+    except ConnectionStringError as exc:
+        sys.exit(f"migrations: DATABASE_URL: {exc}")
+    asyncio.run(bootstrap(owner_url, passwords))
     if sys.argv[1:] != ["bootstrap"]:
         for service in SERVICES:
             upgrade(service)

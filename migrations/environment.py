@@ -4,9 +4,10 @@ import asyncio
 import os
 
 from alembic import context
-from sqlalchemy import Connection, MetaData, pool
-from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import Connection, MetaData
+
+from shared.process.connection_string import connection_string
+from shared.store.engine import database_engine
 
 
 def run(metadata: MetaData) -> None:
@@ -19,12 +20,13 @@ def run(metadata: MetaData) -> None:
 
 
 async def _connect_and_migrate(metadata: MetaData) -> None:
-    url = make_url(os.environ["DATABASE_URL"]).set(drivername="postgresql+asyncpg")
-    engine = create_async_engine(url, poolclass=pool.NullPool)
-    async with engine.connect() as connection:
+    url = connection_string(os.environ["DATABASE_URL"])
+    async with (
+        database_engine(url, application_name="tabularium-migrations", pool_size=1) as engine,
+        engine.connect() as connection,
+    ):
         await connection.run_sync(_migrate, metadata)
         await connection.commit()
-    await engine.dispose()
 
 
 def _migrate(connection: Connection, metadata: MetaData) -> None:

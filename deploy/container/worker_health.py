@@ -10,6 +10,8 @@ import sys
 
 import asyncpg
 
+from shared.process.connection_string import connection_string
+
 TIMEOUT_S = 4.0
 SILENCE_S = 30
 """A worker sweeps every `SWEEP_S` (2 s); after this long it hangs."""
@@ -33,7 +35,9 @@ def main() -> int:
 
 
 async def _complaint() -> str:
-    connection = await asyncpg.connect(os.environ["DATABASE_URL"], timeout=TIMEOUT_S)
+    connection = await asyncpg.connect(
+        connection_string(os.environ["DATABASE_URL"]), timeout=TIMEOUT_S
+    )
     try:
         seen = await connection.fetchrow(LAST_SEEN, timeout=TIMEOUT_S)
     finally:

@@ -99,7 +99,6 @@ class Cluster:
             "unix_socket_directories": "",
             "max_connections": "200",
             "shared_buffers": "256MB",
-            "wal_compression": "on",
             "max_wal_size": "4GB",
             "log_line_prefix": "%m [%p] %a ",
             **({} if self.durable else UNSAFE_BUT_FAST),

@@ -8,6 +8,7 @@ from services.auth.routes import routers
 from services.auth.settings import AuthSettings
 from services.auth.tables import BOOKS
 from shared.http.app import build_app
+from shared.process.settings import of_environment
 
 BODY_LIMIT_BYTES = 65_536
 """Far more than any body that auth takes."""
@@ -16,7 +17,7 @@ BODY_LIMIT_BYTES = 65_536
 def create_app(settings: AuthSettings | None = None) -> FastAPI:
     """The auth service; settings come from the environment unless a test gives them."""
     return build_app(
-        settings or AuthSettings(),
+        settings or of_environment(AuthSettings),
         service="auth",
         title="Tabularium: auth",
         opened=opened,

@@ -12,6 +12,7 @@ import sys
 
 from services.auth.service.keys import KeyRing
 from services.auth.settings import AuthSettings
+from shared.process.settings import of_environment
 from shared.store.engine import database_engine
 
 ACTOR = "operator"
@@ -41,7 +42,7 @@ def main() -> None:
         "--replace-all", action="store_true", help="drop every key now: for a leaked key"
     )
     options = parser.parse_args()
-    rotation = asyncio.run(turn(AuthSettings(), everything=options.replace_all))
+    rotation = asyncio.run(turn(of_environment(AuthSettings), everything=options.replace_all))
     sys.stdout.write(json.dumps(rotation, indent=1) + "\n")
 
 

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.catalog.clients import IngestClient, RecordsClient
@@ -23,6 +22,7 @@ from services.catalog.service.runs import Runs
 from services.catalog.service.walks import Walks
 from services.catalog.settings import CatalogSettings
 from shared.http.peers import PeerClient, TokenSource, http_client
+from shared.process.connection_string import database_of, servers_of
 from shared.process.duties import Duty, on_duty
 from shared.security.tokens import Verifier, verifying
 from shared.store.engine import database_engine
@@ -95,6 +95,7 @@ async def opened(settings: CatalogSettings) -> AsyncIterator[CatalogProcess]:
 
 def own_namespaces(settings: CatalogSettings) -> frozenset[str]:
     """The name of the installation's own database as other programs would call it."""
-    url = make_url(settings.database_url.get_secret_value())
-    where = f"postgres://{url.host or 'localhost'}:{url.port or 5432}"
-    return frozenset({canonical(f"{where}/{url.database}")})
+    url = settings.database_url.get_secret_value()
+    return frozenset(
+        canonical(f"postgres://{host}:{port}/{database_of(url)}") for host, port in servers_of(url)
+    )

@@ -9,13 +9,14 @@ from services.ingest.routes import routers
 from services.ingest.routes.messages import MESSAGES
 from services.ingest.settings import IngestSettings
 from shared.http.app import build_app
+from shared.process.settings import of_environment
 from shared.store.redis import probe_redis
 
 
 def create_app(settings: IngestSettings | None = None) -> FastAPI:
     """The app; settings come from the environment unless a test gives them."""
     return build_app(
-        settings or IngestSettings(),
+        settings or of_environment(IngestSettings),
         service="ingest",
         title="Tabularium: ingest",
         opened=opened,

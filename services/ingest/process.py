@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
 
 import httpx2
 from arq.connections import ArqRedis
@@ -13,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.clients import AuthClient, CatalogClient, RecordsClient
 from services.ingest.connections.access import SourceAccess, source_access
-from services.ingest.connections.guard import Endpoint, endpoint_of
+from services.ingest.connections.guard import Endpoint, endpoints_of
 from services.ingest.connections.saved import SavedConnections
 from services.ingest.mailer import Mailer
 from services.ingest.recipients import StopLinks
@@ -45,6 +44,7 @@ from services.ingest.work.runner import Runner
 from services.ingest.work.slots import Shares, WorkerSlots, worker_slots
 from services.ingest.work.tidy import Tidy
 from shared.http.peers import PeerClient, TokenSource, http_client
+from shared.process.connection_string import database_of, servers_of
 from shared.process.duties import Duty, on_duty
 from shared.process.stopping import stop_event
 from shared.security.tokens import Verifier, verifying
@@ -306,14 +306,14 @@ def _stop_links(settings: IngestSettings) -> StopLinks:
 def _names(settings: IngestSettings) -> Names:
     """What this installation and its database are called in lineage."""
     url = settings.database_url.get_secret_value()
-    database = endpoint_of(url, default_port=5432)
+    host, port = servers_of(url)[0]
     public_url = settings.public_url.rstrip("/")
     return Names(
         producer=public_url,
         job_namespace=settings.openlineage_namespace,
         public_url=public_url,
-        namespace=f"postgres://{database.host}:{database.port}",
-        database=unquote(urlsplit(url).path.removeprefix("/")),
+        namespace=f"postgres://{host}:{port}",
+        database=database_of(url),
     )
 
 
@@ -321,10 +321,10 @@ def _own_servers(settings: IngestSettings) -> list[Endpoint]:
     """What this installation runs or relies on, which no import may call."""
     services = (settings.auth_url, settings.catalog_url, settings.records_url, settings.ingest_url)
     own = [
-        endpoint_of(settings.database_url.get_secret_value(), default_port=5432),
-        endpoint_of(settings.redis_url.get_secret_value(), default_port=6379),
-        *(endpoint_of(url, default_port=80) for url in services),
-        endpoint_of(settings.public_url, default_port=443),
+        *(Endpoint(*server) for server in servers_of(settings.database_url.get_secret_value())),
+        *endpoints_of(settings.redis_url.get_secret_value(), default_port=6379),
+        *(endpoint for url in services for endpoint in endpoints_of(url, default_port=80)),
+        *endpoints_of(settings.public_url, default_port=443),
     ]
     if settings.smtp_host is not None:
         own.append(Endpoint(settings.smtp_host, settings.smtp_port))

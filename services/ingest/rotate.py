@@ -23,6 +23,7 @@ from services.ingest.settings import IngestSettings
 from services.ingest.webhooks import repository as webhooks
 from services.ingest.webhooks.domain import secret_row
 from shared.process.logging import configure_logging
+from shared.process.settings import of_environment
 from shared.security.sealing import Keyring
 from shared.store.engine import database_engine
 
@@ -80,7 +81,7 @@ def _resealed(sealed: Sealed, keyring: Keyring, *, row: str) -> Sealed | None:
 
 
 async def _main() -> None:
-    settings = IngestSettings()
+    settings = of_environment(IngestSettings)
     configure_logging(
         service="ingest-rotate", level=settings.log_level, log_format=settings.log_format
     )

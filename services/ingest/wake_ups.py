@@ -16,7 +16,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
 from services.ingest.domain.run import ImportId
-from shared.store.redis import REDIS_AWAY, REDIS_RETRIED
+from shared.store.redis import REDIS_AWAY, REDIS_RETRIED, connected
 
 QUEUE = "tabularium:imports"
 TASK = "run_imports"
@@ -46,7 +46,8 @@ async def arq_redis(url: str, *, retries: int) -> AsyncIterator[ArqRedis]:
 
     A Redis that goes away is tried again `retries` times, with pauses of up to a second.
     """
-    redis: ArqRedis = ArqRedis.from_url(
+    redis = connected(
+        ArqRedis,
         url,
         socket_timeout=SOCKET_TIMEOUT_S,
         socket_connect_timeout=SOCKET_TIMEOUT_S,
@@ -65,8 +66,11 @@ async def arq_redis(url: str, *, retries: int) -> AsyncIterator[ArqRedis]:
 @asynccontextmanager
 async def hint_redis(url: str) -> AsyncIterator[Redis]:
     """A client for `next_hint` alone: its socket waits longer than others may."""
-    redis: Redis = Redis.from_url(
-        url, socket_timeout=HINT_WAIT_S + SOCKET_TIMEOUT_S, socket_connect_timeout=SOCKET_TIMEOUT_S
+    redis = connected(
+        Redis,
+        url,
+        socket_timeout=HINT_WAIT_S + SOCKET_TIMEOUT_S,
+        socket_connect_timeout=SOCKET_TIMEOUT_S,
     )
     try:
         yield redis

@@ -21,6 +21,7 @@ from services.ingest.work.tick import Ticks
 from shared.process.duties import Duty, on_duty
 from shared.process.logging import configure_logging
 from shared.process.mail import MailServerDownError
+from shared.process.settings import of_environment
 from shared.store.outbox import deliver_due
 from shared.store.redis import REDIS_AWAY
 
@@ -87,7 +88,7 @@ def duties_of(worker: WorkerProcess) -> tuple[Duty, ...]:
 
 def main() -> None:
     """Run a worker until SIGTERM or SIGINT."""
-    settings = WorkerSettings()
+    settings = of_environment(WorkerSettings)
     configure_logging(
         service="ingest-worker", level=settings.log_level, log_format=settings.log_format
     )

@@ -9,11 +9,12 @@ from services.records.routes.fast_path import fast_path
 from services.records.settings import BODY_LIMIT_BYTES, RecordsSettings
 from services.records.tables import BOOKS
 from shared.http.app import build_app
+from shared.process.settings import of_environment
 
 
 def create_app(settings: RecordsSettings | None = None) -> FastAPI:
     """The records service; settings come from the environment unless a test gives them."""
-    settings = settings or RecordsSettings()
+    settings = settings or of_environment(RecordsSettings)
     app = build_app(
         settings,
         service="records",

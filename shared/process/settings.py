@@ -1,10 +1,13 @@
 """Settings that more than one process reads from its environment; validated at start."""
 
+import sys
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import SecretStr
+from pydantic import AfterValidator, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.process.connection_string import DatabaseUrl
 
 
 class LogFormat(StrEnum):
@@ -15,6 +18,34 @@ class LogFormat(StrEnum):
     PRETTY = "pretty"
 
 
+Kind = TypeVar("Kind", bound=BaseSettings)
+
+
+def of_environment(kind: type[Kind]) -> Kind:
+    """Settings from the environment; a wrong one ends the process with a line that names it."""
+    try:
+        return kind()
+    except ValidationError as exc:
+        lines = (
+            f"{'.'.join(map(str, error['loc'])).upper()}: "
+            + error["msg"].removeprefix("Value error, ")
+            for error in exc.errors(include_input=False, include_url=False)
+        )
+        sys.exit("\n".join(lines))
+
+
+def _redis_url(url: SecretStr) -> SecretStr:
+    scheme, _, rest = url.get_secret_value().partition("://")
+    if scheme not in ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel"):
+        raise ValueError("it begins with redis://, rediss:// or redis+sentinel://")
+    if scheme.endswith("+sentinel") and not rest.partition("/")[2]:
+        raise ValueError("a Sentinel's URL ends with its service: redis+sentinel://host:26379/name")
+    return url
+
+
+RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
+
+
 class ProcessSettings(BaseSettings):
     """What every process has."""
 
@@ -22,7 +53,8 @@ class ProcessSettings(BaseSettings):
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: LogFormat = LogFormat.AUTO
-    redis_url: SecretStr
+    redis_url: RedisUrl
+    """`redis://…`, `rediss://…` or `redis+sentinel://host,host/service/0`."""
     auth_url: str
     catalog_url: str
     records_url: str
@@ -36,8 +68,8 @@ class ProcessSettings(BaseSettings):
 class ServiceSettings(ProcessSettings):
     """What every service with a database role has."""
 
-    database_url: SecretStr
-    """`postgresql://role:password@host:port/database`."""
+    database_url: DatabaseUrl
+    """`postgresql://role:password@host:port/database?sslmode=…`, as a provider prints it."""
     database_pool_size: int = 10
     service_client_id: str
     """The machine client this service is to its peers, for example `records`."""

@@ -7,7 +7,6 @@ from typing import Any, TypeAlias
 
 import asyncpg
 from sqlalchemy import event, text
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -26,14 +25,19 @@ async def database_engine(
     """An SQLAlchemy engine on asyncpg, closed at the end; `server_settings` hold per session."""
     scrub_environment()
     settings = {"application_name": application_name, **(server_settings or {})}
+
+    async def connected() -> RawConnection:
+        # asyncpg reads the string by itself: SQLAlchemy's URL knows neither TLS nor several hosts.
+        return await asyncpg.connect(url, timeout=10, server_settings=settings)
+
     engine = create_async_engine(
-        make_url(url).set(drivername="postgresql+asyncpg"),
+        "postgresql+asyncpg://",
+        async_creator=connected,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
         # An error that is logged must not carry what people sent: passwords' hashes, records.
         hide_parameters=True,
-        connect_args={"timeout": 10, "server_settings": settings},
     )
     event.listen(engine.sync_engine.pool, "checkout", _replace_closed)
     try:

@@ -170,10 +170,11 @@ def guard_of(*, networks: str, ports: str, own: Sequence[Endpoint] = ()) -> Guar
     )
 
 
-def endpoint_of(url: str, *, default_port: int) -> Endpoint:
-    """The server that a URL names; of several hosts the first."""
-    parts = urlsplit(url)
-    return Endpoint(parts.hostname or "localhost", parts.port or default_port)
+def endpoints_of(url: str, *, default_port: int) -> tuple[Endpoint, ...]:
+    """The servers that a URL names, by commas where there are several."""
+    hosts = urlsplit(url).netloc.rpartition("@")[2].split(",")
+    each = [urlsplit(f"//{host}") for host in hosts]
+    return tuple(Endpoint(one.hostname or "localhost", one.port or default_port) for one in each)
 
 
 def host_name(text: str) -> HostName:

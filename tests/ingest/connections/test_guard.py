@@ -10,7 +10,7 @@ from services.ingest.connections.guard import (
     HostName,
     Resolve,
     SourceRefusedError,
-    endpoint_of,
+    endpoints_of,
     guard_of,
     host_name,
 )
@@ -215,12 +215,14 @@ async def test_the_installations_own_servers_are_refused_although_listed(
     assert (await guard.checked("10.1.0.9", 6379, resolve=resolve)).port == 6379
 
 
-def test_a_url_names_a_server() -> None:
-    assert endpoint_of("postgresql://a:b@db.inside:6543/x", default_port=5432) == Endpoint(
-        "db.inside", 6543
+def test_a_url_names_its_servers() -> None:
+    assert endpoints_of("redis+sentinel://a:b@one:6543,two/primary", default_port=26379) == (
+        Endpoint("one", 6543),
+        Endpoint("two", 26379),
     )
-    assert endpoint_of("https://data.example.com", default_port=443).port == 443
-    assert endpoint_of("redis://[::1]/0", default_port=6379) == Endpoint("::1", 6379)
+    (web,) = endpoints_of("https://data.example.com", default_port=443)
+    assert web.port == 443
+    assert endpoints_of("redis://[::1]/0", default_port=6379) == (Endpoint("::1", 6379),)
 
 
 @pytest.mark.parametrize(
