@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue, StrictBool
 
 from services.records.domain import COLUMN_LIMIT, DefaultCall
 from shared.contracts.base import AnswerModel, RequestModel
@@ -65,15 +65,15 @@ class ColumnDefinition(RequestModel):
 
     name: str = Field(examples=["email"])
     type: str = Field(examples=["TEXT", "NUMERIC(10,2)", "TIMESTAMPTZ"])
-    nullable: bool = True
-    unique: bool = False
+    nullable: StrictBool = True
+    unique: StrictBool = False
     default: ExactJson = Field(
         None,
         description='A literal of the column\'s type, or `{"call": …}` with now, today, uuid or'
         " user; null is none.",
     )
     description: str | None = Field(None, max_length=10_000)
-    searchable: bool = Field(
+    searchable: StrictBool = Field(
         default=False, description="Keep `q` and `icontains` fast on this text column (pg_trgm)."
     )
     rules: Rules | None = None
@@ -121,11 +121,11 @@ class ColumnChange(RequestModel):
     name: str
     rename: str | None = None
     type: str | None = None
-    nullable: bool | None = None
-    unique: bool | None = None
+    nullable: StrictBool | None = None
+    unique: StrictBool | None = None
     default: ExactJson = None
     description: str | None = Field(None, max_length=10_000)
-    searchable: bool | None = None
+    searchable: StrictBool | None = None
     rules: Rules | None = Field(None, description="All rules of the column; null removes them.")
 
 

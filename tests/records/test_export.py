@@ -195,6 +195,7 @@ def test_accept_encoding(header: str, wanted: bool) -> None:
     [
         ({"format": "pdf"}, "format"),
         ({"excel_safe": "perhaps"}, "excel_safe"),
+        ({"excel_safe": "1"}, "excel_safe"),
         ({"nope": "1"}, "nope"),
         ({"limit": "1"}, "limit"),
         ({"id": "x"}, "id"),

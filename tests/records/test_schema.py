@@ -372,3 +372,12 @@ async def test_defaults_keep_their_digits(service: Service) -> None:
     assert '"n": 1.10' in record
     assert "12345678901234567890.5" in record
     assert f'"late":{exact}' in record
+
+
+@pytest.mark.parametrize("value", ["true", "yes", 1, "1"])
+@pytest.mark.parametrize("name", ["nullable", "unique", "searchable"])
+async def test_a_truth_value_is_true_or_false(service: Service, name: str, value: object) -> None:
+    column = {"name": "a", "type": "TEXT", name: value}
+    answer = await service.ann("POST", "/api/tables", {"name": new_name(), "columns": [column]})
+    assert answer.status_code == 422
+    assert name in answer.json()["errors"][0]["field"]

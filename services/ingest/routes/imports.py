@@ -17,7 +17,7 @@ from services.ingest.routes.forms import import_request, json_of, multipart, or_
 from services.ingest.routes.schemas import ImportForm, Limit, UploadImport
 from services.ingest.routes.schemas_of_connections import IMPORT_EXAMPLES, DatabaseImport
 from services.ingest.service.watches import Watch
-from shared.contracts.base import Id, Page, StorableText
+from shared.contracts.base import Flag, Id, Page, StorableText
 from shared.http.app import STREAMED
 from shared.http.idempotency import not_idempotent
 from shared.http.paging import page
@@ -26,7 +26,7 @@ router = APIRouter(tags=["imports"])
 
 ImportId = Annotated[Id, Path(alias="id")]
 ExcelSafe = Annotated[
-    bool, Query(description="Neutralise cells that a spreadsheet program reads as formulas.")
+    Flag, Query(description="Neutralise cells that a spreadsheet program reads as formulas.")
 ]
 LARGEST_INTEGER = 2**31 - 1
 EXAMPLE = {"table": "Customer", "mode": "append", "on_error": "skip", "null_values": "NA,-"}

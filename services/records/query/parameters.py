@@ -204,10 +204,10 @@ def number(parameters: Mapping[str, str], name: str, default: int, highest: int)
 
 def flag(parameters: Mapping[str, str], name: str) -> bool:
     """A parameter that is true or false, false by default; raises InvalidInputError."""
-    text = parameters.get(name, "false").lower()
-    if text not in BOOLEAN_WORDS:
+    text = parameters.get(name, "false")
+    if text not in ("true", "false"):
         raise InvalidInputError.of(name, "type_mismatch", "send true or false")
-    return text in TRUE_WORDS
+    return text == "true"
 
 
 def pairs_of_body(body: object) -> list[tuple[str, str]]:
