@@ -49,8 +49,8 @@ TAGS = {
     "uploads": "Files kept for a day, whole or piece by piece (tus), to be imported by id.",
     "feeds": "Imports that come again: pushed, or fetched by a schedule.",
     "sources": "Saved connections to other databases.",
-    "webhooks": "Have your own programs called when an import is done; the messages themselves are "
-    "under `webhooks` in this document.",
+    "webhooks": "Have your own programs called when an import ends or a table changes; the "
+    "messages themselves are under `webhooks` in this document.",
     "catalog": "Schemas, tables and ETLs, and which ETL feeds which table.",
     "openlineage": "Events of OpenLineage's clients: Airflow, dbt, Spark and others.",
     "grants": "Who may see, fill and own a table.",

@@ -42,6 +42,7 @@ from services.ingest.work.publish import Publisher
 from services.ingest.work.rights import Rights
 from services.ingest.work.runner import Runner
 from services.ingest.work.slots import Shares, WorkerSlots, worker_slots
+from services.ingest.work.table_news import TableNewsPublisher
 from services.ingest.work.tidy import Tidy
 from shared.http.peers import PeerClient, TokenSource, http_client
 from shared.process.connection_string import database_of, servers_of
@@ -256,6 +257,7 @@ async def opened_worker(settings: WorkerSettings) -> AsyncIterator[WorkerProcess
                 mails=mails,
                 catalog=shared.catalog,
                 records=shared.records,
+                table_news=TableNewsPublisher(pool=pool, auth=shared.auth),
                 publisher=Publisher(pool=pool, auth=shared.auth, records=shared.records),
                 published=sender.due.set,
             ),

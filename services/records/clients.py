@@ -1,8 +1,9 @@
-"""Peers over HTTP: auth, which knows people and machine clients, and the catalog."""
+"""Peers over HTTP: auth, which knows people and machine clients, the catalog, and ingest."""
 
 from services.records.errors import SubjectNotFoundError
 from shared.contracts.auth import SubjectAnswer, SubjectRequest
 from shared.contracts.catalog import TableEvent
+from shared.contracts.events import TableNews
 from shared.errors import InvalidInputError
 from shared.http.peers import PeerClient, PeerProblemError
 
@@ -43,3 +44,14 @@ class CatalogClient:
     async def send(self, event: TableEvent) -> None:
         """Send one event; raises PeerProblemError, PeerUnavailableError."""
         await self._catalog.send("POST", "/internal/catalog/table-events", body=event)
+
+
+class IngestClient:
+    """Sends ingest what webhooks may be called for."""
+
+    def __init__(self, ingest: PeerClient) -> None:
+        self._ingest = ingest
+
+    async def send(self, news: TableNews) -> None:
+        """Send one event; raises PeerProblemError, PeerUnavailableError."""
+        await self._ingest.send("POST", "/internal/events", body=news)

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.records.clients import CatalogClient, SubjectClient
+from services.records.clients import CatalogClient, IngestClient, SubjectClient
+from services.records.face.answers import as_its_owner_sees_it
 from services.records.repository import notices
 from services.records.service.bulk import Bulk
 from services.records.service.changes import Changes
@@ -17,10 +18,11 @@ from services.records.service.grants import Grants
 from services.records.service.known_tables import KnownTables
 from services.records.service.records import Records
 from services.records.service.summaries import Places, Summaries
-from services.records.service.tables import TABLE_EVENT, Tables
+from services.records.service.tables import TABLE_EVENT, TABLE_NEWS, Tables
 from services.records.settings import RecordsSettings
 from services.records.tables import outbox
 from shared.contracts.catalog import TableEvent
+from shared.contracts.events import TableNews
 from shared.http.peers import PeerClient, TokenSource, http_client
 from shared.process.duties import Duty, on_duty
 from shared.security.tokens import Verifier, verifying
@@ -67,15 +69,16 @@ async def opened(settings: RecordsSettings) -> AsyncIterator[RecordsProcess]:
         verifier = await stack.enter_async_context(verifying(http, settings))
         subjects = SubjectClient(PeerClient(http, tokens, base_url=settings.auth_url))
         catalog = CatalogClient(PeerClient(http, tokens, base_url=settings.catalog_url))
-        known, wake = KnownTables(pool), asyncio.Event()
-        duties = _duties(engine, known, catalog, wake=wake, database_url=url)
+        ingest = IngestClient(PeerClient(http, tokens, base_url=settings.ingest_url))
+        known, wake, shown = KnownTables(pool), asyncio.Event(), as_its_owner_sees_it
+        duties = _duties(engine, known, catalog, ingest, wake=wake, database_url=url)
         async with on_duty(*duties):
             yield RecordsProcess(
                 settings=settings,
                 verifier=verifier,
                 engine=engine,
-                tables=Tables(engine, pool, known, wake),
-                changes=Changes(engine, pool, known, wake),
+                tables=Tables(engine, pool, known, wake, shown),
+                changes=Changes(engine, pool, known, wake, shown),
                 grants=Grants(engine, pool, known, subjects),
                 records=Records(engine, pool, known),
                 bulk=Bulk(engine, pool, known),
@@ -129,17 +132,24 @@ def _duties(
     engine: AsyncEngine,
     known: KnownTables,
     catalog: CatalogClient,
+    ingest: IngestClient,
     *,
     wake: asyncio.Event,
     database_url: str,
 ) -> Sequence[Duty]:
-    """Deliveries to the catalog, and the listener for changed tables."""
+    """Deliveries to the catalog and to ingest, and the listener for changed tables."""
 
     async def deliver_event(payload: Mapping[str, Any]) -> None:
         await catalog.send(TableEvent.model_validate(payload))
 
     async def deliver() -> None:
         await deliver_due(engine, outbox, {TABLE_EVENT: deliver_event})
+
+    async def tell_news(payload: Mapping[str, Any]) -> None:
+        await ingest.send(TableNews.model_validate(payload))
+
+    async def tell() -> None:
+        await deliver_due(engine, outbox, {TABLE_NEWS: tell_news})
 
     async def listen() -> None:
         # Only a hint, since every statement looks at the versions; but after a lost connection,
@@ -151,5 +161,7 @@ def _duties(
 
     return (
         Duty("deliver", deliver, every_s=DELIVER_EVERY_S, woken_by=wake),
+        # By itself: what one peer does not take holds up nothing that is for the other.
+        Duty("tell", tell, every_s=DELIVER_EVERY_S),
         Duty("listen", listen, every_s=RECONNECT_S),
     )

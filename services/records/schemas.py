@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, JsonValue, StrictBool
 
 from services.records.domain import COLUMN_LIMIT, DefaultCall
 from shared.contracts.base import AnswerModel, RequestModel
+from shared.contracts.events import TableEventType
 from shared.values.patterns import PATTERN_LIMIT
 from shared.values.rules import ENUM_LIMIT, OnDelete
 
@@ -221,6 +222,15 @@ class TableAnswer(AnswerModel):
     version: int
     description: str | None
     created_at: datetime
+
+
+class TableMessage(AnswerModel):
+    """The body of a webhook's message about a table; one that was deleted, as it last was."""
+
+    type: TableEventType
+    timestamp: datetime
+    """When it happened; a message that is tried again keeps it."""
+    data: TableAnswer
 
 
 class GrantLevel(RequestModel):

@@ -1,13 +1,17 @@
 """Webhooks and API keys from the command line."""
 
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import httpx2
+import jsonschema_rs
 import pytest
 
 from tests.cli.conftest import PATIENCE_S, Command
+from tests.support.stack import RunningStack
 from tests.support.waiting import until_now
 
 
@@ -67,6 +71,21 @@ def test_a_webhook_from_its_first_to_its_last_day(command: Command, receiver: Re
     command("webhook", "change", id_, code=2)
     command("webhook", "remove", id_)
     assert receiver.url not in command("webhook", "list").out
+
+
+def test_a_new_table_is_told_by_the_whole_stack(
+    command: Command, receiver: Receiver, stack: RunningStack
+) -> None:
+    id_ = command("webhook", "add", receiver.url, "-e", "table.created", "--json").json["id"]
+    command("tables", "create", "Told", "name:TEXT")
+    until_now("a message", lambda: receiver.bodies, timeout_s=PATIENCE_S)
+    message = json.loads(receiver.bodies[0])
+    document = httpx2.get(f"{stack.url}/openapi.json", trust_env=False).json()
+    shown = document["webhooks"]["table.created"]["post"]["requestBody"]["content"]
+    schema = {**shown["application/json"]["schema"], "components": document["components"]}
+    jsonschema_rs.validate(schema, message)
+    assert message["data"] == command("tables", "show", "Told", "--json").json
+    command("webhook", "remove", str(id_))
 
 
 def test_what_the_server_refuses_is_one_line(command: Command) -> None:

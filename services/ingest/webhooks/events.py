@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict
 INTENT: Final = "event"
 """The kind of the intent."""
 
+TABLE_NEWS: Final = "table_news"
+"""The kind of the intent for what records tells of tables."""
+
 TEST: Final = "webhook.test"
 """The type of the message of `POST /api/webhooks/{id}/test`, which no one subscribes to."""
 
@@ -20,6 +23,9 @@ TEST: Final = "webhook.test"
 class EventType(StrEnum):
     """What a webhook may be told of."""
 
+    TABLE_CREATED = "table.created"
+    TABLE_CHANGED = "table.changed"
+    TABLE_DELETED = "table.deleted"
     IMPORT_SUCCEEDED = "import.succeeded"
     IMPORT_FAILED = "import.failed"
     IMPORT_CANCELLED = "import.cancelled"

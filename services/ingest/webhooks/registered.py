@@ -26,6 +26,7 @@ from services.ingest.webhooks.errors import TooManyWebhooksError, WebhookDisable
 from services.ingest.webhooks.events import TEST
 from services.ingest.webhooks.signing import new_secret
 from shared.contracts.auth import Caller
+from shared.contracts.events import TableNews
 from shared.errors import InvalidInputError, NotFoundError
 from shared.http.paging import Slice, cut
 from shared.store.transaction import Transaction, transaction
@@ -165,6 +166,11 @@ class Webhooks:
             await _record(tx, caller, "redeliver", webhook)
             await tx.seal()
         return delivery
+
+    async def announce(self, news: TableNews) -> None:
+        """Take what a peer says has happened; a second time changes nothing."""
+        async with self.engine.begin() as connection:
+            await repository.announce(connection, news)
 
     async def _check(self, owner: Caller, subscription: Subscription) -> None:
         url = checked_url(subscription.url, field_name="url")

@@ -17,11 +17,16 @@ from services.ingest.webhooks.domain import (
     Webhook,
     WebhookId,
 )
-from services.ingest.webhooks.events import EventType
+from services.ingest.webhooks.events import ARE_SUBSCRIBED, TABLE_NEWS, EventType
 from services.ingest.webhooks.tables import deliveries, webhooks
 from shared.contracts.auth import Caller
+from shared.contracts.events import TableNews
 
 NEXT_ID = text("SELECT nextval(pg_get_serial_sequence('ingest.webhooks', 'id'))")
+ANNOUNCE = text(
+    "INSERT INTO ingest.outbox (kind, payload)"
+    f" SELECT :kind, CAST(:payload AS jsonb) WHERE {ARE_SUBSCRIBED}"
+)
 BOTH_SIGN = text("interval '24 hours'")
 """How long the secret before a new one goes on signing."""
 
@@ -160,6 +165,11 @@ async def rotate(connection: AsyncConnection, webhook_id: WebhookId, secret: byt
         "previous_until": func.now() + BOTH_SIGN,
     }
     return await _changed(connection, webhook_id, values)
+
+
+async def announce(connection: AsyncConnection, news: TableNews) -> None:
+    """Leave what a peer tells of a table to be published, if anybody subscribes."""
+    await connection.execute(ANNOUNCE, {"kind": TABLE_NEWS, "payload": news.model_dump_json()})
 
 
 async def deliver(

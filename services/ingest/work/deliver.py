@@ -12,6 +12,7 @@ from services.ingest.runs.endings import IntentKind, MadeTable, MailNotice
 from services.ingest.webhooks import events, notice
 from services.ingest.work.mails import Mails
 from services.ingest.work.publish import Publisher
+from services.ingest.work.table_news import TableNewsPublisher
 from shared.contracts.catalog import EdgeSeen
 from shared.store.engine import RawPool
 from shared.store.outbox import Handler
@@ -26,6 +27,7 @@ class Deliveries:
     catalog: CatalogClient
     records: RecordsClient
     publisher: Publisher
+    table_news: TableNewsPublisher
     published: Callable[[], None]
     """Called when webhooks may have something to be sent."""
 
@@ -36,6 +38,7 @@ class Deliveries:
             IntentKind.EDGE: self._edge,
             IntentKind.DROP_TABLE: self._drop_table,
             events.INTENT: self._publish,
+            events.TABLE_NEWS: self._publish_table,
             notice.MAIL_INTENT: self._disabled,
             notices.MAIL_INTENT: self._feed_mail,
         }
@@ -48,6 +51,10 @@ class Deliveries:
 
     async def _publish(self, payload: Mapping[str, Any]) -> None:
         await self.publisher.publish(payload)
+        self.published()
+
+    async def _publish_table(self, payload: Mapping[str, Any]) -> None:
+        await self.table_news.publish(payload)
         self.published()
 
     async def _disabled(self, payload: Mapping[str, Any]) -> None:

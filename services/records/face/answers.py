@@ -1,5 +1,8 @@
 """Tables, columns and grants, in the words of the API and of the contracts."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from services.records.domain import Column, Grant, Table
 from services.records.schemas import (
     ColumnAnswer,
@@ -40,6 +43,12 @@ def table_answer(table: Table, caller: Caller) -> TableAnswer:
         description=table.description,
         created_at=table.created_at,
     )
+
+
+def as_its_owner_sees_it(table: Table) -> Mapping[str, Any]:
+    """The same as JSON, for whom it belongs to."""
+    owner = Caller(sub=table.owner_sub)
+    return table_answer(table, owner).model_dump(mode="json")
 
 
 def column_answer(column: Column) -> ColumnAnswer:

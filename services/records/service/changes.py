@@ -25,10 +25,16 @@ from services.records.repository.shape import Obstacle
 from services.records.schemas import TableChange
 from services.records.service.known_tables import KnownTables
 from services.records.service.references import require_referable, require_unreferenced
-from services.records.service.tables import intend_event, require_trigrams
+from services.records.service.tables import (
+    Shown,
+    intend_event,
+    intend_news,
+    require_trigrams,
+)
 from services.records.tables import BOOKS
 from shared.contracts.auth import Caller
 from shared.contracts.catalog import TableEventKind
+from shared.contracts.events import TableEventType
 from shared.store.engine import RawPool
 from shared.store.transaction import transaction
 
@@ -41,6 +47,7 @@ class Changes:
     pool: RawPool
     known: KnownTables
     outbox_wake: asyncio.Event
+    shown: Shown
 
     async def change(self, caller: Caller, name: str, change: TableChange) -> Table:
         """Change a table; all of it or nothing.
@@ -82,6 +89,7 @@ class Changes:
             if plan.name != table.name:
                 await registry.touch_referencing(tx.raw, table, plan.name)
                 await intend_event(tx, TableEventKind.RENAMED, table.name, new_name=plan.name)
+            await intend_news(tx, TableEventType.CHANGED, plan.name, shown=self.shown)
             detail = change.model_dump(mode="json", exclude_unset=True)
             await tx.record(caller, "table.change", table.name, **detail)
             await tx.seal()

@@ -1,9 +1,11 @@
 """Making, describing and dropping tables."""
 
 import asyncio
-from collections.abc import Sequence
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -18,11 +20,16 @@ from services.records.tables import BOOKS
 from services.records.types.definitions import checked_description
 from shared.contracts.auth import Caller
 from shared.contracts.catalog import TableEvent, TableEventKind
+from shared.contracts.events import TableEventType, TableNews
 from shared.contracts.records import DATA_SCHEMA, TableName, TableOid
 from shared.store.engine import RawPool
 from shared.store.transaction import Transaction, transaction
 
 TABLE_EVENT = "table_event"
+TABLE_NEWS = "table_news"
+
+Shown = Callable[[Table], Mapping[str, Any]]
+"""A table as the API shows it to its owner, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,7 @@ class Tables:
     pool: RawPool
     known: KnownTables
     outbox_wake: asyncio.Event
+    shown: Shown
 
     async def create(
         self,
@@ -63,6 +71,7 @@ class Tables:
             await shape.run(tx.raw, ddl.create_table(name, columns, unique))
             table_id = await registry.register(tx.raw, name, owner=caller, description=description)
             await intend_event(tx, TableEventKind.CREATED, name, description=description)
+            await intend_news(tx, TableEventType.CREATED, name, shown=self.shown)
             names = [column.name for column in columns]
             await tx.record(caller, "table.create", name, id=table_id, columns=names)
             await tx.seal()
@@ -92,7 +101,7 @@ class Tables:
             async with transaction(self.engine, BOOKS) as tx:
                 await shape.hold(tx.raw, table)
                 await require_unreferenced(tx.raw, caller, table)
-                await _drop_held(tx, table, caller)
+                await self._drop_held(tx, table, caller)
             self.known.forget(table.id)
 
         await self.known.on(name, caller, Level.OWNER, work)
@@ -106,12 +115,19 @@ class Tables:
                 await shape.hold(tx.raw, table)
                 same = await shape.oid(tx.raw, table) == oid
                 if same and await shape.is_empty(tx.raw, table):
-                    await _drop_held(tx, table, caller)
+                    await self._drop_held(tx, table, caller)
             self.known.forget(table.id)
 
         with suppress(TableNotFoundError):
             await self.known.on(name, caller, Level.NONE, work)
         self.outbox_wake.set()
+
+    async def _drop_held(self, tx: Transaction, table: Table, caller: Caller) -> None:
+        await intend_news(tx, TableEventType.DELETED, table.name, shown=self.shown)
+        await shape.run(tx.raw, [ddl.drop_table(table.name)])
+        await registry.forget(tx.raw, table)
+        await intend_event(tx, TableEventKind.DROPPED, table.name)
+        await tx.record(caller, "table.drop", table.name, id=table.id)
 
 
 async def require_trigrams(driver: Driver) -> None:
@@ -144,8 +160,17 @@ async def intend_event(
     await tx.intend(TABLE_EVENT, event.model_dump(mode="json"))
 
 
-async def _drop_held(tx: Transaction, table: Table, caller: Caller) -> None:
-    await shape.run(tx.raw, [ddl.drop_table(table.name)])
-    await registry.forget(tx.raw, table)
-    await intend_event(tx, TableEventKind.DROPPED, table.name)
-    await tx.record(caller, "table.drop", table.name, id=table.id)
+async def intend_news(tx: Transaction, type_: TableEventType, name: str, *, shown: Shown) -> None:
+    """Leave word for webhooks of a table as this transaction sees it, and of who may see it."""
+    table = await registry.find(tx.raw, name)
+    assert table is not None
+    levels = {table.owner_sub: Level.OWNER, **table.grants}
+    news = TableNews(
+        message_id=f"msg_{uuid.uuid4().hex}",
+        type=type_,
+        timestamp=await registry.clock(tx.raw),
+        table=table.name,
+        seen_by={sub: level.word for sub, level in levels.items()},
+        data=dict(shown(table)),
+    )
+    await tx.intend(TABLE_NEWS, news.model_dump(mode="json"))
