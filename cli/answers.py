@@ -92,6 +92,7 @@ class Import(AnswerModel):
 
     id: int
     kind: str
+    follows: int | None = None
     table: str | None = None
     mode: str
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -102,6 +103,7 @@ class Import(AnswerModel):
     unchanged: bool = False
     inferred: tuple[Inferred, ...] = ()
     reasons: tuple[Reason, ...] = ()
+    deleted: int = 0
     rows_per_s: int | None = None
     eta_s: float | None = None
     error: ProblemDocument | None = None

@@ -41,6 +41,7 @@ app.command("import", epilog=importing.EXAMPLES + importing.EXIT_CODES)(importin
 app.command(epilog=previewing.EXAMPLES)(previewing.preview)
 app.add_typer(imports.app, name="imports")
 app.command(epilog=imports.REJECTS_EXAMPLES)(imports.rejects)
+app.command(epilog=imports.UNDO_EXAMPLES)(imports.undo)
 app.command(epilog=records.RECORDS_EXAMPLES)(records.records)
 app.command(epilog=records.EXPORT_EXAMPLES)(records.export)
 app.add_typer(sources.app, name="sources")

@@ -47,7 +47,7 @@ def report(here: Session, over: Import, *, rejects_to: Path | None = None) -> in
         here.screen.raw(here.client.get(over.links.self).text)
     else:
         _tell(here.client, here.screen, over)
-        if over.rows.rejected:
+        if over.rows.rejected and over.kind != "undo":
             where = (
                 f"all of them are in {rejects_to}"
                 if rejects_to is not None
@@ -71,7 +71,7 @@ def _tell(client: Client, screen: Screen, over: Import) -> None:
             ["rows", "column", "code", "first line"],
             [[one.count, one.column, one.code, one.first_line] for one in over.reasons],
         )
-    if over.rows.rejected:
+    if over.rows.rejected and over.kind != "undo":
         page = decoded(client.get(over.links.errors, {"limit": REJECTS_SHOWN}))
         rejects = [Reject.model_validate(item) for item in page["items"][:REJECTS_SHOWN]]
         screen.table(
@@ -82,6 +82,8 @@ def _tell(client: Client, screen: Screen, over: Import) -> None:
 
 def _sentence(over: Import) -> str:
     rows = over.rows
+    if over.kind == "undo":
+        return _sentence_of_undo(over)
     into = f" into {over.table}" if over.table else ""
     if over.state != "succeeded":
         return f"import {over.id}{into} {over.state}: nothing was loaded"
@@ -94,6 +96,18 @@ def _sentence(over: Import) -> str:
     dry = "dry run, nothing was kept: " if over.dry_run else ""
     speed = f" ({over.rows_per_s:,} rows/s)" if over.rows_per_s else ""
     return f"import {over.id}{into}: {dry}{', '.join(parts)}{speed}"
+
+
+def _sentence_of_undo(over: Import) -> str:
+    rows, what = over.rows, f"undo of import {over.follows}"
+    if over.state != "succeeded":
+        return f"{what} {over.state}: nothing was changed"
+    parts = [f"{plural(over.deleted, 'record')} removed"]
+    if rows.loaded:
+        parts.append(f"{rows.loaded:,} brought back")
+    if rows.rejected:
+        parts.append(f"{rows.rejected:,} left as they are")
+    return f"{what}: {', '.join(parts)}"
 
 
 def _rows_so_far(run: Import) -> str:

@@ -1,4 +1,4 @@
-"""`tabularium imports`: list, show, watch, cancel, retry; and `tabularium rejects`."""
+"""`tabularium imports`: list, show, watch, cancel, retry; and `tabularium rejects`, `undo`."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,6 +8,7 @@ import typer
 from cli.answers import Import
 from cli.client import Client
 from cli.downloads import download
+from cli.errors import FAILED
 from cli.listing import Columns, all_items, as_table
 from cli.outcome import report, watched
 from cli.screen import plural
@@ -145,6 +146,41 @@ def rejects(
 REJECTS_EXAMPLES = examples(
     "tabularium rejects 42 -o rejects.csv",
     "tabularium import rejects.csv --table Customer   # after correcting it",
+)
+
+
+def undo(
+    *,
+    id_: ImportId,
+    edited: Annotated[
+        Literal["refuse", "keep", "overwrite"],
+        typer.Option(
+            help="Records that were edited, deleted or overwritten since: refuse the undo, leave"
+            " them as they are, or take them back, too."
+        ),
+    ] = "refuse",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take an import back: what it inserted goes, what it overwrote or removed comes back.
+
+    All of it or nothing, with its corrections. Exit code as of `import`; 3 where records stay.
+    """
+    with session(url, as_json=as_json) as here:
+        if not yes:
+            run = _import(here.client, id_)
+            into = f" into {run.table}" if run.table else ""
+            changed = plural(run.rows.loaded, "row")
+            if not typer.confirm(f"Undo import {id_}{into}, which loaded {changed}?", err=True):
+                raise typer.Exit(FAILED)
+        answer = here.client.send("POST", f"/api/imports/{id_}/undo", body={"edited": edited})
+        _end(here, watched(here, Import.model_validate_json(answer.content)))
+
+
+UNDO_EXAMPLES = examples(
+    "tabularium undo 42",
+    "tabularium undo 42 --edited keep --yes   # leave what was edited since",
 )
 
 

@@ -18,8 +18,8 @@ Events = Annotated[
     typer.Option(
         "--event",
         "-e",
-        help="import.succeeded, import.failed, import.cancelled, feed.late, feed.failing or"
-        " feed.recovered; as often as wanted.",
+        help="import.succeeded, import.failed, import.cancelled, import.undone, feed.late,"
+        " feed.failing or feed.recovered; as often as wanted.",
     ),
 ]
 

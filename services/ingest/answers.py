@@ -133,8 +133,6 @@ class ImportAnswer(AnswerModel):
 
     id: int
     kind: ImportKind
-    follows: int | None
-    """The import that this one corrects, commits or takes back."""
     table: str | None
     mode: Mode
     state: State
@@ -152,6 +150,8 @@ class ImportAnswer(AnswerModel):
     rows_per_s: int
     eta_s: int | None
     error: ProblemDocument | None
+    follows: int | None
+    """The import that this one corrects, commits or takes back."""
     undone: UndoneAnswer | None
     etl_name: str | None
     mail: MailState | None
@@ -200,7 +200,7 @@ def import_answer(run: Run) -> ImportAnswer:
 class ImportEvent(AnswerModel):
     """The body of a webhook's message about an import."""
 
-    type: Literal["import.succeeded", "import.failed", "import.cancelled"]
+    type: Literal["import.succeeded", "import.failed", "import.cancelled", "import.undone"]
     timestamp: datetime
     """When it happened; a message that is tried again keeps it."""
     data: ImportAnswer

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from services.ingest.domain.run import ImportId
 from shared.contracts.auth import Caller, CallerAsked, CallerNow
-from shared.contracts.catalog import EdgeSeen, MergeAnswer
+from shared.contracts.catalog import EdgeSeen, EdgeUndone, MergeAnswer
 from shared.contracts.records import (
     ContractRequest,
     DescribeRequest,
@@ -97,6 +97,10 @@ class CatalogClient:
     async def saw_edge(self, edge: EdgeSeen) -> None:
         """Tell of an ETL that fed a table; telling again changes nothing."""
         await self._peer.send("POST", "/internal/catalog/edges", body=edge)
+
+    async def undid_edge(self, edge: EdgeUndone) -> None:
+        """Say that the only import by which an ETL fed a table is undone; may be said again."""
+        await self._peer.send("POST", "/internal/catalog/edges/undone", body=edge)
 
     async def merge(self, import_id: ImportId, lines: AsyncIterator[bytes]) -> MergeAnswer:
         """Stream NDJSON of CatalogTriple."""

@@ -51,6 +51,24 @@ class AlreadyQueuedError(ConflictError):
     code = "already_queued"
 
 
+class NotUndoableError(ConflictError):
+    """The import cannot be taken back (any more); the detail says why."""
+
+    code = "not_undoable"
+
+
+class EditedSinceError(ConflictError):
+    """Records of the import were edited, deleted or overwritten since; `errors` names some."""
+
+    code = "edited_since"
+
+
+class KeyTakenError(ConflictError):
+    """A record that an undo would bring back has a key that another record has by now."""
+
+    code = "key_taken"
+
+
 class UploadGoneError(ConflictError):
     """The file is no longer kept, so the import cannot be tried again."""
 

@@ -23,6 +23,7 @@ from services.ingest.service.feeds import Feeds
 from services.ingest.service.intake import Intake
 from services.ingest.service.mail_stops import MailStops
 from services.ingest.service.previews import Previews
+from services.ingest.service.undos import Undos
 from services.ingest.service.uploads import Uploads
 from services.ingest.service.watches import Watches
 from services.ingest.settings import IngestSettings, WorkerSettings
@@ -72,6 +73,7 @@ class IngestProcess:
     saved: SavedConnections
     control: ImportControl
     feeds: Feeds
+    undos: Undos
     uploads: Uploads
     watches: Watches
     mail_stops: MailStops
@@ -146,10 +148,6 @@ async def opened(settings: IngestSettings) -> AsyncIterator[IngestProcess]:
             upload_limit_bytes=settings.upload_limit_bytes,
             queued_limit=settings.queued_per_subject,
         )
-        saved = SavedConnections(engine=shared.engine, access=shared.access)
-        gauges = Duty("measure", lambda: measure(shared.engine), every_s=MEASURE_EVERY_S)
-        watches = Watches(pool, per_subject=settings.streams_per_subject)
-        watch = Duty("watch", watches.look, every_s=WATCH_AGAIN_S, woken_by=watches.wanted)
         control = ImportControl(
             engine=shared.engine,
             pool=pool,
@@ -159,6 +157,10 @@ async def opened(settings: IngestSettings) -> AsyncIterator[IngestProcess]:
             queued_limit=settings.queued_per_subject,
             tells_lineage=settings.tells_lineage,
         )
+        saved = SavedConnections(engine=shared.engine, access=shared.access)
+        gauges = Duty("measure", lambda: measure(shared.engine), every_s=MEASURE_EVERY_S)
+        watches = Watches(pool, per_subject=settings.streams_per_subject)
+        watch = Duty("watch", watches.look, every_s=WATCH_AGAIN_S, woken_by=watches.wanted)
         async with on_duty(gauges, watch):
             yield IngestProcess(
                 settings=settings,
@@ -177,6 +179,7 @@ async def opened(settings: IngestSettings) -> AsyncIterator[IngestProcess]:
                     control=control,
                     checks=FeedChecks(shared.records, saved, shared.access),
                 ),
+                undos=Undos(pool=pool, storage=shared.storage, control=control, intake=intake),
                 watches=watches,
                 mail_stops=MailStops(pool, _stop_links(settings)),
                 uploads=uploads,

@@ -83,6 +83,8 @@ class IngestSettings(ServiceSettings, ConnectionSettings, LineageSettings):
     """Wait before the second attempt; it doubles with every further one."""
     upload_retention_days: NonNegativeInt = 7
     rejects_retention_days: NonNegativeInt = 30
+    undo_retention_days: NonNegativeInt = 7
+    """How long rows are kept that an upsert overwrote or a replace removed; 0: not at all."""
     run_retention_days: NonNegativeInt = 90
     webhook_retention_days: NonNegativeInt = 30
     """How long what was sent to webhooks is kept, and can be sent again."""

@@ -1,4 +1,4 @@
-"""Uploads and rejects in object storage (a local folder, or S3), through obstore.
+"""Uploads, rejects and former rows in object storage (a local folder, or S3), through obstore.
 
 Objects appear whole or not at all: obstore writes beside and renames (or completes a multipart
 upload), and throws away what was not finished.
@@ -22,6 +22,7 @@ from shared.errors import StorageFullError
 
 UPLOADS = "uploads/"
 REJECTS = "rejects/"
+FORMER = "former/"
 PART_BYTES = 8 * 1024 * 1024
 """S3 takes parts of 5 MiB and more, 10,000 of them: 80 GB."""
 PARTS_AT_ONCE = 2
@@ -53,9 +54,19 @@ def rejects_file(import_id: ImportId, *, lease: int, reject_pass: int) -> str:
     return f"{rejects_prefix(import_id)}{lease}-{reject_pass}.csv"
 
 
-def lease_of(rejects_path: str) -> int:
-    """The lease of the attempt that wrote a rejects file."""
-    return int(rejects_path.rpartition("/")[2].partition("-")[0])
+def former_prefix(import_id: ImportId) -> str:
+    """Where the rows are that an import overwrote or removed."""
+    return f"{FORMER}{import_id}/"
+
+
+def former_file(import_id: ImportId, *, lease: int, number: int) -> str:
+    """Where the attempt with this lease writes former rows, for the `number`th time."""
+    return f"{former_prefix(import_id)}{lease}-{number}.copy.zst"
+
+
+def lease_of(path: str) -> int:
+    """The lease of the attempt that wrote a file of rejects or former rows."""
+    return int(path.rpartition("/")[2].partition("-")[0])
 
 
 @contextmanager

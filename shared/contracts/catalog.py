@@ -89,6 +89,17 @@ class EdgeSeen(_NamedTable):
     seen_at: AwareDatetime
 
 
+class EdgeUndone(_NamedTable):
+    """`POST /internal/catalog/edges/undone`: the only import by which an ETL fed a table is undone.
+
+    Idempotent. The edge becomes a removed one; it is back when the ETL feeds the table again.
+    """
+
+    etl_name: CatalogName
+    import_id: Id
+    undone_at: AwareDatetime
+
+
 class CatalogTriple(_NamedTable):
     """One line (NDJSON) of `POST /internal/catalog/merge?import_id=…&etl=…`.
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from functools import partial
 from typing import Any, Generic, TypeVar
 
 import asyncpg
@@ -70,16 +69,22 @@ async def copy_out(
     query: str,
     *args: object,
     silent_s: float | None = None,
+    on_end: Callable[[str], object] | None = None,
     **options: Any,
 ) -> AsyncIterator[AsyncIterator[bytes]]:
     """The bytes of `COPY (query) TO STDOUT` with asyncpg's options, in the pieces that arrive.
 
     A few pieces wait for their consumer, then COPY does. Leaving the context cancels the
     statement at the server. The iterator raises what the statement does, and TimeoutError after
-    `silent_s` seconds without a piece.
+    `silent_s` seconds without a piece. `on_end` gets the status of the command (`COPY 3`).
     """
     line: _Ahead[bytes] = _Ahead(depth=PIECES_AHEAD)
-    copy = partial(connection.copy_from_query, query, *args, output=line.put, **options)
+
+    async def copy() -> None:
+        status = await connection.copy_from_query(query, *args, output=line.put, **options)
+        if on_end is not None:
+            on_end(status)
+
     task = asyncio.create_task(line.fill(copy))
     try:
         yield line.drained(silent_s=silent_s)

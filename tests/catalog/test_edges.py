@@ -35,6 +35,27 @@ async def test_an_edge_knows_its_first_and_last_import_in_any_order(
     ) == [(10, 12, at(0), at(2))]
 
 
+async def undo(catalog: Catalog, *, import_id: int, minute: float) -> None:
+    body = {"etl_name": "nightly", "schema_name": "data", "table_name": "orders"}
+    times = {"import_id": import_id, "undone_at": at(minute).isoformat()}
+    await catalog.tell("edges/undone", body | times)
+
+
+async def test_an_edge_whose_only_import_was_undone_is_a_removed_one(catalog: Catalog) -> None:
+    await undo(catalog, import_id=1, minute=0)
+    await catalog.see_edge("nightly", "data", "orders", import_id=1, minute=1)
+    for _ in range(2):
+        await undo(catalog, import_id=1, minute=2)
+    etl = (await catalog.get("/api/catalog/etls/nightly")).json()
+    assert etl["tables"] == []
+    assert [(edge["table"], edge["reason"], edge["removed_by"]) for edge in etl["removed"]] == [
+        ("orders", "undone", None)
+    ]
+    await catalog.see_edge("nightly", "data", "orders", import_id=3, minute=3)
+    await undo(catalog, import_id=1, minute=2)
+    assert await catalog.tables_of("nightly") == [("data", "orders")]
+
+
 async def test_edges_told_at_once_are_told_once(catalog: Catalog) -> None:
     await asyncio.gather(
         *(

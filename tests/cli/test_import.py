@@ -304,3 +304,28 @@ def test_a_saved_source_is_imported_by_its_number(command: Command, source: str)
     command("sources", "remove", id_)
     left = command("sources", "list", "--json").json["items"]
     assert id_ not in [str(each["id"]) for each in left]
+
+
+def test_an_import_is_undone_after_a_question(command: Command, people: str, good: Path) -> None:
+    told = command("import", str(good), "-t", people, "--json").json
+    id_ = str(told["id"])
+    asked = command("undo", id_, typed="n\n", code=1)
+    assert f"Undo import {id_} into {people}, which loaded 2 rows?" in asked.err
+    assert names(command, people) == ["Ann", "Bob"]
+    assert "2 records removed" in command("undo", id_, typed="y\n").out
+    assert names(command, people) == []
+    again = command("undo", id_, "--yes", code=1)
+    assert "has undone it already" in again.err
+
+
+def test_records_that_were_edited_since_stay_where_asked_for(
+    command: Command, people: str, good: Path, tmp_path: Path
+) -> None:
+    id_ = str(command("import", str(good), "-t", people, "--json").json["id"])
+    second = tmp_path / "second.csv"
+    second.write_text("name,email\nAnna,ann@example.com\n")
+    command("import", str(second), "-t", people, "--mode", "upsert", "--key", "email")
+    refused = command("undo", id_, "--yes", code=1)
+    assert "record 1: overwritten or removed by import" in refused.err
+    assert "1 record removed" in command("undo", id_, "--yes", "--edited", "keep").out
+    assert names(command, people) == ["Anna"]

@@ -60,6 +60,16 @@ def people(rows: int = ROWS, *, bad: tuple[int, ...] = BAD_LINES, first: int = 1
     return ("\n".join(lines) + "\n").encode()
 
 
+def fill(path: Path) -> None:
+    """Fill a disk."""
+    with path.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"\0" * 65_536)
+        except OSError:
+            return
+
+
 @dataclass
 class Scene:
     """What a fault happens to."""
@@ -175,6 +185,19 @@ class Scene:
 
     async def _wanted(self) -> set[str]:
         rows = await self.ingest.owner.fetch(
-            "SELECT unnest(ARRAY[upload_path, rejects_path]) AS path FROM ingest.imports"
+            "SELECT unnest(ARRAY[upload_path, rejects_path, former_path]) AS path"
+            " FROM ingest.imports"
         )
         return {row["path"] for row in rows if row["path"] is not None}
+
+
+async def is_back(scene: Scene, witness: "asyncpg.Connection") -> None:
+    """PostgreSQL has ended every session that it had, and takes new ones."""
+    await until("the sessions are ended", witness.is_closed)
+    connection = await until(
+        "PostgreSQL takes sessions",
+        lambda: asyncpg.connect(scene.ingest.database.superuser_url),
+        bearing=(asyncpg.PostgresError, asyncpg.InterfaceError, OSError),
+    )
+    await connection.close()
+    await scene.ingest.owner.expire_connections()

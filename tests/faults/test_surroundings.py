@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from deploy.local.valkey import Valkey
-from tests.faults.scene import ROWS, Scene, people
+from tests.faults.scene import ROWS, Scene, fill, is_back, people
 from tests.ingest.driving import ANN, PEOPLE, running_ingest
 from tests.support.databases import Database
 from tests.support.issuer import Issuer, person
@@ -82,7 +82,7 @@ async def test_postgresql_goes_in_mid_import(scene: Scene, how: str) -> None:
             else:
                 await asyncio.to_thread(scene.ingest.database.cluster.stop)
                 await asyncio.to_thread(scene.ingest.database.cluster.start)
-            await _is_back(scene, witness)
+            await is_back(scene, witness)
         await scene.ingest.until("SELECT attempt > 1 FROM ingest.imports")
         # The stream of events outlives it too.
         [done] = [body async for kind, _, body in events if kind == "done"]
@@ -239,7 +239,7 @@ async def test_the_disk_is_full_when_rejects_are_written(
             await ingest.peers.make_table("people", PEOPLE)
             import_ = await ingest.submit(content)
             filler = disk / "filler"
-            await asyncio.to_thread(_fill, filler)
+            await asyncio.to_thread(fill, filler)
             scene = Scene(ingest=ingest, folder=tmp_path, valkey=own_valkey, api=None)
             async with scene.worker():
                 done = await ingest.finished(import_)
@@ -264,24 +264,3 @@ async def test_two_imports_at_once_into_one_table(scene: Scene) -> None:
         done = await scene.ingest.finished(second, caller=bob)
         assert (done["state"], done["rows"]["loaded"]) == ("succeeded", ROWS - 3)
     assert await scene.ingest.count() == 2 * (ROWS - 3)
-
-
-def _fill(path: Path) -> None:
-    with path.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(b"\0" * 65_536)
-        except OSError:
-            return
-
-
-async def _is_back(scene: Scene, witness: "asyncpg.Connection") -> None:
-    """PostgreSQL has ended every session that it had, and takes new ones."""
-    await until("the sessions are ended", witness.is_closed)
-    connection = await until(
-        "PostgreSQL takes sessions",
-        lambda: asyncpg.connect(scene.ingest.database.superuser_url),
-        bearing=(asyncpg.PostgresError, asyncpg.InterfaceError, OSError),
-    )
-    await connection.close()
-    await scene.ingest.owner.expire_connections()

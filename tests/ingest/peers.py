@@ -15,7 +15,7 @@ from aiohttp import web
 
 from deploy.local.processes import free_port
 from shared.contracts.auth import Caller
-from shared.contracts.catalog import CatalogTriple, EdgeSeen, MergeAnswer, ScannedTable
+from shared.contracts.catalog import CatalogTriple, EdgeSeen, EdgeUndone, MergeAnswer, ScannedTable
 from shared.contracts.records import (
     ContractRequest,
     DescribeRequest,
@@ -37,6 +37,7 @@ class Peers:
     port: int = field(default_factory=free_port)
     edges: list[EdgeSeen] = field(default_factory=list)
     edge_calls: int = 0
+    undone: list[EdgeUndone] = field(default_factory=list)
     merged: list[CatalogTriple] = field(default_factory=list)
     merge_calls: int = 0
     scanned: dict[str, list[ScannedTable]] = field(default_factory=dict)
@@ -141,6 +142,12 @@ class Peers:
             self.changed.notify_all()
         return web.Response(status=204)
 
+    async def edge_undone(self, request: web.Request) -> web.Response:
+        if self.catalog_down:
+            return _refusal(503, "unavailable")
+        self.undone.append(EdgeUndone.model_validate_json(await request.read()))
+        return web.Response(status=204)
+
     async def merge(self, request: web.Request) -> web.Response:
         self.merge_calls += 1
         if self.catalog_down:
@@ -199,6 +206,7 @@ async def running_peers(database: Database) -> AsyncIterator[Peers]:
     app.router.add_post("/internal/tables/describe", peers.describe)
     app.router.add_delete("/internal/tables/{table}", peers.drop)
     app.router.add_post("/internal/catalog/edges", peers.edge)
+    app.router.add_post("/internal/catalog/edges/undone", peers.edge_undone)
     app.router.add_post("/internal/catalog/merge", peers.merge)
     app.router.add_post("/internal/catalog/scan", peers.scan)
     runner = web.AppRunner(app)

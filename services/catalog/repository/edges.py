@@ -96,18 +96,34 @@ async def remove_edge(
     table_id: int,
     removed_by: str | None,
     reason: Removal,
+    imported_before: datetime | None = None,
 ) -> bool:
-    """Move an edge to the removed ones; returns whether there was one."""
+    """Move an edge to the removed ones; returns whether there was one.
+
+    With `imported_before` only one that imports alone have made, and none since then.
+    """
+    conditions = [EdgeRow.etl_id == etl_id, EdgeRow.table_id == table_id]
+    if imported_before is not None:
+        conditions += [
+            EdgeRow.last_seen < imported_before,
+            EdgeRow.entered_by.is_(None),
+            EdgeRow.scanned_at.is_(None),
+        ]
     deleted = (
-        delete(EdgeRow)
-        .where(EdgeRow.etl_id == etl_id, EdgeRow.table_id == table_id)
-        .returning(*EdgeRow.__table__.columns)
-        .cte("deleted")
+        delete(EdgeRow).where(*conditions).returning(*EdgeRow.__table__.columns).cte("deleted")
     )
     names = [column.name for column in deleted.c]
     rows = select(*deleted.c, literal(removed_by, Text), literal(reason.value, Text))
     moved = insert(RemovedEdgeRow).from_select([*names, "removed_by", "reason"], rows)
     return (await connection.execute(moved)).rowcount > 0
+
+
+async def find_etl_id(connection: AsyncConnection, key: EtlKey) -> int | None:
+    """The id of an ETL; None where it is unknown."""
+    statement = select(EtlRow.id).where(
+        EtlRow.name == key.name, EtlRow.namespace == (key.namespace or NO_NAMESPACE)
+    )
+    return (await connection.execute(statement)).scalar_one_or_none()
 
 
 async def ensure_etl(connection: AsyncConnection, key: EtlKey, *, seen_at: datetime) -> int:

@@ -12,6 +12,7 @@ from shared.contracts.base import Id
 from shared.contracts.catalog import (
     CatalogName,
     EdgeSeen,
+    EdgeUndone,
     MergeAnswer,
     TableEvent,
 )
@@ -59,6 +60,12 @@ async def internal_catalog_table_events(catalog: Process, _peer: Peer, event: Ta
 async def internal_catalog_edges(catalog: Process, _peer: Peer, edge: EdgeSeen) -> None:
     """Idempotent; schema, table and ETL are entered when unknown."""
     await catalog.events.edge_seen(edge)
+
+
+@router.post("/edges/undone", status_code=204, summary="The only import of an edge was undone")
+async def internal_catalog_edges_undone(catalog: Process, _peer: Peer, undone: EdgeUndone) -> None:
+    """Idempotent; what the ETL has fed since stays."""
+    await catalog.events.edge_undone(undone)
 
 
 @router.post(

@@ -8,10 +8,10 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.catalog.domain import EtlKey, TableKey
+from services.catalog.domain import EtlKey, Removal, TableKey
 from services.catalog.repository import edges, lifecycle, locks
 from services.catalog.tables import BOOKS
-from shared.contracts.catalog import EdgeSeen, TableEvent, TableEventKind
+from shared.contracts.catalog import EdgeSeen, EdgeUndone, TableEvent, TableEventKind
 from shared.store.transaction import transaction
 
 
@@ -54,6 +54,27 @@ class Events:
                 table_id=table_id,
                 seen_at=edge.seen_at,
                 import_id=edge.import_id,
+            )
+
+    async def edge_undone(self, undone: EdgeUndone) -> None:
+        """The only import by which an ETL fed a table was undone. Raises CatalogBusyError.
+
+        What was seen since, or has other evidence than imports, stays.
+        """
+        key = TableKey(schema=undone.schema_name, name=undone.table_name)
+        async with transaction(self.engine, BOOKS) as tx:
+            await locks.write_beside_others(tx.connection)
+            etl_id = await edges.find_etl_id(tx.connection, EtlKey(undone.etl_name))
+            if etl_id is None:
+                return
+            table_id = await edges.table_as_of(tx.connection, key, at=undone.undone_at)
+            await edges.remove_edge(
+                tx.connection,
+                etl_id=etl_id,
+                table_id=table_id,
+                removed_by=None,
+                reason=Removal.UNDONE,
+                imported_before=undone.undone_at,
             )
 
 

@@ -1,5 +1,6 @@
 """What became of an import's rows: counts, rejects, reasons, the format that was found."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -145,6 +146,15 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Intent:
+    """What must follow the commit of a final state: a mail, a catalog edge, a table dropped."""
+
+    kind: str
+    fields: Mapping[str, object]
+    """JSON values."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What a load did, known before its COMMIT; the fence writes it to the run's row."""
 
@@ -155,3 +165,6 @@ class Outcome:
     reasons: tuple[Reason, ...] = ()
     columns: tuple[tuple[str, str], ...] = ()
     """(of the source, of the table) for each column that was read."""
+    table_oid: int | None = None
+    intents: tuple[Intent, ...] = ()
+    """What else must follow its commit."""

@@ -8,8 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NewType
 
+from services.ingest.domain.former import FormerRows
 from services.ingest.domain.options import OPTIONS, Edited, ImportKind, ImportOptions
-from services.ingest.domain.outcome import FormatFound, InferredColumn, Reason, RowCounts
+from services.ingest.domain.outcome import FormatFound, InferredColumn, Intent, Reason, RowCounts
 from shared.contracts.auth import Caller
 from shared.contracts.problem import ProblemDocument
 
@@ -240,6 +241,8 @@ class QueueFigures:
     """Over all that run now."""
     intents: int
     """Mails and edges that wait to be delivered."""
+    former_bytes: int
+    """In storage, of rows kept for undo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,15 +252,6 @@ class Claim:
     run: Run
     exhausted: bool
     """It was tried as often as allowed already, and must fail now with its last error."""
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """What must follow the commit of a final state: a mail, a catalog edge, a table dropped."""
-
-    kind: str
-    fields: Mapping[str, object]
-    """JSON values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,3 +269,5 @@ class Ending:
     intents: tuple[Intent, ...] = ()
     columns: tuple[tuple[str, str], ...] = ()
     """As of `Outcome`."""
+    table_oid: int | None = None
+    former: FormerRows | None = None

@@ -26,7 +26,7 @@ SMALL_FILE_BYTES = 64 * 1024
 async def replace(load: Load) -> Loaded:
     """Delete the table's rows, then append; raises StillReferencedError."""
     await require_unreferenced(load.connection, load.contract)
-    deleted = await load.target.empty()
+    deleted = await load.target.empty(load.former)
     return dataclasses.replace(await append(load), deleted=deleted)
 
 

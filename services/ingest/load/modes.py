@@ -15,7 +15,7 @@ from services.ingest.errors import (
     NothingToReplaceWithError,
     StillReferencedError,
 )
-from services.ingest.load.outside import Outside
+from services.ingest.load.outside import FormerStore, Outside
 from services.ingest.load.readings import Readings, Seen
 from services.ingest.load.references import is_still_referenced
 from services.ingest.load.target import Target
@@ -55,6 +55,11 @@ class Load:
     def outside(self) -> Outside:
         """The attempt's outside."""
         return self.readings.outside
+
+    @property
+    def former(self) -> FormerStore | None:
+        """Where rows go that are overwritten or removed; None where none are kept."""
+        return None if self.options.dry_run else self.outside.former
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
+from services.ingest.domain.former import FormerColumn
 from services.ingest.domain.outcome import Outcome, Progress, Reject
 from services.ingest.domain.run import ImportId
 from shared.contracts.records import NewColumn, TableContract
@@ -38,6 +39,22 @@ class RejectStore(Protocol):
         ...
 
 
+class FormerStore(Protocol):
+    """Where a load puts rows that it overwrites or removes, inside its transaction."""
+
+    def begin(self, columns: tuple[FormerColumn, ...]) -> None:
+        """Rows of these columns come, or come anew: what was written before is thrown away."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Append to the rows as binary COPY; raises StorageFullError, StorageAwayError."""
+        ...
+
+    def drop(self) -> None:
+        """There were no such rows."""
+        ...
+
+
 class Outside(Protocol):
     """The outside of one attempt at one import."""
 
@@ -59,6 +76,11 @@ class Outside(Protocol):
     @property
     def rejects(self) -> RejectStore:
         """Where refused rows go."""
+        ...
+
+    @property
+    def former(self) -> FormerStore | None:
+        """Where former rows go; None where none are kept."""
         ...
 
     async def contract(self) -> TableContract:

@@ -1,7 +1,8 @@
 """The table being loaded: its lock, and every statement that writes to it.
 
-This is the only file outside the service `records` that writes into the schema `data`; it works
-by the table's contract, which it compares with PostgreSQL's catalog under the lock.
+This and `undo` are the only files outside the service `records` that write into the schema
+`data`; they work by the table's contract, which is compared with PostgreSQL's catalog under the
+lock.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -9,9 +10,12 @@ from collections.abc import AsyncIterator, Sequence
 import asyncpg
 
 from services.ingest.errors import TableChangedError, TableLockedError
+from services.ingest.load.former import RETURNS_OLD, keep, selected
+from services.ingest.load.outside import FormerStore
 from services.ingest.load.staging import LINE_COLUMN, ROWS
 from shared.contracts.records import (
     DATA_SCHEMA,
+    ID_COLUMN,
     IMPORT_COLUMN,
     SYSTEM_COLUMNS,
     VERSION_COLUMN,
@@ -28,9 +32,19 @@ LOCK_TIMEOUT_S = 30
 class Target:
     """One table inside one transaction of one connection."""
 
-    def __init__(self, connection: RawConnection, contract: TableContract) -> None:
+    def __init__(
+        self,
+        connection: RawConnection,
+        contract: TableContract,
+        *,
+        returns_old: bool | None = None,
+    ) -> None:
+        """`returns_old`: whether RETURNING knows `old`; by default as the server's version says."""
         self.connection = connection
         self.contract = contract
+        if returns_old is None:
+            returns_old = connection.get_server_version().major >= RETURNS_OLD
+        self._returns_old = returns_old
         self._name = f"{quoted(DATA_SCHEMA)}.{quoted(contract.table)}"
 
     async def lock(self, *, alone: bool, timeout_s: float = LOCK_TIMEOUT_S) -> None:
@@ -73,11 +87,14 @@ class Target:
                 f"{self.contract.table} was changed while the import was starting: retry it"
             )
 
-    async def empty(self) -> int:
-        """Delete all rows; how many.
+    async def empty(self, former: FormerStore | None) -> int:
+        """Delete all rows, which go into `former`; how many.
 
         Readers see the old ones until commit, which TRUNCATE would not let.
         """
+        if former is not None:
+            rows = f"DELETE FROM {self._name} AS t RETURNING {selected(self.contract, 't')}"  # noqa: S608 - quoted
+            return await keep(self.connection, rows, self.contract, former)
         status = await self.connection.execute(f"DELETE FROM {self._name}")  # noqa: S608 - quoted
         return int(status.split()[-1])
 
@@ -86,13 +103,34 @@ class Target:
         await self.connection.execute(f"LOCK TABLE ONLY {self._name} IN SHARE ROW EXCLUSIVE MODE")
 
     async def merge(
-        self, columns: Sequence[str], key: Sequence[str], import_id: int
+        self,
+        columns: Sequence[str],
+        key: Sequence[str],
+        import_id: int,
+        *,
+        former: FormerStore | None,
     ) -> tuple[int, int]:
         """Insert the staged rows, and where a record has their key update it instead.
 
-        `columns`: the table's columns that are staged, the key's among them. The numbers of
-        inserted and of updated records. Raises UniqueViolationError for another key.
+        `columns`: the table's columns that are staged, the key's among them. Records go into
+        `former` as they were. The numbers of inserted and of updated records. Raises
+        UniqueViolationError for another key.
         """
+        merging = self._merging(columns, key, import_id)
+        if former is not None and self._returns_old:
+            return await self._merge_returning(merging, former)
+        if former is not None:
+            await self._keep_rivals(key, former)
+        row = await self.connection.fetchrow(
+            # A row that was there has been locked by this statement; a new one has not.
+            f"WITH merged AS ({merging} RETURNING t.xmax = 0 AS fresh)"  # noqa: S608 - quoted
+            " SELECT count(*) FILTER (WHERE fresh) AS inserted,"
+            " count(*) FILTER (WHERE NOT fresh) AS updated FROM merged"
+        )
+        assert row is not None
+        return row["inserted"], row["updated"]
+
+    def _merging(self, columns: Sequence[str], key: Sequence[str], import_id: int) -> str:
         names = ", ".join(quoted(name) for name in columns)
         changes = ", ".join(
             f"{quoted(name)} = EXCLUDED.{quoted(name)}"
@@ -100,18 +138,30 @@ class Target:
             if name not in key
         )
         changes += f", {VERSION_COLUMN} = t.{VERSION_COLUMN} + 1"
-        row = await self.connection.fetchrow(
-            f"WITH merged AS (INSERT INTO {self._name} AS t ({names}, {IMPORT_COLUMN})"  # noqa: S608 - quoted
-            f" SELECT {names}, $1::bigint FROM pg_temp.{ROWS} ORDER BY {LINE_COLUMN}"
+        return (
+            f"INSERT INTO {self._name} AS t ({names}, {IMPORT_COLUMN})"  # noqa: S608 - quoted
+            f" SELECT {names}, {int(import_id)}::bigint FROM pg_temp.{ROWS} ORDER BY {LINE_COLUMN}"
             f" ON CONFLICT ({', '.join(quoted(name) for name in key)}) DO UPDATE SET {changes}"
-            # A row that was there has been locked by this statement; a new one has not.
-            " RETURNING t.xmax = 0 AS fresh)"
-            " SELECT count(*) FILTER (WHERE fresh) AS inserted,"
-            " count(*) FILTER (WHERE NOT fresh) AS updated FROM merged",
-            import_id,
         )
-        assert row is not None
-        return row["inserted"], row["updated"]
+
+    async def _merge_returning(self, merging: str, former: FormerStore) -> tuple[int, int]:
+        staged = int(await self.connection.fetchval(f"SELECT count(*) FROM pg_temp.{ROWS}"))  # noqa: S608
+        rows = (
+            f"WITH merged AS ({merging} RETURNING {selected(self.contract, 'old')})"  # noqa: S608 - quoted
+            f" SELECT * FROM merged WHERE {ID_COLUMN} IS NOT NULL"
+        )
+        updated = await keep(self.connection, rows, self.contract, former)
+        return staged - updated, updated
+
+    async def _keep_rivals(self, key: Sequence[str], former: FormerStore) -> None:
+        """Keep the records that a merge will update, beside readers only, so that they stay so."""
+        await self.shut_out_writers()
+        same = " AND ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in key)
+        rows = (
+            f"SELECT {selected(self.contract, 't')} FROM ONLY {self._name} t"  # noqa: S608 - quoted
+            f" JOIN pg_temp.{ROWS} s ON {same}"
+        )
+        await keep(self.connection, rows, self.contract, former)
 
     async def defer_references(self) -> bool:
         """Have the next rows' references looked at by `check_references`, in place of one by one.

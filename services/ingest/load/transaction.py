@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import asyncpg
 
@@ -89,7 +89,7 @@ class Transaction:
             await self._announce(connection)
             target = Target(connection, self.contract)
             await target.lock(alone=alone, timeout_s=self.lock_timeout_s)
-            outcome = await work(target)
+            outcome = replace(await work(target), table_oid=self.contract.oid)
             if self.dry_run:
                 await transaction.rollback()
             else:

@@ -59,7 +59,7 @@ async def upsert(load: Load) -> Loaded:
         try:
             async with load.connection.transaction():
                 inserted, updated = await load.target.merge(
-                    names, load.options.key, load.outside.import_id
+                    names, load.options.key, load.outside.import_id, former=load.former
                 )
         except VIOLATIONS as error:
             if not tries_left or is_still_referenced(error, load.contract):

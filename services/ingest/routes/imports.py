@@ -1,4 +1,4 @@
-"""Imports: submitted as a file or from a database, listed, followed, cancelled, tried again."""
+"""Imports: submitted as a file or from a database, followed, cancelled, tried again, undone."""
 
 # ruff: noqa: FAST003 - the path says `{id}`, the function `import_id`
 
@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import Body as BodyField
 from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
@@ -14,7 +15,7 @@ from services.ingest.dependencies import Body, Importer, Process, RequestKey
 from services.ingest.domain.run import Run, RunFilter, State
 from services.ingest.routes.following import progress_events
 from services.ingest.routes.forms import import_request, json_of, multipart, or_json
-from services.ingest.routes.schemas import ImportForm, Limit, UploadImport
+from services.ingest.routes.schemas import ImportForm, Limit, UndoRequest, UploadImport
 from services.ingest.routes.schemas_of_connections import IMPORT_EXAMPLES, DatabaseImport
 from services.ingest.service.watches import Watch
 from shared.contracts.base import Flag, Id, Page, StorableText
@@ -185,3 +186,20 @@ async def imports_cancel(process: Process, caller: Importer, import_id: ImportId
 async def imports_retry(process: Process, caller: Importer, import_id: ImportId) -> ImportAnswer:
     """Queue a failed or cancelled import again; 409 in any other state."""
     return import_answer(await process.control.retry(caller, import_id))
+
+
+@router.post("/api/imports/{id:int}/undo", summary="Undo an import", status_code=202)
+async def imports_undo(
+    process: Process,
+    caller: Importer,
+    import_id: ImportId,
+    response: Response,
+    given: Annotated[UndoRequest, BodyField(default_factory=UndoRequest)],
+) -> ImportAnswer:
+    """Take back what an import and its corrections did, all of it or nothing, by a new import.
+
+    Rows that it inserted go; rows that it overwrote or removed come back with their ids. Records
+    that were edited, deleted or overwritten since are counted first: `edited` says what is to
+    become of them, and without it they are answered with 409, ten of them by name.
+    """
+    return accepted(await process.undos.submit(caller, import_id, given.edited), response)

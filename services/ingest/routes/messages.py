@@ -11,6 +11,7 @@ MESSAGES: Mapping[str, type[AnswerModel]] = {
     EventType.IMPORT_SUCCEEDED.value: ImportEvent,
     EventType.IMPORT_FAILED.value: ImportEvent,
     EventType.IMPORT_CANCELLED.value: ImportEvent,
+    EventType.IMPORT_UNDONE.value: ImportEvent,
     EventType.FEED_LATE.value: FeedEvent,
     EventType.FEED_FAILING.value: FeedEvent,
     EventType.FEED_RECOVERED.value: FeedEvent,

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    ConfigDict,
     EmailStr,
     Field,
     PositiveInt,
@@ -16,6 +17,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from services.ingest.domain.options import (
+    Edited,
     FileFormat,
     ImportKind,
     ImportOptions,
@@ -294,6 +296,20 @@ class UploadImport(ImportForm):
         if self.upload is None:
             raise InvalidInputError.of("file", "missing", "send a file, or name an `upload`")
         return UploadId(self.upload)
+
+
+class UndoRequest(RequestModel):
+    """`POST /api/imports/{id}/undo`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"edited": "refuse"}]})
+
+    edited: Annotated[
+        Edited,
+        Field(
+            description="Records that were edited, deleted or overwritten since: refuse the undo,"
+            " leave them as they are, or take them back, too."
+        ),
+    ] = Edited.REFUSE
 
 
 class UploadCsvForm(RequestModel):

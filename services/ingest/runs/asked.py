@@ -161,7 +161,9 @@ async def figures(connection: AsyncConnection) -> QueueFigures:
                     " (SELECT coalesce(sum(rows_read / greatest(extract(epoch FROM"
                     " clock_timestamp() - started_at), 0.1)), 0) FROM ingest.imports"
                     " WHERE state = 'running') AS rows_per_s,"
-                    " (SELECT count(*) FROM ingest.outbox) AS intents"
+                    " (SELECT count(*) FROM ingest.outbox) AS intents,"
+                    " (SELECT coalesce(sum(former_bytes), 0) FROM ingest.imports"
+                    " WHERE former_path IS NOT NULL) AS former_bytes"
                 )
             )
         )
@@ -173,6 +175,7 @@ async def figures(connection: AsyncConnection) -> QueueFigures:
         oldest_queued_s=max(0.0, float(now["oldest_queued_s"])),
         rows_per_s=float(now["rows_per_s"]),
         intents=int(now["intents"]),
+        former_bytes=int(now["former_bytes"]),
     )
 
 

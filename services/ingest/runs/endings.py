@@ -3,15 +3,18 @@
 Pure: from a run and how it ended to the intents that are written in the same statement.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+from services.ingest.domain.former import FormerRows
 from services.ingest.domain.options import ImportKind
 from services.ingest.domain.outcome import (
     FormatFound,
     InferredColumn,
+    Intent,
     Outcome,
     Progress,
     Reason,
@@ -19,11 +22,10 @@ from services.ingest.domain.outcome import (
 )
 from services.ingest.domain.run import (
     Ending,
-    Intent,
     Run,
     State,
 )
-from shared.contracts.catalog import EdgeSeen
+from shared.contracts.catalog import EdgeSeen, EdgeUndone
 from shared.contracts.problem import ProblemDocument
 from shared.contracts.records import DATA_SCHEMA
 
@@ -36,6 +38,7 @@ class IntentKind(StrEnum):
     MAIL = "mail"
     EDGE = "edge"
     DROP_TABLE = "drop_table"
+    EDGE_UNDONE = "edge_undone"
 
 
 class MailNotice(BaseModel):
@@ -75,9 +78,11 @@ class MadeTable(BaseModel):
     oid: int
 
 
-def succeeded(run: Run, outcome: Outcome, *, rejects_path: str | None) -> Ending:
-    """The load did all it should."""
-    return _ending(
+def succeeded(
+    run: Run, outcome: Outcome, *, rejects_path: str | None, former: FormerRows | None = None
+) -> Ending:
+    """The load did all it should; `former` are the rows that it overwrote or removed."""
+    ending = _ending(
         run,
         State.SUCCEEDED,
         rows=outcome.rows,
@@ -87,6 +92,12 @@ def succeeded(run: Run, outcome: Outcome, *, rejects_path: str | None) -> Ending
         reasons=outcome.reasons,
         rejects_path=rejects_path,
         columns=outcome.columns,
+    )
+    return replace(
+        ending,
+        intents=(*ending.intents, *outcome.intents),
+        table_oid=outcome.table_oid,
+        former=former,
     )
 
 
@@ -163,6 +174,23 @@ def _edge(run: Run, *, is_report: bool) -> list[Intent]:
         seen_at=datetime.now(UTC),
     )
     return [Intent(kind=IntentKind.EDGE, fields=edge.model_dump(mode="json"))]
+
+
+def edge_undone(run: Run, *, table: str) -> tuple[Intent, ...]:
+    """Say that nothing of what an import fed is left; it was the only one of its ETL.
+
+    `table` is the table's name now.
+    """
+    if run.feeding_etl is None:
+        return ()
+    undone = EdgeUndone(
+        etl_name=run.feeding_etl,
+        schema_name=DATA_SCHEMA,
+        table_name=table,
+        import_id=run.id,
+        undone_at=datetime.now(UTC),
+    )
+    return (Intent(kind=IntentKind.EDGE_UNDONE, fields=undone.model_dump(mode="json")),)
 
 
 def _notice(

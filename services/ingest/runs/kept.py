@@ -10,7 +10,8 @@ from shared.store.engine import RawPool
 BATCH = 1000
 
 STATE: Final[LiteralString] = """
-SELECT state, upload_path, rejects_path FROM ingest.imports WHERE id = $1"""
+SELECT state, upload_path, rejects_path, former_path, undone IS NOT NULL AS is_undone
+FROM ingest.imports WHERE id = $1"""
 
 FORGET_UPLOAD: Final[LiteralString] = """
 UPDATE ingest.imports SET upload_path = NULL
@@ -34,24 +35,37 @@ WITH forgotten AS (DELETE FROM ingest.rejects WHERE import_id = $1)
 UPDATE ingest.imports SET rejects_path = NULL
 WHERE id = $1 AND state NOT IN ('queued', 'running')"""
 
+# Of a table that was dropped, and of an import that was undone, they are of no use.
+FORMER: Final[LiteralString] = """
+SELECT id, former_path AS path FROM ingest.imports
+WHERE former_path IS NOT NULL AND (
+    finished_at < now() - make_interval(days => $1) OR undone IS NOT NULL
+    OR NOT EXISTS (SELECT 1 FROM pg_catalog.pg_class c WHERE c.oid::bigint = table_oid))
+ORDER BY id LIMIT $2"""
+
+FORGET_FORMER: Final[LiteralString] = """
+UPDATE ingest.imports SET former_path = NULL, former_bytes = NULL, former_columns = NULL
+WHERE id = $1"""
+
 DELETE_OLD: Final[LiteralString] = """
 DELETE FROM ingest.imports WHERE id IN (
     SELECT id FROM ingest.imports
     WHERE finished_at < now() - make_interval(days => $1)
       AND state NOT IN ('queued', 'running')
-      AND upload_path IS NULL AND rejects_path IS NULL
+      AND upload_path IS NULL AND rejects_path IS NULL AND former_path IS NULL
     ORDER BY id LIMIT $2)"""
 
 NOTE_MAIL: Final[LiteralString] = """
 UPDATE ingest.imports SET mail = $2 WHERE id = ANY ($1::bigint[])"""
 
-# Rejects of a run that is not over yet are known by their folder.
+# What a run that is not over yet writes is known by its folder.
 KNOWN: Final[LiteralString] = """
 SELECT path FROM unnest($1::text[]) AS given (path)
 WHERE EXISTS (SELECT 1 FROM ingest.imports WHERE upload_path = path)
    OR EXISTS (SELECT 1 FROM ingest.imports WHERE rejects_path = path)
+   OR EXISTS (SELECT 1 FROM ingest.imports WHERE former_path = path)
    OR EXISTS (SELECT 1 FROM ingest.imports i WHERE i.state IN ('queued', 'running')
-              AND path LIKE 'rejects/' || i.id || '/%')"""
+              AND (path LIKE 'rejects/' || i.id || '/%' OR path LIKE 'former/' || i.id || '/%'))"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +75,8 @@ class KeptState:
     state: State
     upload_path: str | None
     rejects_path: str | None
+    former_path: str | None
+    is_undone: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +92,13 @@ async def state_of(pool: RawPool, import_id: ImportId) -> KeptState | None:
     row = await pool.fetchrow(STATE, import_id)
     if row is None:
         return None
-    return KeptState(State(row["state"]), row["upload_path"], row["rejects_path"])
+    return KeptState(
+        State(row["state"]),
+        row["upload_path"],
+        row["rejects_path"],
+        row["former_path"],
+        row["is_undone"],
+    )
 
 
 async def forget_upload(pool: RawPool, import_id: ImportId) -> None:
@@ -97,6 +119,16 @@ async def rejects_to_forget(pool: RawPool, *, days: int) -> list[KeptObject]:
 async def forget_rejects(pool: RawPool, import_id: ImportId) -> None:
     """The rejects file is deleted, and so are the rejects kept for the JSON view."""
     await pool.execute(FORGET_REJECTS, import_id)
+
+
+async def former_to_forget(pool: RawPool, *, days: int) -> list[KeptObject]:
+    """Former rows of imports older than `days`, undone, or into tables that are gone."""
+    return _objects(await pool.fetch(FORMER, days, BATCH))
+
+
+async def forget_former(pool: RawPool, import_id: ImportId) -> None:
+    """The former rows are deleted."""
+    await pool.execute(FORGET_FORMER, import_id)
 
 
 async def delete_old(pool: RawPool, *, days: int) -> int:

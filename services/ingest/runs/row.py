@@ -7,6 +7,7 @@ from typing import Any, Final, LiteralString, Protocol
 
 from pydantic import TypeAdapter
 
+from services.ingest.domain.former import FormerColumn, FormerRows, StoredFormer
 from services.ingest.domain.options import OPTIONS, Edited, ImportKind
 from services.ingest.domain.outcome import (
     FormatFound,
@@ -28,6 +29,7 @@ from shared.contracts.problem import ProblemDocument
 
 FORMAT = TypeAdapter(FormatFound)
 INFERRED = TypeAdapter(tuple[InferredColumn, ...])
+FORMER_COLUMNS = TypeAdapter(tuple[FormerColumn, ...])
 UNDONE = TypeAdapter(Undone)
 REASONS = TypeAdapter(tuple[Reason, ...])
 FEED_OUTCOME = TypeAdapter(FeedOutcome)
@@ -136,6 +138,24 @@ def _feed(row: Row) -> FeedRef | None:
     if row["feed_name"] is None:
         return None
     return FeedRef(row["feed_id"], row["feed_name"], row["feed_generation"])
+
+
+def former_values(former: FormerRows | None) -> tuple[str | None, int | None, str | None]:
+    """The columns `former_path`, `former_bytes` and `former_columns`."""
+    if former is None:
+        return None, None, None
+    columns = FORMER_COLUMNS.dump_json(former.columns).decode()
+    return former.stored.path, former.stored.size_bytes, columns
+
+
+def former_of(row: Row) -> FormerRows | None:
+    """Where former rows are, from those columns; None where none are kept."""
+    if row["former_path"] is None:
+        return None
+    return FormerRows(
+        StoredFormer(row["former_path"], row["former_bytes"]),
+        FORMER_COLUMNS.validate_python(parsed(row["former_columns"])),
+    )
 
 
 def parsed(value: Any) -> Any:

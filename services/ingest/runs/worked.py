@@ -19,7 +19,14 @@ from services.ingest.domain.run import (
 )
 from services.ingest.errors import FencedOutError
 from services.ingest.runs.events import OF_CLAIM, OF_END
-from services.ingest.runs.row import SELECTED, format_json, inferred_json, reasons_json, run_of
+from services.ingest.runs.row import (
+    SELECTED,
+    format_json,
+    former_values,
+    inferred_json,
+    reasons_json,
+    run_of,
+)
 from shared.contracts.auth import Sub
 from shared.contracts.ingest import LOAD_NAME
 from shared.store.engine import RawConnection, RawPool
@@ -90,6 +97,7 @@ WITH ended AS (
         rows_read = $4, rows_loaded = $5, rows_rejected = $6, rows_inserted = $7,
         rows_updated = $8, rows_deleted = $17, bytes_read = $9, format = $10::jsonb,
         inferred = $11::jsonb, error = $12::jsonb, rejects_path = $13, reasons = $16::jsonb,
+        table_oid = $20, former_path = $21, former_bytes = $22, former_columns = $23::jsonb,
         backend_pid = NULL, backend_start = NULL
     WHERE id = $1 AND lease = $2 AND state = 'running'
     RETURNING *
@@ -249,6 +257,8 @@ async def end(
         ending.rows.deleted,
         lineage,
         json.dumps(ending.columns) if lineage else None,
+        ending.table_oid,
+        *former_values(ending.former),
     )
     if not ended:
         raise FencedOutError

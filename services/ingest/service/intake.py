@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -195,7 +196,8 @@ class Intake:
             raise TableExistsError(
                 f"the table {request.table} exists; leave `create_table` out to load into it"
             )
-        check_key(request.options, contract)
+        if request.kind is not ImportKind.UNDO:
+            check_key(request.options, contract)
         return contract
 
     async def _insert(self, submission: Submission, also: Also | None) -> Run:
@@ -216,9 +218,18 @@ class Intake:
                 f"import:{run.id}",
                 table=request.table,
                 kind=request.kind.value,
+                **_what_follows(request),
             )
             await tx.seal()
         return run
+
+
+def _what_follows(request: ImportRequest) -> dict[str, Any]:
+    """What the audit trail says of an import that follows another."""
+    if request.follows is None:
+        return {}
+    edited = {} if request.edited is None else {"edited": request.edited.value}
+    return {"follows": request.follows, **edited}
 
 
 async def refuse_full_queue(executor: Executor, caller: Caller, *, limit: int) -> None:

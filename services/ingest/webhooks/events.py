@@ -29,6 +29,7 @@ class EventType(StrEnum):
     IMPORT_SUCCEEDED = "import.succeeded"
     IMPORT_FAILED = "import.failed"
     IMPORT_CANCELLED = "import.cancelled"
+    IMPORT_UNDONE = "import.undone"
     FEED_LATE = "feed.late"
     FEED_FAILING = "feed.failing"
     FEED_RECOVERED = "feed.recovered"

@@ -19,6 +19,7 @@ from services.ingest.runs import rejects as kept_rejects
 from services.ingest.runs import worked
 from services.ingest.runs.endings import succeeded
 from services.ingest.storage import ObjectWriter, Storage, rejects_file
+from services.ingest.work.former import StoredFormerRows
 from services.ingest.work.rights import Rights, is_refusal
 from shared.contracts.records import NewColumn, TableContract
 from shared.errors import NotFoundError
@@ -112,6 +113,7 @@ class Attempt:
 
     run: Run
     rejects: StoredRejects
+    former: StoredFormerRows | None
     seen: Progress
     bookkeeping: RawPool = field(repr=False)
     """For the run's row, each statement by itself."""
@@ -126,6 +128,11 @@ class Attempt:
     before_commit: Callable[[RawConnection, Outcome], Awaitable[None]] | None = None
     """Written in the load's transaction before its fence; what it raises rolls all back."""
     _contract_at: float = 0
+
+    @property
+    def has_written(self) -> bool:
+        """Whether there may be anything in storage that the run's row does not name."""
+        return self.rejects.written or (self.former is not None and self.former.written)
 
     @property
     def import_id(self) -> ImportId:
@@ -182,7 +189,8 @@ class Attempt:
         path = await self.rejects.finish()
         if self.before_commit is not None:
             await self.before_commit(connection, outcome)
-        ending = succeeded(self.run, outcome, rejects_path=path)
+        former = None if self.former is None else await self.former.finish()
+        ending = succeeded(self.run, outcome, rejects_path=path, former=former)
         await worked.end(connection, self.run, ending, lineage=self.tells_lineage)
 
     async def _confirm(self) -> None:

@@ -13,7 +13,7 @@ from services.ingest.webhooks import events, notice
 from services.ingest.work.mails import Mails
 from services.ingest.work.publish import Publisher
 from services.ingest.work.table_news import TableNewsPublisher
-from shared.contracts.catalog import EdgeSeen
+from shared.contracts.catalog import EdgeSeen, EdgeUndone
 from shared.store.engine import RawPool
 from shared.store.outbox import Handler
 
@@ -36,6 +36,7 @@ class Deliveries:
         return {
             IntentKind.MAIL: self._mail,
             IntentKind.EDGE: self._edge,
+            IntentKind.EDGE_UNDONE: self._edge_undone,
             IntentKind.DROP_TABLE: self._drop_table,
             events.INTENT: self._publish,
             events.TABLE_NEWS: self._publish_table,
@@ -47,7 +48,14 @@ class Deliveries:
         await self.mails.deliver(MailNotice.model_validate(payload))
 
     async def _edge(self, payload: Mapping[str, Any]) -> None:
-        await self.catalog.saw_edge(EdgeSeen.model_validate(payload))
+        edge = EdgeSeen.model_validate(payload)
+        now = await kept.state_of(self.pool, ImportId(edge.import_id))
+        if now is not None and now.is_undone:  # while the catalog was away
+            return
+        await self.catalog.saw_edge(edge)
+
+    async def _edge_undone(self, payload: Mapping[str, Any]) -> None:
+        await self.catalog.undid_edge(EdgeUndone.model_validate(payload))
 
     async def _publish(self, payload: Mapping[str, Any]) -> None:
         await self.publisher.publish(payload)

@@ -35,6 +35,7 @@ from services.ingest.work.feed_runs import (
     load_unchanged,
 )
 from services.ingest.work.pull import pulled
+from services.ingest.work.undo import take_back
 from shared.contracts.catalog import ScannedTable
 from shared.security.sealing import SealBrokenError
 
@@ -61,6 +62,7 @@ class Loads:
             ImportKind.CATALOG_FILE: load_triples_file,
             ImportKind.DATABASE: self.load_rows,
             ImportKind.CATALOG_DATABASE: self.load_scan,
+            ImportKind.UNDO: take_back,
         }
 
     async def load_table_file(self, attempt: Attempt) -> Outcome:

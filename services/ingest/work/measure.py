@@ -16,6 +16,9 @@ rows_per_s = Gauge(
 waiting_intents = Gauge(
     "tabularium_imports_undelivered", "Mails and catalog edges that wait to be delivered."
 )
+former_bytes = Gauge(
+    "tabularium_imports_former_bytes", "What the rows kept for undo take in storage, compressed."
+)
 
 
 async def measure(engine: AsyncEngine) -> None:
@@ -27,3 +30,4 @@ async def measure(engine: AsyncEngine) -> None:
     oldest_queued_s.set(figures.oldest_queued_s)
     rows_per_s.set(figures.rows_per_s)
     waiting_intents.set(figures.intents)
+    former_bytes.set(figures.former_bytes)

@@ -91,4 +91,6 @@ def _about(event: Event) -> _About:
         return _About(owner=event.subject["owner"], table=None, body=body)
     run = run_of_snapshot(event.subject)
     message = ImportEvent(type=event.type.value, timestamp=event.timestamp, data=import_answer(run))
-    return _About(owner=run.caller.sub, table=run.table, body=message.model_dump_json())
+    return _About(
+        owner=run.caller.sub, table=run.table, body=message.model_dump_json(by_alias=True)
+    )

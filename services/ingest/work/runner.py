@@ -21,6 +21,7 @@ from services.ingest.storage import Storage
 from services.ingest.work.apart import Apart, ProcessDiedError
 from services.ingest.work.attempt import Attempt, LoadConnections, StoredRejects
 from services.ingest.work.fates import Fail, GiveBack, NotOurs, Retries, exhausted, fate_of
+from services.ingest.work.former import StoredFormerRows
 from services.ingest.work.loads import Load
 from services.ingest.work.rights import Rights
 from services.ingest.work.slots import Shares
@@ -94,12 +95,15 @@ class Runner:
         except FencedOutError:
             log.warning("import_fenced_out")
         log.info("import_left", duration_s=round(time.monotonic() - started, 3))
-        await self.tidy.after(run, may_have_rejects=attempt.rejects.written or run.lease > 1)
+        await self.tidy.after(run, may_have_left=attempt.has_written or run.lease > 1)
 
     def _attempt(self, run: Run) -> Attempt:
         return Attempt(
             run=run,
             rejects=StoredRejects(run, storage=self.storage, pool=self.pool),
+            former=StoredFormerRows(run.id, lease=run.lease, storage=self.storage)
+            if self.settings.undo_retention_days
+            else None,
             seen=Progress(0, 0, 0, run.bytes_total),
             bookkeeping=self.pool,
             connections=LoadConnections(self.loads_pool),

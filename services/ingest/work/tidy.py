@@ -10,10 +10,12 @@ from services.ingest.domain.run import Run, State
 from services.ingest.runs import kept, reads
 from services.ingest.settings import IngestSettings
 from services.ingest.storage import (
+    FORMER,
     REJECTS,
     UPLOADS,
     Storage,
     StoredObject,
+    former_prefix,
     lease_of,
     rejects_prefix,
 )
@@ -35,20 +37,22 @@ class Tidy:
     storage: Storage
     settings: IngestSettings
 
-    async def after(self, run: Run, *, may_have_rejects: bool) -> None:
-        """Remove what an attempt left: the upload after a success, rejects that no row names."""
+    async def after(self, run: Run, *, may_have_left: bool) -> None:
+        """Remove what an attempt left: the upload after a success, what else no row names."""
         now = await kept.state_of(self.pool, run.id)
         if now is None:
             return
         if now.state is State.SUCCEEDED and now.upload_path is not None:
             await self.storage.delete(now.upload_path)
             await kept.forget_upload(self.pool, run.id)
-        if not may_have_rejects:
+        if not may_have_left:
             return
-        async for rejects in self.storage.objects(rejects_prefix(run.id)):
-            # A newer attempt may be writing its own by now.
-            if rejects.path != now.rejects_path and lease_of(rejects.path) <= run.lease:
-                await self.storage.delete_abandoned(rejects.path)
+        named = (now.rejects_path, now.former_path)
+        for prefix in (rejects_prefix(run.id), former_prefix(run.id)):
+            async for file in self.storage.objects(prefix):
+                # A newer attempt may be writing its own by now.
+                if file.path not in named and lease_of(file.path) <= run.lease:
+                    await self.storage.delete_abandoned(file.path)
 
     async def apply_retention(self) -> None:
         """Delete what its time is over for, and what no import knows."""
@@ -61,6 +65,9 @@ class Tidy:
         for file in await kept.rejects_to_forget(self.pool, days=settings.rejects_retention_days):
             await self.storage.delete(file.path)
             await kept.forget_rejects(self.pool, file.import_id)
+        for former in await kept.former_to_forget(self.pool, days=settings.undo_retention_days):
+            await self.storage.delete(former.path)
+            await kept.forget_former(self.pool, former.import_id)
         async with self.engine.begin() as connection:
             expired = await repository.remove_expired(connection, limit=BATCH)
         for path in expired:
@@ -73,7 +80,7 @@ class Tidy:
 
     async def _remove_orphans(self) -> int:
         removed = 0
-        for prefix in (UPLOADS, REJECTS):
+        for prefix in (UPLOADS, REJECTS, FORMER):
             batch: list[StoredObject] = []
             async for item in self.storage.objects(prefix):
                 batch.append(item)

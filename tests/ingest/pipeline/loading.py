@@ -208,6 +208,10 @@ class LoadedTable(Outside):
         return "ann@example.com"
 
     @property
+    def former(self) -> None:
+        """Nothing is kept; tests/ingest/undo undoes what a worker loaded."""
+
+    @property
     def connections(self) -> Connections:
         pool: Connections = self.loader.pool
         return pool

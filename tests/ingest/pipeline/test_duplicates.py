@@ -154,7 +154,7 @@ async def test_replace_shows_readers_the_old_rows_until_commit(load: Loader) -> 
     assert seen == ["old@x"]
     assert await load.rows("people", "email, age") == [("old@x", 9), ("c@x", 1)]
     assert load.rejects.reasons == [(4, "email", "duplicate_in_file")]
-    assert outcome.rows == RowCounts(read=3, loaded=2, rejected=1, inserted=2)
+    assert outcome.rows == RowCounts(read=3, loaded=2, rejected=1, inserted=2, deleted=1)
 
 
 async def test_a_dry_run_reports_all_and_changes_nothing(load: Loader) -> None:

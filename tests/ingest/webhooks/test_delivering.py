@@ -89,6 +89,20 @@ async def test_each_ending_is_an_event_of_its_own(ingest: Ingest, receiver: Rece
     assert len({received.id for received in receiver.received}) == 3
 
 
+async def test_an_import_that_is_undone_is_an_event(ingest: Ingest, receiver: Receiver) -> None:
+    await registered(ingest, receiver.url, "import.undone")
+    async with ingest.working():
+        first = await ingest.finished(await ingest.submit(b"name\nAnn\n"))
+        undo = await ingest.post(f"/api/imports/{first['id']}/undo")
+        assert undo.status_code == 202
+        await receiver.wait_for(1)
+        await settled(ingest)
+    (received,) = receiver.received
+    message = json.loads(received.body)
+    assert (message["type"], message["data"]["id"]) == ("import.undone", first["id"])
+    assert message["data"]["undone"]["import"] == undo.json()["id"]
+
+
 async def test_without_subscribers_nothing_is_written(ingest: Ingest, receiver: Receiver) -> None:
     await registered(ingest, receiver.url, "import.failed")
     stopped = await registered(ingest, receiver.url, "import.succeeded")
