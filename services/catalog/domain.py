@@ -1,6 +1,7 @@
 """What the catalog holds, free of HTTP and SQL: schemas, tables, ETLs and edges."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -102,6 +103,8 @@ class Table:
     first_seen: datetime
     dropped_at: datetime | None
     vanished_at: datetime | None
+    tags: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,8 @@ class Etl:
     description: str | None
     table_count: int
     first_seen: datetime
+    tags: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +173,7 @@ class Column:
     type: str
     nullable: bool
     description: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,3 +249,38 @@ class Graph:
             for edge in self.edges
             if edge.dropped_at is not None or edge.vanished_at is not None
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What people write of a table or an ETL; only the fields in `given` change."""
+
+    given: frozenset[str]
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+    columns: Mapping[str, "Changes"] = field(default_factory=dict)
+
+
+class HitKind(StrEnum):
+    """What a search found."""
+
+    TABLE = "table"
+    COLUMN = "column"
+    ETL = "etl"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One of the things that a search found; the higher the rank, the better.
+
+    `table` is that of a table or a column.
+    """
+
+    kind: HitKind
+    rank: int
+    name: str
+    namespace: str | None
+    table: TableKey | None
+    description: str | None
+    tags: tuple[str, ...]

@@ -47,6 +47,12 @@ class EdgeNotYoursError(ForbiddenError):
     code = "edge_not_yours"
 
 
+class TableNotYoursError(ForbiddenError):
+    """The table is described by others alone."""
+
+    code = "table_not_yours"
+
+
 class AmbiguousNameError(ConflictError):
     """More than one thing has this name; `errors` names each, by the parameter that chooses."""
 

@@ -18,7 +18,9 @@ from services.catalog.service.lineage import Lineage
 from services.catalog.service.lists import Lists
 from services.catalog.service.merges import Merges
 from services.catalog.service.namespaces import Namespaces
+from services.catalog.service.notes import Notes
 from services.catalog.service.runs import Runs
+from services.catalog.service.search import Search
 from services.catalog.service.walks import Walks
 from services.catalog.settings import CatalogSettings
 from shared.http.peers import PeerClient, TokenSource, http_client
@@ -49,6 +51,8 @@ class CatalogProcess:
     lineage: Lineage
     runs: Runs
     walks: Walks
+    notes: Notes
+    search: Search
 
 
 @asynccontextmanager
@@ -67,6 +71,7 @@ async def opened(settings: CatalogSettings) -> AsyncIterator[CatalogProcess]:
         records = RecordsClient(PeerClient(http, tokens, base_url=settings.records_url))
         ingest = IngestClient(PeerClient(http, tokens, base_url=settings.ingest_url))
         namespaces = Namespaces(engine, own_namespaces(settings))
+        details = Details(engine, namespaces, records, ingest)
         lineage = Lineage(
             engine,
             namespaces,
@@ -82,7 +87,7 @@ async def opened(settings: CatalogSettings) -> AsyncIterator[CatalogProcess]:
                 verifier=verifier,
                 namespaces=namespaces,
                 lists=Lists(engine, namespaces),
-                details=Details(engine, namespaces, records, ingest),
+                details=details,
                 by_hand=ByHand(engine, namespaces, records),
                 events=Events(engine),
                 merges=Merges(engine, namespaces, asyncio.Semaphore(MERGES_AT_A_TIME)),
@@ -90,6 +95,8 @@ async def opened(settings: CatalogSettings) -> AsyncIterator[CatalogProcess]:
                 lineage=lineage,
                 runs=Runs(engine, namespaces, ingest, records),
                 walks=Walks(engine, namespaces, records),
+                notes=Notes(engine, namespaces, records, details),
+                search=Search(engine, records),
             )
 
 

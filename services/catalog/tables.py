@@ -22,7 +22,7 @@ from sqlalchemy import (
     false,
     func,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from shared.store.idempotency import idempotency_table
@@ -83,6 +83,8 @@ class TableRow(Base):
     state_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     dropped_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     vanished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    tags: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    owners: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
 
     # In this order the index serves lists and look-ups without a namespace, too.
     __table_args__ = (UniqueConstraint("schema_name", "name", "namespace"),)
@@ -109,8 +111,21 @@ class EtlRow(Base):
     name: Mapped[str] = mapped_column(Text)
     description: Mapped[str | None] = mapped_column(Text)
     first_seen: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    tags: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    owners: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
 
     __table_args__ = (UniqueConstraint("name", "namespace"),)
+
+
+class ColumnNoteRow(Base):
+    """What people wrote of a column, whether or not a column of this name is known."""
+
+    __tablename__ = "column_notes"
+
+    table_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    description: Mapped[str | None] = mapped_column(Text)
+    tags: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
 
 
 class EdgeRow(Base):

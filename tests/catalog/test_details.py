@@ -64,8 +64,20 @@ async def test_those_who_may_see_a_table_see_its_columns_and_imports(catalog: Ca
 
     table = await catalog.table("data", "Customer")
     assert table["columns"] == [
-        {"name": "name", "type": "VARCHAR(80)", "nullable": False, "description": None},
-        {"name": "spent", "type": "NUMERIC(10,2)", "nullable": True, "description": "in euros"},
+        {
+            "name": "name",
+            "type": "VARCHAR(80)",
+            "nullable": False,
+            "description": None,
+            "tags": [],
+        },
+        {
+            "name": "spent",
+            "type": "NUMERIC(10,2)",
+            "nullable": True,
+            "description": "in euros",
+            "tags": [],
+        },
     ]
     assert (table["columns_from"], table["estimated_rows"]) == ("records", 12)
     assert [(run["id"], run["rows_rejected"]) for run in table["imports"]] == [(9, 1)]

@@ -15,7 +15,7 @@ async def test_any_call_gets_an_answer_that_the_document_describes(catalog: Cata
         caller = peer("ingest") if path.startswith("/internal/") else catalog.reader
         return catalog.issuer.bearer(caller)
 
-    assert await every_call(catalog.url, headers, examples=EXAMPLES) == 25
+    assert await every_call(catalog.url, headers, examples=EXAMPLES) == 28
 
 
 async def test_operations_have_stable_names_texts_and_problems(catalog: Catalog) -> None:
@@ -31,6 +31,7 @@ async def test_operations_have_stable_names_texts_and_problems(catalog: Catalog)
         "catalog_edges_put",
         "catalog_etl_facets",
         "catalog_etls_create",
+        "catalog_etls_describe",
         "catalog_etls_get",
         "catalog_etls_list",
         "catalog_graph_get",
@@ -42,7 +43,9 @@ async def test_operations_have_stable_names_texts_and_problems(catalog: Catalog)
         "catalog_runs_get",
         "catalog_runs_list",
         "catalog_schemas_list",
+        "catalog_search",
         "catalog_table_facets",
+        "catalog_tables_describe",
         "catalog_tables_get",
         "catalog_tables_list",
         "etl_tables_action",

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select, tuple_
+from sqlalchemy import Select, Text, func, literal_column, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -41,19 +42,55 @@ TABLES_OF_ETL = (
     select(func.count()).select_from(EdgeRow).where(EdgeRow.etl_id == EtlRow.id).scalar_subquery()
 )
 
+# What people wrote comes before what OpenLineage reported, which is not shown of tables made here:
+# facets are for those who may see the table.
+TABLE_DESCRIPTION = literal_column(
+    "coalesce(tables.description, (SELECT content ->> 'description' FROM catalog.table_facets f"
+    " WHERE f.table_id = tables.id AND f.name = 'documentation'"
+    " AND NOT (tables.namespace = '' AND tables.schema_name = 'data')))",
+    Text,
+)
+TABLE_OWNERS = literal_column(
+    "coalesce(tables.owners, (SELECT ARRAY(SELECT named #>> '{}' FROM jsonb_path_query(content,"
+    " '$.owners[*].name') AS named) FROM catalog.table_facets f WHERE f.table_id = tables.id"
+    " AND f.name = 'ownership' AND NOT (tables.namespace = '' AND tables.schema_name = 'data')))",
+    ARRAY(Text),
+)
+ETL_DESCRIPTION = literal_column(
+    "coalesce(etls.description, (SELECT content ->> 'description' FROM catalog.etl_facets f"
+    " WHERE f.etl_id = etls.id AND f.name = 'documentation'))",
+    Text,
+)
+ETL_OWNERS = literal_column(
+    "coalesce(etls.owners, (SELECT ARRAY(SELECT named #>> '{}' FROM jsonb_path_query(content,"
+    " '$.owners[*].name') AS named) FROM catalog.etl_facets f WHERE f.etl_id = etls.id"
+    " AND f.name = 'ownership'))",
+    ARRAY(Text),
+)
+
 SCHEMA = (SchemaRow.name, SchemaRow.namespace, TABLES_OF_SCHEMA, SchemaRow.first_seen)
 TABLE_KEY = (TableRow.schema_name, TableRow.name, TableRow.namespace)
 TABLE = (
     TableRow.id,
     *TABLE_KEY,
-    TableRow.description,
+    TABLE_DESCRIPTION,
     ETLS_OF_TABLE,
     TableRow.first_seen,
     TableRow.dropped_at,
     TableRow.vanished_at,
+    TableRow.tags,
+    TABLE_OWNERS,
 )
 ETL_KEY = (EtlRow.name, EtlRow.namespace)
-ETL = (EtlRow.id, *ETL_KEY, EtlRow.description, TABLES_OF_ETL, EtlRow.first_seen)
+ETL = (
+    EtlRow.id,
+    *ETL_KEY,
+    ETL_DESCRIPTION,
+    TABLES_OF_ETL,
+    EtlRow.first_seen,
+    EtlRow.tags,
+    ETL_OWNERS,
+)
 
 
 def stored(key: TableKey) -> tuple[str, str, str]:
@@ -75,14 +112,18 @@ def key_of(row: Columns) -> TableKey:
 
 def table_of(row: Columns) -> Table:
     """A row of TABLE."""
-    id_, schema, name, namespace, *facts = row
-    return Table(id_, key_of((schema, name, namespace)), *facts)
+    id_, schema, name, namespace, *facts, tags, owners = row
+    key = key_of((schema, name, namespace))
+    facts += [tuple(tags or ()), tuple(owners or ())]
+    return Table(id_, key, *facts)
 
 
 def etl_of(row: Columns) -> Etl:
     """A row of ETL."""
-    id_, name, namespace, *facts = row
-    return Etl(id_, EtlKey(name, namespace or None), *facts)
+    id_, name, namespace, *facts, tags, owners = row
+    key = EtlKey(name, namespace or None)
+    facts += [tuple(tags or ()), tuple(owners or ())]
+    return Etl(id_, key, *facts)
 
 
 async def list_schemas(

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
-from services.catalog.repository import lifecycle
+from services.catalog.repository import moving
 from services.catalog.tables import NamespaceRow, SchemaRow, TableRow
 
 SCHEMAS_MOVED = text(
@@ -59,8 +59,7 @@ async def move_tables(connection: AsyncConnection, *, source: str, target: str) 
     )
     pairs = (await connection.execute(both)).all()
     for source_id, target_id in pairs:
-        await lifecycle.move_edges(connection, source_id, target_id)
-        await lifecycle.forget_row(connection, source_id, now_id=target_id)
+        await moving.move(connection, source_id, target_id)
     moved = await connection.execute(
         update(TableRow).where(TableRow.namespace == source).values(namespace=target)
     )

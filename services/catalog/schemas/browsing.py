@@ -101,6 +101,8 @@ class TableItem(NamedAnswer):
     dropped_at: datetime | None
     vanished_at: datetime | None
     """Set while the newest scan that saw its whole schema does not find it."""
+    tags: tuple[str, ...]
+    owners: tuple[str, ...]
 
     @classmethod
     def of_table(cls, table: Table, **more: object) -> Self:
@@ -116,6 +118,8 @@ class EtlItem(AnswerModel):
     description: str | None
     table_count: int
     first_seen: datetime
+    tags: tuple[str, ...]
+    owners: tuple[str, ...]
 
     @classmethod
     def of_etl(cls, etl: Etl, **more: object) -> Self:
@@ -212,6 +216,7 @@ class KnownColumn(AnswerModel):
     type: str
     nullable: bool
     description: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 class TableAnswer(TableItem):

@@ -3,8 +3,8 @@
 While a peer cannot be reached, the catalog's own part is answered, and `unavailable` names it.
 """
 
-from collections.abc import Awaitable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import structlog
@@ -18,7 +18,8 @@ from services.catalog.domain import (
     TableDetails,
     TableKey,
 )
-from services.catalog.repository import browsing
+from services.catalog.repository import browsing, notes
+from services.catalog.repository.notes import ColumnNote
 from services.catalog.service.namespaces import Namespaces
 from services.catalog.service.naming import require_etl, require_table
 from shared.contracts.auth import Caller
@@ -65,13 +66,14 @@ class Details:
             removed = await browsing.removed_edges(connection, table_id=table.id)
             former_names = await browsing.former_names(connection, table.id)
             seen = await _seen_columns(connection, table.id)
+            written = await notes.of_columns(connection, table.id)
         visible, imports, away = await self._known_to_peers(caller, table.key)
         return TableDetails(
             table=table,
             former_names=former_names,
             edges=edges,
             removed=removed,
-            columns=_columns(table.key, visible, seen, caller),
+            columns=_with_notes(_columns(table.key, visible, seen, caller), written),
             imports=imports,
             unavailable=away,
         )
@@ -139,6 +141,18 @@ async def _unless_away(peer: str, answer: Awaitable[Answer]) -> tuple[Answer | N
     except PeerUnavailableError as exc:
         log.warning("peer_away", peer=peer, error=exc.detail)
         return None, (peer,)
+
+
+def _with_notes(columns: Columns | None, written: Mapping[str, ColumnNote]) -> Columns | None:
+    """The columns with what people wrote of them, which comes before what their source says."""
+    if columns is None or not written:
+        return columns
+
+    def noted(column: Column) -> Column:
+        description, tags = written.get(column.name, (None, ()))
+        return replace(column, description=description or column.description, tags=tags)
+
+    return replace(columns, columns=tuple(noted(column) for column in columns.columns))
 
 
 def _columns(

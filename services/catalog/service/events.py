@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.catalog.domain import EtlKey, Removal, TableKey
-from services.catalog.repository import edges, lifecycle, locks
+from services.catalog.repository import edges, lifecycle, locks, moving
 from services.catalog.tables import BOOKS
 from shared.contracts.catalog import EdgeSeen, EdgeUndone, TableEvent, TableEventKind
 from shared.store.transaction import transaction
@@ -91,9 +91,8 @@ async def _rename(
         description = await lifecycle.description_of(connection, source.id)
         if source.state_at is not None and source.state_at > at:
             # A new table has taken the old name, and its event arrived first.
-            await lifecycle.move_edges(connection, source.id, target_id, before=at)
+            await moving.move_earlier(connection, source.id, target_id, before=at)
             description = None
         else:
-            await lifecycle.move_edges(connection, source.id, target_id)
-            await lifecycle.forget_row(connection, source.id, now_id=target_id)
+            await moving.move(connection, source.id, target_id)
     await lifecycle.mark_renamed(connection, target_id, description=description, at=at)

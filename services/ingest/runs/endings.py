@@ -132,7 +132,8 @@ def _ending(
         notice = _notice(run, run.email, state, rows, reasons, error, rejects_path)
         intents.append(Intent(kind=IntentKind.MAIL, fields=notice.model_dump(mode="json")))
     if state is State.SUCCEEDED and not run.options.dry_run:
-        intents += _edge(run, is_report=format_ is not None and format_.report)
+        if rows.loaded:  # what loaded nothing feeds nothing
+            intents += _edge(run, is_report=format_ is not None and format_.report)
     else:
         intents += drop_made_table(run)
     return Ending(

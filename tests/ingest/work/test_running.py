@@ -109,6 +109,13 @@ async def test_a_dry_run_changes_nothing(working: Ingest) -> None:
     assert working.peers.edges == []
 
 
+async def test_an_import_that_loads_nothing_is_no_edge(working: Ingest) -> None:
+    done = await working.finished(await working.submit(CSV.splitlines(keepends=True)[0]))
+    assert (done["state"], done["rows"]["loaded"]) == ("succeeded", 0)
+    await working.until("SELECT count(*) = 0 FROM ingest.outbox")
+    assert working.peers.edges == []
+
+
 async def test_events_resume_where_they_ended(ingest: Ingest) -> None:
     import_ = await ingest.submit(CSV)
     first = ingest.events(import_)

@@ -1,0 +1,91 @@
+"""Search over tables, columns and ETLs: each word somewhere in names, descriptions, tags, owners.
+
+The rank is the same rule for all three: 100 for the whole name, 90 for a tag, 80 where the name
+begins so, 60 where all words are in the name, 20 for the rest; a table or an ETL before a column.
+"""
+
+from collections.abc import Sequence
+from typing import LiteralString
+
+from services.catalog.domain import Hit, HitKind
+from services.catalog.repository.lists import key_of
+from shared.store.engine import RawConnection
+
+RANK: LiteralString = """
+CASE WHEN lower(texts.name) = lower($1) THEN 100
+     WHEN lower($1) IN (SELECT lower(tag) FROM unnest(texts.tags) AS tag) THEN 90
+     WHEN texts.name ILIKE $2 THEN 80 WHEN texts.name ILIKE ALL ($3::text[]) THEN 60 ELSE 20 END
+"""
+TABLES: LiteralString = """
+WITH texts AS (
+  SELECT t.schema_name, t.name, t.namespace, t.tags, coalesce(t.description,
+      CASE WHEN NOT (t.namespace = '' AND t.schema_name = 'data')
+           THEN f.content ->> 'description' END) AS description,
+    array_to_string(t.tags || t.owners, ' ') AS words,
+    t.dropped_at IS NOT NULL OR t.vanished_at IS NOT NULL AS gone
+  FROM catalog.tables t
+  LEFT JOIN catalog.table_facets f ON f.table_id = t.id AND f.name = 'documentation'
+)
+SELECT ({rank}) - CASE WHEN gone THEN 10 ELSE 0 END AS rank, name, description, tags,
+  schema_name, name AS table_name, namespace
+FROM texts WHERE concat_ws(' ', schema_name || '.' || name, description, words) ILIKE ALL ($3)
+ORDER BY rank DESC, schema_name, name, namespace LIMIT $4
+"""
+COLUMNS: LiteralString = """
+WITH named AS (
+  SELECT table_id, item ->> 'name' AS name FROM catalog.edges,
+    jsonb_array_elements(columns) AS item
+  WHERE columns IS NOT NULL AND columns::text ILIKE ALL ($3)
+  UNION
+  SELECT table_id, item ->> 'name' FROM catalog.table_facets,
+    jsonb_path_query(content, '$.fields[*] ? (@.name.type() == "string")') AS item
+  WHERE table_facets.name = 'schema' AND content::text ILIKE ALL ($3)
+  UNION
+  SELECT table_id, name FROM catalog.column_notes
+), texts AS (
+  SELECT named.table_id, named.name, n.description, n.tags FROM named
+  LEFT JOIN catalog.column_notes n ON n.table_id = named.table_id AND n.name = named.name
+  WHERE concat_ws(' ', named.name, n.description, array_to_string(n.tags, ' ')) ILIKE ALL ($3)
+)
+SELECT ({rank}) - 5 AS rank, texts.name, texts.description,
+  texts.tags, t.schema_name, t.name AS table_name, t.namespace
+FROM texts JOIN catalog.tables t ON t.id = texts.table_id
+ORDER BY rank DESC, texts.name, t.schema_name, t.name, t.namespace LIMIT $4
+"""
+ETLS: LiteralString = """
+WITH texts AS (
+  SELECT e.name, e.namespace, e.tags,
+    coalesce(e.description, f.content ->> 'description') AS description,
+    array_to_string(e.tags || e.owners, ' ') AS words
+  FROM catalog.etls e
+  LEFT JOIN catalog.etl_facets f ON f.etl_id = e.id AND f.name = 'documentation'
+)
+SELECT ({rank}) AS rank, name, description, tags, NULL, NULL, namespace
+FROM texts WHERE concat_ws(' ', name, description, words) ILIKE ALL ($3)
+ORDER BY rank DESC, name, namespace LIMIT $4
+"""
+STATEMENTS = {
+    HitKind.TABLE: TABLES.replace("{rank}", RANK),
+    HitKind.COLUMN: COLUMNS.replace("{rank}", RANK),
+    HitKind.ETL: ETLS.replace("{rank}", RANK),
+}
+
+
+async def hits(connection: RawConnection, q: str, *, limit: int) -> Sequence[Hit]:
+    """The best of each kind, at most `limit` of it; the best first."""
+    whole, *words = [_escaped(text) for text in (q.strip(), *q.split())]
+    parts = [f"%{word}%" for word in words]
+    every = []
+    for kind, statement in STATEMENTS.items():
+        rows = await connection.fetch(statement, q.strip(), f"{whole}%", parts, limit)
+        for rank, name, description, tags, schema, table, namespace in rows:
+            key = None if table is None else key_of((schema, table, namespace))
+            every.append(
+                Hit(kind, rank, name, namespace or None, key, description, tuple(tags or ()))
+            )
+    return sorted(every, key=lambda hit: -hit.rank)
+
+
+def _escaped(text: str) -> str:
+    """Text in which ILIKE sees no pattern."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
