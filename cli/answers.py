@@ -189,6 +189,64 @@ class CatalogTableItem(AnswerModel):
     description: str | None = None
 
 
+class LineageNode(AnswerModel):
+    """A table, an ETL or a column on a walk."""
+
+    id: str
+    kind: Literal["table", "etl", "column"]
+    distance: int
+    schema_name: str | None = Field(default=None, alias="schema")
+    name: str | None = None
+    table: str | None = None
+    column: str | None = None
+    dropped: bool = False
+
+    @property
+    def label(self) -> str:
+        """How people read it."""
+        if self.kind == "etl":
+            return f"[{self.name}]"
+        parts = (self.schema_name, self.table or self.name)
+        label = ".".join(part for part in parts if part is not None)
+        if self.kind == "column":
+            label += f".{self.column}" if self.column is not None else " (rows)"
+        return f"{label} (dropped)" if self.dropped else label
+
+
+class LineageEdge(AnswerModel):
+    """From one node to another, by their ids."""
+
+    source: str
+    target: str
+
+
+class LineageAnswer(AnswerModel):
+    """What a walk came by."""
+
+    root: str
+    nodes: list[LineageNode]
+    edges: list[LineageEdge]
+    truncated: bool
+
+
+class SearchHit(AnswerModel):
+    """A table, a column or an ETL that a search found."""
+
+    kind: str
+    schema_name: str | None = Field(alias="schema")
+    table: str | None
+    name: str
+    namespace: str | None
+    description: str | None
+    tags: list[str]
+
+    @property
+    def label(self) -> str:
+        """How people read it."""
+        parts = (self.schema_name, self.table, self.name)
+        return ".".join(part for part in parts if part is not None)
+
+
 class Source(AnswerModel):
     """A saved connection."""
 

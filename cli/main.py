@@ -10,6 +10,7 @@ import typer
 from cli.commands import (
     account,
     catalog,
+    explaining,
     feeds,
     importing,
     imports,
@@ -49,6 +50,8 @@ app.add_typer(feeds.app, name="feed")
 app.add_typer(webhooks.app, name="webhook")
 app.add_typer(keys.app, name="key")
 app.add_typer(catalog.app, name="catalog")
+app.command(epilog=explaining.LINEAGE_EXAMPLES)(explaining.lineage)
+app.command(epilog=explaining.SEARCH_EXAMPLES)(explaining.search)
 
 
 def _tell_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so

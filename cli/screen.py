@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -20,8 +21,17 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.table import Column, Table
+from rich.tree import Tree
 
 LONGEST_CELL = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A part of a tree: its label, and what hangs from it."""
+
+    label: str
+    branches: Sequence["Branch"]
 
 
 class Screen:
@@ -62,6 +72,10 @@ class Screen:
             table.add_row(*(escape(_cell(value)) for value in row))
         self.out.print(table)
 
+    def tree(self, root: Branch) -> None:
+        """A tree with its lines; long labels are cut."""
+        self.out.print(_grown(Tree(escape(_cell(root.label))), root))
+
     def progress(self, *, sending: bool) -> Progress:
         """A bar in bytes on a terminal; nothing where nobody looks."""
         rate: list[ProgressColumn] = (
@@ -79,6 +93,12 @@ class Screen:
             disable=self.as_json or not self.err.is_terminal,
             transient=True,
         )
+
+
+def _grown(tree: Tree, branch: Branch) -> Tree:
+    for each in branch.branches:
+        _grown(tree.add(escape(_cell(each.label))), each)
+    return tree
 
 
 def plural(count: int, noun: str) -> str:

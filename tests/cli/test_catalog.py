@@ -47,5 +47,60 @@ def test_the_graph(command: Command, tmp_path: Path) -> None:
     assert drawing.read_text().lstrip().startswith(("<svg", "<?xml"))
 
 
+def test_lineage_is_drawn_as_a_tree(command: Command, tmp_path: Path) -> None:
+    drawn = command("lineage", "data.Fed").out.splitlines()
+    assert [line.strip() for line in drawn] == ["data.Fed", "└── made of", "└── [crm/nightly load]"]
+    assert command("lineage", "data.Fed", "--up").out.splitlines() == drawn
+    alone = command("lineage", "data.Fed", "--down")
+    assert alone.out.splitlines() == ["data.Fed"]
+    assert "nothing is known" in alone.err
+    assert "makes" in command("lineage", "--etl", "crm/nightly load").out
+    assert command("lineage", "data.Fed", "--json").json["root"] == "t1"
+    drawing = tmp_path / "lineage.svg"
+    command("lineage", "data.Fed", "-o", str(drawing))
+    assert drawing.read_text().lstrip().startswith(("<svg", "<?xml"))
+    assert command("lineage", "data.Fed", "--format", "mermaid").out.startswith("flowchart LR")
+    command("lineage", code=2)
+    assert len(command("lineage", "no.such", code=1).err.splitlines()) == 1
+
+
+def test_a_cycle_is_shown_once(command: Command, stack: RunningStack) -> None:
+    with stack.signed_in() as http:
+        for number, (source, target) in enumerate((("a", "b"), ("b", "a"))):
+            event = {
+                "eventTime": "2026-11-28T21:22:58Z",
+                "eventType": "COMPLETE",
+                "run": {"runId": f"cycle {number}"},
+                "job": {"namespace": "", "name": f"{source} to {target}"},
+                "inputs": [{"namespace": "ring", "name": source}],
+                "outputs": [{"namespace": "ring", "name": target}],
+            }
+            assert http.post("/api/v1/lineage", json=event).status_code == 200
+
+    def drawn() -> list[str] | None:
+        lines = command("lineage", "a", "--down", "--namespace", "ring").out.splitlines()
+        return lines if len(lines) > 5 else None
+
+    until_now("the events are applied", drawn, bearing=(AssertionError,))
+    lines = command("lineage", "a", "--down", "--namespace", "ring").out.splitlines()
+    assert [line.lstrip("│└─ ") for line in lines] == [
+        "a",
+        "makes",
+        "[a to b]",
+        "b",
+        "[b to a]",
+        "a (see above)",
+    ]
+
+
+def test_search(command: Command, stack: RunningStack) -> None:
+    with stack.signed_in() as http:
+        tags = {"tags": ["gold standard"]}
+        assert http.patch("/api/catalog/tables/data/Fed", json=tags).status_code == 200
+    hits = command("search", "gold", "standard", "--json").json["items"]
+    assert [(hit["kind"], hit["name"]) for hit in hits] == [("table", "Fed")]
+    assert "data.Fed" in command("search", "gold").out
+
+
 def test_an_unknown_etl_is_one_line(command: Command) -> None:
     assert len(command("catalog", "etl", "nobody", code=1).err.splitlines()) == 1
