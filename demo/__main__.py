@@ -22,6 +22,7 @@ from demo.stack import NoStackError, Stack, running_stack
 
 TABLE, SPOILT_TABLE = "flights", "flights_keyed"
 ETL = "nyc flights 2013"
+FEED = "flights-nightly"
 READER = "reader@example.com"
 MAIL_TIMEOUT_S = 30.0
 
@@ -75,6 +76,7 @@ def run(stack: Stack, console: Console) -> None:
     dirty, rejects = _load_spoilt(api, console, spoilt)
     page = _query(api, console, rows=clean["rows"]["loaded"])
     edges = _ask_catalog(api, console)
+    _feed_twice(api, console, data)
     mail = _wait_for_mail(stack, import_id=dirty["id"])
     last_screen(
         console,
@@ -203,6 +205,33 @@ def _ask_catalog(api: Api, console: Console) -> dict[str, Any]:
     fed = sorted((one["schema"], one["name"]) for one in edges["tables"])
     expect(fed == [("data", TABLE), ("data", SPOILT_TABLE)], f"the catalog says {edges}")
     return edges
+
+
+def _feed_twice(api: Api, console: Console, data: DataSet) -> None:
+    console.rule("The same again, every night: a feed")
+    path = f"/api/feeds/{FEED}"
+    if api.status_of("GET", path) == 200:
+        api.call("DELETE", path, status=204)
+    feed = {
+        "name": FEED,
+        "table": TABLE,
+        "options": {"mode": "replace", "null_values": ["NA"]},
+        "from": {"kind": "push"},
+        "expect": {"every": "P1D", "min_rows": 1000, "max_rejected_share": 0.01},
+        "etl_name": ETL,
+    }
+    api.call("POST", "/api/feeds", body=feed, status=201)
+    first = api.follow(api.upload(f"{path}/runs", data.file, fields={}))
+    expect(first["state"] == "succeeded", f"the feed {first['state']}: {first['error']}")
+    expect(first["rows"]["loaded"] == ROWS, f"{ROWS} rows were expected: {first['rows']}")
+    again = api.follow(api.upload(f"{path}/runs", data.file, fields={}))
+    expect(
+        again["state"] == "succeeded" and again["unchanged"],
+        f"the same file was to change nothing: {again}",
+    )
+    health = api.call("GET", path)["health"]
+    expect(health == "ok", f"the feed is {health}")
+    console.print(f"  {first['rows']['loaded']:,} rows the first time, unchanged the second")
 
 
 def _wait_for_mail(stack: Stack, *, import_id: int) -> EmailMessage | None:

@@ -48,6 +48,13 @@ class Interval:
         sign = "-" if self.microseconds < 0 else ""
         return f"P{self.months}M{self.days}DT{sign}{seconds}.{microseconds:06}S"
 
+    def __le__(self, other: "Interval") -> bool:
+        return (
+            self.months <= other.months
+            and self.days <= other.days
+            and self.microseconds <= other.microseconds
+        )
+
     def __add__(self, other: "Interval") -> "Interval":
         return Interval(
             self.months + other.months,

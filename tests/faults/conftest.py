@@ -40,6 +40,7 @@ async def scene(
         heartbeat_s=0.3,
         silent_s=1.5,
         housekeeping_s=0.5,
+        source_allowed_networks="127.0.0.0/8",
         # Longer than a first request may take on a busy machine.
         orphan_grace_s=10,
         worker_concurrency=2,

@@ -73,9 +73,11 @@ def check_since(
         return
     if kind in TIMES:
         length = read_duration(lookback)
-        if length is None or not length.fits:
+        if length is None or not length.fits or not length.is_positive or lookback[0] != "P":
             raise InvalidInputError.of(
                 "incremental.lookback", "invalid_duration", "give an ISO 8601 duration, as PT1H"
             )
-    elif isinstance(read(ANY_NUMBER, lookback), Fault):
-        raise InvalidInputError.of("incremental.lookback", "type_mismatch", "give a number")
+    elif lookback.startswith("-") or isinstance(read(ANY_NUMBER, lookback), Fault):
+        raise InvalidInputError.of(
+            "incremental.lookback", "type_mismatch", "give a number that is not negative"
+        )

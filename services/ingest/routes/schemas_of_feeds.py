@@ -28,7 +28,7 @@ from services.ingest.routes.schemas_of_connections import Word, check_selection,
 from services.ingest.uploads.domain import UploadId
 from shared.contracts.base import LARGEST_BIGINT, Id, RequestModel, StorableText
 from shared.errors import InvalidInputError
-from shared.values.intervals import read_duration
+from shared.values.intervals import Interval, read_duration
 
 FEED_EXAMPLES = {
     "push": {
@@ -77,6 +77,9 @@ FEED_EXAMPLES = {
 }
 
 
+LONGEST = Interval(months=120, days=3_660, microseconds=3_660 * 86_400_000_000)
+
+
 def _feed_name(name: str) -> str:
     if name in (".", "..") or name != name.strip():
         raise PydanticCustomError("invalid_name", "a name has no blanks at its ends, and no path")
@@ -85,8 +88,11 @@ def _feed_name(name: str) -> str:
 
 def _duration(text: str) -> str:
     length = read_duration(text)
-    if length is None or not length.fits or not length.is_positive:
-        raise PydanticCustomError("invalid_duration", "give an ISO 8601 duration, as P1D or PT6H")
+    # PostgreSQL adds it to a time, which must not leave its range; it knows no sign before the P.
+    if length is None or not length.is_positive or text[0] != "P" or not length <= LONGEST:
+        raise PydanticCustomError(
+            "invalid_duration", "give an ISO 8601 duration of at most 10 years, as P1D or PT6H"
+        )
     return text
 
 

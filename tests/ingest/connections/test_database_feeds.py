@@ -172,6 +172,10 @@ async def test_a_reset_says_where_a_feed_goes_on(elsewhere: Elsewhere) -> None:
             [("incremental.lookback", "type_mismatch")],
         ),
         (
+            {"incremental": {"column": "number", "lookback": "-5"}},
+            [("incremental.lookback", "type_mismatch")],
+        ),
+        (
             {"incremental": {"column": "number"}, "options": {"mode": "replace"}},
             [("options.mode", "not_incremental")],
         ),

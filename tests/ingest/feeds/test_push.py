@@ -182,7 +182,10 @@ async def test_a_failed_import_is_not_repeated(working: Ingest) -> None:
         ),
         ({"options": {"email": "a@b.de"}}, 422, [("options.email", "unknown_field")]),
         ({"options": {"delimiter": "abcde"}}, 422, [("options.delimiter", "invalid_delimiter")]),
-        ({"expect": {"every": "1 day"}}, 422, [("expect.every", "invalid_duration")]),
+        *(
+            ({"expect": {"every": every}}, 422, [("expect.every", "invalid_duration")])
+            for every in ("1 day", "-P1D", "+P1D", "P0D", "P1DT-1H", "P900000Y", "P1M-1D")
+        ),
         ({"expect": {"min_rows": -1}}, 422, [("expect.min_rows", "greater_than_equal")]),
         ({"incremental": {"column": "age"}}, 422, [("incremental", "database_only")]),
         ({"from": {"kind": "ftp"}}, 422, [("from", "union_tag_invalid")]),
@@ -195,6 +198,12 @@ async def test_what_cannot_work_is_refused_by_field(
     ingest: Ingest, settings: dict[str, Any], status: int, errors: list[tuple[str, str]]
 ) -> None:
     assert await refused(ingest, **settings) == (status, errors)
+
+
+@pytest.mark.parametrize("every", ["P1D", "P2W", "P1Y2M3W4DT5H6M7.5S", "PT90M", "P10Y"])
+async def test_postgresql_reads_every_duration(ingest: Ingest, every: str) -> None:
+    await made(ingest, expect={"every": every})
+    assert (await looked(ingest))["health"] == "new"
 
 
 async def test_names_are_taken_once(ingest: Ingest) -> None:
