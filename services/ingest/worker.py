@@ -29,6 +29,8 @@ log = structlog.get_logger()
 
 LISTEN_AGAIN_S = 1.0
 DELIVER_EVERY_S = 2.0
+SWEEPS_PER_HEALTH = 5
+"""It looks at every feed's last run, and a moment later is as good."""
 
 
 async def work(settings: WorkerSettings, stop: asyncio.Event) -> None:
@@ -55,7 +57,7 @@ def duties_of(worker: WorkerProcess) -> tuple[Duty, ...]:
         Duty("hear", listener.hear, every_s=LISTEN_AGAIN_S, bears=REDIS_AWAY),
         Duty("sweep", sweeper.sweep, every_s=settings.sweep_s),
         Duty("feeds", ticks.tick, every_s=settings.sweep_s),
-        Duty("health of feeds", health.tell, every_s=settings.sweep_s),
+        Duty("health of feeds", health.tell, every_s=settings.sweep_s * SWEEPS_PER_HEALTH),
         Duty(
             "tidy", worker.tidy.apply_retention, every_s=settings.housekeeping_s, bears=(OSError,)
         ),

@@ -67,6 +67,7 @@ UPDATE ingest.feeds SET settings = $3::text::jsonb, table_name = $4, source_id =
     version = version + 1, generation = generation + CASE WHEN $7 THEN 1 ELSE 0 END,
     seen = CASE WHEN $7 THEN NULL ELSE seen END,
     cursor = CASE WHEN $8 THEN NULL ELSE cursor END,
+    told = CASE WHEN $9 THEN 'ok' ELSE told END,
     active_since = CASE WHEN paused AND NOT $6 THEN clock_timestamp() ELSE active_since END
 WHERE id = $1 AND version = $2 RETURNING true"""
 
@@ -158,6 +159,7 @@ async def change(executor: Executor, feed: Feed, settings: FeedSettings) -> bool
     """Replace the settings; False when another request changed the feed meanwhile.
 
     Where they concern the rows, the last file is forgotten; of another column, the cursor too.
+    With other expectations, or paused or resumed, what was said of its health counts no more.
     """
     before = feed.settings
     changed = await executor.fetchval(
@@ -167,6 +169,7 @@ async def change(executor: Executor, feed: Feed, settings: FeedSettings) -> bool
         *_written(settings),
         before.rows_of != settings.rows_of,
         before.cursor_column != settings.cursor_column,
+        (before.paused, before.expect) != (settings.paused, settings.expect),
     )
     return bool(changed)
 

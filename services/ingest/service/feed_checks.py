@@ -31,13 +31,20 @@ class FeedChecks:
     saved: SavedConnections
     access: SourceAccess
 
-    async def check(self, owner: Caller, settings: FeedSettings) -> None:
+    async def check(
+        self, owner: Caller, settings: FeedSettings, *, before: FeedSettings | None = None
+    ) -> None:
         """Refuse what cannot work, naming the field.
+
+        Table and source are asked only where something else is to be loaded than `before`: a
+        source that is away must not hold up a change of the address for mails.
 
         Raises InvalidInputError and its kin, the source's reason, and what records says of the
         table (403, 404).
         """
         _refuse_odd(settings)
+        if before is not None and before.rows_of == settings.rows_of:
+            return
         contract = await self._contract(owner, settings.table, settings.options)
         if contract is not None and settings.options.mode is Mode.UPSERT:
             check_key(settings.options, contract, field="options.key")

@@ -111,8 +111,7 @@ class Feeds:
         whole = None
         if given_headers is not None:
             whole = headers.merged(given_headers, self._former_headers(feed, settings))
-        if settings != replace(feed.settings, paused=settings.paused):
-            await self.checks.check(feed.owner, settings)
+        await self.checks.check(feed.owner, settings, before=feed.settings)
         async with transaction(self.engine, BOOKS) as tx:
             if not await repository.change(tx.raw, feed, settings):
                 raise _changed(feed)

@@ -198,6 +198,18 @@ async def test_what_cannot_be_read_is_refused_at_once(
     assert await refused(elsewhere.ingest, "orders", **given) == (422, errors)
 
 
+async def test_a_source_that_is_away_holds_up_no_other_change(elsewhere: Elsewhere) -> None:
+    await orders(elsewhere)
+    await elsewhere.owner.execute("DROP TABLE orders")
+    for change, status in (
+        ({"email": "bob@example.com", "schedule": {"every_s": 60}}, 200),
+        ({"paused": True}, 200),
+        ({"incremental": {"column": "number"}}, 422),
+    ):
+        answer = await call(elsewhere.ingest, "PATCH", "/api/feeds/orders", change)
+        assert answer.status_code == status, answer.text
+
+
 async def test_a_source_is_kept_while_a_feed_reads_it(elsewhere: Elsewhere) -> None:
     feed = await orders(elsewhere)
     path = f"/api/sources/{feed['from']['source_id']}"

@@ -36,6 +36,7 @@ async def test_late_is_said_once_and_once_when_it_is_well_again(
         await past_its_time(ingest)
         await ingest.until(TOLD, "late")
         await receiver.wait_for(3)
+        await ingest.until("SELECT count(*) = 0 FROM ingest.outbox")
     message = received.verified(webhook["secret"])
     assert (message["type"], message["data"]) == ("feed.late", late)
     shown = document["webhooks"]["feed.late"]["post"]["requestBody"]["content"]
@@ -59,6 +60,27 @@ async def test_a_feed_that_fails_is_said_to_fail_once(ingest: Ingest, receiver: 
         messages = [one.verified(webhook["secret"]) for one in await receiver.wait_for(2)]
     assert [message["type"] for message in messages] == ["feed.failing", "feed.recovered"]
     assert ingest.mailbox.received == []
+
+
+async def test_a_feed_that_rested_is_not_said_to_be_well_again(
+    ingest: Ingest, receiver: Receiver
+) -> None:
+    await registered(ingest, receiver.url, *FEED_EVENTS)
+    await made(ingest, expect={"every": "PT1H"})
+    async with ingest.working():
+        await pushed(ingest, ROWS)
+        await past_its_time(ingest)
+        await ingest.until(TOLD, "late")
+    for paused in (True, False):
+        await call(ingest, "PATCH", "/api/feeds/people", {"paused": paused})
+    assert (await looked(ingest))["health"] == "ok"
+    async with ingest.working():
+        await past_its_time(ingest)
+        await ingest.until(TOLD, "late")
+        await receiver.wait_for(2)
+        await ingest.until("SELECT count(*) = 0 FROM ingest.outbox")
+    types = await ingest.owner.fetch("SELECT type FROM ingest.webhook_deliveries ORDER BY id")
+    assert [row["type"] for row in types] == ["feed.late", "feed.late"]
 
 
 async def test_others_hear_nothing_of_a_feed(ingest: Ingest, receiver: Receiver) -> None:
