@@ -21,8 +21,9 @@ def run(metadata: MetaData) -> None:
 
 async def _connect_and_migrate(metadata: MetaData) -> None:
     url = connection_string(os.environ["DATABASE_URL"])
+    name = f"tabularium-{metadata.schema}:migrations"
     async with (
-        database_engine(url, application_name="tabularium-migrations", pool_size=1) as engine,
+        database_engine(url, application_name=name, pool_size=1) as engine,
         engine.connect() as connection,
     ):
         await connection.run_sync(_migrate, metadata)
