@@ -10,7 +10,10 @@ from cli.errors import UsageError
 from cli.listing import Columns, listing
 from cli.session import AsJson, Session, Url, examples, session
 
-app = typer.Typer(no_args_is_help=True, help="Have your own programs called when an import ends.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Have your own programs called when an import, feed or table changes.",
+)
 
 WebhookId = Annotated[int, typer.Argument(metavar="ID", min=1, help="The webhook's number.")]
 Events = Annotated[
@@ -19,7 +22,8 @@ Events = Annotated[
         "--event",
         "-e",
         help="import.succeeded, import.failed, import.cancelled, import.undone, feed.late,"
-        " feed.failing or feed.recovered; as often as wanted.",
+        " feed.failing, feed.recovered, table.created, table.changed or table.deleted; as often"
+        " as wanted.",
     ),
 ]
 
