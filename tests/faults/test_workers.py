@@ -106,7 +106,7 @@ async def test_a_poison_file_is_given_up_after_five_attempts_of_its_own(scene: S
                 assert (row["attempt"], row["alone"]) == (attempt, True)
                 os.kill(child, signal.SIGKILL)
                 await gone(child)
-    async with scene.worker(silent_s=1):
+        # The same worker tells of it: one that stopped now would leave the mail to the next.
         done = await scene.ingest.finished(import_)
         assert (done["state"], done["attempt"]) == ("failed", 5)
         assert done["error"]["code"] == "attempts_exhausted"
