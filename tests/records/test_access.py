@@ -68,6 +68,7 @@ ROUTES: Sequence[tuple[str, str, Any, tuple[int, ...]]] = [
     ("PUT", RECORDS + "/{id}", {"a": "x"}, WRITE),
     ("DELETE", RECORDS + "/{id}", None, WRITE),
     ("GET", TABLE + "/export", None, READ),
+    ("GET", TABLE + "/summary", None, READ),
     ("POST", "/internal/contracts", {}, SERVICES_ALONE),
     ("POST", "/internal/tables", {}, SERVICES_ALONE),
     ("POST", "/internal/tables/describe", {}, SERVICES_ALONE),
