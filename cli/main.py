@@ -12,6 +12,7 @@ from cli.commands import (
     catalog,
     explaining,
     feeds,
+    follow_ups,
     importing,
     imports,
     keys,
@@ -42,6 +43,8 @@ app.command("import", epilog=importing.EXAMPLES + importing.EXIT_CODES)(importin
 app.command(epilog=previewing.EXAMPLES)(previewing.preview)
 app.add_typer(imports.app, name="imports")
 app.command(epilog=imports.REJECTS_EXAMPLES)(imports.rejects)
+app.command(epilog=follow_ups.CORRECT_EXAMPLES)(follow_ups.correct)
+app.command(epilog=follow_ups.COMMIT_EXAMPLES)(follow_ups.commit)
 app.command(epilog=imports.UNDO_EXAMPLES)(imports.undo)
 app.command(epilog=records.RECORDS_EXAMPLES)(records.records)
 app.command(epilog=records.EXPORT_EXAMPLES)(records.export)

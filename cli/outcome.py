@@ -48,15 +48,18 @@ def report(here: Session, over: Import, *, rejects_to: Path | None = None) -> in
     else:
         _tell(here.client, here.screen, over)
         if over.rows.rejected and over.kind != "undo":
-            where = (
+            here.screen.say(
                 f"all of them are in {rejects_to}"
                 if rejects_to is not None
-                else f"all of them, to correct and send again:"
-                f" tabularium rejects {over.id} -o rejects.csv"
+                else f"all of them: tabularium rejects {over.id} -o rejects.csv"
             )
-            here.screen.say(where)
+            if over.state == "succeeded" and not over.dry_run:
+                file = rejects_to or "rejects.csv"
+                here.screen.say(f"corrected, they enter it: tabularium correct {over.id} {file}")
     if over.state != "succeeded":
         return FAILED
+    if over.dry_run and not here.screen.as_json:
+        here.screen.say(f"load just these rows: tabularium commit {over.id}")
     return REJECTED_ROWS if over.rows.rejected else 0
 
 

@@ -56,6 +56,7 @@ EXAMPLES: Mapping[str, Any] = {
     "feeds_update": {"paused": True},
     "feeds_reset": {"cursor": "2026-01-01"},
     "feeds_run": {"upload": "0192f0a8-7d5b-7cc3-98c4-dc0c0c07398f"},
+    "imports_correct": {"rows": [{"line": 3, "values": {"born": "1990-02-28"}}]},
     "previews_create": {"upload": "0192f0a8-7d5b-7cc3-98c4-dc0c0c07398f", "rows": 20},
     "uploads_create": {"file": "the content of the file"},
     "uploads_append": "the next bytes of the file",

@@ -183,7 +183,7 @@ def import_rows(
             accepted = _accepted(here, _body(address, place, into=table, rows=rows))
         else:
             raise UsageError("give either a FILE or --from-database")
-        _finish(here, accepted, wait=wait, rejects_to=rejects_to, save_as=save_as)
+        finish(here, accepted, wait=wait, rejects_to=rejects_to, save_as=save_as)
 
 
 @dataclass(frozen=True)
@@ -216,10 +216,10 @@ def _send_file(
     with opened(file, name=name) as upload:
         size_bytes = upload.size_bytes or 0
         if not look and size_bytes < RESUMABLE_FROM_BYTES:
-            with _sending(here, upload, BROKEN_OFF) as tell:
+            with sending(here, upload, BROKEN_OFF) as tell:
                 return submit(here.client, upload, fields=form(fields), tell=tell)
         notes = Notes(here.store.folder / UPLOADS)
-        with _sending(here, upload, GOES_ON) as tell:
+        with sending(here, upload, GOES_ON) as tell:
             upload_id = send_resumably(here.client, upload, notes=notes, tell=tell)
     if look:
         looked_at(here, upload_id, fields)
@@ -230,7 +230,7 @@ def _send_file(
 
 
 @contextmanager
-def _sending(here: Session, upload: Upload, broken_off: str) -> Iterator[Tell]:
+def sending(here: Session, upload: Upload, broken_off: str) -> Iterator[Tell]:
     """A bar that shows how much has been sent, and what is said after Ctrl-C."""
     with here.screen.progress(sending=True) as bar:
         task = bar.add_task(f"sending {upload.name}", total=upload.size_bytes)
@@ -259,14 +259,15 @@ def _accepted(here: Session, body: dict[str, Any]) -> Import:
     return Import.model_validate_json(answer.content)
 
 
-def _finish(
+def finish(
     here: Session,
     accepted: Import,
     *,
     wait: bool,
     rejects_to: Path | None,
-    save_as: str | None,
+    save_as: str | None = None,
 ) -> None:
+    """Watch an import to its end and say how it ended; raises typer.Exit with the exit code."""
     if not wait:
         if here.screen.as_json:
             here.screen.raw(here.client.get(accepted.links.self).text)

@@ -129,7 +129,7 @@ def rejects(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Get an import's rejected rows as CSV: correct it and import it again.
+    """Get an import's rejected rows as CSV, to be corrected and sent by `correct`.
 
     With --json, the rejects as the server lists them, page after page.
     """
@@ -145,7 +145,7 @@ def rejects(
 
 REJECTS_EXAMPLES = examples(
     "tabularium rejects 42 -o rejects.csv",
-    "tabularium import rejects.csv --table Customer   # after correcting it",
+    "tabularium correct 42 rejects.csv   # after correcting it",
 )
 
 

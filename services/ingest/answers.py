@@ -33,6 +33,8 @@ class Rows(AnswerModel):
     rejected: int
     inserted: int
     updated: int
+    corrected: int
+    """Rows that were refused and entered by a correction; they are not among `rejected`."""
 
 
 class Bytes(AnswerModel):
@@ -145,6 +147,8 @@ class ImportAnswer(AnswerModel):
     reasons: list[ReasonInSum]
     superseded: int
     """Of an upsert with `on_duplicate`: rows whose key another row of the same file has."""
+    skipped: int
+    """Rows of a correction that were in already."""
     deleted: int
     """Records that a replace or an undo removed."""
     rows_per_s: int
@@ -173,12 +177,14 @@ def import_answer(run: Run) -> ImportAnswer:
     """A run as its caller sees it now."""
     now, path = datetime.now(UTC), f"/api/imports/{run.id}"
     rows = run.rows
-    superseded = rows.read - rows.loaded - rows.rejected if run.state is State.SUCCEEDED else 0
+    others = rows.loaded + rows.rejected + rows.corrected + rows.skipped
+    superseded = rows.read - others if run.state is State.SUCCEEDED else 0
     return ImportAnswer.of(
         run,
         mode=run.options.mode,
         dry_run=run.options.dry_run,
         superseded=superseded,
+        skipped=rows.skipped,
         deleted=rows.deleted,
         bytes=Bytes(read=run.bytes_read, total=run.bytes_total),
         rows_per_s=run.rows_per_s(now),

@@ -3,6 +3,8 @@
 What is refused at upload is answered with its status; what is refused later is the run's `error`.
 """
 
+from collections.abc import Sequence
+
 from shared.contracts.problem import FieldError
 from shared.errors import (
     ConflictError,
@@ -213,6 +215,61 @@ class TableChangedError(ImportFailedError):
     status = 409
     code = "table_changed"
     title = "The table was changed meanwhile"
+
+
+class NotAsRehearsedError(ImportFailedError):
+    """The table is not as it was, or other rows would be loaded, than the dry run said."""
+
+    status = 409
+    code = "not_as_rehearsed"
+    title = "It is not as it was rehearsed"
+
+
+class AlreadyCommittedError(ConflictError):
+    """What the dry run judged was loaded before."""
+
+    code = "already_committed"
+
+
+class RehearsalGoneError(ConflictError):
+    """The rows that the dry run judged are no longer kept."""
+
+    code = "rehearsal_gone"
+
+
+class NoSuchRejectError(FileRefusedError):
+    """A correction is of a line that the import never refused."""
+
+    code = "no_such_reject"
+    title = "No such row was refused"
+
+    @classmethod
+    def of_lines(cls, lines: Sequence[int], count: int) -> "NoSuchRejectError":
+        """The first lines, and how many there are."""
+        first = ", ".join(map(str, lines))
+        more = f" and {count - len(lines)} more" if count > len(lines) else ""
+        return cls(
+            f"the import refused no row on line {first}{more}",
+            errors=[
+                FieldError(field=f"line {line}", code=cls.code, message="was not refused")
+                for line in lines
+            ],
+        )
+
+
+class CorrectionRefusedError(FileRefusedError):
+    """The corrected file cannot be taken as a whole."""
+
+    code = "correction_refused"
+    title = "The correction cannot be taken"
+
+
+class ImportUndoneError(ImportFailedError):
+    """The import that a correction is of was taken back."""
+
+    status = 409
+    code = "import_undone"
+    title = "The import was taken back"
 
 
 class RowRefusedError(ImportFailedError):

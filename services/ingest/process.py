@@ -16,7 +16,9 @@ from services.ingest.connections.guard import Endpoint, endpoints_of
 from services.ingest.connections.saved import SavedConnections
 from services.ingest.mailer import Mailer
 from services.ingest.recipients import StopLinks
+from services.ingest.service.commits import Commits
 from services.ingest.service.control import ImportControl
+from services.ingest.service.corrections import Corrections
 from services.ingest.service.databases import DatabaseImports
 from services.ingest.service.feed_checks import FeedChecks
 from services.ingest.service.feeds import Feeds
@@ -74,6 +76,8 @@ class IngestProcess:
     control: ImportControl
     feeds: Feeds
     undos: Undos
+    commits: Commits
+    corrections: Corrections
     uploads: Uploads
     watches: Watches
     mail_stops: MailStops
@@ -180,6 +184,8 @@ async def opened(settings: IngestSettings) -> AsyncIterator[IngestProcess]:
                     checks=FeedChecks(shared.records, saved, shared.access),
                 ),
                 undos=Undos(pool=pool, storage=shared.storage, control=control, intake=intake),
+                commits=Commits(intake=intake, control=control),
+                corrections=Corrections(intake=intake, control=control),
                 watches=watches,
                 mail_stops=MailStops(pool, _stop_links(settings)),
                 uploads=uploads,
@@ -231,7 +237,7 @@ async def opened_worker(settings: WorkerSettings) -> AsyncIterator[WorkerProcess
             catalog=shared.catalog,
             rights=Rights(shared.auth, fresh_s=settings.rights_fresh_s),
             tidy=tidy,
-            loads=Loads(shared.engine, shared.access, settings.upload_limit_bytes).by_kind(),
+            loads=Loads(shared.engine, shared.access, settings.upload_limit_bytes).of,
             shares=Shares(settings.worker_concurrency),
             settings=settings,
             apart=Apart(settings),

@@ -85,6 +85,8 @@ class IngestSettings(ServiceSettings, ConnectionSettings, LineageSettings):
     rejects_retention_days: NonNegativeInt = 30
     undo_retention_days: NonNegativeInt = 7
     """How long rows are kept that an upsert overwrote or a replace removed; 0: not at all."""
+    rehearsal_retention_days: NonNegativeInt = 7
+    """How long the judged rows of a dry run are kept, so that it can be committed."""
     run_retention_days: NonNegativeInt = 90
     webhook_retention_days: NonNegativeInt = 30
     """How long what was sent to webhooks is kept, and can be sent again."""

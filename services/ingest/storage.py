@@ -1,4 +1,4 @@
-"""Uploads, rejects and former rows in object storage (a local folder, or S3), through obstore.
+"""Uploads, rejects, former and judged rows in object storage (a local folder, or S3).
 
 Objects appear whole or not at all: obstore writes beside and renames (or completes a multipart
 upload), and throws away what was not finished.
@@ -23,6 +23,7 @@ from shared.errors import StorageFullError
 UPLOADS = "uploads/"
 REJECTS = "rejects/"
 FORMER = "former/"
+REHEARSALS = "rehearsals/"
 PART_BYTES = 8 * 1024 * 1024
 """S3 takes parts of 5 MiB and more, 10,000 of them: 80 GB."""
 PARTS_AT_ONCE = 2
@@ -64,8 +65,18 @@ def former_file(import_id: ImportId, *, lease: int, number: int) -> str:
     return f"{former_prefix(import_id)}{lease}-{number}.copy.zst"
 
 
+def rehearsal_prefix(import_id: ImportId) -> str:
+    """Where the judged rows of a dry run are."""
+    return f"{REHEARSALS}{import_id}/"
+
+
+def rehearsal_file(import_id: ImportId, *, lease: int, number: int) -> str:
+    """Where the attempt with this lease writes the rows that one of its passes judged."""
+    return f"{rehearsal_prefix(import_id)}{lease}-{number}.arrow"
+
+
 def lease_of(path: str) -> int:
-    """The lease of the attempt that wrote a file of rejects or former rows."""
+    """The lease of the attempt that wrote a file of rejects, of former or of judged rows."""
     return int(path.rpartition("/")[2].partition("-")[0])
 
 

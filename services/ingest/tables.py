@@ -47,6 +47,8 @@ imports = Table(
     Column("table_name", Text),
     Column("options", JSONB, nullable=False),
     Column("follows", ForeignKey("ingest.imports.id", ondelete="SET NULL")),
+    # The import whose rows they are, where that is another.
+    Column("rows_of", BigInteger),
     Column("edited", Text),
     Column("etl_name", Text),
     Column("email", Text),
@@ -78,14 +80,19 @@ imports = Table(
     _count("rows_inserted"),
     _count("rows_updated"),
     _count("rows_deleted"),
+    _count("rows_corrected"),
+    _count("rows_skipped"),
     _count("bytes_read"),
     Column("bytes_total", BigInteger),
     Column("format", JSONB),
     Column("inferred", JSONB),
     Column("reasons", JSONB),
+    # How the rows were read, where some were refused: so are their corrections.
+    Column("reading", JSONB),
     Column("error", JSONB),
     Column("reject_pass", Integer, nullable=False, server_default=text("0")),
     Column("rejects_path", Text),
+    Column("rehearsal_path", Text),
     Column("mail", Text),
     # Where its rows went, and what an undo needs: rows that it overwrote or removed are in storage.
     Column("table_oid", BigInteger),
@@ -121,6 +128,15 @@ Index(
     unique=True,
     postgresql_where=imports.c.request_key.is_not(None),
 )
+# What a dry run judged is loaded once.
+Index(
+    "uq_imports_commit",
+    imports.c.follows,
+    unique=True,
+    postgresql_where=text(
+        "state = 'succeeded'::text AND kind = ANY (ARRAY['file'::text, 'database'::text])"
+    ),
+)
 Index(
     "ix_imports_queued",
     imports.c.submitted_by_sub,
@@ -151,6 +167,11 @@ Index(
     imports.c.rejects_path,
     postgresql_where=imports.c.rejects_path.is_not(None),
 )
+Index(
+    "ix_imports_rehearsal_path",
+    imports.c.rehearsal_path,
+    postgresql_where=imports.c.rehearsal_path.is_not(None),
+)
 
 Index("ix_imports_feed_id", imports.c.feed_id, imports.c.id)
 Index(
@@ -174,6 +195,16 @@ rejects = Table(
     Column("message", Text, nullable=False),
     Column("value", Text),
     PrimaryKeyConstraint("import_id", "lease", "pass", "ordinal"),
+)
+
+corrected_lines = Table(
+    "corrected_lines",
+    metadata,
+    # Lines that an import refused and that entered by a correction later.
+    Column("import_id", ForeignKey(imports.c.id, ondelete="CASCADE"), nullable=False),
+    Column("line", BigInteger, nullable=False),
+    Column("corrected_by", BigInteger, nullable=False),
+    PrimaryKeyConstraint("import_id", "line"),
 )
 
 reads = Table(

@@ -15,6 +15,7 @@ from tests.architecture.apps import SERVICES, app_of
 
 STREAMING = {
     "/api/imports",
+    "/api/imports/{id:int}/corrections",
     "/api/upload-csv",
     "/api/data/file",
     "/api/uploads",

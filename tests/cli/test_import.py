@@ -194,6 +194,34 @@ def test_a_failed_import_can_be_retried(command: Command, people: str, bad: Path
     assert f"import {told['id']}" in done.out
 
 
+def test_rejects_are_corrected(command: Command, people: str, bad: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "rejects.csv"
+    told = command("import", str(bad), "-t", people, "--rejects", str(kept), code=3)
+    first = next(line for line in told.out.splitlines() if line.startswith("import ")).split()[1]
+    first = first.rstrip(":")
+    kept.write_text(kept.read_text().replace("2001-02-30", "2001-02-28"))
+    done = command("correct", first, str(kept), code=3)
+    assert "1 row inserted, 1 rejected" in done.out
+    assert names(command, people) == ["Ann", "Bob", "Eve"]
+    kept.write_text(kept.read_text().replace("ann@", "ann2@"))
+    assert "1 row inserted, none rejected" in command("correct", first, str(kept)).out
+    shown = command("imports", "show", first, "--json").json
+    assert (shown["rows"]["rejected"], shown["rows"]["corrected"]) == (0, 2)
+
+
+def test_a_dry_run_is_committed(command: Command, people: str, bad: Path) -> None:
+    told = command("import", str(bad), "-t", people, "--dry-run", code=3)
+    assert names(command, people) == []
+    commit = next(line for line in told.err.splitlines() if "tabularium commit" in line)
+    bad.unlink()
+    done = command("commit", commit.split()[-1], code=3)
+    assert "2 rows inserted, 2 rejected" in done.out
+    assert names(command, people) == ["Ann", "Bob"]
+    again = command("commit", commit.split()[-1], code=1)
+    assert "has loaded these rows" in again.err
+    assert len(again.err.splitlines()) == 1
+
+
 def many_rows(file: Path, rows: int) -> None:
     file.write_text(
         "name,email,born\n"

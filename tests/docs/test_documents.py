@@ -23,7 +23,15 @@ from tests.support.stack import RunningStack, running_stack
 
 PATIENCE_S = 20.0
 DOCUMENTS = ("README.md", "docs/guide.md", "docs/migrating.md")
-WRITES = (" -d ", " -F ", " -X ", "tabularium import", "tabularium login")
+WRITES = (
+    " -d ",
+    " -F ",
+    " -X ",
+    "tabularium import",
+    "tabularium correct",
+    "tabularium commit",
+    "tabularium login",
+)
 SHOP = """
 CREATE TABLE products (sku text PRIMARY KEY, name text, price numeric(8, 2));
 INSERT INTO products VALUES ('p1', 'pen', 1.20), ('p2', 'pad', 3.50), ('p3', 'pin', 0.10);

@@ -47,7 +47,14 @@ def test_a_file_becomes_rows_an_edge_and_a_mail(http: httpx2.Client, stack: Runn
     assert accepted["state"] in ("queued", "running", "succeeded")
     done = finished(http, accepted)
     assert done["state"] == "succeeded"
-    assert done["rows"] == {"read": 6, "loaded": 3, "rejected": 3, "inserted": 3, "updated": 0}
+    assert done["rows"] == {
+        "read": 6,
+        "loaded": 3,
+        "rejected": 3,
+        "inserted": 3,
+        "updated": 0,
+        "corrected": 0,
+    }
     assert done["error"] is None
     assert done["etl_name"] == "whole-way.csv"
     told = {(one["line"], one["column"], one["code"]) for one in errors(http, done)}

@@ -34,8 +34,9 @@ class RejectCode(StrEnum):
 class RowCounts:
     """Rows of an import; `loaded` = `inserted` + `updated`.
 
-    `read` is `loaded` + `rejected`, and of an upsert that takes one row of several with one key
-    the others, which are superseded.
+    `rejected` are those that are still open. `read` is `loaded` + `rejected` + `corrected` +
+    `skipped`, and of an upsert that takes one row of several with one key the others, which are
+    superseded.
     """
 
     read: int = 0
@@ -45,6 +46,10 @@ class RowCounts:
     updated: int = 0
     deleted: int = 0
     """Records that a replace or an undo removed."""
+    corrected: int = 0
+    """Rows that were refused, and entered by a correction later."""
+    skipped: int = 0
+    """Rows of a correction that are in already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,3 +173,5 @@ class Outcome:
     table_oid: int | None = None
     intents: tuple[Intent, ...] = ()
     """What else must follow its commit."""
+    reading: bytes | None = None
+    """As JSON how the rows were read, where some were refused (`load.reading`)."""

@@ -86,6 +86,16 @@ class FeedOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class RehearsedFile:
+    """The file that a dry run read and that its commit does not read again."""
+
+    file_name: str | None
+    content_sha256: str | None
+    size_bytes: int
+    """Of the rows that are kept instead."""
+
+
+@dataclass(frozen=True, slots=True)
 class ImportRequest:
     """What a caller asks for, whatever the rows come from."""
 
@@ -97,6 +107,8 @@ class ImportRequest:
     email: str | None = None
     follows: ImportId | None = None
     """The import that this one corrects, commits or takes back."""
+    rows_of: ImportId | None = None
+    """The import whose rows they are, where that is another: the first one of corrections."""
     edited: Edited | None = None
     """Of an undo."""
 
@@ -116,6 +128,8 @@ class Submission:
     feed: FeedRef | None = None
     planned_at: datetime | None = None
     """The tick of the feed's schedule; one tick queues one import."""
+    rehearsed: RehearsedFile | None = None
+    """Of a commit."""
 
     @classmethod
     def of(
@@ -127,6 +141,7 @@ class Submission:
         upload: StoredUpload | None = None,
         request_key: str | None = None,
         feed: FeedRef | None = None,
+        rehearsed: RehearsedFile | None = None,
     ) -> "Submission":
         """`evidence` (JSON values) is what besides the request makes two submissions the same."""
         same = [
@@ -148,6 +163,7 @@ class Submission:
             idempotency_key=digest.hexdigest(),
             request_key=request_key,
             feed=feed,
+            rehearsed=rehearsed,
         )
 
 
@@ -194,6 +210,16 @@ class Run:
     edited: Edited | None = None
     """Of an undo."""
     undone: Undone | None = None
+    content_sha256: str | None = None
+    rehearsal_path: str | None = None
+    """Of a dry run: where its judged rows are kept."""
+    rows_of: ImportId | None = None
+    """The import whose rows they are, where that is another: the first one of corrections."""
+
+    @property
+    def is_commit(self) -> bool:
+        """Whether it loads the rows that a dry run judged."""
+        return self.follows is not None and self.kind in (ImportKind.FILE, ImportKind.DATABASE)
 
     @property
     def feeding_etl(self) -> str | None:
@@ -266,6 +292,8 @@ class Ending:
     reasons: tuple[Reason, ...]
     error: ProblemDocument | None
     rejects_path: str | None
+    rehearsal_path: str | None = None
+    reading: bytes | None = None
     intents: tuple[Intent, ...] = ()
     columns: tuple[tuple[str, str], ...] = ()
     """As of `Outcome`."""

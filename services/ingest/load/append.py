@@ -53,7 +53,7 @@ async def _insert(load: Load) -> Loaded:
         finally:
             if duplicates is not None:
                 duplicates.close()
-        await load.readings.report.restart()
+        await load.readings.restart()
         if tries_left == 1:  # others insert the same keys as fast as we look for them
             await load.target.shut_out_writers()
         duplicates = await _find_duplicates(load, keys, rules)
@@ -66,7 +66,7 @@ async def _straight(load: Load, duplicates: DuplicateLines | None) -> Loaded:
         load.outside.connections, load.contract.oid, exhausted=_is_small(load.readings.source)
     )
     seen, inserted = Seen(), 0
-    rows = TableRows(ids, load.plan, load.outside.import_id)
+    rows = TableRows(ids, load.plan, load.outside.rows_of)
     async with (
         ahead(load.readings.judged(seen, duplicates)) as judged,
         ahead(rows.encoded(judged)) as pieces,
@@ -76,7 +76,7 @@ async def _straight(load: Load, duplicates: DuplicateLines | None) -> Loaded:
         while await copies.begin():
             inserted += await load.target.copy(copies.columns, copies.data())
     if deferred:
-        await load.target.check_references(load.outside.import_id, ids.lowest)
+        await load.target.check_references(load.outside.rows_of, ids.lowest)
     if rows.highest_id:
         await ids.advance_past(rows.highest_id)
     return Loaded(seen, inserted)

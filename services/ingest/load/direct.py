@@ -19,7 +19,8 @@ async def copy_directly(load: Load) -> Loaded | None:
     rows have to be judged one by one, which finds the reasons.
     """
     source = load.readings.source
-    if not isinstance(source, SpeaksCopy) or load.plan.brings_ids:
+    # What is to be kept has to be seen.
+    if not isinstance(source, SpeaksCopy) or load.plan.brings_ids or load.readings.keeper:
         return None
     direct = source.copy(load.plan, import_id=load.outside.import_id)
     if direct is None:

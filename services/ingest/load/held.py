@@ -34,17 +34,23 @@ Loading = Callable[[Source], Awaitable[Outcome]]
 
 
 async def with_rows_here(
-    source: Source, plan: ColumnPlan, outside: Outside, loading: Loading
+    source: Source,
+    plan: ColumnPlan,
+    outside: Outside,
+    loading: Loading,
+    *,
+    as_frames: bool = False,
 ) -> Outcome:
     """What `loading` makes of the source, once all its rows are here.
 
-    Rows that go from one PostgreSQL into the other as they come are kept so. If one of them does
+    Rows that go from one PostgreSQL into the other as they come are kept so, unless somebody has
+    to see them `as_frames`. If one of them does
     not fit, the source is read a second time, as frames whose rows are judged one by one.
 
     Raises StorageFullError where the disk takes no more, and what the source and `loading` raise.
     """
     direct = None
-    if isinstance(source, SpeaksCopy) and not plan.brings_ids:
+    if isinstance(source, SpeaksCopy) and not plan.brings_ids and not as_frames:
         direct = source.copy(plan, import_id=outside.import_id)
     if direct is not None:
         with _temporary_file() as file:

@@ -15,7 +15,9 @@ from services.ingest.load import append
 from services.ingest.load.held import with_rows_here
 from services.ingest.load.modes import Load, Loaded, LoadMode, refuse_nothing
 from services.ingest.load.outside import Outside
+from services.ingest.load.reading import READING, Reading
 from services.ingest.load.readings import Readings, as_it_turns_out, format_by_the_end
+from services.ingest.load.rehearsal import Bound, RehearsalKeeper
 from services.ingest.load.rehearse import rehearse
 from services.ingest.load.target import Target
 from services.ingest.load.transaction import Transaction
@@ -104,11 +106,29 @@ async def _into(
         if options.mode is Mode.UPSERT:
             refuse_key(options, contract)
         if options.mode is Mode.REPLACE and source.format is None:
-            return await with_rows_here(source, plan, outside, partial(loaded, plan))
+            return await with_rows_here(
+                source, plan, outside, partial(loaded, plan), as_frames=options.dry_run
+            )
         return await loaded(plan, source)
 
     async def loaded(plan: ColumnPlan, source: Source) -> Outcome:
-        readings = Readings.of(source, plan, options, outside, own=own, made=made is not None)
+        if not options.dry_run:
+            return await done(plan, source, None)
+        bound = Bound(
+            columns=plan.columns,
+            contract=contract if made is None else None,
+            new_columns=() if made is None else made.columns,
+            content_sha256=outside.content_sha256,
+        )
+        keeper = RehearsalKeeper(outside.rehearsal, bound)
+        outcome = await done(plan, source, keeper)
+        await keeper.finish()
+        return outcome
+
+    async def done(plan: ColumnPlan, source: Source, keeper: RehearsalKeeper | None) -> Outcome:
+        readings = Readings.of(
+            source, plan, options, outside, own=own, made=made is not None, keeper=keeper
+        )
         inferred = () if made is None else made.inferred
         if made is not None and options.dry_run:
             return _outcome(readings, await rehearse(readings), inferred)
@@ -119,9 +139,13 @@ async def _into(
 
         return await Transaction(
             outside, contract, alone=options.mode is Mode.REPLACE, dry_run=options.dry_run
-        ).run(work, restart=readings.report.restart)
+        ).run(work, restart=readings.restart)
 
-    return await as_it_turns_out(source, once, restart=outside.rejects.restart)
+    async def restart() -> None:
+        await outside.rejects.restart()
+        await outside.rehearsal.restart()
+
+    return await as_it_turns_out(source, once, restart=restart)
 
 
 def _outcome(readings: Readings, loaded: Loaded, inferred: tuple[InferredColumn, ...]) -> Outcome:
@@ -140,4 +164,7 @@ def _outcome(readings: Readings, loaded: Loaded, inferred: tuple[InferredColumn,
         inferred=(*inferred, *ignored(readings.plan)),
         reasons=readings.report.reasons,
         columns=tuple((column.source, column.target) for column in readings.plan.columns),
+        reading=READING.dump_json(Reading.of(readings.plan, readings.rules))
+        if readings.report.rows
+        else None,
     )

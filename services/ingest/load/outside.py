@@ -55,12 +55,24 @@ class FormerStore(Protocol):
         ...
 
 
+class RowStore(Protocol):
+    """Where one (run, lease, pass) of a dry run keeps what it judged to be good."""
+
+    async def write(self, data: bytes) -> None:
+        """Append, streamed to storage."""
+        ...
+
+    async def restart(self) -> None:
+        """Throw away what was written so far: a new pass begins."""
+        ...
+
+
 class Outside(Protocol):
     """The outside of one attempt at one import."""
 
     @property
     def import_id(self) -> ImportId:
-        """The import; stored with every row it loads."""
+        """The import."""
         ...
 
     @property
@@ -81,6 +93,21 @@ class Outside(Protocol):
     @property
     def former(self) -> FormerStore | None:
         """Where former rows go; None where none are kept."""
+        ...
+
+    @property
+    def rows_of(self) -> ImportId:
+        """The import whose rows they are: of a correction, the first one; stored with each row."""
+        ...
+
+    @property
+    def content_sha256(self) -> str | None:
+        """The digest of the file; None where the rows are those of a database."""
+        ...
+
+    @property
+    def rehearsal(self) -> RowStore:
+        """Where a dry run keeps the rows that it judged."""
         ...
 
     async def contract(self) -> TableContract:

@@ -1,9 +1,10 @@
 """One reading of a source: frames judged, refused rows reported, progress noted."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Protocol, Self, TypeVar
 
 from services.ingest.domain.options import (
     ImportOptions,
@@ -29,6 +30,18 @@ Item = TypeVar("Item")
 ROWS_WHERE_BAD = 1 << 13
 
 
+class Keeper(Protocol):
+    """Keeps what the reading that counts judged to be good, beside the report of the rest."""
+
+    async def restart(self) -> None:
+        """Forget all: the source is read again."""
+        ...
+
+    async def add(self, judged: Judged) -> None:
+        """Keep the good rows of a frame."""
+        ...
+
+
 @dataclass(slots=True)
 class Seen:
     """What one reading has seen so far."""
@@ -51,6 +64,7 @@ class Readings:
     own: dict[str, CellNotation]
     watches: bool
     """Whether refused cells may decide for decimal commas."""
+    keeper: Keeper | None = None
 
     @classmethod
     def of(
@@ -62,7 +76,8 @@ class Readings:
         *,
         own: dict[str, CellNotation],
         made: bool = False,
-    ) -> "Readings":
+        keeper: Keeper | None = None,
+    ) -> Self:
         """Readings with a new report; `own` are the source columns that are written otherwise.
 
         Where the table is not `made` for the file, cells may add to them.
@@ -80,7 +95,14 @@ class Readings:
             options=options,
             outside=outside,
             report=RejectReport(outside.rejects, plan.originals),
+            keeper=keeper,
         )
+
+    async def restart(self) -> None:
+        """Forget what was reported and kept: the source is read again."""
+        await self.report.restart()
+        if self.keeper is not None:
+            await self.keeper.restart()
 
     async def judged(
         self, seen: Seen, duplicates: DuplicateLines | None = None
@@ -89,16 +111,26 @@ class Readings:
 
         Raises RowRefusedError, TooManyErrorsError, FileRefusedError, ReadAgainError.
         """
-        async with ahead(in_parts_where_bad(self.source.frames(self.plan), self.report)) as frames:
-            async for frame in frames:
-                judged = await asyncio.to_thread(judge, frame, self.rules)
-                self._decide(judged)
-                judged = await self._with_absent(frame, judged)
+        async with aclosing(self._each()) as pairs:
+            async for frame, each in pairs:
+                judged = each
                 if duplicates is not None:
                     judged = await asyncio.to_thread(refuse_duplicates, frame, judged, duplicates)
                 await self._note(seen, frame, judged)
+                if self.keeper is not None:
+                    await self.keeper.add(judged)
                 if judged.good.height:
                     yield judged
+
+    async def _each(self, *, reports: bool = True) -> AsyncGenerator[tuple[Frame, Judged], None]:
+        source = self.source.frames(self.plan)
+        async with ahead(in_parts_where_bad(source, self.report) if reports else source) as frames:
+            async for frame in frames:
+                judged = await asyncio.to_thread(judge, frame, self.rules)
+                if reports:
+                    self._decide(judged)
+                    judged = await self._with_absent(frame, judged)
+                yield frame, judged
 
     def _decide(self, judged: Judged) -> None:
         """Begin again where a refused cell proves how its column is written."""
@@ -118,9 +150,8 @@ class Readings:
 
     async def unreported(self) -> AsyncIterator[Judged]:
         """The good rows of a reading that reports nothing."""
-        async with ahead(self.source.frames(self.plan)) as frames:
-            async for frame in frames:
-                judged = await asyncio.to_thread(judge, frame, self.rules)
+        async with aclosing(self._each(reports=False)) as pairs:
+            async for _, judged in pairs:
                 if judged.good.height:
                     yield judged
 

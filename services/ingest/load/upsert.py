@@ -59,12 +59,12 @@ async def upsert(load: Load) -> Loaded:
         try:
             async with load.connection.transaction():
                 inserted, updated = await load.target.merge(
-                    names, load.options.key, load.outside.import_id, former=load.former
+                    names, load.options.key, load.outside.rows_of, former=load.former
                 )
         except VIOLATIONS as error:
             if not tries_left or is_still_referenced(error, load.contract):
                 raise unexplained(error, load.contract) from error
-            await load.readings.report.restart()
+            await load.readings.restart()
         else:
             if load.plan.brings_ids:
                 ids = IdBlocks(load.outside.connections, load.contract.oid)
@@ -110,7 +110,7 @@ async def _refuse_forbidden(load: Load, staging: Staging, rules: Sequence[HeldRu
     with closing(await staging.duplicates([key, *others], rules, updating=key)) as forbidden:
         if not forbidden.any:
             return
-        await load.readings.report.restart()
+        await load.readings.restart()
         async with ahead(load.readings.judged(Seen(), forbidden)) as judged:
             async for _ in judged:
                 pass

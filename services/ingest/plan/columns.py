@@ -66,6 +66,8 @@ class ColumnPlan:
     late: frozenset[str] = frozenset()
     tells_absent: bool = False
     """Frames tell which rows leave a column out, because a record keeps its value then."""
+    takes_unsplit: bool = False
+    """Of a report of refused rows: those that still stand in `_raw` are rows as the others."""
     infers: bool = False
     """There is no table yet: any name may be late, and frames tell which cells are strings."""
 

@@ -3,6 +3,7 @@
 from services.ingest.routes import (
     connections,
     feeds,
+    follow_ups,
     imports,
     internal,
     mail,
@@ -15,6 +16,7 @@ from services.ingest.routes import (
 routers = (
     verbs.router,
     imports.router,
+    follow_ups.router,
     uploads.router,
     mail.router,
     previews.router,

@@ -1,6 +1,5 @@
 """Form fields of an upload: turned into requests, and described for OpenAPI."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -12,6 +11,7 @@ from services.ingest.routes.schemas import CatalogFileForm, ImportForm, UploadCs
 from services.ingest.service.receive import IncomingBody
 from shared.contracts.problem import FieldError
 from shared.errors import InvalidInputError, TooLargeError
+from shared.values.numbers import read_json
 
 Form = TypeVar("Form", bound=BaseModel)
 
@@ -35,7 +35,7 @@ async def json_of(body: IncomingBody, model: type[Form]) -> Form:
                 f"a JSON body may have {JSON_LIMIT_BYTES} bytes", limit_bytes=JSON_LIMIT_BYTES
             )
     try:
-        given = json.loads(content)
+        given = read_json(content.decode())
     except (ValueError, RecursionError) as exc:
         raise InvalidInputError.of("body", "json_invalid", "this is no JSON") from exc
     if not isinstance(given, dict):

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import (
@@ -31,6 +31,7 @@ from services.ingest.domain.run import (
     ImportRequest,
 )
 from services.ingest.routes.cell_options import CellOptions
+from services.ingest.service.corrections import CorrectedRow
 from services.ingest.uploads.domain import UploadId
 from shared.contracts.base import LARGEST_BIGINT, RequestModel, StorableText
 from shared.errors import InvalidInputError
@@ -177,8 +178,8 @@ class Notices(RequestModel):
     ] = None
 
 
-class OptionsForm(RowOptions, CellOptions):
-    """The options of a file, as form fields give them: all of them text."""
+class PlaceOptions(RequestModel):
+    """Where the rows are in a file, and in which format it is."""
 
     format: FileFormat = FileFormat.AUTO
     delimiter: Annotated[
@@ -198,6 +199,67 @@ class OptionsForm(RowOptions, CellOptions):
         HeaderLine,
         Field(description="The line of the header: found by itself, a number, or `none`."),
     ] = "auto"
+    record_path: Annotated[
+        StorableText | None,
+        Field(description="Of a JSON document: where the records are, as in `data.items`."),
+    ] = None
+    sheet: Annotated[
+        StorableText | None,
+        Field(description="Of a workbook: the sheet's name, or its number from 1."),
+    ] = None
+    member: Annotated[
+        StorableText | None, Field(description="Of an archive: the name of the file in it.")
+    ] = None
+
+    def place(self) -> ImportOptions:
+        """How the rows are found, whatever becomes of them."""
+        return ImportOptions(
+            format=self.format,
+            delimiter=self.delimiter,
+            quote=self.quote,
+            encoding=self.encoding,
+            force_encoding=self.force_encoding,
+            header_line=self.header_line,
+            record_path=self.record_path,
+            sheet=self.sheet,
+            member=self.member,
+        )
+
+
+class CorrectionForm(PlaceOptions):
+    """`POST /api/imports/{id}/corrections` with a file."""
+
+    def options(self) -> ImportOptions:
+        """How the corrected file is read; how its cells are, the first import's options say."""
+        return self.place()
+
+
+class RowCorrection(RequestModel):
+    """A refused row, by its line."""
+
+    line: Annotated[int, Field(ge=0, le=LARGEST_BIGINT, description="As in `/errors`.")]
+    values: Annotated[
+        dict[StorableText, Any],
+        Field(
+            min_length=1,
+            description="Column to value; what is left out stays as it was in the file.",
+        ),
+    ]
+
+
+class RowCorrections(RequestModel):
+    """`POST /api/imports/{id}/corrections` as JSON."""
+
+    rows: Annotated[tuple[RowCorrection, ...], Field(min_length=1, max_length=10_000)]
+
+    def corrected(self) -> list[CorrectedRow]:
+        """The rows, as the service takes them."""
+        return [CorrectedRow(row.line, row.values) for row in self.rows]
+
+
+class OptionsForm(RowOptions, PlaceOptions, CellOptions):
+    """The options of a file, as form fields give them: all of them text."""
+
     footer_lines: Annotated[
         int, Field(ge=0, le=10_000, description="So many last lines are left out.")
     ] = 0
@@ -217,17 +279,6 @@ class OptionsForm(RowOptions, CellOptions):
     null_values: Annotated[
         Names, Field(description="Cells that mean NULL, beside empty ones: `NA,-`.")
     ] = ()
-    record_path: Annotated[
-        StorableText | None,
-        Field(description="Of a JSON document: where the records are, as in `data.items`."),
-    ] = None
-    sheet: Annotated[
-        StorableText | None,
-        Field(description="Of a workbook: the sheet's name, or its number from 1."),
-    ] = None
-    member: Annotated[
-        StorableText | None, Field(description="Of an archive: the name of the file in it.")
-    ] = None
     types: Annotated[
         Types,
         BeforeValidator(_json),

@@ -121,6 +121,7 @@ async def queue_again(connection: AsyncConnection, run: Run) -> Run | None:
                 imports.c.upload_path.is_not(None),
                 # A feed fetches its file anew; one that was sent has a digest.
                 and_(imports.c.feed_id.is_not(None), imports.c.content_sha256.is_(None)),
+                and_(imports.c.kind == ImportKind.FILE.value, imports.c.follows.is_not(None)),
             ),
         )
         .values(

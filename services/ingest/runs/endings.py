@@ -79,7 +79,12 @@ class MadeTable(BaseModel):
 
 
 def succeeded(
-    run: Run, outcome: Outcome, *, rejects_path: str | None, former: FormerRows | None = None
+    run: Run,
+    outcome: Outcome,
+    *,
+    rejects_path: str | None,
+    former: FormerRows | None = None,
+    rehearsal_path: str | None = None,
 ) -> Ending:
     """The load did all it should; `former` are the rows that it overwrote or removed."""
     ending = _ending(
@@ -92,6 +97,8 @@ def succeeded(
         reasons=outcome.reasons,
         rejects_path=rejects_path,
         columns=outcome.columns,
+        rehearsal_path=rehearsal_path,
+        reading=outcome.reading,
     )
     return replace(
         ending,
@@ -126,6 +133,8 @@ def _ending(
     error: ProblemDocument | None = None,
     rejects_path: str | None,
     columns: tuple[tuple[str, str], ...] = (),
+    rehearsal_path: str | None = None,
+    reading: bytes | None = None,
 ) -> Ending:
     intents: list[Intent] = []
     if run.email:
@@ -145,6 +154,8 @@ def _ending(
         reasons=reasons,
         error=error,
         rejects_path=rejects_path,
+        rehearsal_path=rehearsal_path,
+        reading=reading,
         intents=tuple(intents),
         columns=columns,
     )

@@ -10,7 +10,8 @@ from shared.store.engine import RawPool
 BATCH = 1000
 
 STATE: Final[LiteralString] = """
-SELECT state, upload_path, rejects_path, former_path, undone IS NOT NULL AS is_undone
+SELECT state, upload_path, rejects_path, former_path, rehearsal_path,
+    undone IS NOT NULL AS is_undone
 FROM ingest.imports WHERE id = $1"""
 
 FORGET_UPLOAD: Final[LiteralString] = """
@@ -47,12 +48,30 @@ FORGET_FORMER: Final[LiteralString] = """
 UPDATE ingest.imports SET former_path = NULL, former_bytes = NULL, former_columns = NULL
 WHERE id = $1"""
 
+# What was committed is not needed any more; its commit may have been cut off before its tidying.
+REHEARSALS: Final[LiteralString] = """
+SELECT i.id, i.rehearsal_path AS path FROM ingest.imports i
+WHERE i.rehearsal_path IS NOT NULL AND (
+    i.finished_at < now() - make_interval(days => $1)
+    OR EXISTS (SELECT 1 FROM ingest.imports c
+               WHERE c.follows = i.id AND c.state = 'succeeded'
+                 AND c.kind = ANY (ARRAY['file', 'database'])
+                 AND c.finished_at < now() - interval '1 minute'))
+  AND NOT EXISTS (SELECT 1 FROM ingest.imports c
+                  WHERE c.follows = i.id AND c.state IN ('queued', 'running'))
+ORDER BY i.id LIMIT $2"""
+
+FORGET_REHEARSAL: Final[LiteralString] = """
+UPDATE ingest.imports SET rehearsal_path = NULL
+WHERE id = $1 AND state NOT IN ('queued', 'running')"""
+
 DELETE_OLD: Final[LiteralString] = """
 DELETE FROM ingest.imports WHERE id IN (
     SELECT id FROM ingest.imports
     WHERE finished_at < now() - make_interval(days => $1)
       AND state NOT IN ('queued', 'running')
       AND upload_path IS NULL AND rejects_path IS NULL AND former_path IS NULL
+      AND rehearsal_path IS NULL
     ORDER BY id LIMIT $2)"""
 
 NOTE_MAIL: Final[LiteralString] = """
@@ -64,8 +83,10 @@ SELECT path FROM unnest($1::text[]) AS given (path)
 WHERE EXISTS (SELECT 1 FROM ingest.imports WHERE upload_path = path)
    OR EXISTS (SELECT 1 FROM ingest.imports WHERE rejects_path = path)
    OR EXISTS (SELECT 1 FROM ingest.imports WHERE former_path = path)
+   OR EXISTS (SELECT 1 FROM ingest.imports WHERE rehearsal_path = path)
    OR EXISTS (SELECT 1 FROM ingest.imports i WHERE i.state IN ('queued', 'running')
-              AND (path LIKE 'rejects/' || i.id || '/%' OR path LIKE 'former/' || i.id || '/%'))"""
+              AND (path LIKE 'rejects/' || i.id || '/%' OR path LIKE 'former/' || i.id || '/%'
+                   OR path LIKE 'rehearsals/' || i.id || '/%'))"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +98,7 @@ class KeptState:
     rejects_path: str | None
     former_path: str | None
     is_undone: bool
+    rehearsal_path: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +120,7 @@ async def state_of(pool: RawPool, import_id: ImportId) -> KeptState | None:
         row["rejects_path"],
         row["former_path"],
         row["is_undone"],
+        row["rehearsal_path"],
     )
 
 
@@ -129,6 +152,16 @@ async def former_to_forget(pool: RawPool, *, days: int) -> list[KeptObject]:
 async def forget_former(pool: RawPool, import_id: ImportId) -> None:
     """The former rows are deleted."""
     await pool.execute(FORGET_FORMER, import_id)
+
+
+async def rehearsals_to_forget(pool: RawPool, *, days: int) -> list[KeptObject]:
+    """Judged rows of dry runs that were committed or are older than `days`; at most 1,000."""
+    return _objects(await pool.fetch(REHEARSALS, days, BATCH))
+
+
+async def forget_rehearsal(pool: RawPool, import_id: ImportId) -> None:
+    """The judged rows are deleted."""
+    await pool.execute(FORGET_REHEARSAL, import_id)
 
 
 async def delete_old(pool: RawPool, *, days: int) -> int:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Final, LiteralString
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest.domain.outcome import KeptReject, Reject
 from services.ingest.domain.run import Run
-from services.ingest.tables import rejects
+from services.ingest.tables import corrected_lines, rejects
 from shared.store.engine import RawPool
 from shared.values.texts import scrubbed
 
@@ -21,6 +21,15 @@ FROM ingest.imports i, unnest(
     $4::int[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[]
 ) AS r (ordinal, line, column_name, code, message, value)
 WHERE i.id = $1 AND i.lease = $2 AND i.state = 'running'"""
+
+COPY: Final[LiteralString] = """
+INSERT INTO ingest.rejects
+    (import_id, lease, pass, ordinal, line, column_name, code, message, value)
+SELECT i.id, i.lease, i.reject_pass, r.ordinal, r.line, r.column_name, r.code, r.message, r.value
+FROM ingest.imports i, ingest.rejects r
+WHERE i.id = $1 AND i.lease = $2 AND i.state = 'running'
+  AND r.import_id = $3 AND r.lease = $4 AND r.pass = $5
+ON CONFLICT DO NOTHING"""
 
 RESTART: Final[LiteralString] = """
 UPDATE ingest.imports SET reject_pass = $3, rows_rejected = 0, revision = revision + 1
@@ -49,6 +58,11 @@ async def keep(
     )
 
 
+async def copy(pool: RawPool, run: Run, other: Run) -> None:
+    """Keep what is kept of another run; a second time changes nothing."""
+    await pool.execute(COPY, run.id, run.lease, other.id, other.lease, other.reject_pass)
+
+
 async def restart(pool: RawPool, run: Run, *, reject_pass: int) -> None:
     """Begin a new pass: what was kept before it is not shown any more."""
     await pool.execute(RESTART, run.id, run.lease, reject_pass)
@@ -62,7 +76,7 @@ async def forget_before(pool: RawPool, run: Run, *, reject_pass: int) -> None:
 async def page(
     connection: AsyncConnection, run: Run, *, after: int, limit: int
 ) -> list[KeptReject]:
-    """Rejects of the run's newest pass, in the order in which they were found."""
+    """Rejects of the run's newest pass that are still open, in the order of the file."""
     statement = (
         select(
             rejects.c.ordinal,
@@ -77,6 +91,10 @@ async def page(
             rejects.c.lease == run.lease,
             rejects.c["pass"] == run.reject_pass,
             rejects.c.ordinal > after,
+            ~exists().where(
+                corrected_lines.c.import_id == (run.rows_of or run.id),
+                corrected_lines.c.line == rejects.c.line,
+            ),
         )
         .order_by(rejects.c.ordinal)
         .limit(limit)

@@ -36,12 +36,14 @@ FEED_OUTCOME = TypeAdapter(FeedOutcome)
 
 COLUMNS: Final = (
     "id", "kind", "state", "table_name", "options", "etl_name", "email", "file_name", "caller",
-    "request_id", "idempotency_key", "upload_path", "attempt", "lease", "made_table_oid",
+    "request_id", "idempotency_key", "upload_path",
+    "content_sha256", "attempt", "lease", "made_table_oid",
     "last_error", "revision", "rows_read", "rows_loaded", "rows_rejected", "rows_inserted",
     "rows_updated", "bytes_read", "bytes_total", "format", "inferred", "reasons", "error",
-    "reject_pass", "rejects_path", "mail", "created_at", "started_at", "finished_at",
-    "rows_deleted", "follows", "edited", "undone", "feed_id", "feed_name", "feed_generation",
-    "feed_outcome", "alone",
+    "reject_pass", "rejects_path", "rehearsal_path", "mail", "created_at", "started_at",
+    "finished_at", "rows_deleted", "rows_corrected", "rows_skipped", "rows_of", "follows",
+    "edited", "undone", "feed_id", "feed_name", "feed_generation", "feed_outcome",
+    "alone",
 )  # fmt: skip
 """What a Run is made of."""
 
@@ -72,6 +74,7 @@ def run_of(row: Row) -> Run:
         request_id=row["request_id"],
         idempotency_key=row["idempotency_key"],
         upload_path=row["upload_path"],
+        content_sha256=row["content_sha256"],
         attempt=row["attempt"],
         alone=row["alone"],
         lease=row["lease"],
@@ -81,10 +84,12 @@ def run_of(row: Row) -> Run:
         rows=RowCounts(
             read=row["rows_read"],
             loaded=row["rows_loaded"],
-            rejected=row["rows_rejected"],
+            rejected=row["rows_rejected"] - row["rows_corrected"],
             inserted=row["rows_inserted"],
             updated=row["rows_updated"],
             deleted=row["rows_deleted"],
+            corrected=row["rows_corrected"],
+            skipped=row["rows_skipped"],
         ),
         bytes_read=row["bytes_read"],
         bytes_total=row["bytes_total"],
@@ -94,6 +99,7 @@ def run_of(row: Row) -> Run:
         error=ProblemDocument.model_validate(error) if (error := parsed(row["error"])) else None,
         reject_pass=row["reject_pass"],
         rejects_path=row["rejects_path"],
+        rehearsal_path=row["rehearsal_path"],
         mail=MailState(row["mail"]) if row["mail"] else None,
         feed=_feed(row),
         feed_outcome=(
@@ -104,6 +110,7 @@ def run_of(row: Row) -> Run:
         created_at=row["created_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
+        rows_of=None if row["rows_of"] is None else ImportId(row["rows_of"]),
         follows=ImportId(follows) if (follows := row["follows"]) else None,
         edited=Edited(row["edited"]) if row["edited"] else None,
         undone=UNDONE.validate_python(undone) if (undone := parsed(row["undone"])) else None,

@@ -20,9 +20,9 @@ QUEUE: Final[LiteralString] = f"""
 INSERT INTO ingest.imports AS i (kind, table_name, options, etl_name, email, caller,
     submitted_by_sub, submitted_by_label, request_id, request_key, idempotency_key,
     file_name, content_sha256, upload_path, bytes_total, follows, edited,
-    feed_id, feed_name, feed_generation, planned_at)
+    feed_id, feed_name, feed_generation, planned_at, rows_of)
 VALUES ($1, $2, $3::text::jsonb, $4, $5, $6::text::jsonb, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-    $16, $17, $18, $19, $20, $21)
+    $16, $17, $18, $19, $20, $21, $22)
 ON CONFLICT DO NOTHING RETURNING {SELECTED}"""  # noqa: S608 - literals only
 
 QUEUED: Final[LiteralString] = """
@@ -47,6 +47,10 @@ WHERE i.id = $1 AND ($2 OR i.submitted_by_sub = $3)"""  # noqa: S608
 INTO_A_TABLE: Final[LiteralString] = f"""
 SELECT {SELECTED} FROM ingest.imports i WHERE i.id = $1 AND i.table_name IS NOT NULL"""  # noqa: S608
 
+COMMITTED: Final[LiteralString] = """
+SELECT id FROM ingest.imports
+WHERE follows = $1 AND state = 'succeeded' AND kind = ANY (ARRAY['file', 'database'])"""
+
 REVISIONS: Final[LiteralString] = """
 SELECT id, revision FROM ingest.imports WHERE id = ANY ($1::bigint[])"""
 
@@ -58,6 +62,7 @@ async def queue(executor: Executor, submission: Submission) -> Run | None:
     """
     request, caller, upload = submission.request, submission.caller, submission.upload
     feed = submission.feed
+    rehearsed = submission.rehearsed
     row = await executor.fetchrow(
         QUEUE,
         request.kind.value,
@@ -71,16 +76,17 @@ async def queue(executor: Executor, submission: Submission) -> Run | None:
         current_request_id.get(),
         submission.request_key,
         submission.idempotency_key,
-        None if upload is None else upload.file_name,
-        None if upload is None else upload.sha256,
+        (rehearsed and rehearsed.file_name) if upload is None else upload.file_name,
+        (rehearsed and rehearsed.content_sha256) if upload is None else upload.sha256,
         None if upload is None else upload.path,
-        None if upload is None else upload.size_bytes,
+        (rehearsed and rehearsed.size_bytes) if upload is None else upload.size_bytes,
         request.follows,
         request.edited,
         None if feed is None else feed.id,
         None if feed is None else feed.name,
         None if feed is None else feed.generation,
         submission.planned_at,
+        request.rows_of,
     )
     return None if row is None else run_of(row)
 
@@ -113,6 +119,12 @@ async def into_a_table(executor: Executor, import_id: int) -> Run | None:
     """The import if it is into a table, whoever asks: its owner may see it too."""
     row = await executor.fetchrow(INTO_A_TABLE, import_id)
     return None if row is None else run_of(row)
+
+
+async def commit_of(executor: Executor, rehearsal_id: ImportId) -> ImportId | None:
+    """The import that loaded what a dry run judged."""
+    committed: int | None = await executor.fetchval(COMMITTED, rehearsal_id)
+    return None if committed is None else ImportId(committed)
 
 
 async def revisions(executor: Executor, import_ids: Collection[ImportId]) -> dict[ImportId, int]:

@@ -57,8 +57,8 @@ UPDATE ingest.imports i SET
     backend_pid = NULL, backend_start = NULL, error = NULL, format = NULL, inferred = NULL,
     reasons = NULL,
     rows_read = 0, rows_loaded = 0, rows_rejected = 0, rows_inserted = 0, rows_updated = 0,
-    rows_deleted = 0, bytes_read = 0, reject_pass = 1, rejects_path = NULL, mail = NULL,
-    revision = i.revision + 1
+    rows_deleted = 0, rows_skipped = 0, bytes_read = 0, reject_pass = 1, rejects_path = NULL,
+    rehearsal_path = NULL, mail = NULL, revision = i.revision + 1
 FROM picked WHERE i.id = picked.id
 RETURNING i.*, picked.attempt >= $1 AS exhausted
 ), started AS (
@@ -98,6 +98,7 @@ WITH ended AS (
         rows_updated = $8, rows_deleted = $17, bytes_read = $9, format = $10::jsonb,
         inferred = $11::jsonb, error = $12::jsonb, rejects_path = $13, reasons = $16::jsonb,
         table_oid = $20, former_path = $21, former_bytes = $22, former_columns = $23::jsonb,
+        rehearsal_path = $24, reading = $25::text::jsonb, rows_skipped = $26,
         backend_pid = NULL, backend_start = NULL
     WHERE id = $1 AND lease = $2 AND state = 'running'
     RETURNING *
@@ -259,6 +260,9 @@ async def end(
         json.dumps(ending.columns) if lineage else None,
         ending.table_oid,
         *former_values(ending.former),
+        ending.rehearsal_path,
+        None if ending.reading is None else ending.reading.decode(),
+        ending.rows.skipped,
     )
     if not ended:
         raise FencedOutError

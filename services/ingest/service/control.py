@@ -10,11 +10,12 @@ from services.ingest.clients import RecordsClient
 from services.ingest.domain.outcome import KeptReject
 from services.ingest.domain.run import ImportId, Run, RunFilter
 from services.ingest.errors import StateForbidsError, UploadGoneError
-from services.ingest.runs import asked, events, rejects, submitted
+from services.ingest.runs import asked, corrections, events, rejects, submitted
 from services.ingest.runs.endings import drop_made_table
 from services.ingest.runs.submitted import Executor
 from services.ingest.service.formulas import without_formulas
 from services.ingest.service.intake import refuse_full_queue
+from services.ingest.service.open_rejects import still_open
 from services.ingest.storage import Storage
 from services.ingest.webhooks.events import EventType
 from shared.contracts.auth import Caller
@@ -84,7 +85,7 @@ class ImportControl:
     async def rejects_file(
         self, viewer: Caller, import_id: int, *, excel_safe: bool = False
     ) -> AsyncIterator[bytes]:
-        """The rejects CSV as it was written; empty when nothing was refused (so far).
+        """The rejects CSV of the rows that are still open; empty when none was refused (so far).
 
         With `excel_safe`, no cell is a formula to a spreadsheet program.
 
@@ -95,6 +96,9 @@ class ImportControl:
             return _nothing()
         await self.storage.size_bytes(run.rejects_path)
         chunks = self.storage.chunks(run.rejects_path)
+        corrected = await corrections.lines_in(self.pool, run.rows_of or run.id)
+        if corrected:
+            chunks = still_open(chunks, frozenset(corrected))
         return without_formulas(chunks) if excel_safe else chunks
 
     async def cancel(self, caller: Caller, import_id: int) -> Run:

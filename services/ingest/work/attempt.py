@@ -18,7 +18,7 @@ from services.ingest.errors import FencedOutError, NotAllowedAnyMoreError
 from services.ingest.runs import rejects as kept_rejects
 from services.ingest.runs import worked
 from services.ingest.runs.endings import succeeded
-from services.ingest.storage import ObjectWriter, Storage, rejects_file
+from services.ingest.storage import ObjectWriter, Storage, rehearsal_file, rejects_file
 from services.ingest.work.former import StoredFormerRows
 from services.ingest.work.rights import Rights, is_refusal
 from shared.contracts.records import NewColumn, TableContract
@@ -65,6 +65,16 @@ class StoredRejects:
         )
         self._kept += len(rejects)
 
+    async def adopt(self, other: Run) -> None:
+        """Take the rejects of another run for this one's; a second time changes nothing."""
+        if other.rejects_path is None:
+            return
+        self._written = True
+        path = rejects_file(self._run.id, lease=self._run.lease, reject_pass=self._pass)
+        await self._storage.copy(other.rejects_path, path)
+        await kept_rejects.copy(self._pool, self._run, other)
+        self._path = path
+
     async def restart(self) -> None:
         """A new pass begins: what was written before is thrown away."""
         self._writer = None
@@ -85,6 +95,37 @@ class StoredRejects:
             await writer.close()
             self._path = writer.path
         return self._path
+
+
+class StoredRows:
+    """What a dry run of one lease judged to be good, streamed to storage."""
+
+    def __init__(self, run: Run, storage: Storage) -> None:
+        self._run = run
+        self._storage = storage
+        self._pass = 1
+        self._writer: ObjectWriter | None = None
+
+    async def write(self, data: bytes) -> None:
+        """Append to the rows of this pass."""
+        if self._writer is None:
+            self._writer = self._storage.writer(
+                rehearsal_file(self._run.id, lease=self._run.lease, number=self._pass)
+            )
+        await self._writer.write(data)
+
+    async def restart(self) -> None:
+        """A new pass begins: what was written before is thrown away."""
+        self._writer = None
+        self._pass += 1
+
+    async def finish(self) -> str | None:
+        """Close the file; its path, or None when there is none."""
+        writer, self._writer = self._writer, None
+        if writer is None:
+            return None
+        await writer.close()
+        return writer.path
 
 
 class LoadConnections:
@@ -114,6 +155,7 @@ class Attempt:
     run: Run
     rejects: StoredRejects
     former: StoredFormerRows | None
+    rehearsal: StoredRows
     seen: Progress
     bookkeeping: RawPool = field(repr=False)
     """For the run's row, each statement by itself."""
@@ -143,6 +185,16 @@ class Attempt:
     def submitter(self) -> str:
         """The label of who asked for it."""
         return self.run.caller.label
+
+    @property
+    def rows_of(self) -> ImportId:
+        """The import whose rows they are."""
+        return self.run.rows_of or self.run.id
+
+    @property
+    def content_sha256(self) -> str | None:
+        """The digest of the file."""
+        return self.run.content_sha256
 
     async def contract(self) -> TableContract:
         """The target's contract now; raises NotAllowedAnyMoreError when it may not be written."""

@@ -26,6 +26,7 @@ from services.ingest.runs import reads
 from services.ingest.runs.reads import read_row
 from services.ingest.storage import StoredFile
 from services.ingest.work.attempt import Attempt
+from services.ingest.work.corrections import load_correction
 from services.ingest.work.feed_runs import (
     feed_of,
     last_file,
@@ -35,6 +36,7 @@ from services.ingest.work.feed_runs import (
     load_unchanged,
 )
 from services.ingest.work.pull import pulled
+from services.ingest.work.rehearsed import load_rehearsed
 from services.ingest.work.undo import take_back
 from shared.contracts.catalog import ScannedTable
 from shared.security.sealing import SealBrokenError
@@ -55,11 +57,16 @@ class Loads:
     access: SourceAccess
     upload_limit_bytes: int
 
+    def of(self, run: Run) -> Load:
+        """The load of a run."""
+        return load_rehearsed if run.is_commit else self.by_kind()[run.kind]
+
     def by_kind(self) -> Mapping[ImportKind, Load]:
-        """What `Runner` runs."""
+        """The loads of runs that read what they are named after."""
         return {
             ImportKind.FILE: self.load_table_file,
             ImportKind.CATALOG_FILE: load_triples_file,
+            ImportKind.CORRECTION: load_correction,
             ImportKind.DATABASE: self.load_rows,
             ImportKind.CATALOG_DATABASE: self.load_scan,
             ImportKind.UNDO: take_back,

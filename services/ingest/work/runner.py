@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +11,6 @@ import stamina
 import structlog
 
 from services.ingest.clients import CatalogClient, RecordsClient
-from services.ingest.domain.options import ImportKind
 from services.ingest.domain.outcome import Outcome, Progress
 from services.ingest.domain.run import Claim, Ending, Run
 from services.ingest.errors import FencedOutError, TookTooLongError
@@ -19,7 +18,7 @@ from services.ingest.runs import endings, worked
 from services.ingest.settings import IngestSettings
 from services.ingest.storage import Storage
 from services.ingest.work.apart import Apart, ProcessDiedError
-from services.ingest.work.attempt import Attempt, LoadConnections, StoredRejects
+from services.ingest.work.attempt import Attempt, LoadConnections, StoredRejects, StoredRows
 from services.ingest.work.fates import Fail, GiveBack, NotOurs, Retries, exhausted, fate_of
 from services.ingest.work.former import StoredFormerRows
 from services.ingest.work.loads import Load
@@ -49,7 +48,7 @@ class Runner:
     catalog: CatalogClient
     rights: Rights
     tidy: Tidy
-    loads: Mapping[ImportKind, Load]
+    loads: Callable[[Run], Load]
     shares: Shares
     settings: IngestSettings
     apart: Apart
@@ -104,6 +103,7 @@ class Runner:
             former=StoredFormerRows(run.id, lease=run.lease, storage=self.storage)
             if self.settings.undo_retention_days
             else None,
+            rehearsal=StoredRows(run, self.storage),
             seen=Progress(0, 0, 0, run.bytes_total),
             bookkeeping=self.pool,
             connections=LoadConnections(self.loads_pool),
@@ -142,7 +142,12 @@ class Runner:
             outcome = await self._while_watched(attempt)
             if attempt.run.options.dry_run:
                 path = await attempt.rejects.finish()
-                ending = endings.succeeded(attempt.run, outcome, rejects_path=path)
+                ending = endings.succeeded(
+                    attempt.run,
+                    outcome,
+                    rejects_path=path,
+                    rehearsal_path=await attempt.rehearsal.finish(),
+                )
                 await self._until_saved(lambda: self._end(attempt, ending))
             log.info("import_succeeded", loaded=outcome.rows.loaded, rejected=outcome.rows.rejected)
         except asyncio.CancelledError as exc:
@@ -163,7 +168,7 @@ class Runner:
         try:
             async with deadline, asyncio.TaskGroup() as group:
                 watch = group.create_task(self._watch(attempt))
-                outcome = await self.loads[attempt.run.kind](attempt)
+                outcome = await self.loads(attempt.run)(attempt)
                 watch.cancel()
         except BaseExceptionGroup as broken:
             lost = broken.subgroup(FencedOutError)

@@ -6,17 +6,19 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ingest.domain.run import Run, State
+from services.ingest.domain.run import ImportId, Run, State
 from services.ingest.runs import kept, reads
 from services.ingest.settings import IngestSettings
 from services.ingest.storage import (
     FORMER,
+    REHEARSALS,
     REJECTS,
     UPLOADS,
     Storage,
     StoredObject,
     former_prefix,
     lease_of,
+    rehearsal_prefix,
     rejects_prefix,
 )
 from services.ingest.uploads import repository
@@ -45,14 +47,26 @@ class Tidy:
         if now.state is State.SUCCEEDED and now.upload_path is not None:
             await self.storage.delete(now.upload_path)
             await kept.forget_upload(self.pool, run.id)
-        if not may_have_left:
-            return
-        named = (now.rejects_path, now.former_path)
-        for prefix in (rejects_prefix(run.id), former_prefix(run.id)):
-            async for file in self.storage.objects(prefix):
-                # A newer attempt may be writing its own by now.
-                if file.path not in named and lease_of(file.path) <= run.lease:
-                    await self.storage.delete_abandoned(file.path)
+        if now.state is State.SUCCEEDED and run.is_commit and run.follows is not None:
+            await self._forget_rehearsal(run.follows)
+        if run.options.dry_run:
+            await self._remove_old(rehearsal_prefix(run.id), run, now)
+        if may_have_left:
+            await self._remove_old(rejects_prefix(run.id), run, now)
+            await self._remove_old(former_prefix(run.id), run, now)
+
+    async def _forget_rehearsal(self, rehearsal_id: ImportId) -> None:
+        now = await kept.state_of(self.pool, rehearsal_id)
+        if now is not None and now.rehearsal_path is not None:
+            await self.storage.delete(now.rehearsal_path)
+            await kept.forget_rehearsal(self.pool, rehearsal_id)
+
+    async def _remove_old(self, prefix: str, run: Run, now: kept.KeptState) -> None:
+        named = (now.rejects_path, now.former_path, now.rehearsal_path)
+        async for file in self.storage.objects(prefix):
+            # A newer attempt may be writing its own by now.
+            if file.path not in named and lease_of(file.path) <= run.lease:
+                await self.storage.delete_abandoned(file.path)
 
     async def apply_retention(self) -> None:
         """Delete what its time is over for, and what no import knows."""
@@ -68,6 +82,11 @@ class Tidy:
         for former in await kept.former_to_forget(self.pool, days=settings.undo_retention_days):
             await self.storage.delete(former.path)
             await kept.forget_former(self.pool, former.import_id)
+        for rows in await kept.rehearsals_to_forget(
+            self.pool, days=settings.rehearsal_retention_days
+        ):
+            await self.storage.delete(rows.path)
+            await kept.forget_rehearsal(self.pool, rows.import_id)
         async with self.engine.begin() as connection:
             expired = await repository.remove_expired(connection, limit=BATCH)
         for path in expired:
@@ -80,7 +99,7 @@ class Tidy:
 
     async def _remove_orphans(self) -> int:
         removed = 0
-        for prefix in (UPLOADS, REJECTS, FORMER):
+        for prefix in (UPLOADS, REJECTS, FORMER, REHEARSALS):
             batch: list[StoredObject] = []
             async for item in self.storage.objects(prefix):
                 batch.append(item)

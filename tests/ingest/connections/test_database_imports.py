@@ -61,7 +61,7 @@ async def test_a_postgresql_table_lands_in_a_table_made_for_it(elsewhere: Elsewh
     assert edge.etl_name == f"postgresql://127.0.0.1/{elsewhere.database.name}"
     assert body["state"] == "succeeded", body
     assert body["rows"] == {
-        "read": 5000, "loaded": 5000, "rejected": 0, "inserted": 5000, "updated": 0,
+        "read": 5000, "loaded": 5000, "rejected": 0, "inserted": 5000, "updated": 0, "corrected": 0,
     }  # fmt: skip
     assert {entry["column"]: entry["type"] for entry in body["inferred"]} == {
         "name": "TEXT", "age": "INTEGER", "joined": "DATE", "seen": "TIMESTAMPTZ",

@@ -129,6 +129,19 @@ class Rejects:
         return [(reject.line, reject.column, reject.code.value) for reject in self.kept]
 
 
+@dataclass
+class KeptRows:
+    """A row store in memory."""
+
+    written: bytes = b""
+
+    async def write(self, data: bytes) -> None:
+        self.written += data
+
+    async def restart(self) -> None:
+        self.written = b""
+
+
 class NoTableWantedError(Exception):
     """`make_table` was called in a test that does not create one."""
 
@@ -140,6 +153,7 @@ class Loader:
     pool: "asyncpg.Pool[asyncpg.Record]"
     owner: "asyncpg.Pool[asyncpg.Record]"
     rejects: Rejects = field(default_factory=Rejects)
+    rehearsal: KeptRows = field(default_factory=KeptRows)
     progress: list[Progress] = field(default_factory=list)
     fenced: list[Outcome] = field(default_factory=list)
     backends: list[int] = field(default_factory=list)
@@ -219,6 +233,18 @@ class LoadedTable(Outside):
     @property
     def rejects(self) -> Rejects:
         return self.loader.rejects
+
+    @property
+    def rows_of(self) -> ImportId:
+        return self.import_id
+
+    @property
+    def content_sha256(self) -> str | None:
+        return None
+
+    @property
+    def rehearsal(self) -> KeptRows:
+        return self.loader.rehearsal
 
     async def contract(self) -> TableContract:
         return await self.loader.contract(self.table)

@@ -19,7 +19,14 @@ async def test_an_import_loads_tells_and_leaves_nothing(working: Ingest) -> None
     import_ = await working.submit(CSV, email="ann@example.com")
     done = await working.finished(import_)
     assert done["state"] == "succeeded"
-    assert done["rows"] == {"read": 2, "loaded": 2, "rejected": 0, "inserted": 2, "updated": 0}
+    assert done["rows"] == {
+        "read": 2,
+        "loaded": 2,
+        "rejected": 0,
+        "inserted": 2,
+        "updated": 0,
+        "corrected": 0,
+    }
     assert done["bytes"] == {"read": len(CSV), "total": len(CSV)}
     assert done["attempt"] == 1
     assert done["error"] is None
@@ -50,7 +57,14 @@ async def test_refused_rows_come_back(working: Ingest) -> None:
     import_ = await working.submit(SPOILT, null_values="NA", email="ann@example.com")
     done = await working.finished(import_)
     assert done["state"] == "succeeded"
-    assert done["rows"] == {"read": 4, "loaded": 2, "rejected": 2, "inserted": 2, "updated": 0}
+    assert done["rows"] == {
+        "read": 4,
+        "loaded": 2,
+        "rejected": 2,
+        "inserted": 2,
+        "updated": 0,
+        "corrected": 0,
+    }
     page = (await working.get(done["links"]["errors"])).json()
     assert page["next"] is None
     assert [(item["line"], item["column"], item["code"]) for item in page["items"]] == [

@@ -51,8 +51,10 @@ class CsvFile:
 
     async def frames(self, plan: ColumnPlan) -> AsyncIterator[Frame]:
         """The rows, block by block; raises FileRefusedError, ReadAgainError."""
-        del plan
-        async for frame in without_last(self._frames(), self.format.footer_lines):
+        file = self
+        if plan.takes_unsplit:
+            file = replace(self, layout=replace(self.layout, report=False))
+        async for frame in without_last(file._frames(), self.format.footer_lines):  # noqa: SLF001
             yield frame
 
     async def _frames(self) -> AsyncIterator[Frame]:
