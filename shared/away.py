@@ -43,6 +43,12 @@ def is_away(error: BaseException) -> bool:
     return isinstance(error, AWAY) or _is_unreachable(error)
 
 
+def is_overdue(error: BaseException) -> bool:
+    """Whether PostgreSQL ended a statement that took too long, such as behind another's lock."""
+    cause = error.driver_exception if isinstance(error, DBAPIError) else error
+    return isinstance(cause, asyncpg.QueryCanceledError | asyncpg.LockNotAvailableError)
+
+
 def _is_unreachable(error: BaseException) -> bool:
     # A host of several addresses, of which none answered, is an OSError without a number.
     return isinstance(error, OSError) and (

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.types import Scope
 
-from shared.away import is_away
+from shared.away import is_away, is_overdue
 from shared.contracts.problem import PROBLEM_MEDIA_TYPE, FieldError, ProblemDocument
 from shared.errors import InvalidInputError, ProblemError, TooLargeError, problem_document
 from shared.http.methods import allowed_in
@@ -76,18 +76,16 @@ def too_large(scope: Scope) -> JSONResponse:
 
 
 def unexpected(exc: Exception, request_id: str) -> JSONResponse:
-    """The response to an unhandled exception: 503 while PostgreSQL is away, else 500."""
+    """The response to an unhandled exception: 503 while PostgreSQL is away or slow, else 500."""
     if is_away(exc):
         log.error("database_down", error=type(exc).__name__)
-        return problem_response(
-            problem_document(
-                status=503,
-                code="database_unavailable",
-                title="Temporarily unavailable",
-                detail="the database is away; try again in a few seconds",
-                request_id=request_id,
-            ),
-            headers={"Retry-After": "5"},
+        return _unavailable(
+            "database_unavailable", "the database is away; try again in a few seconds", request_id
+        )
+    if is_overdue(exc):
+        log.warning("database_slow", error=type(exc).__name__)
+        return _unavailable(
+            "too_slow", "the database took too long, with nothing done; try again later", request_id
         )
     log.error("unexpected_error", exc_info=exc)
     return problem_response(
@@ -98,6 +96,19 @@ def unexpected(exc: Exception, request_id: str) -> JSONResponse:
             detail=f"the error is in our logs under the request id {request_id}",
             request_id=request_id,
         )
+    )
+
+
+def _unavailable(code: str, detail: str, request_id: str) -> JSONResponse:
+    return problem_response(
+        problem_document(
+            status=503,
+            code=code,
+            title="Temporarily unavailable",
+            detail=detail,
+            request_id=request_id,
+        ),
+        headers={"Retry-After": "5"},
     )
 
 

@@ -94,6 +94,26 @@ async def test_what_takes_too_long_is_ended_and_said(service: Service, issuer: I
         assert (await ann("POST", f"/api/tables/{table}/records", {"a": "held"})).is_success
 
 
+async def test_a_table_that_is_locked_and_not_known_yet_is_said_to_be_slow(
+    service: Service, issuer: Issuer
+) -> None:
+    table = new_name()
+    await service.ann.table(table, "a TEXT")
+    settings = settings_for(service.database, issuer, statement_timeout_s=0.3)
+    async with (
+        serving(create_app(settings)) as url,
+        httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as http,
+    ):
+        ann = Service(url=url, issuer=issuer, database=service.database, http=http).ann
+        connection = await asyncpg.connect(service.database.url("records"))
+        async with connection.transaction():
+            await connection.execute(f'LOCK TABLE data."{table}" IN ACCESS EXCLUSIVE MODE')
+            slow = await ann("GET", f"/api/tables/{table}/records")
+            assert (slow.status_code, slow.json()["code"]) == (503, "too_slow")
+        await connection.close()
+        assert (await ann("GET", f"/api/tables/{table}/records")).status_code == 200
+
+
 async def test_a_body_that_is_too_large_is_refused(service: Service) -> None:
     table = new_name()
     await service.ann.table(table, "a TEXT")
