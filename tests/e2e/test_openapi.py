@@ -151,7 +151,7 @@ def test_file_fields_are_files_to_swagger_ui(document: dict[str, Any]) -> None:
             if name == "file":
                 assert (field["type"], field["format"]) == ("string", "binary")
                 found += 1
-    assert found == 6  # imports, uploads, previews, feeds, upload-csv, data/file
+    assert found == 7  # imports, corrections, uploads, previews, feeds, upload-csv, data/file
 
 
 def _fields(document: dict[str, Any], content: dict[str, Any]) -> Iterator[tuple[str, Any]]:
