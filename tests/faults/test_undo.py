@@ -90,7 +90,7 @@ async def test_killed_in_mid_undo(scene: Scene, mode: str) -> None:
     assert (await scene.ingest.look(import_))["undone"] is None
     async with scene.worker():
         done = await is_undone(scene, undoing, before=before)
-        assert done["attempt"] == 2
+        assert done["attempt"] == 1
         await scene.ingest.until("SELECT count(*) = 0 FROM ingest.outbox")
 
 
@@ -139,7 +139,7 @@ async def test_killed_between_the_fence_of_a_load_and_its_commit(scene: Scene) -
         await worker.killed()
     async with scene.worker():
         done = await scene.ingest.finished(import_)
-        assert (done["state"], done["attempt"], done["deleted"]) == ("succeeded", 2, 1_000)
+        assert (done["state"], done["attempt"], done["deleted"]) == ("succeeded", 1, 1_000)
         await scene.is_clean()
         await is_undone(scene, await undo(scene, import_), before=before)
         await scene.ingest.until("SELECT count(*) = 0 FROM ingest.imports WHERE former_path <> ''")
