@@ -65,6 +65,9 @@ def add(
     table: Annotated[
         str | None, typer.Option("--table", "-t", help="Only what concerns this table.")
     ] = None,
+    feed: Annotated[
+        str | None, typer.Option("--feed", help="Only what concerns this feed and its imports.")
+    ] = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
@@ -72,6 +75,8 @@ def add(
     body = {"url": target, "events": events or ["import.succeeded", "import.failed"]}
     if table is not None:
         body["table"] = table
+    if feed is not None:
+        body["feed"] = feed
     with session(url, as_json=as_json) as here:
         _show_secret(here, "POST", "/api/webhooks", body)
 

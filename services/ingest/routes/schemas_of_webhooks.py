@@ -42,16 +42,23 @@ TableName = Annotated[
 ]
 
 
+FeedName = Annotated[
+    StorableText | None,
+    Field(min_length=1, description="Only what concerns this feed and its imports; null for all."),
+]
+
+
 class WebhookToCreate(RequestModel):
     """`POST /api/webhooks`."""
 
     url: Url
     events: Events
     table: TableName = None
+    feed: FeedName = None
 
     def subscription(self) -> Subscription:
         """What it is to be called for."""
-        return Subscription(url=self.url, events=self.events, table=self.table)
+        return Subscription(url=self.url, events=self.events, table=self.table, feed=self.feed)
 
 
 class WebhookChange(RequestModel):
@@ -60,6 +67,7 @@ class WebhookChange(RequestModel):
     url: Url | None = None
     events: Events | None = None
     table: TableName = None
+    feed: FeedName = None
     enabled: bool | None = None
 
     @field_validator("url", "events", "enabled")
@@ -91,6 +99,7 @@ class WebhookAnswer(AnswerModel):
     url: str
     events: list[EventType]
     table: str | None
+    feed: str | None
     owner: str
     failing_since: datetime | None
     """Since when no message got through."""
@@ -144,6 +153,7 @@ def _fields(webhook: Webhook) -> dict[str, object]:
         "url": subscription.url,
         "events": list(subscription.events),
         "table": subscription.table,
+        "feed": subscription.feed,
         "owner": webhook.owner.label,
         "disabled": disabled,
         "both_secrets_until": webhook.previous_until,

@@ -52,6 +52,8 @@ class Subscription:
     events: tuple[EventType, ...]
     table: str | None
     """Events about this table alone; None for all."""
+    feed: str | None = None
+    """Events about this feed and its imports alone; None for all."""
 
 
 @dataclass(frozen=True, slots=True)

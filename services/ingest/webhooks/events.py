@@ -6,7 +6,7 @@ turns it into one delivery for each webhook that wants it.
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -49,6 +49,13 @@ class Event(BaseModel):
     subject: dict[str, Any]
     """What it is about: a row of `imports` at that moment; or a feed as it is answered, and its
     owner."""
+
+    @property
+    def feed(self) -> str | None:
+        """The feed that it is about, or whose import it is about."""
+        if self.type.value.startswith("feed."):
+            return cast("str", self.subject["feed"]["name"])
+        return self.subject.get("feed_name")
 
 
 # Literals, for the statements that end runs. Nothing is written while nobody is to be called.

@@ -30,6 +30,7 @@ BATCH = 1000
 SUBSCRIBED: Final[LiteralString] = """
 SELECT id, owner FROM ingest.webhooks
 WHERE disabled_at IS NULL AND $1 = ANY (events) AND (table_name IS NULL OR table_name = $2)
+    AND (feed_name IS NULL OR feed_name = $3)
 ORDER BY id"""
 
 ADD: Final[LiteralString] = """
@@ -119,7 +120,7 @@ class Subscriber:
 
 async def subscribers(pool: RawPool, event: Event) -> list[Subscriber]:
     """The webhooks that subscribe to such an event, whatever their owners may see."""
-    rows = await pool.fetch(SUBSCRIBED, event.type.value, event.table)
+    rows = await pool.fetch(SUBSCRIBED, event.type.value, event.table, event.feed)
     return [
         Subscriber(WebhookId(row["id"]), Caller.model_validate_json(row["owner"])) for row in rows
     ]

@@ -186,6 +186,14 @@ class Webhooks:
             raise InvalidInputError.of(
                 "table", "no_such_table", f"there is no table {table} that you may see"
             )
+        feed = subscription.feed
+        if feed is None:
+            return
+        async with self.engine.connect() as connection:
+            if not await repository.sees_feed(connection, feed, owner):
+                raise InvalidInputError.of(
+                    "feed", "no_such_feed", f"there is no feed {feed} that you may see"
+                )
 
 
 async def _locked(tx: Transaction, webhook_id: int, caller: Caller) -> Webhook:

@@ -27,6 +27,7 @@ ANNOUNCE = text(
     "INSERT INTO ingest.outbox (kind, payload)"
     f" SELECT :kind, CAST(:payload AS jsonb) WHERE {ARE_SUBSCRIBED}"
 )
+FEED = text("SELECT id FROM ingest.feeds WHERE name = :name AND (:all OR owner_sub = :sub)")
 BOTH_SIGN = text("interval '24 hours'")
 """How long the secret before a new one goes on signing."""
 
@@ -36,6 +37,7 @@ COLUMNS = (
     webhooks.c.url,
     webhooks.c.events,
     webhooks.c.table_name,
+    webhooks.c.feed_name,
     webhooks.c.failing_since,
     webhooks.c.disabled_at,
     webhooks.c.disabled_reason,
@@ -251,6 +253,14 @@ async def _changed(
     return _webhook((await connection.execute(statement)).mappings().one())
 
 
+async def sees_feed(connection: AsyncConnection, name: str, viewer: Caller) -> bool:
+    """Whether there is a feed of that name that the caller may see."""
+    found = await connection.execute(
+        FEED, {"name": name, "all": viewer.is_admin, "sub": viewer.sub}
+    )
+    return found.scalar() is not None
+
+
 def _seen_by(viewer: Caller) -> ColumnElement[bool]:
     return true() if viewer.is_admin else webhooks.c.owner_sub == viewer.sub
 
@@ -260,6 +270,7 @@ def _values(subscription: Subscription) -> dict[str, Any]:
         "url": subscription.url,
         "events": [event.value for event in subscription.events],
         "table_name": subscription.table,
+        "feed_name": subscription.feed,
     }
 
 
@@ -272,6 +283,7 @@ def _webhook(row: RowMapping) -> Webhook:
             url=row["url"],
             events=tuple(EventType(event) for event in row["events"]),
             table=row["table_name"],
+            feed=row["feed_name"],
         ),
         failing_since=row["failing_since"],
         disabled_at=row["disabled_at"],

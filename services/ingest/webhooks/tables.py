@@ -33,6 +33,7 @@ webhooks = Table(
     Column("url", Text, nullable=False),
     Column("events", ARRAY(Text), nullable=False),
     Column("table_name", Text),
+    Column("feed_name", Text),
     # Sealed with the row's id, which is therefore taken from the sequence before the row is made.
     Column("secret", LargeBinary, nullable=False),
     Column("previous_secret", LargeBinary),

@@ -62,6 +62,29 @@ async def test_a_feed_that_fails_is_said_to_fail_once(ingest: Ingest, receiver: 
     assert ingest.mailbox.received == []
 
 
+async def test_a_webhook_is_narrowed_to_a_feed_and_its_imports(
+    ingest: Ingest, receiver: Receiver
+) -> None:
+    await made(ingest)
+    one = await registered(ingest, receiver.url, "import.succeeded", feed="people")
+    assert one["feed"] == "people"
+    async with ingest.working():
+        await ingest.finished(await ingest.submit(ROWS))
+        run = await pushed(ingest, ROWS)
+        await ingest.until("SELECT count(*) = 0 FROM ingest.outbox")
+        (received,) = await receiver.wait_for(1)
+    assert received.verified(one["secret"])["data"]["id"] == run["id"]
+    refused = await call(
+        ingest,
+        "POST",
+        "/api/webhooks",
+        {"url": receiver.url, "events": ["feed.late"], "feed": "nobody's"},
+    )
+    assert refused.status_code == 422
+    (error,) = refused.json()["errors"]
+    assert (error["field"], error["code"]) == ("feed", "no_such_feed")
+
+
 async def test_a_feed_that_rested_is_not_said_to_be_well_again(
     ingest: Ingest, receiver: Receiver
 ) -> None:
