@@ -57,7 +57,7 @@ def test_rejected_rows_are_shown_and_are_exit_code_3(
     assert any(line[:3] == ["4", "born", "out_of_range"] for line in table)
     assert any(line[:3] == ["5", "email", "duplicate_in_file"] for line in table)
     assert str(kept) in done.err
-    rows = list(csv.DictReader(kept.read_text().splitlines()))
+    rows = list(csv.DictReader(kept.read_text("utf-8-sig").splitlines()))
     assert [(row["name"], row["_code"]) for row in rows] == [
         ("Eve", "out_of_range"),
         ("Ann", "duplicate_in_file"),

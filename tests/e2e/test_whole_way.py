@@ -92,7 +92,7 @@ def test_the_rejects_can_be_corrected_and_sent_again(http: httpx2.Client) -> Non
     )
     rejects = http.get(first["links"]["rejects"])
     assert rejects.headers["content-type"].startswith("text/csv")
-    rows = list(csv.DictReader(io.StringIO(rejects.text)))
+    rows = list(csv.DictReader(io.StringIO(rejects.content.decode("utf-8-sig"))))
     assert [(row["name"], row["_line"], row["_column"], row["_code"]) for row in rows] == [
         ("A", "2", "created_at", "out_of_range")
     ]

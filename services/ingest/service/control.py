@@ -1,5 +1,6 @@
 """Imports looked at, cancelled and tried again, by those who may see them."""
 
+import codecs
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
@@ -87,6 +88,8 @@ class ImportControl:
     ) -> AsyncIterator[bytes]:
         """The rejects CSV of the rows that are still open; empty when none was refused (so far).
 
+        It begins with a byte order mark, by which spreadsheet programs know UTF-8.
+
         With `excel_safe`, no cell is a formula to a spreadsheet program.
 
         Raises NotFoundError, and ObjectMissingError when it is no longer kept.
@@ -99,7 +102,7 @@ class ImportControl:
         corrected = await corrections.lines_in(self.pool, run.rows_of or run.id)
         if corrected:
             chunks = still_open(chunks, frozenset(corrected))
-        return without_formulas(chunks) if excel_safe else chunks
+        return _marked(without_formulas(chunks) if excel_safe else chunks)
 
     async def cancel(self, caller: Caller, import_id: int) -> Run:
         """End a queued or running import; nothing of it is loaded. For those who may see it.
@@ -155,6 +158,12 @@ async def _visible(executor: Executor, viewer: Caller, import_id: int) -> Run:
     if run is None:
         raise _no_import(import_id)
     return run
+
+
+async def _marked(report: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield codecs.BOM_UTF8
+    async for piece in report:
+        yield piece
 
 
 async def _nothing() -> AsyncIterator[bytes]:

@@ -44,7 +44,7 @@ def _neutral(records: bytes) -> bytes:
 
 
 def _cell(match: re.Match[str]) -> str:
-    # The file begins with a byte order mark, which is no part of its first name.
+    # A file may begin with a byte order mark, which is no part of its first name.
     mark, text = ("\ufeff", match[0][1:]) if match[0][0] == "\ufeff" else ("", match[0])
     quote = '"' if text.startswith('"') else ""
     content = text[len(quote) :]

@@ -126,7 +126,7 @@ async def test_rows_that_do_not_fit_are_refused_with_reasons(
         (4, "column2", "out_of_range"),
     ]
     rejects = (await elsewhere.ingest.get(body["links"]["rejects"])).text.splitlines()
-    assert rejects[0] == "column1,column2,_line,_column,_code,_message,_raw"
+    assert rejects[0] == "\ufeffcolumn1,column2,_line,_column,_code,_message,_raw"
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ async def rejects(ingest: Ingest, import_: dict[str, Any]) -> bytes:
 async def open_lines(ingest: Ingest, import_: dict[str, Any]) -> list[int]:
     """The lines that are still open: the two views of them agree."""
     page = (await ingest.get(import_["links"]["errors"])).json()
-    rows = list(csv.DictReader(io.StringIO((await rejects(ingest, import_)).decode())))
+    rows = list(csv.DictReader(io.StringIO((await rejects(ingest, import_)).decode("utf-8-sig"))))
     lines = [int(row["_line"]) for row in rows]
     assert sorted({item["line"] for item in page["items"]}) == sorted(lines)
     return lines
@@ -111,7 +111,7 @@ async def test_the_rejects_file_corrected_is_a_correction(working: Ingest) -> No
 @pytest.mark.parametrize("form", ["semicolons", "xlsx", "ndjson", "parquet", "shuffled"])
 async def test_any_format_and_any_order(working: Ingest, form: str) -> None:
     first = await landed(working)
-    rows = list(csv.DictReader(io.StringIO((await rejects(working, first)).decode())))
+    rows = list(csv.DictReader(io.StringIO((await rejects(working, first)).decode("utf-8-sig"))))
     for row, (name, age) in zip(rows, (("Bob", "51"), ("Eve", "9"), ("Dan", "3")), strict=True):
         row["name"], row["age"] = name, age
     frame = pl.DataFrame(rows).with_columns(pl.col("_line").cast(pl.Int64))

@@ -1,6 +1,7 @@
 """From a queued row to loaded rows: progress, rejects, mail, edge, cancel, retry."""
 
 import asyncio
+import codecs
 import csv
 import io
 
@@ -79,7 +80,8 @@ async def test_refused_rows_come_back(working: Ingest) -> None:
     answer = await working.get(done["links"]["rejects"])
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert "attachment" in answer.headers["content-disposition"]
-    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert answer.content.startswith(codecs.BOM_UTF8)
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
     assert [(row["name"], row["age"], row["_line"]) for row in rows] == [
         ("Bob", "old", "3"),
         ("", "7", "4"),
