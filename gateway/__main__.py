@@ -3,9 +3,6 @@
 import ctypes
 import gc
 import resource
-import sys
-
-from pydantic import ValidationError
 
 from gateway.main import gateway_from_environment
 from gateway.server import server_for
@@ -15,14 +12,8 @@ _M_MMAP_THRESHOLD = -3
 
 
 def main() -> int:
-    """Serve until SIGTERM or SIGINT; 2 when the settings do not hold."""
-    try:
-        app = gateway_from_environment()
-    except ValidationError as exc:
-        reasons = {str(error["loc"][0]).upper(): error["msg"] for error in exc.errors()}
-        sys.stderr.writelines(f"{name}: {reason}\n" for name, reason in reasons.items())
-        return 2
-    server = server_for(app)
+    """Serve until SIGTERM or SIGINT."""
+    server = server_for(gateway_from_environment())
     # What was made until here lives as long as the process: the collector need not look at it.
     gc.collect()
     gc.freeze()

@@ -38,10 +38,7 @@ def create_app() -> ASGIApp:
 
 
 def gateway_from_environment() -> Gateway:
-    """The application by the environment's settings; SMTP only where admins get mails.
-
-    Raises pydantic's ValidationError for settings that do not hold.
-    """
+    """The application by the environment's settings; SMTP only where admins get mails."""
     settings = of_environment(GatewaySettings)
     mail = of_environment(MailSettings) if settings.admin_emails else None
     return gateway_app(settings, mail=mail)

@@ -22,16 +22,17 @@ Kind = TypeVar("Kind", bound=BaseSettings)
 
 
 def of_environment(kind: type[Kind]) -> Kind:
-    """Settings from the environment; a wrong one ends the process with a line that names it."""
+    """Settings from the environment; a wrong one ends the process (2) with a line that names it."""
     try:
         return kind()
     except ValidationError as exc:
-        lines = (
-            f"{'.'.join(map(str, error['loc'])).upper()}: "
-            + error["msg"].removeprefix("Value error, ")
+        # Of one setting that may be this or that, one reason is enough.
+        reasons = {
+            str(error["loc"][0]).upper(): error["msg"].removeprefix("Value error, ")
             for error in exc.errors(include_input=False, include_url=False)
-        )
-        sys.exit("\n".join(lines))
+        }
+        sys.stderr.writelines(f"{name}: {reason}\n" for name, reason in reasons.items())
+        sys.exit(2)
 
 
 def _redis_url(url: SecretStr) -> SecretStr:

@@ -33,7 +33,7 @@ def test_a_wrong_setting_is_one_line_that_names_it(setting: str, value: str, lin
         text=True,
         check=False,
     )
-    assert started.returncode == 1
+    assert started.returncode == 2
     (only,) = started.stderr.splitlines()
     assert only.startswith(line)
     assert "geheim" not in only
