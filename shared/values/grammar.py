@@ -161,6 +161,9 @@ def _json_value(value: object) -> Fault | None:
             left += [*part.keys(), *part.values()]
         elif isinstance(part, list):
             left += part
+        elif isinstance(part, Number):
+            if not _in_json(part):
+                return Fault(Cause.BOUNDS)
         elif isinstance(part, str) and (fault := _unstorable(part)) is not None:
             return fault
     return None
@@ -275,6 +278,11 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _json_number(text: str) -> None:
-    _, digits, exponent = decimal_digits(text)
-    if len(digits) + exponent > NUMERIC_WHOLE_LIMIT or -exponent > NUMERIC_SCALE_LIMIT:
+    if not _in_json(text):
         raise ValueError(text)
+
+
+def _in_json(number: str) -> bool:
+    # PostgreSQL's jsonb holds its numbers as NUMERIC, a zero too.
+    _, digits, exponent = decimal_digits(number)
+    return len(digits) + exponent <= NUMERIC_WHOLE_LIMIT and -exponent <= NUMERIC_SCALE_LIMIT
