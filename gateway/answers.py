@@ -105,7 +105,9 @@ def _refusals(path: str, method: str, operation: Json) -> Iterator[int]:
     if operation.get("security"):
         yield from (401, 403)
     if "{" in path:
-        yield from (404, 409)
+        yield 409
+    if "{" in path or operation.get("parameters") or "requestBody" in operation:
+        yield 404  # a query or a body, too, may name what is not there
     if method not in ("get", "head", "options"):
         yield 409
     if "requestBody" in operation:

@@ -121,7 +121,7 @@ def test_problems_have_their_media_type_and_files_their_format() -> None:
     assert "4XX" not in post["responses"]
     for status in ("400", "409", "413", "415", "422", "429"):
         assert post["responses"][status]["content"] == {"application/problem+json": reference}
-    assert "404" not in post["responses"]
+    assert "412" not in post["responses"]
     fields = post["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
     assert fields["file"]["format"] == "binary"
     assert "format" not in fields["table"]
