@@ -164,8 +164,8 @@ def test_every_block_gives_what_the_document_shows(
                 timeout=60,
             )
             # A terminal shows no byte order mark.
-            shown = done.stdout.strip("\ufeff \n").splitlines()
-            printed = "\n".join(line.rstrip() for line in shown)
+            lines = done.stdout.strip("\ufeff \n").splitlines()
+            printed = "\n".join(line.rstrip() for line in lines)
             printed = printed.replace(stack.url, "http://127.0.0.1:8000")
             fits = step.output is None or pattern(step.output).fullmatch(printed)
             if done.returncode == 0 and fits:

@@ -79,7 +79,14 @@ async def test_an_append_is_undone(undoing: Ingest) -> None:
     last = await loaded(undoing, "name,age\nDan,4\n")
     done = await undone(undoing, second)
     assert done["deleted"] == 2
-    assert done["rows"] == {"read": 0, "loaded": 0, "rejected": 0, "inserted": 0, "updated": 0}
+    assert done["rows"] == {
+        "read": 0,
+        "loaded": 0,
+        "rejected": 0,
+        "inserted": 0,
+        "updated": 0,
+        "corrected": 0,
+    }
     assert (await rows(undoing))[: len(before)] == before
     assert [row[1:] for row in await rows(undoing)][len(before) :] == [(last["id"], "Dan", 4)]
     await loaded(undoing, "name,age\nBob,2\n")
