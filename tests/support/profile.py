@@ -1,7 +1,9 @@
 """Two profiles: `make test` is the short one, `make check` the full one (`TEST_PROFILE=full`).
 
 The short profile tries fewer random examples of the same properties and leaves out what starts a
-whole stack of its own to repeat what another test has shown in another setting.
+whole stack of its own to repeat what another test has shown in another setting. Both try the same
+examples of a property every time, so that one tree has one verdict; `TEST_PROFILE=random` is the
+full one with new examples each time.
 """
 
 import os
@@ -9,13 +11,15 @@ import os
 import pytest
 from hypothesis import settings
 
-FULL = os.environ.get("TEST_PROFILE", "short") == "full"
+PROFILE = os.environ.get("TEST_PROFILE", "short")
+FULL = PROFILE != "short"
 SHARE = 5
 """The short profile tries so many times fewer examples."""
 
-settings.register_profile("full", deadline=None, print_blob=True)
-settings.register_profile("short", max_examples=30, deadline=None, print_blob=True)
-settings.load_profile("full" if FULL else "short")
+settings.register_profile("random", deadline=None, print_blob=True)
+settings.register_profile("full", settings.get_profile("random"), derandomize=True, database=None)
+settings.register_profile("short", settings.get_profile("full"), max_examples=30)
+settings.load_profile(PROFILE)
 
 only_in_full = pytest.mark.skipif(not FULL, reason="in `make check` only")
 
