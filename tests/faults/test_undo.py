@@ -18,10 +18,13 @@ from tests.ingest.driving import PEOPLE, running_ingest
 from tests.support.databases import Database
 from tests.support.issuer import Issuer
 from tests.support.small_disk import small_disk
+from tests.support.waiting import until
 
 TABLE = """
 SELECT md5(string_agg(p::text, ',' ORDER BY id))
 FROM (SELECT id, _import, name, age FROM data.people) p"""
+
+LOG_IS_WRITTEN = "SELECT pg_current_wal_flush_lsn() >= $1::text::pg_lsn"
 
 
 async def loaded(scene: Scene, content: bytes, **options: Any) -> dict[str, Any]:
@@ -117,6 +120,9 @@ async def test_postgresql_goes_in_mid_undo(scene: Scene, how: str) -> None:
             undoing = await undo(scene, import_)
             pid = await stands_in_deletion(scene)
             witness = await asyncpg.connect(scene.ingest.database.superuser_url)
+            # The tests' cluster commits before its log is written: a crash would forget the undo.
+            here = await witness.fetchval("SELECT pg_current_wal_insert_lsn()::text")
+            await until("the log is written", lambda: witness.fetchval(LOG_IS_WRITTEN, here))
             if how == "crash":
                 os.kill(pid, signal.SIGKILL)
             else:
