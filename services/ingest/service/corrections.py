@@ -123,15 +123,14 @@ class Corrections:
         return run, READING.validate_json(reading)
 
     async def _stored(self, rows: Sequence[CorrectedRow]) -> StoredUpload:
-        lines = [json_text({LINE: row.line, **row.values}) for row in rows]
-        content = await asyncio.to_thread("\n".join(lines).encode)
+        content = await asyncio.to_thread(_as_ndjson, rows)
         path = f"{UPLOADS}{uuid.uuid4().hex}"
 
         async def whole() -> AsyncIterator[bytes]:
             yield content
 
         await self.intake.storage.put(path, whole())
-        digest = hashlib.sha256(content).hexdigest()
+        digest = (await asyncio.to_thread(hashlib.sha256, content)).hexdigest()
         return StoredUpload(path, "corrections.ndjson", len(content), digest)
 
     async def _queue(
@@ -163,6 +162,10 @@ class Corrections:
         if run.upload_path != upload.path:
             await self.intake.storage.delete(upload.path)
         return run
+
+
+def _as_ndjson(rows: Sequence[CorrectedRow]) -> bytes:
+    return "\n".join(json_text({LINE: row.line, **row.values}) for row in rows).encode()
 
 
 def _options(first: ImportOptions, reading: ImportOptions) -> ImportOptions:

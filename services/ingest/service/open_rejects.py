@@ -1,5 +1,6 @@
 """A report of refused rows without those that entered by corrections; the rest stays as it is."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
 
@@ -14,28 +15,32 @@ async def still_open(
     chunks: AsyncIterator[bytes], corrected: frozenset[int]
 ) -> AsyncIterator[bytes]:
     """The header and the records of other lines."""
-    records = _Records()
-    is_header = True
+    records = _Records(corrected)
     async for chunk in chunks:
-        kept = []
-        for record in records.feed(chunk):
-            if is_header or _line_of(record) not in corrected:
-                kept.append(record)
-            is_header = False
-        if kept:
-            yield b"".join(kept)
+        if kept := await asyncio.to_thread(records.kept, chunk):
+            yield kept
 
 
 class _Records:
     """Cuts a CSV behind the ends of its records: a record has an even number of quotes."""
 
-    def __init__(self) -> None:
+    def __init__(self, corrected: frozenset[int]) -> None:
+        self._corrected = corrected
+        self._is_header = True
         self._rest = b""
         self._record: list[bytes] = []
         self._quotes = 0
 
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """The records that end in this chunk; each ends with a line feed."""
+    def kept(self, chunk: bytes) -> bytes:
+        """What of the records that end in this chunk stays."""
+        kept = []
+        for record in self._ended(chunk):
+            if self._is_header or _line_of(record) not in self._corrected:
+                kept.append(record)
+            self._is_header = False
+        return b"".join(kept)
+
+    def _ended(self, chunk: bytes) -> Iterator[bytes]:
         lines = (self._rest + chunk).split(END)
         self._rest = lines.pop()
         for line in lines:
