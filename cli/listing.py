@@ -29,6 +29,14 @@ def listing(
     as_table(here.screen, columns, (model.model_validate(item) for item in items))
 
 
+def removed(here: Session, path: str, name: object, said: str) -> None:
+    """Remove what stands under a path, and say so."""
+    here.client.send("DELETE", path)
+    if here.screen.as_json:
+        here.screen.document({"removed": name})
+    here.screen.say(said)
+
+
 def as_table(screen: Screen, columns: Columns[Model], items: Iterable[Model]) -> None:
     """Show items as a table."""
     rows = [[value_of(item) for value_of in columns.values()] for item in items]

@@ -7,7 +7,7 @@ import typer
 from cli.answers import Feed, Import
 from cli.client import decoded, part
 from cli.errors import UsageError
-from cli.listing import Columns, listing
+from cli.listing import Columns, listing, removed
 from cli.outcome import report, watched
 from cli.session import AsJson, Session, Url, examples, session
 from cli.uploading import opened, submit
@@ -238,10 +238,7 @@ def reset(
 def remove(*, name: FeedName, url: Url = None, as_json: AsJson = False) -> None:
     """Remove a feed; what it loaded stays."""
     with session(url, as_json=as_json) as here:
-        here.client.send("DELETE", _path(name))
-        if as_json:
-            here.screen.document({"removed": name})
-        here.screen.say(f"the feed {name} is removed")
+        removed(here, _path(name), name, f"the feed {name} is removed")
 
 
 def save_as(here: Session, name: str, import_id: int) -> None:

@@ -7,7 +7,7 @@ import typer
 
 from cli.answers import ApiKey
 from cli.client import decoded
-from cli.listing import Columns, listing
+from cli.listing import Columns, listing, removed
 from cli.session import TOKEN_VARIABLE, AsJson, Url, examples, session
 
 app = typer.Typer(no_args_is_help=True, help="API keys, for programs that cannot renew a token.")
@@ -75,7 +75,4 @@ def remove(
 ) -> None:
     """Revoke a key; it is refused within seconds."""
     with session(url, as_json=as_json) as here:
-        here.client.send("DELETE", f"/api/auth/api-keys/{id_}")
-        if as_json:
-            here.screen.document({"removed": id_})
-        here.screen.say(f"key {id_} is revoked")
+        removed(here, f"/api/auth/api-keys/{id_}", id_, f"key {id_} is revoked")

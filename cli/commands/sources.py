@@ -7,7 +7,7 @@ import typer
 from cli.answers import Source
 from cli.client import decoded
 from cli.errors import UsageError
-from cli.listing import Columns, listing
+from cli.listing import Columns, listing, removed
 from cli.options import PASSWORD_VARIABLE, DatabaseAddress
 from cli.session import AsJson, Url, examples, session
 
@@ -86,7 +86,4 @@ def try_log_in(*, id_: SourceId, url: Url = None, as_json: AsJson = False) -> No
 def remove(*, id_: SourceId, url: Url = None, as_json: AsJson = False) -> None:
     """Forget a saved connection."""
     with session(url, as_json=as_json) as here:
-        here.client.send("DELETE", f"/api/sources/{id_}")
-        if as_json:
-            here.screen.document({"removed": id_})
-        here.screen.say(f"source {id_} is forgotten")
+        removed(here, f"/api/sources/{id_}", id_, f"source {id_} is forgotten")

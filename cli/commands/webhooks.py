@@ -7,7 +7,7 @@ import typer
 from cli.answers import Delivery, Webhook
 from cli.client import decoded
 from cli.errors import UsageError
-from cli.listing import Columns, listing
+from cli.listing import Columns, listing, removed
 from cli.session import AsJson, Session, Url, examples, session
 
 app = typer.Typer(
@@ -149,10 +149,7 @@ def change(
 def remove(*, id_: WebhookId, url: Url = None, as_json: AsJson = False) -> None:
     """Remove a webhook, with all that was still to be sent."""
     with session(url, as_json=as_json) as here:
-        here.client.send("DELETE", f"/api/webhooks/{id_}")
-        if as_json:
-            here.screen.document({"removed": id_})
-        here.screen.say(f"webhook {id_} is removed")
+        removed(here, f"/api/webhooks/{id_}", id_, f"webhook {id_} is removed")
 
 
 def _show_secret(here: Session, method: str, path: str, body: Any) -> None:
