@@ -5,11 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
-from redis.asyncio import Redis
 
 from deploy.local.valkey import Valkey
 from tests.ingest.connections.driving import KEY
-from tests.ingest.driving import PEOPLE, Ingest, running_ingest
+from tests.ingest.driving import Ingest, running_ingest
 from tests.ingest.webhooks.receiving import Receiver, running_receiver
 from tests.support.databases import Database
 from tests.support.issuer import Issuer
@@ -33,15 +32,6 @@ async def module_ingest(
         source_allowed_networks="127.0.0.0/8",
     ) as running:
         yield running
-
-
-@pytest_asyncio.fixture
-async def ingest(module_ingest: Ingest, valkey_server: Valkey) -> Ingest:
-    async with Redis.from_url(valkey_server.url) as redis:
-        await redis.flushall()
-    await module_ingest.emptied()
-    await module_ingest.peers.make_table("people", PEOPLE)
-    return module_ingest
 
 
 @pytest_asyncio.fixture
