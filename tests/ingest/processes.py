@@ -69,7 +69,12 @@ class Process:
                     return pid
             return None
 
-        pid: int = await until("an import has a process to itself", pids, timeout_s=60)
+        pid: int = await until(
+            "an import has a process to itself",
+            pids,
+            bearing=(FileNotFoundError, ProcessLookupError),  # another one may end meanwhile
+            timeout_s=60,
+        )
         return pid
 
     async def killed(self) -> None:

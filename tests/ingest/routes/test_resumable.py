@@ -12,6 +12,7 @@ import pytest
 from services.ingest.service import uploads
 from tests.ingest.driving import ANN, Ingest
 from tests.support.issuer import person
+from tests.support.waiting import until
 
 CSV = b"name,age\nAnn,30\nBob,41\n"
 BOB = person("bob@example.com")
@@ -198,7 +199,5 @@ async def test_an_upload_that_nobody_used_for_a_day_goes(working: Ingest) -> Non
     await working.owner.execute("UPDATE ingest.uploads SET expires_at = now() - interval '1 s'")
     async with working.working(housekeeping_s=0.1):
         await working.until("SELECT count(*) = 0 FROM ingest.uploads")
-    async with asyncio.timeout(30):
-        while working.stored():
-            await asyncio.sleep(0)
+        await until("the files are removed", lambda: not working.stored())
     assert (await working.get(f"/api/uploads/{whole['id']}")).status_code == 404

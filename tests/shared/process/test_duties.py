@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 
 import asyncpg
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from shared.errors import UnavailableError
+from shared.process import duties
 from shared.process.duties import Duty, on_duty
 
 NEVER_S = 3600.0
@@ -91,7 +93,11 @@ async def test_without_a_wake_up_the_time_counts() -> None:
         (KeyError("a mistake of ours"), "duty_failed"),
     ],
 )
-async def test_what_a_step_raises_is_logged_and_outlived(error: Exception, event: str) -> None:
+async def test_what_a_step_raises_is_logged_and_outlived(
+    error: Exception, event: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A logger that was used under another configuration keeps it, and is not captured.
+    monkeypatch.setattr(duties, "log", structlog.get_logger())
     bears = (LookupError,) if type(error) is LookupError else ()
     steps = Steps(errors=[error])
     with capture_logs() as lines:
