@@ -46,6 +46,20 @@ def cluster(state_folder: Path) -> Iterator[postgresql.Cluster]:
 
 
 @pytest.fixture(scope="session")
+def other_cluster() -> Iterator[postgresql.Cluster]:
+    """A PostgreSQL that is not ours: our own one may not be imported from."""
+    folder = Path(tempfile.mkdtemp(prefix="tabularium-elsewhere-"))
+    folder.chmod(0o755)
+    running = postgresql.prepare(folder, durable=False)
+    running.initialise()
+    running.start()
+    asyncio.run(make_owner(running))
+    yield running
+    running.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
 def valkey_server(state_folder: Path) -> Iterator[Valkey]:
     server = Valkey(server=valkey.find_server(), folder=state_folder)
     server.start()

@@ -7,8 +7,10 @@ becomes of the run where this process died (`work.apart`).
 
 import asyncio
 import math
+import os
 import signal
 import sys
+from typing import Any
 
 import structlog
 import uvloop
@@ -34,6 +36,7 @@ async def _work(import_id: ImportId, *, lease: int, settings: WorkerSettings) ->
         )
         work = asyncio.create_task(worker.runner.work_on(Claim(run=run, exhausted=False)))
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_end_without_memory)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, work.cancel)
         loop.add_reader(sys.stdin.fileno(), work.cancel)
@@ -43,6 +46,14 @@ async def _work(import_id: ImportId, *, lease: int, settings: WorkerSettings) ->
             loop.remove_reader(sys.stdin.fileno())
         if not work.cancelled():
             work.result()
+
+
+def _end_without_memory(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    # A message that is too large for the limit is met in the transport, which would only close
+    # the connection: the import would be said to have lost it.
+    if isinstance(context.get("exception"), MemoryError):
+        os._exit(OUT_OF_MEMORY_STATUS)
+    loop.default_exception_handler(context)
 
 
 def main() -> None:

@@ -6,10 +6,12 @@ from pathlib import Path
 import httpx2
 import pytest
 import pytest_asyncio
+from pydantic import SecretStr
 
 from deploy.local import valkey
 from deploy.local.valkey import Valkey
 from tests.faults.scene import Scene
+from tests.ingest.connections.driving import KEY
 from tests.ingest.driving import running_ingest
 from tests.ingest.processes import api_process
 from tests.support.databases import Database
@@ -40,6 +42,7 @@ async def scene(
         heartbeat_s=0.3,
         silent_s=1.5,
         housekeeping_s=0.5,
+        source_keys=SecretStr(KEY),
         source_allowed_networks="127.0.0.0/8",
         # Longer than a first request may take on a busy machine.
         orphan_grace_s=10,

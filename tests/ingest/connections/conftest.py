@@ -1,22 +1,18 @@
 """What tests of other people's databases need."""
 
-import asyncio
-import shutil
 import ssl
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from deploy.local import postgresql
 from deploy.local.postgresql import Cluster
 from deploy.local.valkey import Valkey
 from tests.ingest.connections.driving import Elsewhere, running_elsewhere
 from tests.support.certificates import self_signed, server_context
-from tests.support.databases import Database, make_owner
+from tests.support.databases import Database
 from tests.support.issuer import Issuer
 
 
@@ -34,20 +30,6 @@ def tls_server(certificate: Path) -> ssl.SSLContext:
 @pytest.fixture
 def tls_client(certificate: Path) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(certificate))
-
-
-@pytest.fixture(scope="session")
-def other_cluster() -> Iterator[Cluster]:
-    """A PostgreSQL that is not ours: our own one may not be imported from."""
-    folder = Path(tempfile.mkdtemp(prefix="tabularium-elsewhere-"))
-    folder.chmod(0o755)
-    running = postgresql.prepare(folder, durable=False)
-    running.initialise()
-    running.start()
-    asyncio.run(make_owner(running))
-    yield running
-    running.stop()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
