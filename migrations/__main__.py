@@ -12,6 +12,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 
 from migrations.bootstrap import SERVICES, bootstrap
 from shared.process.connection_string import ConnectionStringError, connection_string
@@ -37,8 +38,11 @@ def main() -> None:
         sys.exit(f"migrations: DATABASE_URL: {exc}")
     asyncio.run(bootstrap(owner_url, passwords))
     if sys.argv[1:] != ["bootstrap"]:
-        for service in SERVICES:
-            upgrade(service)
+        try:
+            for service in SERVICES:
+                upgrade(service)
+        except CommandError as exc:
+            sys.exit(f"migrations: {exc}")
 
 
 if __name__ == "__main__":

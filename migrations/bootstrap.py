@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import asyncpg
 
+from migrations.verifiers import scram_verifier
 from shared.store.identifiers import quoted
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('tabularium.bootstrap'))"
@@ -28,7 +29,7 @@ async def bootstrap(owner_url: str, passwords: Mapping[str, str]) -> None:
             # Two bootstraps at once would race for the same roles.
             await connection.execute(LOCK)
             for role in SERVICES:
-                await _login_role(connection, role, passwords[role])
+                await login_role(connection, role, passwords[role])
             await _own_schemas(connection)
             await _data_schema(connection)
             await _bulk_references(connection)
@@ -36,17 +37,15 @@ async def bootstrap(owner_url: str, passwords: Mapping[str, str]) -> None:
         await connection.close()
 
 
-async def _login_role(connection: asyncpg.Connection, role: str, password: str) -> None:
+async def login_role(
+    connection: asyncpg.Connection, role: str, password: str, *, may: str = ""
+) -> None:
+    """Make a role that logs in, or give it the password; `may` is an option such as CREATEROLE."""
     exists = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role)
     verb = "ALTER" if exists else "CREATE"
-    # Role statements take no bind parameters; format's %L quotes the literal on the server.
-    statement = await connection.fetchval(
-        "SELECT format('%s ROLE %I LOGIN PASSWORD %L', $1::text, $2::text, $3::text)",
-        verb,
-        role,
-        password,
-    )
-    await connection.execute(statement)
+    # Role statements take no bind parameters; a verifier's alphabet needs no quoting.
+    verifier = scram_verifier(password)
+    await connection.execute(f"{verb} ROLE {quoted(role)} LOGIN {may} PASSWORD '{verifier}'")
 
 
 async def _own_schemas(connection: asyncpg.Connection) -> None:

@@ -3,24 +3,53 @@
 import asyncio
 import os
 
+import asyncpg
 from alembic import context
+from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData
+from sqlalchemy.exc import DBAPIError
 
-from shared.process.connection_string import connection_string
+from shared.process.connection_string import ConnectionStringError, connection_string
 from shared.store.engine import database_engine
+
+NO_SCHEMA = "3F000"
+"""PostgreSQL's code for a schema that is not there."""
 
 
 def run(metadata: MetaData) -> None:
-    """Migrate (or compare) one service's schema; `DATABASE_URL` names the owner's log-in."""
+    """Migrate (or compare) one service's schema; `DATABASE_URL` names the owner's log-in.
+
+    Raises CommandError, which Alembic prints as one line.
+    """
     connection: Connection | None = context.config.attributes.get("connection")
     if connection is not None:
         _migrate(connection, metadata)
         return
-    asyncio.run(_connect_and_migrate(metadata))
+    if context.is_offline_mode():
+        raise CommandError("revisions look at the database, so there is no --sql")
+    try:
+        asyncio.run(_connect_and_migrate(metadata, _owner_url()))
+    except (OSError, asyncpg.PostgresError, TimeoutError) as exc:
+        raise CommandError(f"DATABASE_URL: no connection ({exc or type(exc).__name__})") from exc
+    except DBAPIError as exc:
+        if getattr(exc.orig, "sqlstate", None) != NO_SCHEMA:
+            raise
+        raise CommandError(
+            f"the schema {metadata.schema} is not there: run `python -m migrations bootstrap` first"
+        ) from exc
 
 
-async def _connect_and_migrate(metadata: MetaData) -> None:
-    url = connection_string(os.environ["DATABASE_URL"])
+def _owner_url() -> str:
+    url = os.environ.get("DATABASE_URL")
+    if not url:
+        raise CommandError("set DATABASE_URL to the owner's log-in, postgresql://owner:…@host/name")
+    try:
+        return connection_string(url)
+    except ConnectionStringError as exc:
+        raise CommandError(f"DATABASE_URL: {exc}") from exc
+
+
+async def _connect_and_migrate(metadata: MetaData, url: str) -> None:
     name = f"tabularium-{metadata.schema}:migrations"
     async with (
         database_engine(url, application_name=name, pool_size=1) as engine,

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import functools
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -20,6 +19,7 @@ from dotenv import dotenv_values
 from deploy.local.environment import (
     HOST,
     ROOT,
+    STORAGE_ACCESS,
     Addresses,
     addresses,
     command,
@@ -38,15 +38,19 @@ from deploy.local.state import (
 )
 from deploy.local.supervisor import Child, launching, say
 from deploy.local.valkey import Valkey, ValkeyError, find_server
-from migrations.bootstrap import SERVICES
+from migrations.bootstrap import SERVICES, login_role
+from shared.process.setting_names import SETTINGS, misspelt
+from shared.process.settings import unknown_setting
 from shared.store.identifiers import quoted
 
 READY_TIMEOUT_S = 60.0
+ENV_FILE = ROOT / ".env"
 
 
 def main() -> None:
     """Run the stack; exit 1 with one line when it cannot start."""
     given = settings_given()
+    _name_unknown_settings()
     try:
         state = open_state(Path(given.get("STATE_DIR", ROOT / "var")).resolve())
         port = _checked_port(given.get("PORT", "8000"))
@@ -60,12 +64,21 @@ def main() -> None:
 
 def settings_given() -> dict[str, str]:
     """Settings of `.env` in the checkout, and above them those of the environment."""
-    from_file = {name: value for name, value in dotenv_values(ROOT / ".env").items() if value}
-    example = ROOT / ".env.example"
-    # Its lines are commented out: they show the defaults.
-    known = re.findall(r"^#?([A-Z0-9_]+)=", example.read_text(), re.MULTILINE)
-    names = {*from_file, *known}
+    from_file = {name: value for name, value in dotenv_values(ENV_FILE).items() if value}
+    names = {*from_file, *SETTINGS}
     return from_file | {name: os.environ[name] for name in names if os.environ.get(name)}
+
+
+def _name_unknown_settings() -> None:
+    """Say which names of `.env` are no settings, and which of the environment resemble one."""
+    from_file = {
+        name
+        for name in dotenv_values(ENV_FILE)
+        if name not in SETTINGS and not name.startswith(STORAGE_ACCESS)
+    }
+    meant = misspelt({*from_file, *os.environ}, settings=SETTINGS)
+    for name in sorted({*from_file, *meant}):
+        say(f"! {unknown_setting(name, meant.get(name))}".rstrip())
 
 
 def _checked_port(text: str) -> int:
@@ -172,16 +185,7 @@ async def _owner_url(cluster: Cluster, known: Secrets) -> str:
     password = known.database_passwords[OWNER]
     connection = await asyncpg.connect(cluster.url(), timeout=10)
     try:
-        exists = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", OWNER)
-        verb = "ALTER" if exists else "CREATE"
-        statement = await connection.fetchval(
-            "SELECT format('%s ROLE %I LOGIN CREATEROLE PASSWORD %L',"
-            " $1::text, $2::text, $3::text)",
-            verb,
-            OWNER,
-            password,
-        )
-        await connection.execute(statement)
+        await login_role(connection, OWNER, password, may="CREATEROLE")
         # For `records`, to which the bootstrap passes it on.
         await connection.execute(
             f"GRANT SET ON PARAMETER session_replication_role TO {quoted(OWNER)} WITH GRANT OPTION"

@@ -19,7 +19,15 @@ from urllib.parse import quote
 
 import asyncpg
 
-from deploy.local.processes import NOBODY_UID, die_with_parent, free_port, may_enter, package_folder
+from deploy.local.processes import (
+    NOBODY_UID,
+    die_with_parent,
+    free_port,
+    let_nobody_pass,
+    may_enter,
+    open_private,
+    package_folder,
+)
 
 SUPERUSER = "postgres"
 START_TIMEOUT_S = 30.0
@@ -104,7 +112,7 @@ class Cluster:
             **({} if self.durable else UNSAFE_BUT_FAST),
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        with self.log_file.open("ab") as output:  # an inherited pipe would hang whoever reads it
+        with open_private(self.log_file) as output:  # an inherited pipe would hang whoever reads it
             self.process = subprocess.Popen(
                 [str(self.binaries / "postgres"), "-D", str(self.data), *options],
                 stdin=subprocess.DEVNULL,
@@ -165,10 +173,12 @@ def prepare(state: Path, *, durable: bool = True) -> Cluster:
     if os.geteuid() == 0 and not (may_enter(state) and may_enter(binaries)):
         mark = hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:12]
         home = Path("/var/lib") / f"tabularium-{mark}"
-        home.mkdir(parents=True, exist_ok=True, mode=0o755)
+        home.mkdir(parents=True, exist_ok=True)
         if not may_enter(binaries):
             binaries = _copied(binaries, home)
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if os.geteuid() == 0:
+        let_nobody_pass(home)
     password_file = state / "postgresql.password"
     if not password_file.exists():
         descriptor = os.open(password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

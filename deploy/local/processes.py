@@ -5,9 +5,11 @@ import importlib.util
 import os
 import signal
 import socket
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 NOBODY_UID = 65534
 _PR_SET_PDEATHSIG = 1
@@ -40,9 +42,26 @@ def free_port() -> int:
 
 
 def may_enter(folder: Path) -> bool:
-    """Whether a user without rights of its own may read below a folder."""
+    """Whether NOBODY_UID, the user and the group, may reach what is below a folder."""
     resolved = folder.resolve()
-    return all(part.stat().st_mode & 0o001 for part in (resolved, *resolved.parents))
+    return all(_may_pass(part.stat()) for part in (resolved, *resolved.parents))
+
+
+def _may_pass(folder: os.stat_result) -> bool:
+    shift = 3 if folder.st_gid == NOBODY_UID else 0
+    return bool(folder.st_mode >> shift & stat.S_IXOTH)
+
+
+def let_nobody_pass(folder: Path) -> None:
+    """As root: a folder in which NOBODY_UID reaches what it owns, and others see nothing."""
+    os.chown(folder, -1, NOBODY_UID)
+    folder.chmod(0o710)
+
+
+def open_private(file: Path) -> BinaryIO:
+    """A file to append to; mode 600 when it is new."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    return os.fdopen(descriptor, "ab")
 
 
 def package_folder(name: str) -> Path | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deploy.local.processes import let_nobody_pass
 from migrations.bootstrap import SERVICES
 
 OWNER = "tabularium"
@@ -34,11 +35,21 @@ class Secrets:
 
 
 def open_state(folder: Path) -> Path:
-    """Make the folder if need be; raises StateError unless it can be written to."""
+    """Make the folder if need be; raises StateError unless it can be written to.
+
+    It is its owner's alone, unless it already held something else. As root, PostgreSQL runs as
+    `nobody`, whose group may pass through it (mode 710).
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for child in ("mail", "log", "storage"):
-            (folder / child).mkdir(exist_ok=True)
+        ours = (folder / "secrets.json").exists() or not any(folder.iterdir())
+        for name in ("mail", "log", "storage"):
+            (folder / name).mkdir(exist_ok=True)
+            (folder / name).chmod(0o700)
+        if ours and os.geteuid() == 0:
+            let_nobody_pass(folder)
+        elif ours:
+            folder.chmod(0o700)
         probe = folder / ".writable"
         probe.touch()
         probe.unlink()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.local.processes import die_with_parent
+from deploy.local.processes import die_with_parent, open_private
 
 FIRST_BACK_OFF_S = 0.5
 LONGEST_BACK_OFF_S = 30.0
@@ -38,7 +38,7 @@ def launching(command: Sequence[str], *, environment: Mapping[str, str], log_fil
     def launch() -> "subprocess.Popen[bytes]":
         if log_file.exists() and log_file.stat().st_size > LOG_LIMIT_BYTES:
             log_file.replace(log_file.with_suffix(".old.log"))
-        with log_file.open("ab") as output:
+        with open_private(log_file) as output:
             return subprocess.Popen(
                 list(command),
                 env=dict(environment),
@@ -46,6 +46,7 @@ def launching(command: Sequence[str], *, environment: Mapping[str, str], log_fil
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                umask=0o077,
                 preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - only prctl
             )
 

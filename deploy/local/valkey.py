@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.local.processes import die_with_parent, free_port, package_folder
+from deploy.local.processes import die_with_parent, free_port, open_private, package_folder
 
 START_TIMEOUT_S = 10.0
 
@@ -62,7 +62,7 @@ class Valkey:
             "dir": str(self.folder),
         }
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
-        with self.log_file.open("ab") as output:
+        with open_private(self.log_file) as output:
             self.process = subprocess.Popen(
                 [str(self.server), *arguments],
                 stdin=subprocess.DEVNULL,
@@ -70,6 +70,7 @@ class Valkey:
                 stderr=subprocess.STDOUT,
                 preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - only prctl
                 start_new_session=True,
+                umask=0o077,
             )
         return self.process
 

@@ -1,5 +1,6 @@
 """Settings that more than one process reads from its environment; validated at start."""
 
+import os
 import sys
 from enum import StrEnum
 from typing import Annotated, Literal, TypeVar
@@ -8,6 +9,7 @@ from pydantic import AfterValidator, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.process.connection_string import DatabaseUrl
+from shared.process.setting_names import misspelt
 
 
 class LogFormat(StrEnum):
@@ -22,7 +24,12 @@ Kind = TypeVar("Kind", bound=BaseSettings)
 
 
 def of_environment(kind: type[Kind]) -> Kind:
-    """Settings from the environment; a wrong one ends the process (2) with a line that names it."""
+    """Settings from the environment; a wrong one ends the process (2) with a line that names it.
+
+    A name that resembles a setting of this process and is none is named too, and ignored.
+    """
+    meant = misspelt(os.environ, settings=[field.upper() for field in kind.model_fields])
+    sys.stderr.writelines(unknown_setting(name, setting) for name, setting in meant.items())
     try:
         return kind()
     except ValidationError as exc:
@@ -33,6 +40,12 @@ def of_environment(kind: type[Kind]) -> Kind:
         }
         sys.stderr.writelines(f"{name}: {reason}\n" for name, reason in reasons.items())
         sys.exit(2)
+
+
+def unknown_setting(name: str, meant: str | None) -> str:
+    """The line about a name that is no setting."""
+    guess = f"; did you mean {meant}?" if meant else ""
+    return f"{name} is not a setting and is ignored{guess}\n"
 
 
 def _redis_url(url: SecretStr) -> SecretStr:

@@ -1,4 +1,4 @@
-"""Every setting a process reads stands in `.env.example`, and nothing else does."""
+"""Every setting that a process reads stands in `.env.example` and in the list of names."""
 
 import importlib
 import re
@@ -6,6 +6,8 @@ import re
 from pydantic_settings import BaseSettings
 
 from deploy.local.environment import ROOT
+from migrations.bootstrap import SERVICES
+from shared.process.setting_names import SETTINGS
 
 MODULES = (
     "shared.process.settings",
@@ -34,3 +36,8 @@ def test_the_example_shows_every_setting_and_no_other() -> None:
     text = (ROOT / ".env.example").read_text()
     shown = set(re.findall(r"^#?([A-Z0-9_]+)=", text, re.MULTILINE))
     assert shown == (read_by_processes() - MADE_BY_THE_LAUNCHER) | READ_BY_THE_LAUNCHER
+
+
+def test_a_setting_is_known_to_every_process_by_its_name() -> None:
+    migrations = {f"{service.upper()}_DB_PASSWORD" for service in SERVICES}
+    assert read_by_processes() | READ_BY_THE_LAUNCHER | migrations == SETTINGS

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic_settings import BaseSettings
 
 from deploy.local.environment import (
     ROOT,
@@ -18,9 +19,24 @@ from deploy.local.environment import (
     process_environment,
 )
 from deploy.local.state import load_secrets
+from gateway.settings import GatewaySettings
 from migrations.bootstrap import SERVICES
+from services.auth.settings import AuthSettings
+from services.catalog.settings import CatalogSettings
+from services.ingest.settings import WorkerSettings
+from services.records.settings import RecordsSettings
+from shared.process.settings import MailSettings
 
 PROCESSES = (*SERVICES, "worker", "gateway")
+SETTINGS_OF: dict[str, tuple[type[BaseSettings], ...]] = {
+    "auth": (AuthSettings,),
+    "catalog": (CatalogSettings,),
+    "records": (RecordsSettings,),
+    "ingest": (WorkerSettings,),
+    "worker": (WorkerSettings,),
+    "gateway": (GatewaySettings, MailSettings),
+}
+"""ingest knows the mail server too, which no import may call."""
 LOCAL_ONLY = {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "TERM"} | {
     "PYTHONPATH",
     "PYTHONUNBUFFERED",
@@ -85,6 +101,23 @@ def test_a_container_is_told_what_a_local_process_is_told(
     assert wanted <= told(services[name], secrets_folder)
     migrating = set(migration_environment(at, known)) - LOCAL_ONLY
     assert migrating <= told(services["migrations"], secrets_folder)
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_a_container_is_passed_every_setting_of_its_process_and_no_other(
+    name: str, services: dict[str, Any], secrets_folder: Path
+) -> None:
+    read = {
+        field.upper(): str(about.annotation)
+        for kind in SETTINGS_OF[name]
+        for field, about in kind.model_fields.items()
+    }
+    told_here = told(services[name], secrets_folder)
+    # Log-ins stand in the files of secrets: Compose would put nothing in place of one it lacks.
+    log_ins = {field for field, kind in read.items() if "SecretStr" in kind} | {"SMTP_USERNAME"}
+    assert set(read) - log_ins - told_here == set()
+    assert set(services[name]["environment"]) - set(read) == {"FORWARDED_ALLOW_IPS"}
+    assert log_ins & set(services[name]["environment"]) == set()
 
 
 @pytest.mark.parametrize("name", PROCESSES)

@@ -14,6 +14,7 @@ import pytest
 
 from deploy.local.environment import ROOT
 from deploy.local.processes import NOBODY_UID, free_port, may_enter
+from deploy.local.state import open_state
 from tests.support.profile import only_in_full
 from tests.support.stack import RunningStack, running_stack, start_stack, stop_stack
 from tests.support.waiting import until_now
@@ -32,6 +33,17 @@ def alive(pid: int) -> bool:
 def state(state_folder: Path, request: pytest.FixtureRequest) -> Path:
     name: str = request.node.name
     return state_folder / name[:40]
+
+
+def open_to_others(state: Path) -> list[Path]:
+    """What other users of the machine could read; as root, PostgreSQL's group passes through."""
+    passage = [state, state / "postgresql"] if os.geteuid() == 0 else []
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in passage] == [0o710] * len(passage)
+    return [
+        file
+        for file in (state, *state.rglob("*"))
+        if stat.S_IMODE(file.stat().st_mode) & 0o077 and file not in passage
+    ]
 
 
 def refusal(**environment: str) -> str:
@@ -60,6 +72,7 @@ def test_a_second_start_keeps_all_and_no_end_leaves_a_process(
     with stack.signed_in() as http:
         body = {"table_name": "Kept", "fields": {"name": "TEXT"}}
         assert http.post("/api/create-table/", json=body).status_code == 201
+    assert open_to_others(state) == []
     before = admin_file.read_text()
     assert stop_stack(stack, signal.SIGINT) == 0
     assert not any(alive(pid) for pid in pids)
@@ -110,6 +123,30 @@ def test_a_taken_port_is_one_clear_line(state: Path) -> None:
         line = refusal(PORT=port, STATE_DIR=str(state))
     assert port in line
     assert "PORT=" in line
+
+
+def test_a_name_that_is_no_setting_is_named_by_the_launcher(state: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy.local"],
+        cwd=ROOT,
+        env=os.environ | {"PORT": "eight", "STATE_DIR": str(state), "WORKER_CONCURENCY": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (
+        done.stdout
+        == "! WORKER_CONCURENCY is not a setting and is ignored; did you mean WORKER_CONCURRENCY?\n"
+    )
+
+
+def test_a_folder_that_held_something_else_is_left_as_it_was(state: Path) -> None:
+    state.mkdir(mode=0o755)
+    (state / "mine.txt").touch()
+    open_state(state)
+    assert stat.S_IMODE(state.stat().st_mode) == 0o755
+    assert stat.S_IMODE((state / "mail").stat().st_mode) == 0o700
 
 
 def test_a_port_that_is_none_is_one_clear_line(state: Path) -> None:

@@ -1,0 +1,79 @@
+"""`alembic` by hand: it works, or one line says how."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from migrations.__main__ import ROOT
+from migrations.bootstrap import SERVICES
+from tests.support.databases import PASSWORD, Database, drop_database, make_database
+
+ALEMBIC = Path(sys.executable).with_name("alembic")
+
+
+def alembic(*arguments: str, url: str | None = None) -> "subprocess.CompletedProcess[str]":
+    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    return subprocess.run(
+        [str(ALEMBIC), "-c", str(ROOT / "alembic.ini"), *arguments],
+        env=environment if url is None else {**environment, "DATABASE_URL": url},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "url", "line"),
+    [
+        (("upgrade", "head"), None, "name a section: alembic -n auth|catalog|records|ingest"),
+        (("-n", "auth", "upgrade", "head"), None, "set DATABASE_URL to the owner's log-in"),
+        (("-n", "auth", "current"), "mysql://a:geheim@host/x", "DATABASE_URL: it begins with"),
+        (("-n", "auth", "current"), "postgresql://a:geheim@127.0.0.1:1/x", "no connection"),
+        (("-n", "auth", "upgrade", "head", "--sql"), None, "there is no --sql"),
+    ],
+)
+def test_what_cannot_work_is_one_line_that_says_how(
+    arguments: tuple[str, ...], url: str | None, line: str
+) -> None:
+    done = alembic(*arguments, url=url)
+    assert done.returncode != 0
+    (only,) = (done.stdout + done.stderr).splitlines()
+    assert line in only
+    assert "geheim" not in only
+
+
+def bootstrap(url: str) -> "subprocess.CompletedProcess[str]":
+    passwords = {f"{service.upper()}_DB_PASSWORD": PASSWORD for service in SERVICES}
+    return subprocess.run(
+        [sys.executable, "-m", "migrations", "bootstrap"],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": url, **passwords},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def empty(template: Database) -> Iterator[Database]:
+    """A database without anything of ours."""
+    made = asyncio.run(make_database(template.cluster, "by_hand"))
+    yield made
+    asyncio.run(drop_database(made))
+
+
+def test_a_section_by_hand_needs_the_bootstrap_and_then_works(empty: Database) -> None:
+    refused = alembic("-n", "catalog", "upgrade", "head", url=empty.url())
+    assert "run `python -m migrations bootstrap` first" in refused.stderr + refused.stdout
+    assert bootstrap(empty.url()).returncode == 0
+    for service in SERVICES:
+        done = alembic("-n", service, "upgrade", "head", url=empty.url())
+        assert done.returncode == 0, done.stderr
+    assert "(head)" in alembic("-n", "catalog", "current", url=empty.url()).stdout
+    assert alembic("-n", "records", "check", url=empty.url()).returncode == 0
