@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NoReturn, TypeAlias
 
+from shared.values.texts import readable
+
 JsonValue: TypeAlias = "str | bool | list[JsonValue] | dict[str, JsonValue] | None"
 """A parsed value; numbers are `Number`s, that is their text."""
 
@@ -30,9 +32,24 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON; send it as a text")
 
 
-_decoder = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=_refuse_constant)
+def _members(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{readable(repeated)!r} is there twice in one object")
+    return members
 
-scan_json: Callable[[str, int], tuple[JsonValue, int]] = _decoder.scan_once  # type: ignore[attr-defined]
+
+_scanner = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=_refuse_constant)
+_decoder = json.JSONDecoder(
+    parse_float=Number,
+    parse_int=Number,
+    parse_constant=_refuse_constant,
+    object_pairs_hook=_members,
+)
+
+scan_json: Callable[[str, int], tuple[JsonValue, int]] = _scanner.scan_once  # type: ignore[attr-defined]
 """The value that begins at a place of a text, and the place behind it.
 
 It is the C scanner itself: `raw_decode` would add a Python function to every value. Raises
@@ -41,7 +58,11 @@ StopIteration where no value begins, ValueError where one is broken, RecursionEr
 
 
 def read_json(text: str) -> JsonValue:
-    """The one value of a text; raises ValueError (NaN and Infinity are none), RecursionError."""
+    """The one value of a text.
+
+    Raises ValueError (NaN and Infinity are none; a member that is there twice would be lost),
+    RecursionError.
+    """
     value: JsonValue = _decoder.decode(text)
     return value
 
@@ -60,7 +81,9 @@ def _float_or_number(digits: str) -> "float | Number":
     return number if repr(number) == digits else Number(digits)
 
 
-_exact_decoder = json.JSONDecoder(parse_float=_float_or_number, parse_constant=_refuse_constant)
+_exact_decoder = json.JSONDecoder(
+    parse_float=_float_or_number, parse_constant=_refuse_constant, object_pairs_hook=_members
+)
 
 
 def json_text(value: object) -> str:

@@ -9,7 +9,7 @@ from services.records.face import openapi_parts as parts
 from services.records.face.export_stream import MEDIA_TYPES
 from services.records.face.raw_answers import table_path
 from services.records.query.expand import name_of
-from services.records.query.parameters import LIST_PARAMETERS
+from services.records.query.parameters import EXPORT_PARAMETERS, LIST_PARAMETERS
 from services.records.query.plan import TEXT_OPERATORS, Operator
 from services.records.query.summary import SUMMARY_PARAMETERS
 from services.records.types.json_schema import property_of, schema_of, shape_of
@@ -227,7 +227,7 @@ def _summary(table: Table) -> Json:
     groups = {"items": [{"count": 2}], "next": None, "groups": 1}
     answer = {"200": _answer("A page of groups.", page, groups)}
     return _operation("summary", "Sums of records, by group", RECORDS_READ, answer) | {
-        "parameters": [*own, *_filters(table, reserved=SUMMARY_PARAMETERS)]
+        "parameters": [*own, *_filters(table, reserved=LIST_PARAMETERS | SUMMARY_PARAMETERS)]
     }
 
 
@@ -238,7 +238,7 @@ def _export(table: Table) -> Json:
         "content": {media_type.partition(";")[0]: {} for media_type in MEDIA_TYPES.values()},
     }
     return _operation("export", "Export records", RECORDS_READ, {"200": answer}) | {
-        "parameters": [*own, *_filters(table)]
+        "parameters": [*own, *_filters(table, reserved=LIST_PARAMETERS | EXPORT_PARAMETERS)]
     }
 
 

@@ -2,7 +2,9 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, unquote_plus
 
@@ -48,6 +50,11 @@ EVERYTHING = (
     " that you mean all of them: `id__gte=0`"
 )
 
+ONE_VALUE = frozenset({Operator.EQ, Operator.IN, Operator.ISNULL})
+"""A row cannot be equal to two values: who sends two of these means either."""
+_LISTED = re.compile(r'(?:([^",][^,]*|)|"((?:[^"]|"")*)")(?=,|\Z)')
+"""One value of a list, to the comma behind it."""
+
 Pairs = Iterable[tuple[str, str]]
 """Names and values of a query string, in order."""
 
@@ -65,6 +72,13 @@ def parted(pairs: Pairs, known: frozenset[str]) -> Asked:
     filters: list[tuple[str, str]] = []
     for name, value in pairs:
         if name not in known:
+            # What pages a list must not filter a change: `limit=1` has one meaning.
+            if name in LIST_PARAMETERS and known is not VERB_PARAMETERS:
+                raise UnknownColumnError.of(
+                    name,
+                    UnknownColumnError.code,
+                    f"this call has no {name}; a column of that name is filtered by `{name}__eq=`",
+                )
             filters.append((name, value))
         elif name in parameters:
             raise InvalidInputError.of(name, "given_twice", "give this parameter once")
@@ -133,13 +147,30 @@ def selection_of(
     if search is not None and "\0" in search:
         raise InvalidInputError.of(of, "nul_byte", "leave out the NUL character")
     accents = _accents(parameters.get("accents"))
+    compared = tuple(
+        (name, _filter(table, name, value, accents or Accents.KEEP)) for name, value in filters
+    )
+    _refuse_either(compared)
     return Selection(
-        filters=tuple(
-            _filter(table, name, value, accents or Accents.KEEP) for name, value in filters
-        ),
+        filters=tuple(each for _, each in compared),
         search=search or None,
         accents=accents or Accents.IGNORE,
     )
+
+
+def _refuse_either(filters: Sequence[tuple[str, Filter]]) -> None:
+    """Raise InvalidInputError where a column is to be equal to one value and to another."""
+    often = Counter(
+        (each.column.name, each.operator) for _, each in set(filters) if each.operator in ONE_VALUE
+    )
+    for name, each in filters:
+        if often[each.column.name, each.operator] > 1:
+            raise InvalidInputError.of(
+                name,
+                "given_twice",
+                "a record has to pass every filter, and no value is both; for either of them send"
+                f" `{each.column.name}__in=` with a comma between",
+            )
 
 
 def restriction_of(table: Table, pairs: Pairs) -> Selection:
@@ -169,11 +200,17 @@ def order_of(table: Table, sort: str | None) -> tuple[SortKey, ...]:
     """The order of `sort=-age,name`, with `id` at its end."""
     if not sort:
         return (SortKey(ID),)
-    return total_order([_sort_key(table, word.strip(), of="sort") for word in sort.split(",")])
+    keys = [_sort_key(table, word.strip(), of="sort") for word in sort.split(",")]
+    for place, key in enumerate(keys):
+        if key.column in [before.column for before in keys[:place]]:
+            raise InvalidInputError.of(
+                "sort", "given_twice", f"{key.column.name} decides once; name it once"
+            )
+    return total_order(keys)
 
 
 def _sort_key(table: Table, word: str, *, of: str) -> SortKey:
-    name = word.lstrip("+-")
+    name = word[1:] if word[:1] in ("+", "-") else word
     column = column_named(table, name.removesuffix(CODE), of=of)
     by_code = name.endswith(CODE)
     if by_code and not column.is_text:
@@ -333,15 +370,26 @@ def _texts(column: Column, operator: Operator, parameter: str, value: str) -> tu
 
 
 def _several(column: Column, parameter: str, value: str) -> tuple[str, ...]:
-    try:
-        values = next(csv.reader([value], strict=True), [])
-    except csv.Error as exc:
-        raise InvalidInputError.of(
-            parameter, "invalid_list", 'separate values by commas; quote those that hold one: "a,b"'
-        ) from exc
+    values = list(_listed(parameter, value)) if value else []
     if len(values) > VALUES_LIMIT:
         raise InvalidInputError.of(parameter, "too_many", f"send at most {VALUES_LIMIT} values")
     return tuple(checked_text(column, text, of=parameter) for text in values)
+
+
+def _listed(parameter: str, value: str) -> Iterator[str]:
+    """The values of a list, each as it was sent: a line break is a character like any other."""
+    position = -1
+    while position < len(value):
+        item = _LISTED.match(value, position + 1)
+        if item is None:
+            raise InvalidInputError.of(
+                parameter,
+                "invalid_list",
+                'separate values by commas; quote those that hold one: "a,b"',
+            )
+        plain, quoted = item.groups()
+        yield plain if quoted is None else quoted.replace('""', '"')
+        position = item.end()
 
 
 def _whether(parameter: str, value: str) -> str:

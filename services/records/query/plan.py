@@ -25,8 +25,8 @@ class Operator(StrEnum):
 
 
 TEXT_OPERATORS = frozenset({Operator.CONTAINS, Operator.ICONTAINS, Operator.STARTSWITH})
-VACUOUS_WHEN_EMPTY = TEXT_OPERATORS | {Operator.GT, Operator.GTE}
-"""Every text contains the empty one, and sorts behind it."""
+VACUOUS_WHEN_EMPTY = TEXT_OPERATORS | {Operator.GT, Operator.GTE, Operator.NE}
+"""Every text contains the empty one and sorts behind it, and hardly one is equal to it."""
 
 
 CODE = ":code"

@@ -14,16 +14,17 @@ from services.records.errors import (
     StaleTableError,
     TableBusyError,
 )
+from services.records.repository.casts import follows
 from services.records.repository.driver import Driver, TransactionDriver, reading
 from shared.contracts.ingest import loading_import
 from shared.contracts.problem import FieldError
 from shared.contracts.records import TableOid
 from shared.errors import ConflictError, InvalidInputError, ProblemError
-from shared.store.conditions import literal, reference_condition, rule_condition
+from shared.store.conditions import reference_condition, rule_condition
 from shared.store.identifiers import quoted
 from shared.values.names import ddl_name
 from shared.values.rules import Reference, RuleName
-from shared.values.types import ColumnType, TypeName, is_widening
+from shared.values.types import ColumnType, is_widening
 
 LOCK_TRY = "SET LOCAL lock_timeout = '200ms'"
 LOCK_REST = "SET LOCAL lock_timeout = '3s'"
@@ -48,16 +49,6 @@ JOIN pg_depend p ON p.classid = 'pg_class'::regclass AND p.objid = i.indexrelid
   AND p.refclassid = 'pg_class'::regclass AND p.refobjid = i.indrelid AND p.refobjsubid = $2
 WHERE i.indrelid = $1::text::regclass AND i.indnatts = 1 AND o.opcname = 'gin_trgm_ops'
 """
-
-# What PostgreSQL's input functions would take beyond our type table, such as 'today' or 1_000.
-SHAPES = {
-    TypeName.SMALLINT: r"^\s*[+-]?[0-9]+\s*$",
-    TypeName.INTEGER: r"^\s*[+-]?[0-9]+\s*$",
-    TypeName.BIGINT: r"^\s*[+-]?[0-9]+\s*$",
-    TypeName.DATE: r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}",
-    TypeName.TIMESTAMP: r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}",
-    TypeName.TIMESTAMPTZ: r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +234,7 @@ async def not_of_type(
         driver,
         table,
         f"SELECT id, left({text}, {VALUE_SHOWN}) AS value FROM {ddl.table_name(table.name)}"  # noqa: S608
-        f" WHERE {quoted(column.name)} IS NOT NULL AND NOT ({_follows(column, kind)})"
+        f" WHERE {quoted(column.name)} IS NOT NULL AND NOT ({follows(column, kind)})"
         f" ORDER BY id LIMIT {ROWS_NAMED}",
     )
 
@@ -262,28 +253,6 @@ def obstructed(field: str, message: str, rows: Sequence[Obstacle]) -> RowsInTheW
             for row in rows
         ],
     )
-
-
-def _follows(column: Column, kind: ColumnType) -> str:
-    text = f"{quoted(column.name)}::text"
-    if kind.length is not None:
-        return f"char_length({text}) <= {kind.length}"
-    if kind.name is TypeName.TEXT:
-        return "true"
-    target = ddl_name(kind)
-    shape = SHAPES.get(kind.name)
-    shaped = f"{text} ~ {literal(shape)} AND " if shape and column.is_text else ""
-    # CASE keeps the casts from running where the text does not fit.
-    fits = f"{shaped}records.fits({text}, {literal(target)})"
-    if column.is_text:
-        same = (
-            f"{text}::numeric = {text}::numeric::{target}"
-            if kind.name is TypeName.NUMERIC
-            else "true"
-        )
-    else:
-        same = f"{text}::{target}::text::{ddl_name(column.type)} = {quoted(column.name)}"
-    return f"CASE WHEN {fits} THEN {same} ELSE false END"
 
 
 async def _obstacles(driver: Driver, table: Table, sql: str) -> Sequence[Obstacle]:
