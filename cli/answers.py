@@ -313,3 +313,31 @@ class ApiKey(AnswerModel):
     name: str
     scopes: tuple[str, ...]
     expires_at: datetime
+
+
+class Grant(AnswerModel):
+    """Who may do what with a table."""
+
+    identifier: str
+    level: str
+    granted_at: datetime
+
+
+class User(AnswerModel):
+    """A person's account."""
+
+    id: str
+    email: str
+    username: str | None = None
+    role: str
+    disabled: bool
+    has_password: bool
+
+
+class MachineClient(AnswerModel):
+    """A machine client, without its secret."""
+
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    created_by: str

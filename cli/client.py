@@ -12,6 +12,7 @@ import stamina
 
 from cli.credentials import CredentialStore
 from cli.errors import NotTabulariumError, ProblemAnswerError, ServerAwayError
+from cli.exact import exact_json
 from cli.problems import checked, transport_errors
 from cli.tokens import GivenToken, SignIn, StoredToken
 from shared import __version__
@@ -28,10 +29,18 @@ Parameters = Mapping[str, str | int] | list[tuple[str, str]]
 class Client:
     """One server, as one signed-in caller."""
 
-    def __init__(self, url: str, *, store: CredentialStore, token: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        store: CredentialStore,
+        token: str | None = None,
+        patience_s: float | None = None,
+    ) -> None:
         self.url = url.rstrip("/")
         headers = {"User-Agent": f"tabularium-cli/{__version__}"}
-        self._http = httpx2.Client(base_url=self.url, timeout=TIMEOUT, headers=headers)
+        timeout = TIMEOUT if patience_s is None else httpx2.Timeout(patience_s)
+        self._http = httpx2.Client(base_url=self.url, timeout=timeout, headers=headers)
         self.sign_in = SignIn(self._http, self.url)
         self._auth: httpx2.Auth = (
             GivenToken(token) if token else StoredToken(self.url, store, self.sign_in)
@@ -70,12 +79,14 @@ class Client:
         headers: Mapping[str, str] | None = None,
     ) -> httpx2.Response:
         """Send once: a JSON body, or form fields and files, which are streamed, or bytes."""
+        if body is not None:
+            content = exact_json(body).encode()
+            headers = {"Content-Type": "application/json", **(headers or {})}
         with transport_errors(self.url):
             response = self._http.request(
                 method,
                 path,
                 params=params,  # type: ignore[arg-type]  # its mapping type is invariant
-                json=body,
                 data=data,
                 files=files,
                 content=content,

@@ -1,7 +1,9 @@
 """The `tabularium` command: put together here, and where its errors become one line."""
 
+import itertools
 import json
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import stamina.instrumentation
@@ -9,10 +11,13 @@ import typer
 
 from cli.commands import (
     account,
+    accounts,
+    altering,
     catalog,
     explaining,
     feeds,
     follow_ups,
+    grants,
     importing,
     imports,
     keys,
@@ -21,6 +26,7 @@ from cli.commands import (
     sources,
     tables,
     webhooks,
+    writing,
 )
 from cli.errors import CommandError, ProblemAnswerError
 from shared import __version__
@@ -38,6 +44,7 @@ app = typer.Typer(
 app.command(epilog=account.LOGIN_EXAMPLES)(account.login)
 app.command()(account.logout)
 app.command()(account.whoami)
+tables.app.command("alter", epilog=altering.EXAMPLES)(altering.alter)
 app.add_typer(tables.app, name="tables")
 app.command("import", epilog=importing.EXAMPLES + importing.EXIT_CODES)(importing.import_rows)
 app.command(epilog=previewing.EXAMPLES)(previewing.preview)
@@ -48,9 +55,15 @@ app.command(epilog=follow_ups.COMMIT_EXAMPLES)(follow_ups.commit)
 app.command(epilog=imports.UNDO_EXAMPLES)(imports.undo)
 app.command(epilog=records.RECORDS_EXAMPLES)(records.records)
 app.command(epilog=records.EXPORT_EXAMPLES)(records.export)
+app.command(epilog=writing.INSERT_EXAMPLES)(writing.insert)
+app.command(epilog=writing.UPDATE_EXAMPLES)(writing.update)
+app.command(epilog=writing.DELETE_EXAMPLES)(writing.delete)
 app.add_typer(sources.app, name="sources")
 app.add_typer(feeds.app, name="feed")
 app.add_typer(webhooks.app, name="webhook")
+app.add_typer(grants.app, name="grants")
+app.add_typer(accounts.users, name="users")
+app.add_typer(accounts.clients, name="clients")
 app.add_typer(keys.app, name="key")
 app.add_typer(catalog.app, name="catalog")
 app.command(epilog=explaining.LINEAGE_EXAMPLES)(explaining.lineage)
@@ -80,7 +93,7 @@ def main() -> None:
     """Run one command; exits 0, or with a code of `cli.errors` after one line on stderr."""
     stamina.instrumentation.set_on_retry_hooks([])
     try:
-        app()
+        app(prog_name="tabularium")
     except CommandError as exc:
         sys.stderr.write(f"{_complaint(exc)}\n")
         sys.exit(exc.exit_code)
@@ -88,11 +101,18 @@ def main() -> None:
 
 def _complaint(error: CommandError) -> str:
     """One line: words for people, the problem document for scripts."""
-    if "--json" not in sys.argv:
+    if not _for_programs(sys.argv):
         return f"tabularium: {error}"
     if isinstance(error, ProblemAnswerError):
         return json.dumps(error.problem.model_dump(exclude_none=True), ensure_ascii=False)
     return json.dumps({"title": "The command failed", "detail": str(error)}, ensure_ascii=False)
+
+
+def _for_programs(words: Sequence[str]) -> bool:
+    """Whether the result was asked for as JSON, however the command failed."""
+    shapes = [word.removeprefix("--output=") for word in words if word.startswith("--output=")]
+    shapes += [shape for word, shape in itertools.pairwise(words) if word == "--output"]
+    return "--json" in words or not {"json", "ndjson"}.isdisjoint(shapes)
 
 
 if __name__ == "__main__":

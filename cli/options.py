@@ -2,8 +2,12 @@
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import typer
@@ -61,6 +65,46 @@ def filters_of(words: Sequence[str]) -> list[tuple[str, str]]:
             raise UsageError(f"{word!r} is no filter; write column=value or column__gte=value")
         filters.append((f"{column}__eq" if column in RECORD_PARAMETERS else column, value))
     return filters
+
+
+def assigned(words: Sequence[str]) -> dict[str, Any]:
+    """`name=Ann tags:=["a"]` as a record: a text, which the server reads by the column's type.
+
+    Behind `:=` stands JSON, so that `name:=null` clears it. Raises UsageError.
+    """
+    record: dict[str, Any] = {}
+    for word in words:
+        left, equals, value = word.partition("=")
+        column = left.removesuffix(":")
+        if not equals or not column:
+            raise UsageError(f"{word!r} is no value; write column=text or column:=JSON")
+        if column in record:
+            raise UsageError(f"the column {column!r} is given twice")
+        record[column] = _json(value, of=word) if left.endswith(":") else value
+    return record
+
+
+def json_of(given: str, *, option: str) -> Any:
+    """JSON out of standard input (`-`), out of the argument itself, or out of a file."""
+    if given == "-":
+        text = sys.stdin.read()
+    elif given.lstrip().startswith(("[", "{")):
+        text = given
+    else:
+        try:
+            text = Path(given).read_text(encoding="utf-8")
+        except OSError as exc:
+            raise UsageError(f"{option}: {given} cannot be read ({exc.strerror})") from exc
+        except UnicodeDecodeError as exc:
+            raise UsageError(f"{option}: {given} is not UTF-8 text") from exc
+    return _json(text, of=option)
+
+
+def _json(text: str, *, of: str) -> Any:
+    try:
+        return json.loads(text, parse_float=Decimal)
+    except ValueError as exc:
+        raise UsageError(f"{of}: this is no JSON: {exc}") from exc
 
 
 @dataclass(frozen=True)

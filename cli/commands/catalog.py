@@ -8,8 +8,9 @@ import typer
 from cli.answers import CatalogTableItem, EtlItem
 from cli.client import decoded, part
 from cli.downloads import download
+from cli.flattened import flattened
 from cli.listing import Columns, listing
-from cli.session import AsJson, Url, examples, session
+from cli.session import AsJson, Url, View, examples, session, viewing
 
 app = typer.Typer(no_args_is_help=True, help="The catalog: which ETL feeds which table.")
 
@@ -30,18 +31,22 @@ Part = Annotated[str | None, typer.Option("-q", help="Only names that contain th
 
 
 @app.command()
-def etls(*, search: Part = None, url: Url = None, as_json: AsJson = False) -> None:
+@flattened
+def etls(*, search: Part = None, view: View) -> None:
     """List the ETLs."""
-    with session(url, as_json=as_json) as here:
-        listing(here, "/api/catalog/etls", EtlItem, ETL_COLUMNS, params=_params(search))
+    with viewing(view) as here:
+        params = _params(search)
+        listing(here, "/api/catalog/etls", EtlItem, ETL_COLUMNS, view=view, params=params)
 
 
 @app.command()
-def tables(*, search: Part = None, url: Url = None, as_json: AsJson = False) -> None:
+@flattened
+def tables(*, search: Part = None, view: View) -> None:
     """List the tables that the catalog knows, of every schema."""
-    with session(url, as_json=as_json) as here:
+    with viewing(view) as here:
         params = _params(search)
-        listing(here, "/api/catalog/tables", CatalogTableItem, TABLE_COLUMNS, params=params)
+        path = "/api/catalog/tables"
+        listing(here, path, CatalogTableItem, TABLE_COLUMNS, view=view, params=params)
 
 
 @app.command(epilog=examples("tabularium catalog etl customers.csv"))

@@ -11,9 +11,10 @@ from cli.answers import LineageAnswer, LineageNode, SearchHit
 from cli.client import decoded
 from cli.downloads import download
 from cli.errors import UsageError
-from cli.listing import Columns, as_table
+from cli.flattened import flattened
+from cli.listing import Columns, show_items
 from cli.screen import Branch
-from cli.session import AsJson, Session, Url, session
+from cli.session import AsJson, Session, Url, View, session, viewing
 
 LINEAGE_EXAMPLES = """Examples:
 
@@ -82,20 +83,20 @@ def lineage(
             _draw(here, LineageAnswer.model_validate(decoded(answer)))
 
 
+@flattened
 def search(
     *,
     words: Annotated[list[str], typer.Argument(metavar="WORDS...", help="What to search for.")],
-    url: Url = None,
-    as_json: AsJson = False,
+    view: View,
 ) -> None:
     """Search tables, columns and ETLs by names, descriptions, tags and owners."""
-    with session(url, as_json=as_json) as here:
+    with viewing(view) as here:
         answer = here.client.get("/api/catalog/search", {"q": " ".join(words), "limit": 100})
-        if as_json:
+        if here.screen.shape == "json" and view.picked is None:
             here.screen.raw(answer.text)
             return
         body = decoded(answer)
-        as_table(here.screen, HIT_COLUMNS, map(SearchHit.model_validate, body["items"]))
+        show_items(here.screen, body["items"], SearchHit, HIT_COLUMNS, view=view)
         if body["truncated"]:
             here.screen.say("there are more; give more words")
         for peer in body["unavailable"]:

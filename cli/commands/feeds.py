@@ -7,9 +7,10 @@ import typer
 from cli.answers import Feed, Import
 from cli.client import decoded, part
 from cli.errors import UsageError
+from cli.flattened import flattened
 from cli.listing import Columns, listing, removed
 from cli.outcome import report, watched
-from cli.session import AsJson, Session, Url, examples, session
+from cli.session import AsJson, Session, Url, View, examples, session, viewing
 from cli.uploading import opened, submit
 
 app = typer.Typer(no_args_is_help=True, help="Imports that come again, by themselves or pushed.")
@@ -38,6 +39,7 @@ ADD_EXAMPLES = examples(
 
 
 @app.command("list")
+@flattened
 def list_feeds(
     *,
     table: Annotated[str | None, typer.Option("--table", "-t", help="Into this table.")] = None,
@@ -45,14 +47,13 @@ def list_feeds(
         Literal["new", "ok", "late", "failing", "paused"] | None,
         typer.Option(help="Only those that do so."),
     ] = None,
-    url: Url = None,
-    as_json: AsJson = False,
+    view: View,
 ) -> None:
     """List the feeds, and how they do."""
     given = {"table": table, "health": health}
     params = {name: value for name, value in given.items() if value is not None}
-    with session(url, as_json=as_json) as here:
-        listing(here, "/api/feeds", Feed, COLUMNS, params=params)
+    with viewing(view) as here:
+        listing(here, "/api/feeds", Feed, COLUMNS, view=view, params=params)
 
 
 @app.command()

@@ -14,6 +14,7 @@ from cli.commands.feeds import save_as as save_feed
 from cli.commands.previewing import looked_at
 from cli.errors import FAILED, INTERRUPTED, UsageError
 from cli.file_options import FileOptions, form
+from cli.flattened import flattened
 from cli.options import DatabaseAddress, mapping_of, types_of
 from cli.outcome import report, watched
 from cli.resuming import RESUMABLE_FROM_BYTES, Notes, send_resumably
@@ -46,153 +47,44 @@ Exit codes:
   130  Ctrl-C; an import that was accepted goes on"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RowOptions:
-    """What becomes of the rows, by the API's names; None and False were not given."""
+    """What becomes of the rows, by the API's names but for `pairs`."""
 
-    mode: str
-    key: str | None
-    on_duplicate: str | None
-    on_blank: str | None
-    on_error: str
-    max_errors: int | None
-    dry_run: bool
-    allow_empty: bool
-    create_table: bool
-    on_new_column: str | None
-    types: dict[str, str] | None
-    mapping: dict[str, str | None] | None
-    email: str | None
-    etl_name: str | None
+    mode: options.Mode = "append"
+    key: options.Key = None
+    on_duplicate: options.OnDuplicate = None
+    on_blank: options.OnBlank = None
+    on_error: options.OnError = "skip"
+    max_errors: options.MaxErrors = None
+    dry_run: options.DryRun = False
+    allow_empty: options.AllowEmpty = False
+    create_table: options.CreateTable = False
+    on_new_column: options.OnNewColumn = None
+    types: options.Types = None
+    mapping: options.Mapping = None
+    pairs: options.Pairs = None
+    email: options.Email = None
+    etl_name: options.EtlName = None
 
     def fields(self) -> dict[str, Any]:
-        """What was given; the server knows the defaults of the rest."""
+        """What was given; the server knows the defaults of the rest. Raises UsageError."""
+        typed = {name: value for name, value in asdict(self).items() if name != "pairs"}
+        typed["types"] = types_of(self.types or []) or None
+        typed["mapping"] = mapping_of(self.pairs or [], self.mapping) or None
         # `in (None, False)` would leave out `--max-errors 0`.
         return {
-            name: value
-            for name, value in asdict(self).items()
-            if value is not None and value is not False
+            name: value for name, value in typed.items() if value is not None and value is not False
         }
 
 
-def import_rows(
-    *,
-    file: options.File = None,
-    table: options.TableOption = None,
-    from_database: options.FromDatabase = None,
-    source_table: options.SourceTable = None,
-    query: options.Query = None,
-    tls: options.Tls = None,
-    mode: options.Mode = "append",
-    key: options.Key = None,
-    on_duplicate: options.OnDuplicate = None,
-    on_blank: options.OnBlank = None,
-    on_error: options.OnError = "skip",
-    max_errors: options.MaxErrors = None,
-    dry_run: options.DryRun = False,
-    allow_empty: options.AllowEmpty = False,
-    create_table: options.CreateTable = False,
-    file_format: options.FileFormat = "auto",
-    delimiter: options.Delimiter = None,
-    quote: options.Quote = None,
-    encoding: options.Encoding = None,
-    force_encoding: options.ForceEncoding = False,
-    header_line: options.HeaderLine = None,
-    footer_lines: options.FooterLines = None,
-    fill_short: options.FillShort = False,
-    escape: options.Escape = None,
-    comment: options.Comment = None,
-    trim: options.Trim = None,
-    null_values: options.NullValues = None,
-    date_format: options.DateFormat = None,
-    century_from: options.CenturyFrom = None,
-    decimal: options.Decimal = None,
-    thousands: options.Thousands = None,
-    numbers: options.Numbers = "plain",
-    record_path: options.RecordPath = None,
-    sheet: options.Sheet = None,
-    member: options.Member = None,
-    on_new_column: options.OnNewColumn = None,
-    types: options.Types = None,
-    mapping: options.Mapping = None,
-    pairs: options.Pairs = None,
-    email: options.Email = None,
-    etl_name: options.EtlName = None,
-    name: options.FileName = None,
-    rejects_to: options.RejectsTo = None,
-    save_as: options.SaveAs = None,
-    look: options.Look = False,
-    wait: options.Wait = True,
-    url: Url = None,
-    as_json: AsJson = False,
-) -> None:
-    """Import a file, or another database's table, and show which rows were refused and why."""
-    if table is None:
-        raise UsageError("--table is missing: the table that takes the rows")
-    if save_as is not None and (dry_run or not wait):
-        raise UsageError("--save-as makes a feed of an import that succeeded: it is waited for")
-    rows = RowOptions(
-        mode=mode,
-        key=key,
-        on_duplicate=on_duplicate,
-        on_blank=on_blank,
-        on_error=on_error,
-        max_errors=max_errors,
-        dry_run=dry_run,
-        allow_empty=allow_empty,
-        create_table=create_table,
-        on_new_column=on_new_column,
-        types=types_of(types or []) or None,
-        mapping=mapping_of(pairs or [], mapping) or None,
-        email=email,
-        etl_name=etl_name,
-    )
-    reading = FileOptions(
-        format=file_format,
-        delimiter=delimiter,
-        quote=quote,
-        encoding=encoding,
-        force_encoding=force_encoding,
-        header_line=header_line,
-        footer_lines=footer_lines,
-        fill_short=fill_short,
-        escape=escape,
-        comment=comment,
-        trim=trim,
-        null_values=null_values,
-        date_format=date_format,
-        century_from=century_from,
-        decimal=decimal,
-        thousands=thousands,
-        numbers=None if numbers == "plain" else numbers,
-        record_path=record_path,
-        sheet=sheet,
-        member=member,
-    )
-    place = Place(source_table=source_table, query=query, tls=tls)
-    with session(url, as_json=as_json) as here:
-        if file is not None and from_database is None:
-            place.must_be_unset()
-            fields = {"table": table, **rows.fields(), **reading.fields()}
-            accepted = _send_file(here, file, name=name, fields=fields, look=look)
-        elif file is None and from_database is not None:
-            if name is not None or look:
-                raise UsageError("a database has no --name, --look, --encoding and the like")
-            reading.must_be_unset()
-            address = DatabaseAddress.parsed(from_database)
-            accepted = _accepted(here, _body(address, place, into=table, rows=rows))
-        else:
-            raise UsageError("give either a FILE or --from-database")
-        finish(here, accepted, wait=wait, rejects_to=rejects_to, save_as=save_as)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Place:
     """Where in a database the rows are, and how it is spoken to."""
 
-    source_table: str | None
-    query: str | None
-    tls: bool | None
+    source_table: options.SourceTable = None
+    query: options.Query = None
+    tls: options.Tls = None
 
     def must_be_unset(self) -> None:
         """Raises UsageError unless nothing of this was given, as for a file."""
@@ -206,6 +98,45 @@ class Place:
         if self.query is not None and self.source_table is None:
             return {"query": self.query}
         raise UsageError("--from-database wants --source-table or --query")
+
+
+@flattened
+def import_rows(
+    *,
+    file: options.File = None,
+    table: options.TableOption = None,
+    from_database: options.FromDatabase = None,
+    place: Place,
+    rows: RowOptions,
+    reading: FileOptions,
+    name: options.FileName = None,
+    rejects_to: options.RejectsTo = None,
+    save_as: options.SaveAs = None,
+    look: options.Look = False,
+    wait: options.Wait = True,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import a file, or another database's table, and show which rows were refused and why."""
+    if table is None:
+        raise UsageError("--table is missing: the table that takes the rows")
+    if save_as is not None and (rows.dry_run or not wait):
+        raise UsageError("--save-as makes a feed of an import that succeeded: it is waited for")
+    fields = rows.fields()
+    with session(url, as_json=as_json) as here:
+        if file is not None and from_database is None:
+            place.must_be_unset()
+            of_file = {"table": table, **fields, **reading.fields()}
+            accepted = _send_file(here, file, name=name, fields=of_file, look=look)
+        elif file is None and from_database is not None:
+            if name is not None or look:
+                raise UsageError("a database has no --name, --look, --encoding and the like")
+            reading.must_be_unset()
+            address = DatabaseAddress.parsed(from_database)
+            accepted = _accepted(here, _body(address, place, into=table, rows=fields))
+        else:
+            raise UsageError("give either a FILE or --from-database")
+        finish(here, accepted, wait=wait, rejects_to=rejects_to, save_as=save_as)
 
 
 def _send_file(
@@ -241,9 +172,11 @@ def sending(here: Session, upload: Upload, broken_off: str) -> Iterator[Tell]:
             raise SystemExit(INTERRUPTED) from None
 
 
-def _body(address: DatabaseAddress, place: Place, *, into: str, rows: RowOptions) -> dict[str, Any]:
+def _body(
+    address: DatabaseAddress, place: Place, *, into: str, rows: dict[str, Any]
+) -> dict[str, Any]:
     """What `POST /api/imports/database` takes; asks for the password unless it is known."""
-    body: dict[str, Any] = {"into": into, **place.fields(), **rows.fields()}
+    body: dict[str, Any] = {"into": into, **place.fields(), **rows}
     if isinstance(body.get("key"), str):
         body["key"] = [part.strip() for part in body["key"].split(",")]
     if address.source_id is not None:

@@ -6,13 +6,15 @@ from typing import Annotated, Literal
 import typer
 
 from cli.answers import Import
-from cli.client import Client
+from cli.arguments import Yes
+from cli.client import Client, decoded
 from cli.downloads import download
 from cli.errors import FAILED
-from cli.listing import Columns, all_items, as_table
+from cli.flattened import flattened
+from cli.listing import Columns, all_items, show_items
 from cli.outcome import report, watched
 from cli.screen import plural
-from cli.session import AsJson, Session, Url, examples, session
+from cli.session import AsJson, Session, Url, View, examples, session, viewing
 
 app = typer.Typer(no_args_is_help=True, help="Imports: list, show, watch, cancel, retry.")
 
@@ -30,7 +32,14 @@ COLUMNS: Columns[Import] = {
 }
 
 
-@app.command("list", epilog=examples("tabularium imports list --state failed --table Customer"))
+@app.command(
+    "list",
+    epilog=examples(
+        "tabularium imports list --state failed --table Customer",
+        "tabularium imports list --output csv --columns id,table,rows.rejected,error.code",
+    ),
+)
+@flattened
 def list_imports(
     *,
     state: Annotated[
@@ -39,19 +48,17 @@ def list_imports(
     ] = None,
     table: Annotated[str | None, typer.Option(help="Only those into this table.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="The newest so many.")] = LISTED,
-    url: Url = None,
-    as_json: AsJson = False,
+    view: View,
 ) -> None:
     """List imports, the newest first."""
     filters = {"state": state, "table": table, "limit": str(limit)}
     params = {name: value for name, value in filters.items() if value is not None}
-    with session(url, as_json=as_json) as here:
+    with viewing(view) as here:
         answer = here.client.get("/api/imports", params)
-        if as_json:
+        if here.screen.shape == "json" and view.picked is None:
             here.screen.raw(answer.text)
             return
-        items = answer.json()["items"]
-        as_table(here.screen, COLUMNS, (Import.model_validate(item) for item in items))
+        show_items(here.screen, decoded(answer)["items"], Import, COLUMNS, view=view)
 
 
 @app.command()
@@ -159,7 +166,7 @@ def undo(
             " them as they are, or take them back, too."
         ),
     ] = "refuse",
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:

@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from cli.answers import ApiKey
+from cli.arguments import Scopes
 from cli.client import decoded
+from cli.flattened import flattened
 from cli.listing import Columns, listing, removed
-from cli.session import TOKEN_VARIABLE, AsJson, Url, examples, session
+from cli.session import TOKEN_VARIABLE, AsJson, Url, View, examples, session, viewing
 
 app = typer.Typer(no_args_is_help=True, help="API keys, for programs that cannot renew a token.")
 
@@ -21,10 +23,11 @@ COLUMNS: Columns[ApiKey] = {
 
 
 @app.command("list")
-def list_keys(*, url: Url = None, as_json: AsJson = False) -> None:
+@flattened
+def list_keys(*, view: View) -> None:
     """List your keys, without their text."""
-    with session(url, as_json=as_json) as here:
-        listing(here, "/api/auth/api-keys", ApiKey, COLUMNS)
+    with viewing(view) as here:
+        listing(here, "/api/auth/api-keys", ApiKey, COLUMNS, view=view)
 
 
 @app.command(
@@ -36,10 +39,7 @@ def list_keys(*, url: Url = None, as_json: AsJson = False) -> None:
 def add(
     *,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What it is for.")],
-    scopes: Annotated[
-        list[str],
-        typer.Option("--scope", "-s", help="What it may do, as often as wanted: imports:write."),
-    ],
+    scopes: Scopes,
     until: Annotated[
         datetime | None,
         typer.Option(

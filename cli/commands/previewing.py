@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from cli import import_options as options
 from cli.errors import UsageError
 from cli.file_options import FileOptions, form
+from cli.flattened import flattened
 from cli.session import AsJson, Session, Url, session
 from cli.uploading import opened
 
@@ -60,31 +61,13 @@ class Preview(BaseModel):
     options: dict[str, object]
 
 
+@flattened
 def preview(
     *,
     file: File,
     table: PreviewTable = None,
     rows: Rows = 20,
-    file_format: options.FileFormat = "auto",
-    delimiter: options.Delimiter = None,
-    quote: options.Quote = None,
-    encoding: options.Encoding = None,
-    force_encoding: options.ForceEncoding = False,
-    header_line: options.HeaderLine = None,
-    footer_lines: options.FooterLines = None,
-    fill_short: options.FillShort = False,
-    escape: options.Escape = None,
-    comment: options.Comment = None,
-    trim: options.Trim = None,
-    null_values: options.NullValues = None,
-    date_format: options.DateFormat = None,
-    century_from: options.CenturyFrom = None,
-    decimal: options.Decimal = None,
-    thousands: options.Thousands = None,
-    numbers: options.Numbers = "plain",
-    record_path: options.RecordPath = None,
-    sheet: options.Sheet = None,
-    member: options.Member = None,
+    reading: FileOptions,
     name: options.FileName = None,
     url: Url = None,
     as_json: AsJson = False,
@@ -92,28 +75,6 @@ def preview(
     """Look at a file before it lands: its format, its columns, its rows, what would be refused."""
     if file == "-":
         raise UsageError("standard input cannot be looked at: give a file")
-    reading = FileOptions(
-        format=file_format,
-        delimiter=delimiter,
-        quote=quote,
-        encoding=encoding,
-        force_encoding=force_encoding,
-        header_line=header_line,
-        footer_lines=footer_lines,
-        fill_short=fill_short,
-        escape=escape,
-        comment=comment,
-        trim=trim,
-        null_values=null_values,
-        date_format=date_format,
-        century_from=century_from,
-        decimal=decimal,
-        thousands=thousands,
-        numbers=None if numbers == "plain" else numbers,
-        record_path=record_path,
-        sheet=sheet,
-        member=member,
-    )
     given = {"rows": rows, **({} if table is None else {"table": table}), **reading.fields()}
     with session(url, as_json=as_json) as here, opened(file, name=name) as upload:
         answer = here.client.send(

@@ -5,22 +5,15 @@ from typing import Annotated, Literal
 
 import typer
 
+from cli.arguments import Filters, TableName
 from cli.client import decoded, part
 from cli.downloads import download
 from cli.errors import UsageError
+from cli.flattened import flattened
 from cli.options import filters_of
 from cli.screen import plural
-from cli.session import AsJson, Url, examples, session
+from cli.session import AsJson, Url, View, examples, session, viewing
 
-TableName = Annotated[str, typer.Argument(metavar="TABLE", help="The table's name.")]
-Filters = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="FILTER...",
-        help="column=value, or column__OP=value with eq, ne, gt, gte, lt, lte, in, contains,"
-        " icontains, startswith, isnull.",
-    ),
-]
 SUFFIXES = {
     ".csv": "csv",
     ".json": "json",
@@ -36,6 +29,7 @@ RECORDS_EXAMPLES = examples(
     "tabularium records Customer age__gte=18 city=Bern --sort=-age,name",
     "tabularium records Customer -q smith --fields name,email --limit 100",
     "tabularium records Customer email__isnull=true --count exact --json",
+    "tabularium records Customer --columns name,email --output csv --limit 1000",
 )
 EXPORT_EXAMPLES = examples(
     "tabularium export Customer -o customers.parquet",
@@ -44,12 +38,15 @@ EXPORT_EXAMPLES = examples(
 )
 
 
+@flattened
 def records(
     *,
     table: TableName,
     filters: Filters = None,
     search: Annotated[str | None, typer.Option("-q", help="Search in text columns.")] = None,
-    fields: Annotated[str | None, typer.Option(help="Only these columns, with commas.")] = None,
+    fields: Annotated[
+        str | None, typer.Option(help="As --columns, for those who know the API.")
+    ] = None,
     sort: Annotated[
         str | None, typer.Option(help="Columns with commas, each perhaps with `-`: -age,name.")
     ] = None,
@@ -58,23 +55,32 @@ def records(
     count: Annotated[
         Literal["none", "estimated", "exact"], typer.Option(help="Count what fits, too.")
     ] = "none",
-    url: Url = None,
-    as_json: AsJson = False,
+    view: View,
 ) -> None:
     """Query records with filters, sorting and search; for all of a table use `export`."""
-    given = {"q": search, "fields": fields, "sort": sort, "page": page, "count": count}
+    if fields is not None and view.picked is not None:
+        raise UsageError("give either --columns or --fields")
+    names = fields if view.picked is None else ",".join(view.picked)
+    given = {"q": search, "fields": names, "sort": sort, "page": page, "count": count}
     params = [("limit", str(limit)), *filters_of(filters or [])]
     params += [(name, str(value)) for name, value in given.items() if value is not None]
-    with session(url, as_json=as_json) as here:
+    with viewing(view) as here:
         answer = here.client.get(f"/api/tables/{part(table)}/records", params)
-        if as_json:
+        if here.screen.shape == "json" and view.picked is None:
             here.screen.raw(answer.text)
             return
         page_ = decoded(answer)
         items = page_["items"]
-        if items:
-            names = list(items[0])
-            here.screen.table(names, [[item.get(name) for name in names] for item in items])
+        if view.picked is not None:  # the server adds the id, whatever is asked for
+            items = [{name: item[name] for name in view.picked} for item in items]
+        if here.screen.shape == "json":
+            here.screen.document({**page_, "items": items})
+        elif here.screen.shape == "ndjson":
+            for item in items:
+                here.screen.document(item)
+        elif items:
+            headings = list(items[0])
+            here.screen.rows(headings, [list(item.values()) for item in items])
         total = page_.get("total")
         of_all = "" if total is None else f" of {total:,}"
         more = "; there are more" if page_.get("next") else ""

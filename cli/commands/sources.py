@@ -7,9 +7,10 @@ import typer
 from cli.answers import Source
 from cli.client import decoded
 from cli.errors import UsageError
+from cli.flattened import flattened
 from cli.listing import Columns, listing, removed
 from cli.options import PASSWORD_VARIABLE, DatabaseAddress
-from cli.session import AsJson, Url, examples, session
+from cli.session import AsJson, Url, View, examples, session, viewing
 
 app = typer.Typer(no_args_is_help=True, help="Saved connections to other databases.")
 
@@ -27,10 +28,11 @@ COLUMNS: Columns[Source] = {
 
 
 @app.command("list")
-def list_sources(*, url: Url = None, as_json: AsJson = False) -> None:
+@flattened
+def list_sources(*, view: View) -> None:
     """List the saved connections; passwords are never shown."""
-    with session(url, as_json=as_json) as here:
-        listing(here, "/api/sources", Source, COLUMNS)
+    with viewing(view) as here:
+        listing(here, "/api/sources", Source, COLUMNS, view=view)
 
 
 @app.command(

@@ -1,24 +1,22 @@
-"""`tabularium tables`: list, show, create, change, drop."""
+"""`tabularium tables`: list, show, create, drop; `altering.py` changes them."""
 
 import json
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cli.answers import Column, Table
+from cli.arguments import TableName, Yes
 from cli.client import Client, decoded, part
 from cli.errors import UsageError
+from cli.flattened import flattened
 from cli.listing import Columns, listing
+from cli.options import json_of
 from cli.screen import Screen
-from cli.session import AsJson, Url, examples, session
+from cli.session import AsJson, Url, View, examples, session, viewing
 
-app = typer.Typer(no_args_is_help=True, help="Tables: list, show, create, change, drop.")
-
-TableName = Annotated[str, typer.Argument(metavar="TABLE", help="The table's name.")]
-
+app = typer.Typer(no_args_is_help=True, help="Tables: list, show, create, alter, drop.")
 
 COLUMNS: Columns[Table] = {
     "table": lambda table: table.name,
@@ -29,11 +27,12 @@ COLUMNS: Columns[Table] = {
 }
 
 
-@app.command("list")
-def list_tables(*, url: Url = None, as_json: AsJson = False) -> None:
+@app.command("list", epilog=examples("tabularium tables list --columns table | tail -n +2"))
+@flattened
+def list_tables(*, view: View) -> None:
     """List the tables that you may see."""
-    with session(url, as_json=as_json) as here:
-        listing(here, "/api/tables", Table, COLUMNS)
+    with viewing(view) as here:
+        listing(here, "/api/tables", Table, COLUMNS, view=view)
 
 
 @app.command()
@@ -44,7 +43,7 @@ def show(*, table: TableName, url: Url = None, as_json: AsJson = False) -> None:
         if as_json:
             here.screen.raw(answer.text)
             return
-        _print(here.screen, Table.model_validate(decoded(answer)))
+        print_table(here.screen, Table.model_validate(decoded(answer)))
 
 
 @app.command(
@@ -98,9 +97,9 @@ def create(
         else:
             body: dict[str, Any] = {"name": table, "unique": keys}
             if columns_json:
-                body["columns"] = _json_of(columns_json, option="--columns")
+                body["columns"] = json_of(columns_json, option="--columns")
             else:
-                body["json_schema"] = _json_of(json_schema or "", option="--json-schema")
+                body["json_schema"] = json_of(json_schema or "", option="--json-schema")
             if description is not None:
                 body["description"] = description
             query = {} if unsupported is None else {"unsupported": unsupported}
@@ -108,44 +107,14 @@ def create(
         if as_json:
             here.screen.raw(made)
             return
-        _print(here.screen, Table.model_validate_json(made))
-
-
-@app.command(
-    epilog=examples(
-        """tabularium tables change Ads '{"unique": {"add": [["day", "campaign"]]}}'""",
-        """tabularium tables change Ads '{"alter": [{"name": "clicks", "rules": {"min": 0}}]}'""",
-    )
-)
-def change(
-    *,
-    table: TableName,
-    changes: Annotated[
-        str,
-        typer.Argument(
-            metavar="JSON",
-            help="What `PATCH /api/tables/{table}` takes (rename, add, drop, alter, unique,"
-            " description): a file, `-`, or the JSON itself.",
-        ),
-    ],
-    url: Url = None,
-    as_json: AsJson = False,
-) -> None:
-    """Change a table: its columns, their rules, its keys, its name."""
-    body = _json_of(changes, option="JSON")
-    with session(url, as_json=as_json) as here:
-        changed = here.client.send("PATCH", f"/api/tables/{part(table)}", body=body).text
-        if as_json:
-            here.screen.raw(changed)
-            return
-        _print(here.screen, Table.model_validate_json(changed))
+        print_table(here.screen, Table.model_validate_json(made))
 
 
 @app.command(epilog=examples("tabularium tables drop Customer --yes"))
 def drop(
     *,
     table: TableName,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
@@ -189,26 +158,8 @@ def _create_from_words(
     return client.send("PATCH", f"/api/tables/{part(table)}", body=more).text if more else made
 
 
-def _json_of(given: str, *, option: str) -> Any:
-    """JSON out of standard input (`-`), out of the argument itself, or out of a file."""
-    if given == "-":
-        text = sys.stdin.read()
-    elif given.lstrip().startswith(("[", "{")):
-        text = given
-    else:
-        try:
-            text = Path(given).read_text(encoding="utf-8")
-        except OSError as exc:
-            raise UsageError(f"{option}: {given} cannot be read ({exc.strerror})") from exc
-        except UnicodeDecodeError as exc:
-            raise UsageError(f"{option}: {given} is not UTF-8 text") from exc
-    try:
-        return json.loads(text)
-    except ValueError as exc:
-        raise UsageError(f"{option}: this is no JSON: {exc}") from exc
-
-
-def _print(screen: Screen, table: Table) -> None:
+def print_table(screen: Screen, table: Table) -> None:
+    """Show a table: its columns, their rules, its keys of several columns."""
     title = table.name
     if table.estimated_rows:
         title += f", about {table.estimated_rows:,} rows"

@@ -7,8 +7,9 @@ import typer
 from cli.answers import Delivery, Webhook
 from cli.client import decoded
 from cli.errors import UsageError
+from cli.flattened import flattened
 from cli.listing import Columns, listing, removed
-from cli.session import AsJson, Session, Url, examples, session
+from cli.session import AsJson, Session, Url, View, examples, session, viewing
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -51,10 +52,11 @@ ADD_EXAMPLES = examples(
 
 
 @app.command("list")
-def list_webhooks(*, url: Url = None, as_json: AsJson = False) -> None:
+@flattened
+def list_webhooks(*, view: View) -> None:
     """List the webhooks; secrets are never shown."""
-    with session(url, as_json=as_json) as here:
-        listing(here, "/api/webhooks", Webhook, COLUMNS)
+    with viewing(view) as here:
+        listing(here, "/api/webhooks", Webhook, COLUMNS, view=view)
 
 
 @app.command(epilog=ADD_EXAMPLES)
@@ -96,15 +98,11 @@ def try_it(*, id_: WebhookId, url: Url = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def deliveries(
-    *,
-    id_: WebhookId,
-    url: Url = None,
-    as_json: AsJson = False,
-) -> None:
+@flattened
+def deliveries(*, id_: WebhookId, view: View) -> None:
     """List what was and is sent to a webhook, newest first."""
-    with session(url, as_json=as_json) as here:
-        listing(here, f"/api/webhooks/{id_}/deliveries", Delivery, DELIVERIES)
+    with viewing(view) as here:
+        listing(here, f"/api/webhooks/{id_}/deliveries", Delivery, DELIVERIES, view=view)
 
 
 @app.command()

@@ -1,11 +1,13 @@
 """What is typed, and what is told: the rules without a server."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from cli.credentials import CredentialStore, LogIn
 from cli.errors import CommandError, UsageError, one_line
+from cli.exact import exact_json
 from cli.options import DatabaseAddress, filters_of, mapping_of, types_of
 from cli.screen import Screen, plural
 from shared.contracts.problem import FieldError, ProblemDocument
@@ -120,8 +122,34 @@ def test_plurals() -> None:
     )
 
 
-def test_only_numbers_stand_to_the_right(capsys: pytest.CaptureFixture[str]) -> None:
-    Screen(as_json=False).table(["column", "nullable", "rows"], [["name", True, 7]])
+def test_only_numbers_stand_to_the_right(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    Screen(shape="table").table(["column", "nullable", "rows"], [["name", True, 7]])
     heading, row = (line.rstrip() for line in capsys.readouterr().out.splitlines())
     assert row.index("yes") == heading.index("nullable")
     assert row.index("7") + 1 == heading.index("rows") + len("rows")
+
+
+def test_cells_in_a_pipe_are_whole_and_one_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    long = "x" * 500
+    rows: list[list[object]] = [
+        [long, "a\tb\nc\\d"],
+        [Decimal("1.50"), None],
+        [True, {"n": Decimal("0.10")}],
+    ]
+    Screen(shape="table").table(["one", "two"], rows)
+    assert capsys.readouterr().out.splitlines() == [
+        "one\ttwo",
+        f"{long}\ta\\tb\\nc\\\\d",
+        "1.50\t",
+        'true\t{"n": 0.10}',
+    ]
+
+
+def test_json_keeps_the_digits_of_numbers() -> None:
+    value = {"a": [Decimal("12345678901234567.890"), None, True, "ü\n"], "b": {}}
+    assert exact_json(value) == '{"a": [12345678901234567.890, null, true, "ü\\n"], "b": {}}'

@@ -51,10 +51,10 @@ def test_rules_and_keys_are_shown_and_changed(command: Command) -> None:
     assert "unique together: day, campaign" in made.err
     assert "today()" in made.out
     rules = {"alter": [{"name": "clicks", "rules": {"min": 0, "enum": [0, 5]}}]}
-    changed = command("tables", "change", "Ads", json.dumps(rules))
+    changed = command("tables", "alter", "Ads", json.dumps(rules))
     assert "min 0, enum [0, 5]" in changed.out
     dropped = {"unique": {"drop": [["day", "campaign"]]}}
-    told = command("tables", "change", "Ads", "-", "--json", typed=json.dumps(dropped)).json
+    told = command("tables", "alter", "Ads", "-", "--json", typed=json.dumps(dropped)).json
     assert (told["unique"], told["columns"][2]["rules"]["min"]) == ([], 0)
     columns = [
         {"name": "a", "type": "DATE"},
@@ -113,3 +113,37 @@ def test_columns_that_do_not_fit_together_are_a_usage_error(command: Command) ->
     assert (
         "cannot be read" in command("tables", "create", "T", "--columns", "none.json", code=2).err
     )
+
+
+def test_a_table_is_altered_by_options(command: Command) -> None:
+    command("tables", "create", "Before", "name:TEXT", "fax:TEXT", "zip:INTEGER", "day:DATE")
+    altered = command(
+        *("tables", "alter", "Before", "--add", "age:SMALLINT", "--not-null", "age"),
+        *("--default", "age=18", "--default", "day=today()", "--drop", "fax", "--type", "zip=TEXT"),
+        *("--rename-column", "name=full_name", "--unique", "name", "--unique", "zip, day"),
+        *("--rename", "After", "--description", "who is who", "--json"),
+    ).json
+    assert (altered["name"], altered["description"]) == ("After", "who is who")
+    columns = {column["name"]: column for column in altered["columns"]}
+    assert columns.keys() == {"full_name", "zip", "day", "age"}
+    assert (columns["age"]["nullable"], columns["age"]["default"]) == (False, 18)
+    assert columns["day"]["default"] == {"call": "today"}
+    assert (columns["zip"]["type"], columns["full_name"]["unique"]) == ("TEXT", True)
+    assert altered["unique"] == [["zip", "day"]]
+    again = ("--nullable", "age", "--no-default", "age", "--not-unique", "zip,day")
+    undone = command("tables", "alter", "After", *again, "--not-unique", "full_name", "--json").json
+    columns = {column["name"]: column for column in undone["columns"]}
+    assert (columns["age"]["nullable"], columns["age"]["default"]) == (True, None)
+    assert (undone["unique"], columns["full_name"]["unique"]) == ([], False)
+    command("tables", "drop", "After", "-y")
+
+
+def test_alterations_that_do_not_fit_together_are_a_usage_error(command: Command) -> None:
+    alter = ("tables", "alter", "Any")
+    assert "say what" in command(*alter, code=2).err
+    assert "say what" in command(*alter, "{}", "--drop", "a", code=2).err
+    assert "--unique" in command(*alter, "--add", "a:TEXT UNIQUE", code=2).err
+    assert "NAME:TYPE" in command(*alter, "--add", "a", code=2).err
+    assert "two sides" in command(*alter, "--type", "a", code=2).err
+    both = ("--nullable", "a", "--not-null", "a")
+    assert "nullable of 'a'" in command(*alter, *both, code=2).err

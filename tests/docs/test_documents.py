@@ -156,6 +156,10 @@ def test_every_block_gives_what_the_document_shows(
                     "PATH": f"{cluster.binaries}:/usr/local/bin:/usr/bin:/bin",
                     "HOME": str(folder),
                     "LANG": "C.UTF-8",
+                    # Tables as a terminal of 80 columns shows them, and no bars.
+                    "TTY_COMPATIBLE": "1",
+                    "TERM": "dumb",
+                    "NO_COLOR": "1",
                 },
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,  # a terminal shows both

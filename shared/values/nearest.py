@@ -1,0 +1,20 @@
+"""Which of the known names an unknown one was probably meant to be."""
+
+import difflib
+from collections.abc import Iterable
+
+LIKENESS = 0.6
+"""Of 1; below it, a suggestion is more often wrong than right."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most like `name`, in any case; None where none is like it."""
+    by_folded = {each.casefold(): each for each in known}
+    likely = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=LIKENESS)
+    return by_folded[likely[0]] if likely else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`, did you mean 'email'?` to be put behind a message; empty where no name is like it."""
+    likely = nearest(name, known)
+    return "" if likely is None else f", did you mean {likely!r}?"
