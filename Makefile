@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	done; echo python3)
 RUN := .venv/bin/python
 
-.PHONY: help up demo test check faults lint format bench rotate-keys lock clean
+.PHONY: help up demo test check faults lint format docs reference bench rotate-keys lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -45,6 +45,12 @@ lint: .venv/.dev ## ruff, mypy --strict and the import rules
 format: .venv/.dev ## Lay out the code
 	@$(RUN) -m ruff format .
 	@$(RUN) -m ruff check --fix .
+
+docs: .venv/.dev ## Build the documentation as a site into site/; a link that leads nowhere fails
+	@.venv/bin/zensical build --strict --clean
+
+reference: .venv/.dev ## Write docs/reference out of the code
+	@$(RUN) -m reference
 
 bench: .venv/.dev ## Measure against peers; results go to bench/README.md
 	@$(RUN) -m bench

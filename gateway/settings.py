@@ -16,7 +16,9 @@ class GatewaySettings(ProcessSettings):
     """What the gateway reads at its start; lists are comma-separated."""
 
     host: str = "127.0.0.1"
+    """The address to listen on."""
     port: int = 8000
+    """The port to listen on."""
     metrics_port: int | None = None
     """Where `/metrics` is, apart from everything else; by default on `port`."""
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
@@ -27,6 +29,7 @@ class GatewaySettings(ProcessSettings):
     """Who gets mails about errors; empty sends none (and needs no SMTP settings)."""
 
     connect_timeout_s: float = 2
+    """To reach a service."""
     answer_timeout_s: float = 60
     """From the end of the request to the first byte of the answer."""
     idle_timeout_s: float = 60
@@ -42,6 +45,7 @@ class GatewaySettings(ProcessSettings):
     body_rate_bytes_per_s: int = Field(default=1024, ge=0)
     """The least at which a body may come, on average, once `body_grace_s` was spent waiting."""
     body_grace_s: float = 10
+    """How long a body may keep the gateway waiting in all before its rate counts."""
     body_time_s: float = 6 * 3600
     """The longest that one body may take."""
     bodies_per_subject: int = Field(default=32, ge=1)
@@ -52,11 +56,15 @@ class GatewaySettings(ProcessSettings):
     """To each service."""
 
     rate_limit_requests_per_s: float = Field(default=100, gt=0)
+    """Of one subject, or of one address without a token."""
     rate_limit_requests_burst: int = Field(default=300, ge=1)
+    """How many may come at once before the rate counts."""
     rate_limit_sign_in_per_min: int = Field(default=60, ge=1)
     """Per address; OTP verification has a bucket of its own of the same size."""
     rate_limit_otp_per_h_email: int = Field(default=5, ge=1)
+    """Codes asked for one mail address."""
     rate_limit_otp_per_h_address: int = Field(default=20, ge=1)
+    """Codes asked for from one client address."""
 
     alert_window_s: float = 900
     """Between two digests of errors."""

@@ -33,27 +33,40 @@ class AuthSettings(ServiceSettings, MailSettings):
     """The services themselves, by client id; never in the database."""
 
     first_admin_username: str | None = None
+    """The admin that is made where there is none yet."""
     first_admin_password: SecretStr | None = None
+    """That admin's password."""
     first_admin_email: str | None = None
+    """That admin's mail address."""
 
     sign_up: SignUp = SignUp.OPEN
+    """Who may sign up with a code by mail."""
     sign_up_domains: Annotated[tuple[str, ...], NoDecode] = ()
+    """With `domains`: the domains of mail addresses."""
 
     otp_per_address_per_hour: int = Field(default=5, ge=1)
+    """Codes for one mail address."""
     otp_per_ip_per_hour: int = Field(default=20, ge=1)
+    """Codes asked for from one client address."""
     otp_overall_per_hour: int = Field(default=1000, ge=1)
+    """Codes in all."""
 
     otp_mail_spread_s: float = Field(default=1.0, ge=0, le=30)
     """Mails leave at a random moment within so many seconds: the cost of sending must not show in
     the time of the next request."""
 
     refresh_idle_days: int = Field(default=14, ge=1)
+    """A session that was not used for so long ends."""
     session_days: int = Field(default=90, ge=1)
+    """A session ends after so long in any case."""
 
     # OWASP's password storage cheat sheet: 46 MiB and one pass, or any of its equals.
     argon2_memory_kib: int = Field(default=47_104, ge=8_192)
+    """argon2id's memory for one hash."""
     argon2_passes: int = Field(default=1, ge=1)
+    """argon2id's passes over it."""
     hashing_threads: int = Field(default=2, ge=1)
+    """Hashes at once."""
     hashing_queue: int = Field(default=32, ge=1)
     """Sign-ins that may wait for a hashing thread; further ones are refused with 503."""
 

@@ -54,12 +54,14 @@ class IngestSettings(ServiceSettings, ConnectionSettings, LineageSettings):
     storage_url: str
     """`file:///folder` or `s3://bucket/prefix`; credentials come from the environment."""
     upload_limit_bytes: PositiveInt = 5 * GIB
+    """The largest file; a larger one is 413."""
     service_client_id: str = "ingest"
     queued_per_subject: PositiveInt = 1000
     """How many imports of one subject may wait at once."""
     streams_per_subject: PositiveInt = 20
     """How many imports one subject may follow at once, in one process."""
     mails_per_hour: PositiveInt = 5
+    """Mails to an address that is not the submitter's own; see the next one."""
     mails_per_day: PositiveInt = 20
     """How many mails go to an address that is not the submitter's own; the rest are gathered."""
     gather_s: PositiveFloat = 60
@@ -73,16 +75,21 @@ class IngestSettings(ServiceSettings, ConnectionSettings, LineageSettings):
     import_memory_bytes: PositiveInt = GIB
     """What an import may take that runs in a process of its own, because its worker died."""
     heartbeat_s: PositiveFloat = 5
+    """How often a running import shows that its worker lives."""
     silent_s: PositiveFloat = 20
     """A running import whose heart has not beaten for so long is taken over."""
     sweep_s: PositiveFloat = 2
     """How often a worker looks for silent runs, and for queued ones that no wake-up reached."""
     progress_s: PositiveFloat = 0.5
+    """How often a running import writes down its progress."""
     max_attempts: PositiveInt = 5
+    """How often an import is tried before it is given up."""
     retry_base_s: PositiveFloat = 2
     """Wait before the second attempt; it doubles with every further one."""
     upload_retention_days: NonNegativeInt = 7
+    """How long the files of ended imports are kept."""
     rejects_retention_days: NonNegativeInt = 30
+    """How long refused rows are kept."""
     undo_retention_days: NonNegativeInt = 7
     """How long rows are kept that an upsert overwrote or a replace removed; 0: not at all."""
     rehearsal_retention_days: NonNegativeInt = 7
@@ -91,6 +98,7 @@ class IngestSettings(ServiceSettings, ConnectionSettings, LineageSettings):
     webhook_retention_days: NonNegativeInt = 30
     """How long what was sent to webhooks is kept, and can be sent again."""
     housekeeping_s: PositiveFloat = Field(default=600)
+    """How often retention is applied."""
     orphan_grace_s: PositiveFloat = Field(default=86_400)
     """A stored object that no import knows is removed when it is older than this."""
     source_password_retention_days: NonNegativeInt = 7

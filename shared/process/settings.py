@@ -66,17 +66,25 @@ class ProcessSettings(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """What is logged at the least."""
     log_format: LogFormat = LogFormat.AUTO
+    """`auto` is `pretty` on a terminal and `json` elsewhere."""
     redis_url: RedisUrl
     """`redis://…`, `rediss://…` or `redis+sentinel://host,host/service/0`."""
     auth_url: str
+    """Where this process reaches auth."""
     catalog_url: str
+    """Where this process reaches the catalog."""
     records_url: str
+    """Where this process reaches records."""
     ingest_url: str
+    """Where this process reaches ingest."""
     public_url: str = "http://127.0.0.1:8000"
     """Where people reach the gateway; links in mails start with it."""
     token_issuer: str = "tabularium"  # noqa: S105 - a name
+    """What access tokens name as their issuer."""
     token_audience: str = "tabularium"  # noqa: S105 - a name
+    """What access tokens name as their audience."""
 
 
 class ServiceSettings(ProcessSettings):
@@ -85,9 +93,11 @@ class ServiceSettings(ProcessSettings):
     database_url: DatabaseUrl
     """`postgresql://role:password@host:port/database?sslmode=…`, as a provider prints it."""
     database_pool_size: int = 10
+    """Connections to PostgreSQL of this process."""
     service_client_id: str
     """The machine client this service is to its peers, for example `records`."""
     service_client_secret: SecretStr
+    """The secret of that machine client."""
 
 
 class MailSettings(BaseSettings):
@@ -96,9 +106,16 @@ class MailSettings(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
     smtp_host: str
+    """The mail server."""
     smtp_port: int = 587
+    """587 for `starttls`, 465 for `tls`, usually."""
     smtp_username: str | None = None
+    """Without it the server is used without a log-in."""
     smtp_password: SecretStr | None = None
+    """Its password."""
     smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """`starttls` refuses to go on without TLS."""
     smtp_timeout_s: float = 15
+    """For connecting, and for each answer."""
     mail_from: str = "Tabularium <tabularium@localhost>"
+    """The sender of mails."""

@@ -181,7 +181,9 @@ class Notices(RequestModel):
 class PlaceOptions(RequestModel):
     """Where the rows are in a file, and in which format it is."""
 
-    format: FileFormat = FileFormat.AUTO
+    format: Annotated[
+        FileFormat, Field(description="The file's format; auto goes by its bytes and its name.")
+    ] = FileFormat.AUTO
     delimiter: Annotated[
         Delimiter | None,
         Field(description="Between CSV fields: one to four characters, or `tab`, `pipe` …"),
