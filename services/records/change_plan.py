@@ -30,6 +30,7 @@ from services.records.types.definitions import (
 from services.records.types.rules import answer_of, rules_of
 from services.records.types.words import call_of, type_of
 from shared.errors import InvalidInputError
+from shared.values.nearest import did_you_mean
 from shared.values.rules import ColumnRules, RuleName
 from shared.values.types import ColumnType
 
@@ -383,5 +384,6 @@ def _column(table: Table, name: str, *, of: str) -> Column:
     for column in table.columns:
         if column.name == stored:
             return column
-    message = f"the table {table.name!r} has no column {name[:80]!r}"
+    nearest = did_you_mean(name, [column.name for column in table.columns])
+    message = f"the table {table.name!r} has no column {name[:80]!r}{nearest}"
     raise UnknownColumnError.of(of, UnknownColumnError.code, message)

@@ -1,6 +1,6 @@
 """Causes of failure that only tables and records know; each has a stable code."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import ClassVar
 
@@ -13,6 +13,7 @@ from shared.errors import (
     ProblemError,
     UnavailableError,
 )
+from shared.values.nearest import did_you_mean
 
 FAULTS_SHOWN = 20
 
@@ -23,9 +24,10 @@ class TableNotFoundError(NotFoundError):
     code = "table_not_found"
 
     @classmethod
-    def named(cls, name: str) -> "TableNotFoundError":
-        """The common case."""
-        return cls(f"there is no table {name[:80]!r} that you may see")
+    def named(cls, name: str, *, among: Iterable[str] = ()) -> "TableNotFoundError":
+        """The common case; `among` are tables that the caller may see, one of which was meant."""
+        suggestion = did_you_mean(name, among)
+        return cls(f"there is no table {name[:80]!r} that you may see{suggestion}")
 
 
 class RecordNotFoundError(NotFoundError):

@@ -13,6 +13,7 @@ from services.records.errors import Faults, UnknownColumnError
 from services.records.types.values import Check, Fault, Respelled, check_for, stored_text
 from shared.contracts.records import ID_COLUMN, IMPORT_COLUMN, LARGEST_CHOSEN_ID, VERSION_COLUMN
 from shared.errors import InvalidInputError
+from shared.values.nearest import did_you_mean
 from shared.values.numbers import Number, json_text
 from shared.values.rule_checks import Checks, checks_of
 from shared.values.rules import NO_RULES, ColumnRules
@@ -87,6 +88,11 @@ def checked_replacement(
     return columns, left
 
 
+def shown_columns(table: Table) -> list[str]:
+    """The names of the columns that people see."""
+    return [name for name in table.by_name if name not in HIDDEN_COLUMNS]
+
+
 def respelled(sent: Sent) -> Sent:
     """What was sent, its text written anew if checking respelled a value; mostly as it is."""
     elements = sent.value if isinstance(sent.value, list) else [sent.value]
@@ -141,7 +147,9 @@ def _named(
     for name, value in members.items():
         column = table.by_name.get(name)
         if column is None or name in HIDDEN_COLUMNS:
-            message = f"the table {table.name!r} has no such column"
+            # Not of each of a million names that are wrong: it is compared with every column.
+            nearest = "" if faults.are_enough else did_you_mean(name, shown_columns(table))
+            message = f"the table {table.name!r} has no such column{nearest}"
             faults.add(f"{at}{readable(name)}", UnknownColumnError.code, message)
         elif name == ID_COLUMN and not with_id:
             message = "leave it out: every record gets its id from the table"

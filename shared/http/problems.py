@@ -14,6 +14,7 @@ from starlette.types import Scope
 from shared.away import is_away, is_overdue
 from shared.contracts.problem import PROBLEM_MEDIA_TYPE, FieldError, ProblemDocument
 from shared.errors import InvalidInputError, ProblemError, TooLargeError, problem_document
+from shared.http.known_fields import known_fields, unknown_field
 from shared.http.methods import allowed_in
 from shared.process.request_id import current_request_id
 from shared.values.faults import FaultCode
@@ -152,18 +153,20 @@ def _unreadable_json(scope: Scope, cause: ValueError | RecursionError) -> JSONRe
 
 async def _validation(request: Request, exc: Exception) -> JSONResponse:
     assert isinstance(exc, RequestValidationError)
-    errors = [_field_error(error, body=exc.body) for error in exc.errors()]
+    route = request.scope.get("route")
+    errors = [_field_error(error, body=exc.body, route=route) for error in exc.errors()]
     return refused(request.scope, InvalidInputError.of_fields(errors))
 
 
-def _field_error(error: Mapping[str, Any], *, body: object) -> FieldError:
+def _field_error(error: Mapping[str, Any], *, body: object, route: object) -> FieldError:
     where = list(error["loc"])
+    known = known_fields(route, where) if error["type"] == "extra_forbidden" else ()
     if len(where) > 1 and where[0] in ("body", "query", "path", "header", "cookie"):
         where = _sent(where[1:], body) if where[0] == "body" else where[1:]
     code = str(error["type"])
     message = str(error["msg"])
     if code == "extra_forbidden":
-        code, message = "unknown_field", "this field is not known; leave it out"
+        code, message = "unknown_field", unknown_field(str(where[-1]), known)
     elif code == "string_unicode":
         unstorable = UnstorableTextError(FaultCode.BAD_ENCODING)
         code, message = unstorable.code, str(unstorable)

@@ -25,6 +25,7 @@ from services.ingest.plan.names import (
 from services.ingest.plan.new_table import named_types
 from services.ingest.plan.source_columns import Columns
 from shared.contracts.records import ID_COLUMN, ColumnContract, TableContract
+from shared.values.nearest import did_you_mean
 from shared.values.rules import NO_RULES, ColumnRules
 from shared.values.types import ColumnType, TypeName
 
@@ -245,8 +246,9 @@ class _Matching:
     def _refuse_unknown(self, targets: Mapping[str, str], types: Mapping[str, object]) -> None:
         unknown = [name for name, target in targets.items() if target not in (*types, ID_COLUMN)]
         if unknown:
+            nearest = did_you_mean(targets[unknown[0]], types)
             raise UnknownColumnError.of_columns(
-                f"the table {self.contract.table} has no column {listed(unknown)}; it has"
+                f"the table {self.contract.table} has no column {listed(unknown)}{nearest}; it has"
                 f" {listed(list(types))}. Rename the column, or drop or map it with `mapping`",
                 unknown,
                 "is no column of the table",

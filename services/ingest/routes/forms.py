@@ -1,6 +1,6 @@
 """Form fields of an upload: turned into requests, and described for OpenAPI."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -11,6 +11,7 @@ from services.ingest.routes.schemas import CatalogFileForm, ImportForm, UploadCs
 from services.ingest.service.receive import IncomingBody
 from shared.contracts.problem import FieldError
 from shared.errors import InvalidInputError, TooLargeError
+from shared.http.known_fields import unknown_field
 from shared.values.numbers import read_json
 
 Form = TypeVar("Form", bound=BaseModel)
@@ -174,16 +175,16 @@ def checked(form: type[Form], given: Mapping[str, Any], *, within: str = "") -> 
     try:
         return form.model_validate(given)
     except ValidationError as exc:
-        errors = [_field_error(error, within) for error in exc.errors()]
+        errors = [_field_error(error, within, known=form.model_fields) for error in exc.errors()]
         detail = "; ".join(f"{error.field}: {error.message}" for error in errors[:3])
         raise InvalidInputError(detail, errors=errors) from exc
 
 
-def _field_error(error: Mapping[str, Any], within: str) -> FieldError:
+def _field_error(error: Mapping[str, Any], within: str, *, known: Iterable[str]) -> FieldError:
     code, message = str(error["type"]), str(error["msg"])
     field = str(error["loc"][0]) if error["loc"] else WHOLE_FORM.get(code, "key")
     if code == "extra_forbidden":
-        code, message = "unknown_field", "this field is not known; leave it out"
+        code, message = "unknown_field", unknown_field(field, known)
     elif code == "value_error":
         message = message.removeprefix("Value error, ")
     return FieldError(field=f"{within}{field}", code=code, message=message)

@@ -26,6 +26,7 @@ from services.records.query.plan import (
 from services.records.query.texts import Accents, is_nothing
 from services.records.query.values import checked_text
 from shared.errors import InvalidInputError
+from shared.values.nearest import did_you_mean
 from shared.values.numbers import json_text
 from shared.values.texts import readable
 from shared.values.types import BOOLEAN_WORDS, TRUE_WORDS
@@ -328,7 +329,8 @@ def column_named(table: Table, name: str, *, of: str) -> Column:
     """A column by the name that the parameter `of` gives; raises UnknownColumnError."""
     column = table.by_name.get(normalised(name))
     if column is None:
-        message = f"{of}: the table {table.name!r} has no column {name[:80]!r}"
+        nearest = did_you_mean(name, table.by_name)
+        message = f"{of}: the table {table.name!r} has no column {name[:80]!r}{nearest}"
         raise UnknownColumnError.of(of, UnknownColumnError.code, message)
     return column
 
@@ -350,7 +352,7 @@ def _filter(table: Table, parameter: str, value: str, accents: Accents) -> Filte
             parameter,
             UnknownColumnError.code,
             f"the table {table.name!r} has no column for this; a filter is `column=` or"
-            " `column__operator=`",
+            f" `column__operator=`{did_you_mean(name or parameter, table.by_name)}",
         )
     return Filter(column, operator, _texts(column, operator, parameter, value), accents)
 

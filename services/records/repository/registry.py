@@ -83,6 +83,13 @@ WHERE t.name = ANY($3::text[]) AND ($1::boolean OR t.owner_sub = $2
   OR EXISTS (SELECT 1 FROM records.grants v WHERE v.table_id = t.id AND v.sub = $2))
 ORDER BY t.name
 """
+VISIBLE_OF_LENGTH = """
+SELECT t.name FROM records.tables t
+WHERE abs(char_length(t.name) - char_length($3)) <= 3 AND ($1::boolean OR t.owner_sub = $2
+  OR EXISTS (SELECT 1 FROM records.grants v WHERE v.table_id = t.id AND v.sub = $2))
+ORDER BY lower(left(t.name, 1)) <> lower(left($3, 1)), t.name LIMIT 200
+"""
+"""Few enough to be compared one by one."""
 
 _QUOTED_DEFAULT = re.compile(r"'((?:[^']|'')*)'::.+", re.DOTALL)
 _NULL_DEFAULT = re.compile(r"NULL(::.+)?", re.DOTALL)
@@ -121,6 +128,12 @@ async def visible_among(
 ) -> tuple[TableName, ...]:
     """Those of the names that stand for a table which the caller may see."""
     rows = await driver.fetch(VISIBLE_AMONG, caller.is_admin, caller.sub, names)
+    return tuple(row["name"] for row in rows)
+
+
+async def visible_of_length(driver: Driver, caller: Caller, name: str) -> tuple[TableName, ...]:
+    """Tables that the caller may see, with names about as long; those that begin alike first."""
+    rows = await driver.fetch(VISIBLE_OF_LENGTH, caller.is_admin, caller.sub, name)
     return tuple(row["name"] for row in rows)
 
 

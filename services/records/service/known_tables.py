@@ -79,11 +79,17 @@ class KnownTables:
                     continue
         except StillReferencedError as exc:
             raise await self._naming_referrer(caller, exc) from exc
+        except TableNotFoundError as exc:
+            raise await self._naming_the_nearest(caller, name) from exc
         raise TableBusyError(f"the shape of {name!r} keeps changing; try again")
 
     async def fresh(self, name: str, caller: Caller, level: Level) -> Table:
         """A table as it is now, for a caller with at least this level; raises as `authorised`."""
-        return authorised(await self.load(normalised(name)), caller, level)
+        name = normalised(name)
+        try:
+            return authorised(await self.load(name), caller, level)
+        except TableNotFoundError as exc:
+            raise await self._naming_the_nearest(caller, name) from exc
 
     async def load(self, name: str) -> Table:
         """Look a table up; raises TableNotFoundError."""
@@ -105,6 +111,11 @@ class KnownTables:
     def clear(self) -> None:
         """Know nothing."""
         self._tables.clear()
+
+    async def _naming_the_nearest(self, caller: Caller, name: str) -> TableNotFoundError:
+        """The refusal, with the name that was probably meant if the caller may see that table."""
+        among = await registry.visible_of_length(self._pool, caller, name)
+        return TableNotFoundError.named(name, among=among)
 
     async def _naming_referrer(self, caller: Caller, error: StillReferencedError) -> ProblemError:
         """The refusal, with the name of the table that references if the caller may see it."""
