@@ -3,7 +3,15 @@
 Never here: business rules, a service's tables, anything with one user.
 """
 
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
-__version__ = version("tabularium")
-"""The one version of the package, the API and the command line; it stands in `pyproject.toml`."""
+
+def _version() -> str:
+    try:
+        return version("tabularium")
+    except PackageNotFoundError:  # the command line was installed alone
+        return version("tabularium-cli")
+
+
+__version__ = _version()
+"""The one version of the packages, the API and the command line, as in `pyproject.toml`."""
