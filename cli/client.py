@@ -95,6 +95,11 @@ class Client:
             )
         return checked(response)
 
+    def probe(self, path: str) -> httpx2.Response:
+        """Read what needs no token, whatever its status; raises ServerAwayError."""
+        with transport_errors(self.url):
+            return self._http.get(path)
+
     @contextmanager
     def stream(self, path: str, *, params: Parameters | None = None) -> Iterator[httpx2.Response]:
         """A body that is read piece by piece; one that breaks off raises ServerAwayError."""

@@ -14,6 +14,7 @@ from cli.commands import (
     accounts,
     altering,
     catalog,
+    doctor,
     explaining,
     feeds,
     follow_ups,
@@ -44,6 +45,7 @@ app = typer.Typer(
 app.command(epilog=account.LOGIN_EXAMPLES)(account.login)
 app.command()(account.logout)
 app.command()(account.whoami)
+app.command()(doctor.doctor)
 tables.app.command("alter", epilog=altering.EXAMPLES)(altering.alter)
 app.add_typer(tables.app, name="tables")
 app.command("import", epilog=importing.EXAMPLES + importing.EXIT_CODES)(importing.import_rows)
