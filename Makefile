@@ -25,10 +25,10 @@ up: .venv/.local ## Set up and run the whole stack in the foreground; Ctrl-C sto
 demo: .venv/.local ## Set up, start the stack if none runs, and do the main job on real data
 	@exec $(RUN) -m demo
 
-test: .venv/.dev ## Every test but the fault injection, with few random examples
-	@$(RUN) -m pytest --ignore=tests/faults -n 3 --dist loadgroup
+test: .venv/.dev ## The tests but the long ones, with a share of their cases and examples
+	@TEST_PROFILE=short $(RUN) -m pytest --ignore=tests/faults -n 3 --dist loadgroup
 
-check: .venv/.dev ## Every test with all examples, and the coverage of its lines
+check: .venv/.dev ## Every test but the fault injection, with all examples; and the coverage of lines
 	@TEST_PROFILE=full $(RUN) -m coverage run -m pytest --ignore=tests/faults -n 3 --dist loadgroup
 	@$(RUN) -m coverage combine --quiet
 	@$(RUN) -m coverage report

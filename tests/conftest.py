@@ -10,17 +10,20 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-import tests.support.profile  # noqa: F401 - loads the profile of hypothesis
 from deploy.local import postgresql, valkey
 from deploy.local.valkey import Valkey
 from tests.support.databases import Database, copy_of, make_database, make_owner, migrate
 from tests.support.issuer import Issuer, running_issuer
+from tests.support.profile import left_out
 from tests.support.stack import RunningStack, running_stack
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist's own hook reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests of one file run in one process, and so do all that use the one stack."""
+    without = left_out(items)
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid in without])
+    items[:] = [item for item in items if item.nodeid not in without]
     for item in items:
         uses_stack = "stack" in getattr(item, "fixturenames", ())
         group = "stack" if uses_stack else item.nodeid.partition("::")[0]

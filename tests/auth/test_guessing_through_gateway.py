@@ -15,6 +15,7 @@ from gateway.settings import GatewaySettings
 from shared.store.redis import redis_client
 from tests.auth.driving import PASSWORD, Auth
 from tests.gateway.peers import running_gateway
+from tests.support.profile import only_in_full
 
 GUESSES = 300
 AT_ONCE = 30
@@ -66,6 +67,7 @@ async def attacker(auth: Auth, valkey_server: Valkey) -> AsyncIterator[Attacker]
         yield Attacker(http)
 
 
+@only_in_full
 async def test_guesses_at_a_code(
     auth: Auth, attacker: Attacker, record_testsuite_property: Record
 ) -> None:
@@ -88,6 +90,7 @@ async def test_guesses_at_a_code(
     assert tries == 5
 
 
+@only_in_full
 async def test_guesses_at_a_password(
     auth: Auth, attacker: Attacker, record_testsuite_property: Record
 ) -> None:

@@ -7,11 +7,12 @@ import pytest
 from shared.contracts.auth import REVOCATIONS_PATH
 from tests.auth.driving import Auth, bearer, some_address
 from tests.support.conformance import every_call
-from tests.support.profile import examples
+from tests.support.profile import examples, only_in_full
 
 EXAMPLES = examples(40)
 
 
+@only_in_full
 @pytest.mark.parametrize("role", ["admin", "member"])
 async def test_any_call_gets_an_answer_that_the_document_describes(auth: Auth, role: str) -> None:
     peer = bearer(await auth.peer_token())

@@ -4,6 +4,8 @@ import ast
 import re
 from pathlib import Path
 
+from tests.support.profile import only_in_full
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = (ROOT / "docs" / "security.md").read_text()
 REFERENCE = re.compile(r"`([a-z_/0-9]+\.py)::(test_[a-z_0-9]+)`")
@@ -11,6 +13,7 @@ ROW = re.compile(r"^\| ((?:API|V)\d+) .*\|([^|]*)\|$", re.MULTILINE)
 CHAPTERS = {f"API{number}" for number in range(1, 11)} | {f"V{number}" for number in range(1, 17)}
 
 
+@only_in_full
 def test_every_test_that_is_named_exists() -> None:
     references = REFERENCE.findall(DOCUMENT)
     assert len(references) > 80

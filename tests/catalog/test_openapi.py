@@ -3,11 +3,12 @@
 from tests.catalog.conftest import Catalog
 from tests.support.conformance import every_call
 from tests.support.issuer import peer
-from tests.support.profile import examples
+from tests.support.profile import examples, only_in_full
 
 EXAMPLES = examples(40)
 
 
+@only_in_full
 async def test_any_call_gets_an_answer_that_the_document_describes(catalog: Catalog) -> None:
     await catalog.see_edge("nightly", "shop", "orders")
 

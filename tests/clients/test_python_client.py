@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.support.profile import only_in_full
 from tests.support.stack import RunningStack
 
 CONSUMER = Path(__file__).with_name("consumer.py")
@@ -50,6 +51,7 @@ def folder(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder
 
 
+@only_in_full
 def test_its_types_hold(folder: Path) -> None:
     directive, _, consumer = CONSUMER.read_text().partition("\n")
     # Here the package is there, so that one which is not found is an error.

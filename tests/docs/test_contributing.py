@@ -3,18 +3,22 @@
 import re
 import shlex
 import subprocess
+from typing import Any
 
 import pytest
 
 from deploy.local.environment import ROOT
+from tests.support.profile import only_in_full
 
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def commands() -> list[str]:
+def commands() -> list[Any]:
     text = (ROOT / "CONTRIBUTING.md").read_text()
     lines = (line for block in BLOCK.findall(text) for line in block.splitlines())
-    return [line.partition("#")[0].strip() for line in lines]
+    found = (line.partition("#")[0].strip() for line in lines)
+    # To collect tests takes as long as to import all that they import.
+    return [pytest.param(line, marks=only_in_full if "pytest" in line else ()) for line in found]
 
 
 @pytest.mark.parametrize("command", commands())

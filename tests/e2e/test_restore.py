@@ -19,6 +19,7 @@ from deploy.local.state import OWNER
 from migrations.bootstrap import SERVICES, bootstrap
 from tests.support.backup import dump, restore
 from tests.support.imports import errors, finished, submit
+from tests.support.profile import only_in_full
 from tests.support.stack import RunningStack, running_stack
 from tests.support.waiting import until_now
 
@@ -148,6 +149,7 @@ def moved(stack: RunningStack, state: Path) -> dict[str, str]:
     return passwords
 
 
+@only_in_full
 def test_a_restored_backup_is_whole(state_folder: Path, tmp_path: Path, fresh: Cluster) -> None:
     file = tmp_path / "tabularium.dump"
     state = state_folder / "restored-state"

@@ -11,6 +11,7 @@ import pytest
 from gateway.__main__ import allow_all_files
 from tests.gateway.conftest import SettingsMaker
 from tests.gateway.peers import FakeService, RunningGateway, problem, running_gateway, signed
+from tests.support.profile import only_in_full
 from tests.support.waiting import until
 
 HALF = b"POST /api/tables HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500
@@ -50,6 +51,7 @@ async def test_the_calls_that_sign_in_need_no_token(
     assert service.seen[-1].body == b"{}"
 
 
+@only_in_full
 async def test_a_thousand_clients_with_half_a_body_hold_no_connection_to_a_service(
     service: FakeService, settings: SettingsMaker
 ) -> None:

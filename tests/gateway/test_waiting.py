@@ -16,9 +16,7 @@ from tests.gateway.test_slow_clients import opened
 from tests.support.waiting import until
 
 LINEAGE = "/api/v1/lineage"
-HALF = (
-    signed(b"POST /api/v1/lineage HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n") + b"x" * 500
-)
+HALF = b"POST /api/v1/lineage HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500
 
 
 async def test_over_the_rate_limit_they_wait(service: FakeService, settings: SettingsMaker) -> None:

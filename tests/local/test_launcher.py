@@ -62,6 +62,7 @@ def refusal(**environment: str) -> str:
     return lines[0]
 
 
+@only_in_full
 def test_a_second_start_keeps_all_and_no_end_leaves_a_process(
     state: Path,
 ) -> None:
@@ -106,6 +107,7 @@ def kill_and_recover(stack: RunningStack, name: str) -> None:
         assert person.get("/api/tables").status_code == 200
 
 
+@only_in_full
 def test_a_child_that_dies_is_started_again(state: Path) -> None:
     with running_stack(state) as stack:
         for name in ("records", "postgresql", "valkey"):

@@ -8,6 +8,7 @@ import asyncpg
 from migrations.bootstrap import SERVICES, bootstrap
 from tests.support.backup import dump, restore
 from tests.support.databases import PASSWORD, Database, drop_database, make_database
+from tests.support.profile import only_in_full
 
 
 async def fill(database: Database) -> None:
@@ -46,6 +47,7 @@ async def check(database: Database) -> None:
     await ingest.close()
 
 
+@only_in_full
 async def test_a_restored_database_has_its_rows_owners_and_rights(
     database: Database, tmp_path: Path
 ) -> None:

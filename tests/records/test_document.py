@@ -20,7 +20,7 @@ from schemathesis.checks import (
 )
 
 from tests.records.conftest import Service
-from tests.support.profile import examples
+from tests.support.profile import examples, only_in_full
 
 CHECKS = [
     not_a_server_error,
@@ -90,6 +90,7 @@ def _aim(case: Any, table: str) -> None:
         case.body["table_name"] = table
 
 
+@only_in_full
 @pytest.mark.parametrize("mode", list(GenerationMode))
 async def test_no_request_ends_in_what_the_document_does_not_say(
     service: Service, mode: GenerationMode

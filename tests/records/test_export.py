@@ -20,6 +20,7 @@ from services.records.files.pieces import json_array
 from shared.contracts.records import ColumnName
 from shared.values.types import ColumnType, TypeName
 from tests.records.conftest import Service, new_name
+from tests.support.profile import only_in_full
 from tests.support.waiting import until
 
 ROWS: list[dict[str, Any]] = [
@@ -240,6 +241,7 @@ async def size_of(service: Service, query: str) -> int:
     return size
 
 
+@only_in_full
 @pytest.mark.parametrize("form", ["csv", "ndjson", "json", "parquet", "arrow", "xlsx"])
 async def test_memory_does_not_grow_with_the_rows(service: Service, form: str) -> None:
     name = await filled(service, 500_000)

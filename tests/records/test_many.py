@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from tests.records.conftest import Client, Service, new_name
+from tests.support.profile import only_in_full
 
 
 async def stock(service: Service, name: str, **more: Any) -> str:
@@ -25,6 +26,7 @@ async def rows(client: Client, path: str) -> list[tuple[Any, ...]]:
     return [(each["sku"], each["amount"], each["note"]) for each in body["items"]]
 
 
+@only_in_full
 async def test_ten_thousand_at_once(service: Service) -> None:
     path = await stock(service, "Bulk")
     records = [{"sku": f"s{place}", "amount": place} for place in range(10_000)]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from tests.records.conftest import Service, new_name
-from tests.support.profile import examples
+from tests.support.profile import examples, only_in_full
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)
 VALUES: dict[str, st.SearchStrategy[Any]] = {
@@ -257,6 +257,7 @@ class Records(RuleBasedStateMachine):
         ]
 
 
+@only_in_full
 async def test_random_tables_and_records_are_as_the_model_says(
     service: Service,
 ) -> None:

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from tests.records.conftest import Client, Service, new_name
+from tests.support.profile import only_in_full
 from tests.support.waiting import until
 
 ALIKE = ["Crème brûlée", "Ёлка", "Ångström", "Việt Nam", "각하", "ἀρχή", "क़लम"]
@@ -208,6 +209,7 @@ async def test_a_change_by_nothing_but_accents_is_refused(service: Service) -> N
         assert answer.json()["errors"][0]["code"] == "rules_nothing_out"
 
 
+@only_in_full
 @pytest.mark.parametrize(
     "query",
     [

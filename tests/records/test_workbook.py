@@ -16,6 +16,7 @@ from services.records.files.workbook import SHEET, letters_of, sheet_name, workb
 from shared.contracts.records import ColumnName
 from shared.values.types import ColumnType, TypeName
 from tests.records.conftest import Service, new_name
+from tests.support.profile import only_in_full
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 COLUMNS = [
@@ -213,6 +214,7 @@ async def test_what_excel_cannot_hold_is_refused(service: Service) -> None:
     assert (await sheet_of(service, table, fields="n")).max_row == 3
 
 
+@only_in_full
 async def test_a_row_too_many_is_refused(service: Service) -> None:
     table = new_name()
     await service.ann.table(table, "n SMALLINT")

@@ -16,6 +16,7 @@ from tests.ingest.driving import ANN
 from tests.support.issuer import person
 from tests.support.oracle import types
 from tests.support.oracle.database import Column, Table
+from tests.support.profile import only_in_full
 from tests.support.waiting import until
 
 CUSTOMERS = """
@@ -222,6 +223,7 @@ async def test_the_modes_of_files_hold_for_databases(
     assert set(await elsewhere.rows("people", "name, age")) == expected
 
 
+@only_in_full
 async def test_an_oracle_that_is_lost_half_way_loads_nothing_and_is_tried_again(
     elsewhere: Elsewhere,
 ) -> None:

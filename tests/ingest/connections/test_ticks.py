@@ -8,6 +8,7 @@ from tests.ingest.connections.driving import Elsewhere
 from tests.ingest.connections.test_database_feeds import orders
 from tests.ingest.driving import Ingest
 from tests.ingest.feeds.driving import call, looked, run
+from tests.support.profile import only_in_full
 
 RUNS = "SELECT count(*) FROM ingest.imports WHERE planned_at IS NOT NULL"
 DONE = "SELECT count(*) = $1 FROM ingest.imports WHERE state = 'succeeded'"
@@ -114,6 +115,7 @@ async def test_a_paused_feed_rests_and_goes_on(elsewhere: Elsewhere) -> None:
         await ingest.until(DONE, 1)
 
 
+@only_in_full
 async def test_ticks_of_many_feeds_are_shared(elsewhere: Elsewhere) -> None:
     feed = await scheduled(elsewhere)
     ingest = elsewhere.ingest

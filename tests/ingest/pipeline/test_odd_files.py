@@ -35,6 +35,7 @@ from services.ingest.read.formats import check_upload, opened
 from services.ingest.read.limits import MIB, Limits
 from shared.contracts.records import TableContract
 from tests.ingest.pipeline.loading import Column, LoadedTable, Loader, StoredBytes, columns
+from tests.support.profile import only_in_full
 
 SMALL = Limits(block_bytes=4096, record_bytes=20_000)
 
@@ -294,6 +295,7 @@ async def test_ids_come_from_the_default_where_none_can_be_reserved(load: Loader
     assert await load.rows("t", "id, a") == [(1, 0), (2, 1), (3, 2)]
 
 
+@only_in_full
 async def test_a_file_of_nothing_but_bad_rows(load: Loader) -> None:
     await load.make_table("t", columns(a="INTEGER"))
     with pytest.raises(NoRowFitsError, match="type_mismatch in a"):

@@ -12,6 +12,7 @@ from deploy.local.valkey import Valkey
 from tests.ingest.driving import ANN, PEOPLE, Ingest, running_ingest
 from tests.support.databases import Database
 from tests.support.issuer import Issuer
+from tests.support.profile import only_in_full
 from tests.support.small_disk import small_disk
 
 BOUNDARY = "frontier"
@@ -106,6 +107,7 @@ async def test_bytes_that_are_no_multipart_are_refused(limited: Ingest) -> None:
     assert limited.stored() == []
 
 
+@only_in_full
 async def test_a_full_disk_is_said_and_cleaned_up(
     database: Database, issuer: Issuer, valkey_server: Valkey, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from tests.ingest.driving import ANN, Ingest
 from tests.support.issuer import person
+from tests.support.waiting import until
 
 ROWS = "id, _import, name, age"
 
@@ -141,7 +142,7 @@ async def test_an_upsert_is_undone(undoing: Ingest) -> None:
         undoing, "name,age\nAnn,10\nby hand,70\nnew,80\n", mode="upsert", key="name"
     )
     assert upsert["rows"]["updated"] == 2
-    assert len(undoing.stored()) == 1
+    await until("the upload is removed", lambda: len(undoing.stored()) == 1)
     done = await undone(undoing, upsert)
     assert (done["deleted"], done["rows"]["updated"], done["rows"]["inserted"]) == (1, 2, 0)
     assert await rows(undoing) == before
@@ -285,7 +286,7 @@ async def test_former_rows_go_with_their_table_and_with_the_undo(undoing: Ingest
     await loaded(undoing, "name,age\nAnn,1\n")
     first = await loaded(undoing, "name,age\nAnn,10\n", mode="upsert", key="name")
     await loaded(undoing, "name,age\nAnn,20\n", mode="upsert", key="name")
-    assert len(undoing.stored()) == 2
+    await until("the uploads are removed", lambda: len(undoing.stored()) == 2)
     await undone(undoing, first, "overwrite")
     await undoing.owner.execute("DROP TABLE data.people")
     async with undoing.working(housekeeping_s=0.1):

@@ -2,6 +2,7 @@
 
 from tests.ingest.driving import PEOPLE, Ingest
 from tests.support.issuer import person
+from tests.support.profile import only_in_full
 
 BOB = person("bob@example.com")
 RUNNING = """
@@ -9,6 +10,7 @@ SELECT count(*) FROM ingest.imports
 WHERE state = 'running' AND backend_pid IS NOT NULL AND submitted_by_label = $1"""
 
 
+@only_in_full
 async def test_one_persons_queue_does_not_hold_up_another(ingest: Ingest) -> None:
     many = [await ingest.submit(b"name,age\nAnn,%d\n" % age) for age in range(30)]
     one = await ingest.submit(b"name,age\nBob,1\n", caller=BOB)
@@ -26,6 +28,7 @@ async def test_one_persons_queue_does_not_hold_up_another(ingest: Ingest) -> Non
     assert order.index("bob@example.com") <= 1
 
 
+@only_in_full
 async def test_nobody_holds_every_slot_of_a_worker(ingest: Ingest) -> None:
     await ingest.peers.make_table("others", PEOPLE)
     async with ingest.owner.acquire() as blocker, blocker.transaction():

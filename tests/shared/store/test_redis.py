@@ -12,6 +12,7 @@ from deploy.local.processes import die_with_parent, free_port
 from deploy.local.valkey import Valkey, find_server
 from services.ingest.wake_ups import arq_redis
 from shared.store.redis import REDIS_AWAY, connected, probe_redis, redis_client
+from tests.support.profile import only_in_full
 from tests.support.waiting import until
 
 
@@ -47,6 +48,7 @@ def sentinel(tmp_path: Path, two_servers: tuple[Valkey, Valkey]) -> Iterator[int
     process.wait(10)
 
 
+@only_in_full
 async def test_the_primary_is_found_by_its_sentinels_where_it_moves_to(
     two_servers: tuple[Valkey, Valkey], sentinel: int
 ) -> None:
