@@ -81,6 +81,7 @@ class Mailer:
     async def send_disabled(self, notice: DisabledNotice) -> None:
         """Tell an owner that nothing is sent to their webhook any more; raises as `send`."""
         values = {
+            "headline": f"Webhook {notice.webhook_id} is disabled",
             "notice": notice,
             "because": BECAUSE[notice.reason],
             "webhook_url": f"{self._public_url}/api/webhooks/{notice.webhook_id}",
@@ -89,7 +90,7 @@ class Mailer:
         message = compose(
             self._settings,
             to=notice.to,
-            subject=f"Webhook {notice.webhook_id} is disabled",
+            subject=str(values["headline"]),
             text=self._templates.get_template("webhook.txt.j2").render(values),
             html=self._templates.get_template("webhook.html.j2").render(values),
             message_id=self._message_id(
@@ -108,6 +109,7 @@ class Mailer:
             "notice": notice,
             "headline": headline,
             "feed_url": f"{self._public_url}/api/feeds/{quote(notice.name, safe='')}",
+            "page_url": f"{self._public_url}/app/feeds/{quote(notice.name, safe='')}",
         }
         message = compose(
             self._settings,
@@ -134,6 +136,7 @@ class Mailer:
             "facts": facts(notice),
             "reasons": [reason_of(reason) for reason in notice.reasons],
             "import_url": import_url,
+            "page_url": f"{self._public_url}/app/imports/{notice.import_id}",
             "rejects_url": f"{import_url}/rejects",
         }
 

@@ -1,12 +1,16 @@
 """Mails about finished imports: their words, how many there are, how they are stopped."""
 
+import re
+
 import httpx2
 import pytest
 
+from services.ingest.domain.outcome import Reason, RejectCode
 from services.ingest.domain.run import State
-from services.ingest.mailer import headline
+from services.ingest.mailer import Mailer, headline
 from services.ingest.recipients import StopLinks
 from services.ingest.runs.endings import MailNotice
+from shared.process.settings import MailSettings
 from tests.ingest.driving import Ingest
 from tests.support.waiting import until
 
@@ -165,3 +169,37 @@ async def test_who_reads_the_mails_can_stop_them(ingest: Ingest) -> None:
     assert len(ingest.mailbox.received) == 2
     refused = await ingest.http.get("/api/mail/stop?token=abc")
     assert refused.status_code == 404
+
+
+def parts_of(*notices: MailNotice) -> list[str]:
+    settings = MailSettings(smtp_host="127.0.0.1", mail_from="us@example.com")
+    public_url = "https://data.example.com/"
+    links = StopLinks("secret", public_url=public_url)
+    mail = Mailer(settings, links, public_url=public_url).written(notices)
+    bodies = (mail.get_body((kind,)) for kind in ("plain", "html"))
+    return [body.get_content() for body in bodies if body is not None]
+
+
+def test_both_bodies_say_the_reasons_in_sum_and_lead_to_the_page() -> None:
+    reasons = (
+        Reason("born", RejectCode.OUT_OF_RANGE, 1200, 3),
+        Reason(None, RejectCode.TOO_MANY_FIELDS, 10, 5012),
+    )
+    update = {"rows_rejected": 1210, "has_rejects": True, "reasons": reasons}
+    text, html = parts_of(NOTICE.model_copy(update=update), NOTICE)
+    assert "1,200 rows: out_of_range in born, first on line 3" in text
+    assert re.search(r"1,200</td>.*out_of_range</td>.*born</td>.*>3</td>", html)
+    assert re.search(r">10</td>.*too_many_fields</td>.*></td>.*5,012</td>", html)
+    for body in (text, html):
+        assert "https://data.example.com/app/imports/1" in body
+        assert "https://data.example.com/api/imports/1/rejects" in body
+    assert html.count("See and correct the refused rows") == 1
+    assert html.count("Open the import") == 1
+
+
+def test_what_others_named_is_text_in_the_html() -> None:
+    bad = "<b>&\"'</b>"
+    update = {"table": bad, "file_name": bad, "reason": bad, "own": True}
+    _, html = parts_of(NOTICE.model_copy(update=update))
+    assert "<b>" not in html
+    assert html.count("&lt;b&gt;") == 3
