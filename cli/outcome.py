@@ -116,6 +116,8 @@ def _sentence_of_undo(over: Import) -> str:
 def _rows_so_far(run: Import) -> str:
     if run.state == "queued":
         return "waiting"
+    if not run.rows.read:  # a new table's types are inferred from the whole file before it loads
+        return "reading"
     speed = f", {run.rows_per_s:,}/s" if run.rows_per_s else ""
     again = f", attempt {run.attempt}" if run.attempt > 1 else ""
     return f"{run.rows.read:,} rows, {run.rows.rejected:,} rejected{speed}{again}"

@@ -8,7 +8,7 @@ columns that hold objects or arrays. Words such as NA beside numbers or dates ar
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import polars as pl
@@ -206,8 +206,12 @@ class _Column:
         return replace(first, reason="is no number, date, time, UUID or truth value")
 
 
-async def infer(source: Source, options: ImportOptions) -> tuple[TypedColumn, ...]:
+async def infer(
+    source: Source, options: ImportOptions, *, note_bytes: Callable[[int], None] | None = None
+) -> tuple[TypedColumn, ...]:
     """The types of the columns that a new table gets, out of the whole source.
+
+    `note_bytes` is called after every block with the bytes that were read so far.
 
     Raises as `new_names` and `named_types`, OptionError, FileRefusedError, ReadAgainError.
     """
@@ -220,6 +224,8 @@ async def infer(source: Source, options: ImportOptions) -> tuple[TypedColumn, ..
     async with ahead(source.frames(plan_to_infer(source))) as frames:
         async for frame in frames:
             await asyncio.to_thread(_narrow, columns, frame, options)
+            if note_bytes is not None:
+                note_bytes(frame.bytes_read)
     decided = {column.name: column.decide() for column in columns} | named
     return tuple(decided[name] for name in names)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from services.ingest.domain.options import ImportOptions, Mode
-from services.ingest.domain.outcome import InferredColumn, Outcome, RowCounts
+from services.ingest.domain.outcome import InferredColumn, Outcome, Progress, RowCounts
 from services.ingest.judge.infer import infer
 from services.ingest.judge.notations import own_notations
 from services.ingest.load import append
@@ -68,7 +68,7 @@ async def load_source(
     """
     if not options.create_table:
         return await _into(source, outside, options, contract or await outside.contract())
-    source, table = await _new_table(source, options)
+    source, table = await _new_table(source, options, outside)
     options = replace(options, mapping=table.mapping)
     contract = (
         not_made(table.columns) if options.dry_run else await outside.make_table(table.columns)
@@ -76,7 +76,9 @@ async def load_source(
     return await _into(source, outside, options, contract, made=table)
 
 
-async def _new_table(source: Source, options: ImportOptions) -> tuple[Source, NewTable]:
+async def _new_table(
+    source: Source, options: ImportOptions, outside: Outside
+) -> tuple[Source, NewTable]:
     """The table that a source gets, and the source as it was then; types are its own or inferred.
 
     Raises HeaderError, FileRefusedError.
@@ -85,7 +87,13 @@ async def _new_table(source: Source, options: ImportOptions) -> tuple[Source, Ne
     async def described(source: Source) -> tuple[Source, NewTable]:
         columns = typed_columns(source, options)
         if columns is None:
-            columns = await infer(source, options)
+            columns = await infer(
+                source,
+                options,
+                note_bytes=lambda size: outside.note_progress(
+                    Progress(0, 0, size, source.size_bytes)
+                ),
+            )
         return source, NewTable.of(columns, source, options)
 
     return await as_it_turns_out(source, described)

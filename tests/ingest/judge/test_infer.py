@@ -331,3 +331,12 @@ async def test_words_for_null_are_no_strings_of_json(load: Loader, rows: int) ->
     outcome = await load.load("t", data, options=CREATE)
     assert [column.type for column in outcome.inferred] == ["INTEGER", "NUMERIC", "TEXT"]
     assert (await load.rows("t", "n, d::text, t"))[:2] == [(1, None, "NA"), (None, "1.5", "x")]
+
+
+async def test_progress_is_noted_while_types_are_inferred(load: Loader) -> None:
+    data = "n\n" + "1\n" * 1000
+    await load.load("t", data, options=CREATE)
+    inferred, *_, loaded = load.progress
+    assert (inferred.rows_read, inferred.bytes_read) == (0, len(data))
+    assert inferred.bytes_total == len(data)
+    assert loaded.rows_read == 1000
