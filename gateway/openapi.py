@@ -85,6 +85,7 @@ def merge(documents: Mapping[Service, Document], *, missing: Sequence[Service]) 
                 continue
             paths[path] = _tidied(item, service, owners, tags)
     schemas = components.get("schemas", {})
+    _leave_out_defaults(paths, schemas)
     paths = {path: _answered(path, item, schemas) for path, item in paths.items()}
     merged = {
         "openapi": "3.1.0",
@@ -104,6 +105,23 @@ def merge(documents: Mapping[Service, Document], *, missing: Sequence[Service]) 
     if missing:
         merged["x-missing"] = [service.value for service in missing]
     return merged
+
+
+def _leave_out_defaults(paths: Mapping[str, Any], schemas: dict[str, Any]) -> None:
+    """Drop the defaults of what a PATCH takes: a field that is left out stays as it is.
+
+    Generated clients fill defaults in, and so would send fields that nobody named.
+    """
+    for item in paths.values():
+        body = item.get("patch", {}).get("requestBody", {})
+        for content in body.get("content", {}).values():
+            name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+            if name in schemas:
+                properties = {
+                    field: {key: value for key, value in each.items() if key != "default"}
+                    for field, each in schemas[name].get("properties", {}).items()
+                }
+                schemas[name] = {**schemas[name], "properties": properties}
 
 
 def _with_schemes(components: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -20,6 +20,7 @@ from shared.http.health import health_router
 from shared.http.idempotency import HasEngine, Idempotency, MayHave, document_keys
 from shared.http.messages import document_messages
 from shared.http.methods import HeadWhereGetIs
+from shared.http.parameters import KnownParameters
 from shared.http.problems import PROBLEM_RESPONSES, add_problem_handlers
 from shared.http.token_first import TokenFirst
 from shared.process.duties import Duty, on_duty
@@ -92,6 +93,7 @@ def build_app(
         app.add_middleware(Idempotency, table=keys, may_have=may_have)
     if messages:
         document_messages(app, messages)
+    app.add_middleware(KnownParameters, routes=app.routes)
     app.add_middleware(HeadWhereGetIs, routes=app.routes)
     app.add_middleware(TokenFirst, routes=app.routes)
     app.add_middleware(RequestContext, service=service, settings=settings)

@@ -121,3 +121,19 @@ def test_bytes_that_are_no_json_are_refused(stack: RunningStack, admin: httpx2.C
                 assert answer.headers["content-type"] == "application/problem+json", where
                 tried += 1
     assert tried > 50
+
+
+def test_a_parameter_that_a_call_does_not_have_is_refused(
+    stack: RunningStack, admin: httpx2.Client
+) -> None:
+    misspelled = "limt"
+    for operation in operations(stack):
+        filtered = any(each["name"] == "filters" for each in operation.parameters)
+        if operation.path.startswith("/api/") and not filtered:
+            url = f"{operation.filled()}&{misspelled}=5"
+            answer = admin.request(operation.method, url)
+            where = f"{operation.method} {operation.path}: {answer.text}"
+            if operation.method != "HEAD":
+                assert answer.status_code == 422, where
+                named = {each["field"]: each["code"] for each in answer.json()["errors"]}
+                assert named == {misspelled: "unknown_parameter"}, where

@@ -163,7 +163,12 @@ async def imports_errors(
     "/api/imports/{id:int}/rejects",
     summary="The refused rows as CSV",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/csv": {}}, "description": "The refused rows."}},
+    responses={
+        200: {
+            "content": {"text/csv": {"schema": {"type": "string"}}},
+            "description": "The refused rows.",
+        }
+    },
 )
 async def imports_rejects(
     process: Process, caller: Importer, import_id: ImportId, *, excel_safe: ExcelSafe = False

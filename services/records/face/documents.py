@@ -6,7 +6,7 @@ from typing import Any
 
 from services.records.domain import ID, Column, Table
 from services.records.face import openapi_parts as parts
-from services.records.face.export_stream import MEDIA_TYPES
+from services.records.face.export_stream import CONTENT
 from services.records.face.raw_answers import table_path
 from services.records.query.expand import name_of
 from services.records.query.parameters import EXPORT_PARAMETERS, LIST_PARAMETERS
@@ -21,7 +21,7 @@ from shared.contracts.records import ID_COLUMN
 from shared.http.caller import SCOPE_DESCRIPTIONS
 from shared.values.rule_checks import checks_of
 from shared.values.rules import BOUNDS, NO_RULES, RuleName
-from shared.values.types import LENGTH_LIMIT, TEXT_TYPES, TypeName
+from shared.values.types import FLOAT_TYPES, LENGTH_LIMIT, TEXT_TYPES, TypeName
 
 Json = dict[str, Any]
 
@@ -45,6 +45,8 @@ EXAMPLES: Mapping[TypeName, object] = {
     TypeName.JSON: {"key": "value"},
     TypeName.BYTEA: "\\x00ff",
 }
+NO_NUMBERS = ("NaN", "Infinity", "-Infinity")
+"""Values of REAL and DOUBLE PRECISION for which JSON has no number."""
 RECORDS_READ = [{"sign-in": [Scope.RECORDS_READ.value]}]
 RECORDS_WRITE = [{"sign-in": [Scope.RECORDS_WRITE.value]}]
 STATUSES = (400, 401, 403, 404, 408, 409, 412, 413, 415, 422, 429, 500, 502, 503, 504)
@@ -74,6 +76,7 @@ def document_of(table: Table) -> Json:
 
 def _components(table: Table) -> Json:
     schema = schema_of(table)
+    schema["properties"] = {name: _typed(each) for name, each in schema["properties"].items()}
     schema.pop("$schema")
     # The table's name, by which readers could not tell the three schemas apart.
     schema.pop("title")
@@ -89,7 +92,9 @@ def _components(table: Table) -> Json:
     record = {
         **schema,
         "properties": {**schema["properties"], **followed},
-        "required": [ID_COLUMN, *(column.name for column in table.columns)],
+        # With `fields` the others are not there; `expand` and `fields` bring more.
+        "required": [ID_COLUMN],
+        "additionalProperties": True,
     }
     return {
         "schemas": {
@@ -119,6 +124,27 @@ def _components(table: Table) -> Json:
             }
         },
     }
+
+
+def _typed(schema: Json) -> Json:
+    """A column's schema as generators of clients read it.
+
+    Without `default`: a client would fill it in and send it, with a change of another column too.
+    """
+    typed = {key: value for key, value in schema.items() if key != "default"}
+    if "default" in schema:
+        typed["x-default"] = schema["default"]
+    kind = schema["x-type"]
+    if kind == TypeName.JSON:
+        # Any value; generators know no list of types that holds an array of they know not what.
+        del typed["type"]
+    elif kind in FLOAT_TYPES:
+        typed |= _with_no_numbers({key: typed.pop(key) for key in ("type", "format")})
+    return typed
+
+
+def _with_no_numbers(number: Json) -> Json:
+    return {"anyOf": [number, {"type": "string", "enum": list(NO_NUMBERS)}]}
 
 
 def _references(table: Table) -> list[Column]:
@@ -235,7 +261,7 @@ def _export(table: Table) -> Json:
     own = [each for each in parts.EXPORT["parameters"] if each is not parts.FILTERS]
     answer = {
         "description": "The file.",
-        "content": {media_type.partition(";")[0]: {} for media_type in MEDIA_TYPES.values()},
+        "content": CONTENT,
     }
     return _operation("export", "Export records", RECORDS_READ, {"200": answer}) | {
         "parameters": [*own, *_filters(table, reserved=LIST_PARAMETERS | EXPORT_PARAMETERS)]
@@ -243,8 +269,14 @@ def _export(table: Table) -> Json:
 
 
 def _filters(table: Table, *, reserved: Collection[str] = LIST_PARAMETERS) -> Iterable[Json]:
+    named = {
+        f"{column.name}__{operator}"
+        for column in (ID, *table.columns)
+        for operator in _operators(column)
+    }
     for column in (ID, *table.columns):
-        plain = column.name not in reserved
+        # A column named `a__gt` gives way to the filter of `a`.
+        plain = column.name not in reserved and column.name not in named
         for operator in _operators(column):
             bare = operator is Operator.EQ and plain
             name = column.name if bare else f"{column.name}__{operator}"
@@ -269,7 +301,7 @@ def _operand(column: Column, operator: Operator) -> Json:
     # A filter may be what no value is: longer than any, or against the column's rules.
     shape = shape_of(replace(column, rules=NO_RULES))
     shape.pop("maxLength", None)
-    return shape
+    return _with_no_numbers(shape) if column.type.name in FLOAT_TYPES else shape
 
 
 OPERATOR_PHRASES: Mapping[Operator, str] = {

@@ -1,6 +1,8 @@
 """A file streamed to a client, and ended as soon as the client is gone."""
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import Response
@@ -17,6 +19,19 @@ MEDIA_TYPES = {
     ExportFormat.ARROW: "application/vnd.apache.arrow.file",
     ExportFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
+_BINARY = {"type": "string", "format": "binary"}
+CONTENT: Mapping[str, Any] = {
+    MEDIA_TYPES[form].partition(";")[0]: {"schema": schema}
+    for form, schema in {
+        ExportFormat.CSV: {"type": "string"},
+        ExportFormat.NDJSON: {"type": "string"},
+        ExportFormat.JSON: {"type": "array", "items": {"type": "object"}},
+        ExportFormat.PARQUET: _BINARY,
+        ExportFormat.ARROW: _BINARY,
+        ExportFormat.XLSX: _BINARY,
+    }.items()
+}
+"""What an export is, for documents: generated clients read text as text and the rest as bytes."""
 
 
 def wants_gzip(accept_encoding: str) -> bool:

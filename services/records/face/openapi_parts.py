@@ -84,6 +84,8 @@ PAGING = (
     parameter("cursor", {"type": "string"}, "Where the page before ended; follow `next`."),
 )
 LIST = {"parameters": [Q, ACCENTS, FIELDS, SORT, *PAGING, COUNT, NUMBERS, EXPAND, FILTERS]}
+FURTHER = (PAGING[0], PAGING[2])
+"""What `next` adds to a list whose other parameters are in its body."""
 TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 QUERY_BODY = {
     "type": "object",

@@ -16,7 +16,7 @@ router = APIRouter(prefix="/api/tables/{table:segment}/query", tags=["records"])
     "",
     response_model=RecordPage,
     summary="Read records by a long filter",
-    openapi_extra=parts.body(parts.QUERY_BODY, parts.QUERY_EXAMPLE),
+    openapi_extra=parts.body(parts.QUERY_BODY, parts.QUERY_EXAMPLE, parameters=parts.FURTHER),
 )
 @not_idempotent("it changes nothing")
 async def records_query(
