@@ -23,10 +23,11 @@ _BINARY = {"type": "string", "format": "binary"}
 CONTENT: Mapping[str, Any] = {
     MEDIA_TYPES[form].partition(";")[0]: {"schema": schema}
     for form, schema in {
+        # openapi-generator reads every format as the first one: bytes hold all of them.
+        ExportFormat.PARQUET: _BINARY,
         ExportFormat.CSV: {"type": "string"},
         ExportFormat.NDJSON: {"type": "string"},
         ExportFormat.JSON: {"type": "array", "items": {"type": "object"}},
-        ExportFormat.PARQUET: _BINARY,
         ExportFormat.ARROW: _BINARY,
         ExportFormat.XLSX: _BINARY,
     }.items()
