@@ -14,7 +14,7 @@ import httpx2
 from pydantic import ValidationError
 
 from shared.contracts.auth import API_KEY_PATH, API_KEY_PREFIX, IssuedToken
-from shared.errors import UnauthenticatedError, UnavailableError
+from shared.errors import InvalidTokenError, UnauthenticatedError, UnavailableError
 from shared.process.request_id import HEADER, current_request_id
 from shared.security.tokens import Verifier
 
@@ -23,7 +23,7 @@ KEPT_TOKENS = 10_000
 TIMEOUT_S = 5.0
 
 
-class InvalidApiKeyError(UnauthenticatedError):
+class InvalidApiKeyError(InvalidTokenError):
     """The API key is unknown, revoked or expired."""
 
     code = "invalid_api_key"

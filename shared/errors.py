@@ -85,14 +85,31 @@ class InvalidInputError(ProblemError):
 
 
 class UnauthenticatedError(ProblemError):
-    """No token, or one that does not hold."""
+    """There is no token."""
 
     status = 401
     code = "unauthenticated"
     title = "Sign in first"
 
+    def __init__(self, detail: str, *, challenge: str = "Bearer") -> None:
+        super().__init__(detail, headers={"WWW-Authenticate": challenge})
+
+
+class InvalidTokenError(UnauthenticatedError):
+    """A token that does not hold; the challenge says so (RFC 6750, 3.1)."""
+
+    title = "The token does not hold"
+
     def __init__(self, detail: str) -> None:
-        super().__init__(detail, headers={"WWW-Authenticate": "Bearer"})
+        challenge = f'Bearer error="invalid_token", error_description="{detail}"'
+        super().__init__(detail, challenge=challenge)
+
+
+class TokenExpiredError(InvalidTokenError):
+    """A token whose time is over: a new one is to be had for the refresh token."""
+
+    code = "token_expired"
+    title = "The access token has expired"
 
 
 class ForbiddenError(ProblemError):

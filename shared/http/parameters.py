@@ -1,6 +1,5 @@
 """A query parameter that a call does not have is refused: misspelled, it would be left out."""
 
-import difflib
 from collections.abc import Iterator, Sequence
 from re import Pattern
 from typing import Any
@@ -14,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.contracts.problem import FieldError
 from shared.errors import InvalidInputError
+from shared.values.nearest import did_you_mean
 from shared.values.texts import readable
 
 
@@ -50,9 +50,7 @@ def _refuse_others(query: str, known: frozenset[str]) -> None:
     errors = []
     for name, _ in parse_qsl(query, keep_blank_values=True):
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            message = f"this call has no such parameter{hint}"
+            message = f"this call has no such parameter{did_you_mean(name, known)}"
             errors.append(
                 FieldError(field=readable(name), code="unknown_parameter", message=message)
             )

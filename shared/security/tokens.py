@@ -15,12 +15,12 @@ from typing import Any, Protocol
 import httpx2
 import structlog
 from jose import jwt
-from jose.exceptions import JOSEError
+from jose.exceptions import ExpiredSignatureError, JOSEError
 from pydantic import ValidationError
 
 from shared.contracts.auth import Caller, Mark, Scope, Sub
 from shared.contracts.base import AnswerModel
-from shared.errors import UnauthenticatedError, UnavailableError
+from shared.errors import InvalidTokenError, TokenExpiredError, UnavailableError
 from shared.process.duties import Duty, on_duty
 from shared.process.settings import ProcessSettings
 from shared.security.revocations import PAUSE_S, RevocationFeed, Revoked
@@ -104,7 +104,7 @@ class Verifier:
     async def verify(self, token: str) -> Caller:
         """The caller a token speaks for.
 
-        Raises UnauthenticatedError for any token that does not hold or was revoked, and
+        Raises InvalidTokenError for any token that does not hold or was revoked, and
         UnavailableError when no key could be had yet.
         """
         digest = hashlib.sha256(token.encode()).digest()
@@ -118,7 +118,7 @@ class Verifier:
             if len(self._verified) > CACHE_SIZE:
                 self._verified.popitem(last=False)
         if self._revoked.refuses(verified.marks, issued_at=verified.issued_at):
-            raise UnauthenticatedError("the access token was revoked; sign in again")
+            raise InvalidTokenError("the access token was revoked; sign in again")
         return verified.caller
 
     def _is_current(self, verified: Verified) -> bool:
@@ -136,19 +136,19 @@ class Verifier:
         try:
             header = jwt.get_unverified_header(token)
         except JOSEError as exc:
-            raise UnauthenticatedError("the access token is not a JWT") from exc
+            raise InvalidTokenError("the access token is not a JWT") from exc
         if header.get("alg") != ALGORITHM or header.get("typ") != TOKEN_TYPE or "crit" in header:
-            raise UnauthenticatedError("the access token is not of the kind we issue")
+            raise InvalidTokenError("the access token is not of the kind we issue")
         kid = header.get("kid")
         if not isinstance(kid, str):
-            raise UnauthenticatedError("the access token names no key")
+            raise InvalidTokenError("the access token names no key")
         if kid not in self._keys or self._is_old():
             await self._refresh(kid)
         if not self._keys:
             raise UnavailableError("the signing keys could not be read yet; try again")
         key = self._keys.get(kid)
         if key is None:
-            raise UnauthenticatedError("the access token was signed by a key we do not know")
+            raise InvalidTokenError("the access token was signed by a key we do not know")
         return kid, key
 
     def _is_old(self) -> bool:
@@ -186,13 +186,15 @@ class Verifier:
                     **{f"require_{claim}": True for claim in REQUIRED_CLAIMS},
                 },
             )
+        except ExpiredSignatureError as exc:
+            raise TokenExpiredError("the access token has expired; get a new one") from exc
         except JOSEError as exc:
-            raise UnauthenticatedError("the access token is expired or not valid") from exc
+            raise InvalidTokenError("the access token is not valid") from exc
         # python-jose takes a token without `aud` although an audience is given.
         if any(claim not in claims for claim in REQUIRED_CLAIMS):
-            raise UnauthenticatedError("the access token lacks a claim")
+            raise InvalidTokenError("the access token lacks a claim")
         if not isinstance(claims["iat"], int) or claims["iat"] > time.time() + LEEWAY_S:
-            raise UnauthenticatedError("the access token is from the future")
+            raise InvalidTokenError("the access token is from the future")
         return claims
 
 
@@ -243,4 +245,4 @@ def _caller(claims: Mapping[str, Any]) -> Caller:
             api_key=claims.get(Mark.API_KEY.value),
         )
     except ValueError as exc:
-        raise UnauthenticatedError("the access token's claims do not fit") from exc
+        raise InvalidTokenError("the access token's claims do not fit") from exc

@@ -202,3 +202,18 @@ async def test_a_grant_tells_nobody_whether_an_address_has_an_account(service: S
 async def test_a_peer_token_opens_nothing_of_the_public_face(service: Service) -> None:
     answer = await service.by(peer("ingest"))("GET", "/api/tables")
     assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
+
+
+@pytest.mark.parametrize(
+    ("claims", "code"),
+    [({"exp": 1_000_000_000}, "token_expired"), ({"aud": "another"}, "unauthenticated")],
+)
+async def test_a_token_that_does_not_hold_is_said_to_be_one(
+    service: Service, claims: dict[str, Any], code: str
+) -> None:
+    token = service.issuer.token(ANN, **claims)
+    for method, body in (("GET", None), ("POST", {"name": "T"})):
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = await service.ann(method, "/api/tables", body, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (401, code)
+        assert answer.headers["WWW-Authenticate"].startswith('Bearer error="invalid_token"')

@@ -12,7 +12,7 @@ from services.auth.domain import PERSONS_SCOPES, User, UserId
 from services.auth.errors import ApiKeyRefusedError
 from services.auth.repository import users
 from shared.contracts.auth import Caller, Role
-from shared.errors import ForbiddenError, ScopeMissingError, UnauthenticatedError
+from shared.errors import ForbiddenError, InvalidTokenError, ScopeMissingError
 
 
 async def own_account(
@@ -20,7 +20,7 @@ async def own_account(
 ) -> User | None:
     """The caller's account, locked if asked for; None for a machine client.
 
-    Raises UnauthenticatedError when the account is gone or disabled.
+    Raises InvalidTokenError when the account is gone or disabled.
     """
     try:
         user_id = UserId(uuid.UUID(caller.sub))
@@ -28,7 +28,7 @@ async def own_account(
         return None
     user = await users.by_id(connection, user_id, lock=lock)
     if user is None or user.disabled:
-        raise UnauthenticatedError("this account is not open any more")
+        raise InvalidTokenError("this account is not open any more")
     return user
 
 
