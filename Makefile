@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	done; echo python3)
 RUN := .venv/bin/python
 
-.PHONY: help up demo test check faults lint format docs reference bench rotate-keys lock clean
+.PHONY: help up demo test check faults lint format docs reference walk bench rotate-keys lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -51,6 +51,9 @@ docs: .venv/.dev ## Build the documentation as a site into site/; a link that le
 
 reference: .venv/.dev ## Write docs/reference out of the code
 	@$(RUN) -m reference
+
+walk: .venv/.local ## Record docs/walk.svg: the command line at work on a stack of its own
+	@$(RUN) -m demo.walk
 
 bench: .venv/.dev ## Measure against peers; results go to bench/README.md
 	@$(RUN) -m bench

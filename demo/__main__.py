@@ -16,7 +16,7 @@ from rich.console import Console
 
 from demo.api import Api, DemoFailedError
 from demo.dataset import ROWS, DataSet, flights
-from demo.screen import last_screen
+from demo.screen import last_screen, links
 from demo.spoilt import KEY_COLUMN, Spoilt, spoil
 from demo.stack import NoStackError, Stack, running_stack
 
@@ -88,7 +88,8 @@ def run(stack: Stack, console: Console) -> None:
         clean=clean,
         etl=ETL,
     )
-    console.print(f"[bold green]Every answer was what it should be.[/] {stack.url}/docs")
+    links(console, stack, table=TABLE, rows=ROWS, spoilt_import=dirty["id"])
+    console.print("[bold green]Every answer was what it should be.[/]")
 
 
 def _data_set(stack: Stack, console: Console) -> DataSet:

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
+from demo.stack import Stack
+
 
 def last_screen(
     console: Console,
@@ -32,6 +34,20 @@ def last_screen(
     console.print(_mail(mail, reader=reader))
     fed = ", ".join(f"{one['schema']}.{one['name']}" for one in edges["tables"])
     console.print(Panel(f"{etl}  →  {fed}", title="The catalog's edges", expand=False))
+
+
+def links(console: Console, stack: Stack, *, table: str, rows: int, spoilt_import: int) -> None:
+    """Print where to go on by hand, and who may."""
+    console.rule("[bold]Worth a click")
+    page = f"{stack.url}/app"
+    for path, what in (
+        (f"imports/{spoilt_import}", "the refused rows, to be corrected in place"),
+        (f"tables/{table}", f"{rows:,} rows: filter, sort, edit, export"),
+        (f"lineage?table=data.{table}", "what fills the table, and what it fills"),
+    ):
+        console.print(f"  {page}/{path}\n      {what}", soft_wrap=True)
+    user = stack.admin()["username"]
+    console.print(f"  Sign in as {user}; the password is in {stack.log_in_file}", soft_wrap=True)
 
 
 def _mail(mail: EmailMessage | None, *, reader: str) -> Panel:
