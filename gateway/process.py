@@ -1,12 +1,10 @@
 """Where a gateway process's parts are put together."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
-from prometheus_client import start_http_server
 from redis.asyncio import Redis
 
 from gateway.alerts.watch import ErrorWatch, error_watch
@@ -18,6 +16,7 @@ from gateway.rate_limit import RateLimiter
 from gateway.routing import Service
 from gateway.settings import GatewaySettings
 from shared.http.peers import http_client
+from shared.process.metrics import metrics_served
 from shared.process.settings import MailSettings
 from shared.security.tokens import KeySource, Verifier, verifying
 from shared.store.redis import redis_client
@@ -41,20 +40,6 @@ class GatewayState:
     bodies: BodiesUnderWay
     watch: ErrorWatch | None
     """None when nobody gets mails about errors."""
-
-
-@asynccontextmanager
-async def metrics_served(settings: GatewaySettings) -> AsyncIterator[None]:
-    """`/metrics` on a port of its own, where the settings name one."""
-    if settings.metrics_port is None:
-        yield
-        return
-    server, _ = start_http_server(settings.metrics_port, addr=settings.host)
-    try:
-        yield
-    finally:
-        await asyncio.to_thread(server.shutdown)
-        server.server_close()
 
 
 @asynccontextmanager

@@ -19,8 +19,6 @@ class GatewaySettings(ProcessSettings):
     """The address to listen on."""
     port: int = 8000
     """The port to listen on."""
-    metrics_port: int | None = None
-    """Where `/metrics` is, apart from everything else; by default on `port`."""
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
     """Addresses or networks whose `X-Forwarded-For` and `-Proto` are believed."""
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()

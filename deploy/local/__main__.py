@@ -18,6 +18,7 @@ from dotenv import dotenv_values
 
 from deploy.local.environment import (
     HOST,
+    MEASURED,
     ROOT,
     STORAGE_ACCESS,
     Addresses,
@@ -54,6 +55,9 @@ def main() -> None:
     try:
         state = open_state(Path(given.get("STATE_DIR", ROOT / "var")).resolve())
         port = _checked_port(given.get("PORT", "8000"))
+        if "METRICS_PORT" in given:
+            for number in range(len(MEASURED)):
+                _checked_port(given["METRICS_PORT"], "METRICS_PORT", above=number)
         lock = lock_state(state)
         known = load_secrets(state)
         asyncio.run(run_stack(state, port=port, known=known, given=given))
@@ -81,18 +85,19 @@ def _name_unknown_settings() -> None:
         say(f"! {unknown_setting(name, meant.get(name))}".rstrip())
 
 
-def _checked_port(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise StateError(f"PORT must be a number from 1 to 65535, not {text!r}")
+def _checked_port(text: str, name: str = "PORT", *, above: int = 0) -> int:
+    if not text.isdecimal() or not 0 < int(text) + above < 65536:
+        raise StateError(f"{name} must be a number from 1 to {65535 - above}, not {text!r}")
+    port = int(text) + above
     with socket.socket() as candidate:
         candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            candidate.bind((HOST, int(text)))
+            candidate.bind((HOST, port))
         except OSError as exc:
             raise StateError(
-                f"port {text} cannot be had ({exc.strerror}); choose another: PORT=8001 make up"
+                f"port {port} cannot be had ({exc.strerror}); choose another: {name}=8001 make up"
             ) from exc
-    return int(text)
+    return port
 
 
 async def run_stack(state: Path, *, port: int, known: Secrets, given: Mapping[str, str]) -> None:
@@ -163,6 +168,7 @@ def _note(state: Path, at: Addresses, children: Sequence[Child]) -> None:
             "owner_url": at.owner_url,
             "redis_url": at.redis_url,
             "smtp_port": at.smtp_port,
+            "metrics_ports": dict(at.metrics_ports()),
             "pids": {child.name: child.pid for child in children},
         },
     )

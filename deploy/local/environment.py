@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
 STORAGE_ACCESS = "AWS_"
 """How the names of what opens an S3 storage begin; its client reads them itself."""
+MEASURED = ("gateway", *SERVICES, "worker")
+"""Who has metrics, in the order of their ports."""
 LOOPBACK_AND_PUBLIC = "public,127.0.0.0/8,::1/128"
 """Where the local stack lets database sources be."""
 
@@ -31,6 +33,7 @@ class Addresses:
     smtp_host: str
     smtp_port: int
     own_mail_catcher: bool
+    metrics_port: int | None = None
 
     @property
     def public_url(self) -> str:
@@ -40,6 +43,12 @@ class Addresses:
     def service_url(self, service: str) -> str:
         """Where a service listens."""
         return f"http://{HOST}:{self.service_ports[service]}"
+
+    def metrics_ports(self) -> Mapping[str, int]:
+        """Where each process has its metrics: from METRICS_PORT on; nothing without it."""
+        if self.metrics_port is None:
+            return {}
+        return {name: self.metrics_port + place for place, name in enumerate(MEASURED)}
 
     def role_url(self, role: str, password: str) -> str:
         """The owner's database URL with another log-in."""
@@ -61,6 +70,7 @@ def addresses(
         smtp_host=given.get("SMTP_HOST", HOST),
         smtp_port=int(given.get("SMTP_PORT", "587")) if "SMTP_HOST" in given else free_port(),
         own_mail_catcher="SMTP_HOST" not in given,
+        metrics_port=int(given["METRICS_PORT"]) if "METRICS_PORT" in given else None,
     )
 
 
@@ -90,6 +100,8 @@ def process_environment(
         "SMTP_PORT": str(at.smtp_port),
         **{f"{service.upper()}_URL": at.service_url(service) for service in SERVICES},
     }
+    if at.metrics_port is not None:
+        environment["METRICS_PORT"] = str(at.metrics_ports()[name])
     if not at.own_mail_catcher:
         environment["SMTP_SECURITY"] = given.get("SMTP_SECURITY", "starttls")
     if name == "gateway":

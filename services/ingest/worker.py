@@ -16,11 +16,13 @@ from services.ingest.runs.events import LINEAGE
 from services.ingest.settings import WorkerSettings
 from services.ingest.work.feed_health import FeedHealth
 from services.ingest.work.listen import Listener
+from services.ingest.work.measure import places
 from services.ingest.work.sweep import Sweeper
 from services.ingest.work.tick import Ticks
 from shared.process.duties import Duty, on_duty
 from shared.process.logging import configure_logging
 from shared.process.mail import MailServerDownError
+from shared.process.metrics import metrics_served
 from shared.process.settings import of_environment
 from shared.store.outbox import deliver_due
 from shared.store.redis import REDIS_AWAY
@@ -36,6 +38,7 @@ SWEEPS_PER_HEALTH = 5
 async def work(settings: WorkerSettings, stop: asyncio.Event) -> None:
     """Work until `stop` is set; imports that run then are given back, and go on elsewhere."""
     async with opened_worker(settings) as worker, on_duty(*duties_of(worker)):
+        places.set(settings.worker_concurrency)
         log.info("worker_started", places=settings.worker_concurrency)
         await stop.wait()
         log.info("worker_stops")
@@ -103,7 +106,8 @@ async def _main(settings: WorkerSettings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await work(settings, stop)
+    async with metrics_served(settings):
+        await work(settings, stop)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from shared.http.problems import PROBLEM_RESPONSES, add_problem_handlers
 from shared.http.token_first import TokenFirst
 from shared.process.duties import Duty, on_duty
 from shared.process.logging import configure_logging
+from shared.process.metrics import metrics_served
 from shared.process.settings import ProcessSettings
 from shared.store.engine import probe_engine
 from shared.store.idempotency import PURGE_EVERY_S, purge
@@ -70,7 +71,11 @@ def build_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[Mapping[str, Process]]:
-        async with opened(settings) as process, on_duty(*_duties(process, keys)):
+        async with (
+            metrics_served(settings),
+            opened(settings) as process,
+            on_duty(*_duties(process, keys)),
+        ):
             yield {"process": process}
 
     app = FastAPI(
@@ -85,7 +90,9 @@ def build_app(
     )
     for router in routers:
         app.include_router(router, responses=PROBLEM_RESPONSES, max_body_size=body_limit_bytes)
-    health = health_router({"postgresql": _probe_postgresql, **probes})
+    health = health_router(
+        {"postgresql": _probe_postgresql, **probes}, with_metrics=settings.metrics_port is None
+    )
     app.include_router(health, max_body_size=body_limit_bytes)
     add_problem_handlers(app)
     if keys is not None:

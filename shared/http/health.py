@@ -62,8 +62,8 @@ async def _one(name: str, probe: Callable[[], Awaitable[object]]) -> str:
     return "ok"
 
 
-def health_router(probes: Mapping[str, Probe]) -> APIRouter:
-    """The three routes for operators; they are not in the public document."""
+def health_router(probes: Mapping[str, Probe], *, with_metrics: bool) -> APIRouter:
+    """The routes for operators; they are not in the public document."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/healthz")
@@ -79,8 +79,10 @@ def health_router(probes: Mapping[str, Probe]) -> APIRouter:
             readiness.model_dump(), status_code=200 if readiness.status == "ok" else 503
         )
 
-    @router.get("/metrics")
-    async def metrics() -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    if with_metrics:
+
+        @router.get("/metrics")
+        async def metrics() -> Response:
+            return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return router

@@ -61,6 +61,7 @@ SETTINGS = frozenset(
         "MAILS_PER_HOUR",
         "MAIL_FROM",
         "MAX_ATTEMPTS",
+        "METRICS_HOST",
         "METRICS_PORT",
         "OPENLINEAGE_API_KEY",
         "OPENLINEAGE_NAMESPACE",

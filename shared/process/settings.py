@@ -81,6 +81,10 @@ class ProcessSettings(BaseSettings):
     """Where this process reaches ingest."""
     public_url: str = "http://127.0.0.1:8000"
     """Where people reach the gateway; links in mails start with it."""
+    metrics_port: int | None = None
+    """Where `/metrics` is, apart from everything else; by default beside the process's routes."""
+    metrics_host: str = "127.0.0.1"
+    """The address that `metrics_port` is opened on."""
     token_issuer: str = "tabularium"  # noqa: S105 - a name
     """What access tokens name as their issuer."""
     token_audience: str = "tabularium"  # noqa: S105 - a name

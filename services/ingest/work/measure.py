@@ -1,6 +1,10 @@
-"""What an operator watches, for Prometheus; asked of the database by the API's process."""
+"""What an operator watches, for Prometheus.
 
-from prometheus_client import Gauge
+The queue is asked of the database by the API's process, so that every one of them says the same;
+what a worker does is counted by the worker.
+"""
+
+from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.domain.run import State
@@ -18,6 +22,20 @@ waiting_intents = Gauge(
 )
 former_bytes = Gauge(
     "tabularium_imports_former_bytes", "What the rows kept for undo take in storage, compressed."
+)
+
+places = Gauge("tabularium_worker_places", "Imports that this worker runs at once, at most.")
+running = Gauge("tabularium_worker_imports_running", "Imports that this worker runs now.")
+attempts = Counter(
+    "tabularium_worker_attempts_total",
+    "Attempts at imports by kind and how they ended: succeeded, failed, given_back, taken_over.",
+    ["kind", "result"],
+)
+attempt_s = Histogram(
+    "tabularium_worker_attempt_seconds",
+    "Duration of attempts at imports by kind.",
+    ["kind"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600),
 )
 
 

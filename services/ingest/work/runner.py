@@ -22,6 +22,7 @@ from services.ingest.work.attempt import Attempt, LoadConnections, StoredRejects
 from services.ingest.work.fates import Fail, GiveBack, NotOurs, Retries, exhausted, fate_of
 from services.ingest.work.former import StoredFormerRows
 from services.ingest.work.loads import Load
+from services.ingest.work.measure import attempt_s, attempts, running
 from services.ingest.work.rights import Rights
 from services.ingest.work.slots import Shares
 from services.ingest.work.tidy import Tidy
@@ -81,20 +82,26 @@ class Runner:
 
     async def _work(self, claim: Claim, *, apart: bool) -> None:
         run = claim.run
+        kind = run.kind.value
         started = time.monotonic()
-        log.info("import_started", kind=run.kind.value, table=run.table, exhausted=claim.exhausted)
+        log.info("import_started", kind=kind, table=run.table, exhausted=claim.exhausted)
         attempt = self._attempt(run)
         try:
-            if claim.exhausted:
-                await self._fail(attempt, exhausted(run.attempt, run.last_error))
-            elif apart:
-                await self._load_apart(attempt)
-            else:
-                await self._load(attempt)
+            with running.track_inprogress(), attempt_s.labels(kind).time():
+                await self._try(claim, attempt, apart=apart)
         except FencedOutError:
+            attempts.labels(kind, "taken_over").inc()
             log.warning("import_fenced_out")
         log.info("import_left", duration_s=round(time.monotonic() - started, 3))
         await self.tidy.after(run, may_have_left=attempt.has_written or run.lease > 1)
+
+    async def _try(self, claim: Claim, attempt: Attempt, *, apart: bool) -> None:
+        if claim.exhausted:
+            await self._fail(attempt, exhausted(claim.run.attempt, claim.run.last_error))
+        elif apart:
+            await self._load_apart(attempt)
+        else:
+            await self._load(attempt)
 
     def _attempt(self, run: Run) -> Attempt:
         return Attempt(
@@ -149,6 +156,7 @@ class Runner:
                     rehearsal_path=await attempt.rehearsal.finish(),
                 )
                 await self._until_saved(lambda: self._end(attempt, ending))
+            attempts.labels(attempt.run.kind.value, "succeeded").inc()
             log.info("import_succeeded", loaded=outcome.rows.loaded, rejected=outcome.rows.rejected)
         except asyncio.CancelledError as exc:
             # The worker stops: the import goes on elsewhere, if it is ours to give back.
@@ -212,6 +220,7 @@ class Runner:
             case Fail() as fate:
                 await self._fail(attempt, fate)
             case GiveBack() as fate:
+                attempts.labels(run.kind.value, "given_back").inc()
                 log.warning(
                     _event_of(fate, error),
                     delay_s=fate.delay_s,
@@ -233,6 +242,7 @@ class Runner:
         document = fate.error.document(request_id=attempt.run.request_id)
         ending = endings.failed(attempt.run, document, seen=attempt.seen, rejects_path=path)
         await self._until_saved(lambda: self._end(attempt, ending))
+        attempts.labels(attempt.run.kind.value, "failed").inc()
         log.warning("import_failed", code=fate.error.code)
 
     async def _end(self, attempt: Attempt, ending: Ending) -> None:

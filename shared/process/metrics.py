@@ -1,0 +1,23 @@
+"""`/metrics` on a port of its own, for Prometheus alone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from prometheus_client import start_http_server
+
+from shared.process.settings import ProcessSettings
+
+
+@asynccontextmanager
+async def metrics_served(settings: ProcessSettings) -> AsyncIterator[None]:
+    """Serve the process's metrics until the block ends, where the settings name a port."""
+    if settings.metrics_port is None:
+        yield
+        return
+    server, _ = start_http_server(settings.metrics_port, addr=settings.metrics_host)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(server.shutdown)
+        server.server_close()
