@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.admission import admit, sender_of
 from gateway.errors import ClientGoneError, MethodNotAllowedError
 from gateway.incoming import Incoming, read_head
-from gateway.journal import CLIENT_LEFT, QUIET_ROUTES, Entry, record, record_unread
+from gateway.journal import CLIENT_LEFT, Entry, record, record_unread
 from gateway.metrics import requests_running
 from gateway.passage import Passage
 from gateway.process import GatewayState, gateway_state
@@ -20,6 +20,8 @@ from gateway.routing import rule_for
 from gateway.settings import GatewaySettings
 from shared.contracts.auth import PUBLIC_PATHS
 from shared.errors import NotFoundError, ProblemError
+from shared.http.health import QUIET_ROUTES
+from shared.process import tracing
 from shared.process.request_id import accepted_or_new, current_request_id
 from shared.process.settings import MailSettings
 from shared.security.tokens import KeySource
@@ -63,7 +65,12 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the process's life."""
         if scope["type"] == "http":
-            await self._serve(scope, receive, send)
+            if tracing.is_on() and scope["path"] not in QUIET_ROUTES:
+                parent = tracing.parent_of(scope["headers"])
+                with tracing.span(scope["method"], kind="server", parent=parent):
+                    await self._serve(scope, receive, send)
+            else:
+                await self._serve(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
         else:

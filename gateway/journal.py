@@ -13,10 +13,9 @@ from gateway.alerts.domain import Example, Kind
 from gateway.alerts.watch import ErrorWatch
 from gateway.metrics import answers_broken_off
 from gateway.reply import Reply
-from shared.http.health import request_seconds
+from shared.http.health import QUIET_ROUTES, request_seconds
+from shared.process import tracing
 
-QUIET_ROUTES = ("/healthz", "/readyz", "/metrics")
-"""Asked every few seconds by machines that draw their own conclusions."""
 CLIENT_LEFT = "client_left"
 CLIENT_LEFT_STATUS = 499
 """What metrics say where the client left before there was a status; nginx's number for it."""
@@ -41,6 +40,8 @@ def record(entry: Entry, reply: Reply, watch: ErrorWatch | None) -> None:
     duration_s = time.perf_counter() - entry.started
     status = reply.status or CLIENT_LEFT_STATUS
     request_seconds.labels("gateway", entry.method, entry.route, str(status)).observe(duration_s)
+    tracing.answered(entry.method, entry.route, status)
+    tracing.note({"tabularium.request_id": reply.request_id})
     if entry.broken_because is None and 200 <= status < 300:
         return
     if entry.route in QUIET_ROUTES:

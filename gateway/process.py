@@ -18,6 +18,7 @@ from gateway.settings import GatewaySettings
 from shared.http.peers import http_client
 from shared.process.metrics import metrics_served
 from shared.process.settings import MailSettings
+from shared.process.tracing import traced
 from shared.security.tokens import KeySource, Verifier, verifying
 from shared.store.redis import redis_client
 
@@ -57,6 +58,7 @@ async def gateway_state(
         http_client() as http,
         verifying(http, settings, keys=keys) as verifier,
         metrics_served(settings),
+        traced(settings, service="gateway"),
         error_watch(
             redis,
             mail,

@@ -30,6 +30,7 @@ from gateway.routing import Service
 from gateway.settings import GatewaySettings
 from shared.contracts.problem import PROBLEM_MEDIA_TYPE
 from shared.errors import ProblemError
+from shared.process import tracing
 
 TICK_S = 1.0
 """How often, at least, a long request is looked at: is the client there, does anything move?"""
@@ -222,6 +223,7 @@ class Exchange:
         incoming = self._incoming
         url = self._upstream.url(incoming.path, incoming.query)
         headers = CIMultiDict(incoming.headers)
+        headers.update(tracing.headers())
         if incoming.has_body:
             streams = self._body is None
             return await self._session.request(

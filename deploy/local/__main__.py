@@ -20,7 +20,6 @@ from deploy.local.environment import (
     HOST,
     MEASURED,
     ROOT,
-    STORAGE_ACCESS,
     Addresses,
     addresses,
     command,
@@ -40,7 +39,7 @@ from deploy.local.state import (
 from deploy.local.supervisor import Child, launching, say
 from deploy.local.valkey import Valkey, ValkeyError, find_server
 from migrations.bootstrap import SERVICES, login_role
-from shared.process.setting_names import SETTINGS, misspelt
+from shared.process.setting_names import READ_BY_LIBRARIES, SETTINGS, misspelt
 from shared.process.settings import unknown_setting
 from shared.store.identifiers import quoted
 
@@ -69,7 +68,8 @@ def main() -> None:
 def settings_given() -> dict[str, str]:
     """Settings of `.env` in the checkout, and above them those of the environment."""
     from_file = {name: value for name, value in dotenv_values(ENV_FILE).items() if value}
-    names = {*from_file, *SETTINGS}
+    traces = {name for name in os.environ if name.startswith("OTEL_")}
+    names = {*from_file, *SETTINGS, *traces}
     return from_file | {name: os.environ[name] for name in names if os.environ.get(name)}
 
 
@@ -78,7 +78,7 @@ def _name_unknown_settings() -> None:
     from_file = {
         name
         for name in dotenv_values(ENV_FILE)
-        if name not in SETTINGS and not name.startswith(STORAGE_ACCESS)
+        if name not in SETTINGS and not name.startswith(READ_BY_LIBRARIES)
     }
     meant = misspelt({*from_file, *os.environ}, settings=SETTINGS)
     for name in sorted({*from_file, *meant}):

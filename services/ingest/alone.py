@@ -21,12 +21,13 @@ from services.ingest.read.confined import OUT_OF_MEMORY_STATUS, confine
 from services.ingest.runs import worked
 from services.ingest.settings import WorkerSettings
 from shared.process.logging import configure_logging
+from shared.process.tracing import traced
 
 log = structlog.get_logger()
 
 
 async def _work(import_id: ImportId, *, lease: int, settings: WorkerSettings) -> None:
-    async with opened_worker(settings) as worker:
+    async with traced(settings, service="ingest-worker"), opened_worker(settings) as worker:
         run = await worked.claimed(worker.pool, import_id, lease=lease)
         if run is None:
             log.warning("import_fenced_out", import_id=import_id)

@@ -71,6 +71,7 @@ imports = Table(
     Column("made_table_oid", BigInteger),
     Column("last_error", Text),
     # It ran in a worker that died: the next attempt runs in a process of its own.
+    Column("trace_parent", Text),
     Column("alone", Boolean, nullable=False, server_default=false()),
     # What became of it. `revision` rises with every change: the id of a server-sent event.
     _count("revision"),

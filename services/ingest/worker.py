@@ -24,6 +24,7 @@ from shared.process.logging import configure_logging
 from shared.process.mail import MailServerDownError
 from shared.process.metrics import metrics_served
 from shared.process.settings import of_environment
+from shared.process.tracing import traced
 from shared.store.outbox import deliver_due
 from shared.store.redis import REDIS_AWAY
 
@@ -106,7 +107,7 @@ async def _main(settings: WorkerSettings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with metrics_served(settings):
+    async with metrics_served(settings), traced(settings, service="ingest-worker"):
         await work(settings, stop)
 
 

@@ -27,6 +27,7 @@ from shared.process.duties import Duty, on_duty
 from shared.process.logging import configure_logging
 from shared.process.metrics import metrics_served
 from shared.process.settings import ProcessSettings
+from shared.process.tracing import traced
 from shared.store.engine import probe_engine
 from shared.store.idempotency import PURGE_EVERY_S, purge
 from shared.store.transaction import Bookkeeping
@@ -73,6 +74,7 @@ def build_app(
     async def lifespan(_app: FastAPI) -> AsyncIterator[Mapping[str, Process]]:
         async with (
             metrics_served(settings),
+            traced(settings, service=service),
             opened(settings) as process,
             on_duty(*_duties(process, keys)),
         ):

@@ -9,9 +9,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import ProblemError
-from shared.http.health import request_seconds
+from shared.http.health import QUIET_ROUTES, request_seconds
 from shared.http.problems import refused, too_large, unexpected
 from shared.http.texts import check_texts
+from shared.process import tracing
 from shared.process.logging import RequestLog
 from shared.process.request_id import HEADER, accepted_or_new, current_request_id
 from shared.process.settings import ProcessSettings
@@ -40,6 +41,12 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
         take_raw_path(scope)
+        if tracing.is_on() and scope["path"] not in QUIET_ROUTES:
+            await self._serve_traced(scope, receive, send)
+        else:
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         sent = dict(scope["headers"]).get(HEADER.lower().encode(), b"").decode("latin-1")
         request_id = accepted_or_new(sent)
         reset = current_request_id.set(request_id)
@@ -47,6 +54,11 @@ class RequestContext:
             await self._answer(scope, receive, send, request_id)
         finally:
             current_request_id.reset(reset)
+
+    async def _serve_traced(self, scope: Scope, receive: Receive, send: Send) -> None:
+        parent = tracing.parent_of(scope["headers"])
+        with tracing.span(scope["method"], kind="server", parent=parent):
+            await self._serve(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         started = time.perf_counter()
@@ -91,8 +103,10 @@ class RequestContext:
         request_seconds.labels(self._service, scope["method"], route, str(status)).observe(
             duration_s
         )
-        if route in ("/healthz", "/readyz", "/metrics"):
+        if route in QUIET_ROUTES:
             return
+        tracing.answered(scope["method"], route, status)
+        tracing.note({"tabularium.request_id": current_request_id.get()})
         fields = {
             "method": scope["method"],
             "route": route,

@@ -16,6 +16,8 @@ from shared.contracts.base import AnswerModel
 Probe = Callable[[Any], Awaitable[object]]
 """Takes the process's state; raises unless a dependency responds."""
 
+QUIET_ROUTES = ("/healthz", "/readyz", "/metrics")
+"""Asked every few seconds by machines that judge for themselves: neither logged nor traced."""
 PROBE_TIMEOUT_S = 2.0
 
 request_seconds = Histogram(

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from shared.contracts.auth import IssuedToken
 from shared.contracts.problem import ProblemDocument
 from shared.errors import ProblemError, ScopeMissingError, UnavailableError
+from shared.process import tracing
 from shared.process.request_id import HEADER, current_request_id
 from shared.process.settings import ServiceSettings
 
@@ -139,14 +140,17 @@ class PeerClient:
             headers["Content-Type"] = "application/json"
             content = body.model_dump_json().encode()
         try:
-            response = await self._http.request(
-                method,
-                self._base_url + path,
-                headers=headers,
-                content=content,
-                params=params,
-                timeout=httpx2.Timeout(timeout_s, connect=2),
-            )
+            about: tracing.Attributes = {"url.full": self._base_url + path}
+            with tracing.span(method, kind="client", attributes=about):
+                response = await self._http.request(
+                    method,
+                    self._base_url + path,
+                    headers=headers | tracing.headers(),
+                    content=content,
+                    params=params,
+                    timeout=httpx2.Timeout(timeout_s, connect=2),
+                )
+                tracing.note({"http.response.status_code": response.status_code})
         except httpx2.HTTPError as exc:
             raise PeerUnavailableError(f"a peer is away ({type(exc).__name__})") from exc
         if response.status_code == 401:

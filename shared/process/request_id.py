@@ -4,6 +4,8 @@ import random
 import re
 from contextvars import ContextVar
 
+from shared.process.tracing import trace_id
+
 HEADER = "X-Request-ID"
 _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -11,8 +13,8 @@ current_request_id: ContextVar[str | None] = ContextVar("current_request_id", de
 
 
 def accepted_or_new(candidate: str | None) -> str:
-    """Keep an id that matches `[A-Za-z0-9._-]{1,64}`, else make one."""
+    """Keep an id that matches `[A-Za-z0-9._-]{1,64}`, else make one: the trace's, if it has one."""
     if candidate is not None and _ACCEPTED.fullmatch(candidate):
         return candidate
     # An id, no secret: the system's generator would take longer than checking the token.
-    return f"{random.getrandbits(96):024x}"
+    return trace_id() or f"{random.getrandbits(96):024x}"

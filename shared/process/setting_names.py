@@ -7,6 +7,8 @@ know a misspelt one. A test holds the list against what the processes read.
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+READ_BY_LIBRARIES = ("AWS_", "OTEL_")
+"""How names begin that the clients of S3 and of OpenTelemetry read themselves."""
 LIKE = 0.8
 """How alike two names are, from 0 to 1, for one to be a misspelling of the other."""
 PREFIX = "TABULARIUM_"
@@ -72,6 +74,8 @@ SETTINGS = frozenset(
         "OTP_PEPPER",
         "OTP_PER_ADDRESS_PER_HOUR",
         "OTP_PER_IP_PER_HOUR",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
         "PG_BIN",
         "PORT",
         "PROGRESS_S",
@@ -138,7 +142,9 @@ def misspelt(names: Iterable[str], *, settings: Iterable[str]) -> dict[str, str]
     return {
         name: meaning
         for name in sorted(names)
-        if name.upper() not in SETTINGS and (meaning := _meaning(name.upper(), likely))
+        if name.upper() not in SETTINGS
+        and not name.startswith(READ_BY_LIBRARIES)
+        and (meaning := _meaning(name.upper(), likely))
     }
 
 

@@ -85,6 +85,9 @@ class ProcessSettings(BaseSettings):
     """Where `/metrics` is, apart from everything else; by default beside the process's routes."""
     metrics_host: str = "127.0.0.1"
     """The address that `metrics_port` is opened on."""
+    otel_exporter_otlp_endpoint: str | None = None
+    """A receiver of traces by OTLP over HTTP; what else begins with OTEL_ is for its SDK."""
+    otel_exporter_otlp_protocol: Literal["http/protobuf"] = "http/protobuf"
     token_issuer: str = "tabularium"  # noqa: S105 - a name
     """What access tokens name as their issuer."""
     token_audience: str = "tabularium"  # noqa: S105 - a name

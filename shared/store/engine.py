@@ -10,6 +10,8 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from shared.process import tracing
+
 RawConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 RawPool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
@@ -75,6 +77,20 @@ async def database_pool(
         yield pool
     finally:
         await pool.close()
+
+
+@asynccontextmanager
+async def traced_session(name: str, *, application_name: str) -> AsyncIterator[None]:
+    """A span about what a session does, which PostgreSQL shows under that application_name."""
+    with tracing.span(
+        name,
+        kind="client",
+        attributes={
+            "db.system.name": "postgresql",
+            "tabularium.application_name": application_name,
+        },
+    ):
+        yield
 
 
 def _replace_closed(dbapi_connection: Any, _record: object, _proxy: object) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from shared.contracts.auth import Caller
 from shared.process.request_id import current_request_id
 from shared.store.audit import record_event
-from shared.store.engine import RawConnection
+from shared.store.engine import RawConnection, traced_session
 from shared.store.idempotency import seal
 from shared.store.outbox import intend
 
@@ -95,11 +95,9 @@ async def transaction(engine: AsyncEngine, books: Bookkeeping) -> AsyncIterator[
 
     Its name in `pg_stat_activity` and in PostgreSQL's log is the request's.
     """
-    settings = {
-        **books.settings,
-        "application_name": f"tabularium-{books.service}:{current_request_id.get() or 'engine'}",
-    }
-    async with engine.begin() as connection:
+    name = f"tabularium-{books.service}:{current_request_id.get() or 'engine'}"
+    settings = {**books.settings, "application_name": name}
+    async with traced_session("transaction", application_name=name), engine.begin() as connection:
         # SQLAlchemy sends BEGIN before its first statement; only then is `raw` in a transaction.
         await connection.execute(
             BEGUN, {"names": list(settings), "values": list(settings.values())}

@@ -210,6 +210,8 @@ class Run:
     edited: Edited | None = None
     """Of an undo."""
     undone: Undone | None = None
+    trace_parent: str | None = None
+    """The span of the request that submitted it, in the form of a `traceparent` header."""
     content_sha256: str | None = None
     rehearsal_path: str | None = None
     """Of a dry run: where its judged rows are kept."""

@@ -19,7 +19,7 @@ from services.ingest.load.target import LOCK_TIMEOUT_S, Target
 from shared.contracts.ingest import load_name, loading_import
 from shared.contracts.records import TableContract
 from shared.errors import StorageFullError
-from shared.store.engine import RawConnection
+from shared.store.engine import RawConnection, traced_session
 
 DEADLOCK_TRIES = 5
 TRIES_BESIDE_OTHERS = 2
@@ -81,7 +81,9 @@ class Transaction:
         raise AssertionError("unreachable")
 
     async def _once(self, work: Work, *, alone: bool) -> Outcome:
+        name = load_name(self.outside.import_id)
         async with (
+            traced_session(f"load {self.contract.table}", application_name=name),
             self.outside.connections.acquire() as connection,
             _translated(),
             _transaction(connection) as transaction,

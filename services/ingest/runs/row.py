@@ -43,7 +43,7 @@ COLUMNS: Final = (
     "reject_pass", "rejects_path", "rehearsal_path", "mail", "created_at", "started_at",
     "finished_at", "rows_deleted", "rows_corrected", "rows_skipped", "rows_of", "follows",
     "edited", "undone", "feed_id", "feed_name", "feed_generation", "feed_outcome",
-    "alone",
+    "alone", "trace_parent",
 )  # fmt: skip
 """What a Run is made of."""
 
@@ -72,6 +72,7 @@ def run_of(row: Row) -> Run:
         file_name=row["file_name"],
         caller=Caller.model_validate(parsed(row["caller"])),
         request_id=row["request_id"],
+        trace_parent=row["trace_parent"],
         idempotency_key=row["idempotency_key"],
         upload_path=row["upload_path"],
         content_sha256=row["content_sha256"],

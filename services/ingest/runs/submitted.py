@@ -12,6 +12,7 @@ from services.ingest.domain.run import ImportId, Run, Submission
 from services.ingest.runs.row import SELECTED, run_of
 from shared.contracts.auth import Caller
 from shared.process.request_id import current_request_id
+from shared.process.tracing import traceparent
 from shared.store.engine import RawConnection, RawPool
 
 Executor: TypeAlias = "RawConnection | RawPool"
@@ -20,9 +21,9 @@ QUEUE: Final[LiteralString] = f"""
 INSERT INTO ingest.imports AS i (kind, table_name, options, etl_name, email, caller,
     submitted_by_sub, submitted_by_label, request_id, request_key, idempotency_key,
     file_name, content_sha256, upload_path, bytes_total, follows, edited,
-    feed_id, feed_name, feed_generation, planned_at, rows_of)
+    feed_id, feed_name, feed_generation, planned_at, rows_of, trace_parent)
 VALUES ($1, $2, $3::text::jsonb, $4, $5, $6::text::jsonb, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-    $16, $17, $18, $19, $20, $21, $22)
+    $16, $17, $18, $19, $20, $21, $22, $23)
 ON CONFLICT DO NOTHING RETURNING {SELECTED}"""  # noqa: S608 - literals only
 
 QUEUED: Final[LiteralString] = """
@@ -87,6 +88,7 @@ async def queue(executor: Executor, submission: Submission) -> Run | None:
         None if feed is None else feed.generation,
         submission.planned_at,
         request.rows_of,
+        traceparent(),
     )
     return None if row is None else run_of(row)
 

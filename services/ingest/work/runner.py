@@ -28,6 +28,7 @@ from services.ingest.work.slots import Shares
 from services.ingest.work.tidy import Tidy
 from shared.away import is_away
 from shared.errors import ProblemError
+from shared.process import tracing
 from shared.process.request_id import current_request_id
 from shared.process.stopping import end
 from shared.store.engine import RawPool
@@ -76,7 +77,18 @@ class Runner:
         reset = current_request_id.set(run.request_id)
         with structlog.contextvars.bound_contextvars(import_id=run.id, attempt=run.attempt):
             try:
-                await self._work(claim, apart=apart)
+                with tracing.span(
+                    f"import {run.kind.value}",
+                    kind="consumer",
+                    parent=tracing.parent_in(run.trace_parent),
+                    attributes={
+                        "tabularium.import_id": run.id,
+                        "tabularium.attempt": run.attempt,
+                        "tabularium.table": run.table,
+                        "tabularium.request_id": run.request_id,
+                    },
+                ):
+                    await self._work(claim, apart=apart)
             finally:
                 current_request_id.reset(reset)
 
@@ -157,6 +169,8 @@ class Runner:
                 )
                 await self._until_saved(lambda: self._end(attempt, ending))
             attempts.labels(attempt.run.kind.value, "succeeded").inc()
+            tracing.note({"tabularium.rows.loaded": outcome.rows.loaded})
+            tracing.note({"tabularium.rows.rejected": outcome.rows.rejected})
             log.info("import_succeeded", loaded=outcome.rows.loaded, rejected=outcome.rows.rejected)
         except asyncio.CancelledError as exc:
             # The worker stops: the import goes on elsewhere, if it is ours to give back.
@@ -221,6 +235,7 @@ class Runner:
                 await self._fail(attempt, fate)
             case GiveBack() as fate:
                 attempts.labels(run.kind.value, "given_back").inc()
+                tracing.failed("given_back")
                 log.warning(
                     _event_of(fate, error),
                     delay_s=fate.delay_s,
@@ -243,6 +258,7 @@ class Runner:
         ending = endings.failed(attempt.run, document, seen=attempt.seen, rejects_path=path)
         await self._until_saved(lambda: self._end(attempt, ending))
         attempts.labels(attempt.run.kind.value, "failed").inc()
+        tracing.failed(fate.error.code)
         log.warning("import_failed", code=fate.error.code)
 
     async def _end(self, attempt: Attempt, ending: Ending) -> None:
