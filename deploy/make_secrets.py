@@ -1,10 +1,12 @@
 """Make the secrets of compose.yaml: one file of settings for each container, with mode 600.
 
 Usage: python3 deploy/make_secrets.py [--folder deploy/secrets] [--admin-email ann@example.com]
+           [--kubernetes] [--database-url postgresql://owner:…@host/db] [--redis-url redis://…]
 
 Standard library only. What is there already is kept, so it can be run again after an upgrade that
 needs a new secret; remove a file (and read docs/operations.md) to change what is in it. Beside the
 folder it leaves `.env`, where Compose looks for what compose.yaml asks for: it starts Postfix.
+With --kubernetes it does not: kustomize makes Secrets of the same files.
 """
 
 import argparse
@@ -14,7 +16,8 @@ import os
 import secrets
 import sys
 from pathlib import Path
-from urllib.parse import quote
+from typing import NamedTuple
+from urllib.parse import quote, urlsplit, urlunsplit
 
 SERVICES = ("auth", "catalog", "records", "ingest")
 OWNER = "tabularium"
@@ -27,6 +30,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make the secrets of compose.yaml.")
     parser.add_argument("--folder", type=Path, default=Path(__file__).parent / "secrets")
     parser.add_argument("--admin-email", default="admin@example.com")
+    parser.add_argument("--kubernetes", action="store_true", help="no .env for Compose")
+    parser.add_argument("--database-url", help="the owner's log-in, instead of our own PostgreSQL")
+    parser.add_argument("--redis-url", help="instead of our own Valkey")
     given = parser.parse_args()
     folder: Path = given.folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -34,18 +40,19 @@ def main() -> None:
     # The folder keeps itself out of Git wherever it lies.
     (folder / ".gitignore").write_text("*\n")
     known = _known(folder / "known.json", admin_email=given.admin_email)
-    for name, settings in _files(known).items():
+    servers = Servers(given.database_url, given.redis_url)
+    for name, settings in _files(known, servers).items():
         _write(folder / f"{name}.env", settings)
     log_in = {"username": ADMIN, "password": known["admin_password"]}
     if not (folder / "admin.json").exists():
         _private(folder / "admin.json", json.dumps(log_in) + "\n")
-    choices = folder.parent / ".env"
-    _choose_mail_server(choices)
     sys.stdout.write(
-        f"the secrets are in {folder}\n"
-        f"the admin's log-in is in {folder / 'admin.json'}\n"
-        f"the settings of compose.yaml are listed in {choices}\n"
+        f"the secrets are in {folder}\nthe admin's log-in is in {folder / 'admin.json'}\n"
     )
+    if not given.kubernetes:
+        choices = folder.parent / ".env"
+        _choose_mail_server(choices)
+        sys.stdout.write(f"the settings of compose.yaml are listed in {choices}\n")
 
 
 def _known(file: Path, *, admin_email: str) -> dict[str, str]:
@@ -68,7 +75,30 @@ def _known(file: Path, *, admin_email: str) -> dict[str, str]:
     return known
 
 
-def _files(known: dict[str, str]) -> dict[str, dict[str, str]]:
+class Servers(NamedTuple):
+    """Servers that are somebody's own; None: those of the containers."""
+
+    database_url: str | None
+    redis_url: str | None
+
+    def database(self, known: dict[str, str]) -> str:
+        """The owner's log-in."""
+        password = quote(known["owner_password"], safe="")
+        return self.database_url or f"postgresql://{OWNER}:{password}@postgresql:5432/{DATABASE}"
+
+    def database_as(self, role: str, password: str, known: dict[str, str]) -> str:
+        """The same server and database with another log-in."""
+        parts = urlsplit(self.database(known))
+        host = parts.netloc.rpartition("@")[2]
+        return urlunsplit(parts._replace(netloc=f"{role}:{quote(password, safe='')}@{host}"))
+
+    def redis(self, known: dict[str, str]) -> str:
+        """The log-in that all share."""
+        password = quote(known["valkey_password"], safe="")
+        return self.redis_url or f"redis://:{password}@valkey:6379/0"
+
+
+def _files(known: dict[str, str], servers: Servers) -> dict[str, dict[str, str]]:
     """The settings of each container, without any other's log-in."""
     files = {
         "postgresql": {
@@ -76,16 +106,16 @@ def _files(known: dict[str, str]) -> dict[str, dict[str, str]]:
             "OWNER_PASSWORD": known["owner_password"],
         },
         "valkey": {"VALKEY_PASSWORD": known["valkey_password"]},
-        "gateway": {"REDIS_URL": _redis(known)},
+        "gateway": {"REDIS_URL": servers.redis(known)},
         "migrations": {
-            "DATABASE_URL": _database(OWNER, known["owner_password"]),
+            "DATABASE_URL": servers.database(known),
             **{f"{name.upper()}_DB_PASSWORD": known[f"{name}_db_password"] for name in SERVICES},
         },
     }
     for service in SERVICES:
         files[service] = {
-            "DATABASE_URL": _database(service, known[f"{service}_db_password"]),
-            "REDIS_URL": _redis(known),
+            "DATABASE_URL": servers.database_as(service, known[f"{service}_db_password"], known),
+            "REDIS_URL": servers.redis(known),
             "SERVICE_CLIENT_ID": service,
             "SERVICE_CLIENT_SECRET": known[f"{service}_client_secret"],
         }
@@ -108,14 +138,6 @@ def _choose_mail_server(file: Path) -> None:
     if not any(line.startswith("COMPOSE_PROFILES=") for line in before.splitlines()):
         gap = "" if before.endswith("\n") or not before else "\n"
         _private(file, f"{before}{gap}COMPOSE_PROFILES=postfix\n")
-
-
-def _database(role: str, password: str) -> str:
-    return f"postgresql://{role}:{quote(password, safe='')}@postgresql:5432/{DATABASE}"
-
-
-def _redis(known: dict[str, str]) -> str:
-    return f"redis://:{quote(known['valkey_password'], safe='')}@valkey:6379/0"
 
 
 def _write(file: Path, settings: dict[str, str]) -> None:

@@ -69,11 +69,22 @@ def empty(template: Database) -> Iterator[Database]:
 
 
 def test_a_section_by_hand_needs_the_bootstrap_and_then_works(empty: Database) -> None:
+    waiting = subprocess.Popen(
+        [sys.executable, "-m", "deploy.container.migrated", "ingest"],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": empty.url("ingest")},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     refused = alembic("-n", "catalog", "upgrade", "head", url=empty.url())
     assert "run `python -m migrations bootstrap` first" in refused.stderr + refused.stdout
     assert bootstrap(empty.url()).returncode == 0
+    assert waiting.poll() is None
     for service in SERVICES:
         done = alembic("-n", service, "upgrade", "head", url=empty.url())
         assert done.returncode == 0, done.stderr
     assert "(head)" in alembic("-n", "catalog", "current", url=empty.url()).stdout
     assert alembic("-n", "records", "check", url=empty.url()).returncode == 0
+    said, _ = waiting.communicate(timeout=60)
+    assert waiting.returncode == 0
+    assert said.startswith("ingest: waiting for 00")
