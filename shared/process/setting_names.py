@@ -5,12 +5,13 @@ know a misspelt one. A test holds the list against what the processes read.
 """
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+
+from shared.values.nearest import nearest
 
 READ_BY_LIBRARIES = ("AWS_", "OTEL_")
 """How names begin that the clients of S3 and of OpenTelemetry read themselves."""
-LIKE = 0.8
-"""How alike two names are, from 0 to 1, for one to be a misspelling of the other."""
+LIKENESS = 0.8
+"""Of 1; the environment is full of other programs' names."""
 PREFIX = "TABULARIUM_"
 """What people put before names that have no prefix."""
 
@@ -152,4 +153,4 @@ def _meaning(name: str, settings: list[str]) -> str | None:
     bare = name.removeprefix(PREFIX)
     if bare in settings:
         return bare
-    return next(iter(get_close_matches(bare, settings, n=1, cutoff=LIKE)), None)
+    return nearest(bare, settings, likeness=LIKENESS)

@@ -88,6 +88,7 @@ class ProcessSettings(BaseSettings):
     otel_exporter_otlp_endpoint: str | None = None
     """A receiver of traces by OTLP over HTTP; what else begins with OTEL_ is for its SDK."""
     otel_exporter_otlp_protocol: Literal["http/protobuf"] = "http/protobuf"
+    """How traces are sent."""
     token_issuer: str = "tabularium"  # noqa: S105 - a name
     """What access tokens name as their issuer."""
     token_audience: str = "tabularium"  # noqa: S105 - a name

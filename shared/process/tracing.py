@@ -133,7 +133,9 @@ def traceparent() -> str | None:
 
 
 def trace_id() -> str | None:
-    """The current trace as 32 hexadecimal digits."""
+    """The current trace as 32 hexadecimal digits; None where nothing is traced."""
+    if _on is None:
+        return None
     parts = (traceparent() or "").split("-")
     return parts[1] if len(parts) == 4 else None
 

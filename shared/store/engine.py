@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -79,18 +79,10 @@ async def database_pool(
         await pool.close()
 
 
-@asynccontextmanager
-async def traced_session(name: str, *, application_name: str) -> AsyncIterator[None]:
+def traced_session(name: str, *, application_name: str) -> AbstractContextManager[None]:
     """A span about what a session does, which PostgreSQL shows under that application_name."""
-    with tracing.span(
-        name,
-        kind="client",
-        attributes={
-            "db.system.name": "postgresql",
-            "tabularium.application_name": application_name,
-        },
-    ):
-        yield
+    about = {"db.system.name": "postgresql", "tabularium.application_name": application_name}
+    return tracing.span(name, kind="client", attributes=about)
 
 
 def _replace_closed(dbapi_connection: Any, _record: object, _proxy: object) -> None:

@@ -97,11 +97,12 @@ async def transaction(engine: AsyncEngine, books: Bookkeeping) -> AsyncIterator[
     """
     name = f"tabularium-{books.service}:{current_request_id.get() or 'engine'}"
     settings = {**books.settings, "application_name": name}
-    async with traced_session("transaction", application_name=name), engine.begin() as connection:
-        # SQLAlchemy sends BEGIN before its first statement; only then is `raw` in a transaction.
-        await connection.execute(
-            BEGUN, {"names": list(settings), "values": list(settings.values())}
-        )
-        raw = (await connection.get_raw_connection()).driver_connection
-        assert raw is not None
-        yield Transaction(connection=connection, raw=raw, books=books)
+    with traced_session("transaction", application_name=name):
+        async with engine.begin() as connection:
+            # SQLAlchemy sends BEGIN before its first statement; `raw` is in a transaction then.
+            await connection.execute(
+                BEGUN, {"names": list(settings), "values": list(settings.values())}
+            )
+            raw = (await connection.get_raw_connection()).driver_connection
+            assert raw is not None
+            yield Transaction(connection=connection, raw=raw, books=books)

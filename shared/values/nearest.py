@@ -7,10 +7,10 @@ LIKENESS = 0.6
 """Of 1; below it, a suggestion is more often wrong than right."""
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
+def nearest(name: str, known: Iterable[str], *, likeness: float = LIKENESS) -> str | None:
     """The known name that is most like `name`, in any case; None where none is like it."""
     by_folded = {each.casefold(): each for each in known}
-    likely = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=LIKENESS)
+    likely = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=likeness)
     return by_folded[likely[0]] if likely else None
 
 

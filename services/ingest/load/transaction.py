@@ -82,21 +82,21 @@ class Transaction:
 
     async def _once(self, work: Work, *, alone: bool) -> Outcome:
         name = load_name(self.outside.import_id)
-        async with (
-            traced_session(f"load {self.contract.table}", application_name=name),
-            self.outside.connections.acquire() as connection,
-            _translated(),
-            _transaction(connection) as transaction,
-        ):
-            await self._announce(connection)
-            target = Target(connection, self.contract)
-            await target.lock(alone=alone, timeout_s=self.lock_timeout_s)
-            outcome = replace(await work(target), table_oid=self.contract.oid)
-            if self.dry_run:
-                await transaction.rollback()
-            else:
-                await self.outside.fence(connection, outcome)
-                await transaction.commit()
+        with traced_session(f"load {self.contract.table}", application_name=name):
+            async with (
+                self.outside.connections.acquire() as connection,
+                _translated(),
+                _transaction(connection) as transaction,
+            ):
+                await self._announce(connection)
+                target = Target(connection, self.contract)
+                await target.lock(alone=alone, timeout_s=self.lock_timeout_s)
+                outcome = replace(await work(target), table_oid=self.contract.oid)
+                if self.dry_run:
+                    await transaction.rollback()
+                else:
+                    await self.outside.fence(connection, outcome)
+                    await transaction.commit()
         return outcome
 
     async def _holders(self) -> str | None:
