@@ -235,6 +235,11 @@ def prometheus(watched: Watched, folder: Path) -> Iterator[httpx2.Client]:
         )
     try:
         with httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+            until_now(
+                "Prometheus is ready",
+                lambda: http.get("/-/ready").status_code == 200,
+                bearing=(httpx2.TransportError,),
+            )
             yield http
     finally:
         server.terminate()
@@ -258,7 +263,7 @@ def test_prometheus_answers_every_query_from_the_running_stack(
         def seen() -> bool:
             return len(result('count_over_time(up{job="tabularium"}[1m]) > 2')) == len(MEASURED)
 
-        until_now("each process was scraped twice", seen, bearing=(httpx2.TransportError,))
+        until_now("each process was scraped twice", seen)
         for title, query in panels():
             rows = result(query)
             assert rows or any(word in query for word in MAY_BE_EMPTY), title
