@@ -28,7 +28,11 @@ from shared.security.tokens import KeySource
 
 METRICS_PATH = "/metrics"
 OwnPath = Callable[[GatewayState, Incoming, Reply], Awaitable[None]]
-"""Answers a GET (or HEAD) of one of the gateway's own paths."""
+"""Answers a GET (or HEAD) of one of the gateway's own paths.
+
+A path that ends in `/*` stands for any one part in that place, `/**` behind the first part for
+everything below it.
+"""
 
 log = structlog.get_logger()
 
@@ -165,6 +169,8 @@ class Gateway:
         own = self._own_paths.get(path)
         if own is not None:
             return own, path
-        below = path.rpartition("/")[0] + "/*"
-        own = self._own_paths.get(below)
-        return (own, below) if own is not None else (None, "unrouted")
+        for below in (path.rpartition("/")[0] + "/*", f"/{path.split('/', 2)[1]}/**"):
+            own = self._own_paths.get(below)
+            if own is not None:
+                return own, below
+        return None, "unrouted"

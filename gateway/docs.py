@@ -5,12 +5,9 @@ follows its releases; the two small scripts in `static/` start it.
 """
 
 import asyncio
-import gzip
-import hashlib
-import importlib.resources
-from dataclasses import dataclass
 from functools import cache
 
+from gateway.assets import FOR_AN_HOUR, PAGE_HEADERS, Asset, send_asset
 from gateway.incoming import Incoming
 from gateway.process import GatewayState
 from gateway.reply import Reply
@@ -23,13 +20,7 @@ CONTENT_SECURITY_POLICY = (
 )
 """Swagger UI needs no inline script or style; its icons are `data:` images."""
 
-PAGE_HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-cache",
-}
+_HEADERS = {**PAGE_HEADERS, "Content-Security-Policy": CONTENT_SECURITY_POLICY}
 
 _PAGE = """\
 <!DOCTYPE html>
@@ -67,16 +58,6 @@ _TABLE_ABOVE = """\
 """
 
 
-@dataclass(frozen=True)
-class Asset:
-    """A file of the page, plain and compressed."""
-
-    plain: bytes
-    compressed: bytes
-    media_type: str
-    etag: str
-
-
 _ASSETS = {
     "swagger-ui-bundle.js": ("fastapi_swagger.resources", "text/javascript; charset=utf-8"),
     "swagger-ui.css": ("fastapi_swagger.resources", "text/css; charset=utf-8"),
@@ -99,7 +80,7 @@ async def one_table(_state: GatewayState, _incoming: Incoming, reply: Reply) -> 
 
 async def _page(reply: Reply, *, script: str, above: str) -> None:
     body = _PAGE.format(script=script, above=above).encode()
-    await reply.whole(200, body, media_type="text/html; charset=utf-8", headers=PAGE_HEADERS)
+    await reply.whole(200, body, media_type="text/html; charset=utf-8", headers=_HEADERS)
 
 
 async def asset(_state: GatewayState, incoming: Incoming, reply: Reply) -> None:
@@ -122,32 +103,13 @@ async def _send_asset(incoming: Incoming, reply: Reply, name: str) -> None:
         raise NotFoundError("the documentation has no such file")
     # Compressing Swagger UI takes a tenth of a second; the event loop does not wait for it.
     asset_ = await asyncio.to_thread(_asset, name)
-    headers = {
-        "ETag": asset_.etag,
-        "Cache-Control": "public, max-age=3600",
-        "Vary": "Accept-Encoding",
-        "X-Content-Type-Options": "nosniff",
-    }
-    if incoming.if_none_match == asset_.etag:
-        await reply.whole(304, b"", media_type=asset_.media_type, headers=headers)
-        return
-    body = asset_.plain
-    if incoming.accepts_gzip:
-        body = asset_.compressed
-        headers["Content-Encoding"] = "gzip"
-    await reply.whole(200, body, media_type=asset_.media_type, headers=headers)
+    await send_asset(incoming, reply, asset_, {"Cache-Control": FOR_AN_HOUR})
 
 
 @cache
 def _asset(name: str) -> Asset:
     package, media_type = _ASSETS[name]
-    plain = importlib.resources.files(package).joinpath(name).read_bytes()
-    return Asset(
-        plain=plain,
-        compressed=gzip.compress(plain, mtime=0),
-        media_type=media_type,
-        etag=f'"{hashlib.sha256(plain).hexdigest()[:32]}"',
-    )
+    return Asset.in_package(package, name, media_type)
 
 
 DOCS_PATHS = {

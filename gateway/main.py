@@ -6,6 +6,7 @@ from starlette.types import ASGIApp
 from gateway.app import METRICS_PATH, Gateway, OwnPath
 from gateway.docs import DOCS_PATHS
 from gateway.operations import healthz, metrics, openapi, readyz
+from gateway.page import APP_PATHS
 from gateway.settings import GatewaySettings
 from shared.process.logging import configure_logging
 from shared.process.settings import MailSettings, of_environment
@@ -17,6 +18,7 @@ OWN_PATHS: dict[str, OwnPath] = {
     METRICS_PATH: metrics,
     "/openapi.json": openapi,
     **DOCS_PATHS,
+    **APP_PATHS,
 }
 
 EXPOSED_HEADERS = (

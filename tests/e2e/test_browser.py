@@ -1,86 +1,29 @@
-"""Swagger UI in headless Chromium: what a person does with a mouse.
-
-Skipped where Chromium and its driver are missing (Debian: `apt-get install chromium
-chromium-driver`); CI installs them.
-"""
+"""Swagger UI in headless Chromium: what a person does with a mouse."""
 
 import json
-import shutil
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from selenium.webdriver.chrome.webdriver import WebDriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
 
+from tests.support.browser import Browsing, needs_chromium
 from tests.support.stack import RunningStack
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-
-from selenium.webdriver.chrome.webdriver import WebDriver  # noqa: E402 - after the skip
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.remote.webelement import WebElement  # noqa: E402
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None or DRIVER is None,
-    reason="chromium or chromedriver is not installed: apt-get install chromium chromium-driver",
-)
-
-WAIT_S = 30
+pytestmark = needs_chromium
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[WebDriver]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM or ""
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",  # CI runs as root in a container
-        "--disable-dev-shm-usage",
-        "--disable-gpu",
-        "--no-proxy-server",
-        "--window-size=1280,1600",
-        f"--user-data-dir={tmp_path / 'profile'}",
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    driver.set_page_load_timeout(WAIT_S)
-    try:
-        yield driver
-    finally:
-        driver.quit()
-
-
-class SwaggerUI:
+class SwaggerUI(Browsing):
     """The page, in a person's words."""
 
-    def __init__(self, browser: WebDriver, url: str) -> None:
-        self._browser = browser
-        self._url = url
-
     def open(self, path: str) -> None:
-        self._browser.get(self._url + path)
+        self.browser.get(self.url + path)
         self.wait_for(".opblock")
-
-    def wait_for(self, selector: str, *, within: Any = None) -> WebElement:
-        where = within or self._browser
-        wait: WebDriverWait[WebDriver] = WebDriverWait(self._browser, WAIT_S)
-        found: WebElement = wait.until(
-            lambda _: next(iter(where.find_elements(By.CSS_SELECTOR, selector)), None)
-        )
-        return found
-
-    def click(self, selector: str, *, within: Any = None) -> None:
-        element = self.wait_for(selector, within=within)
-        # The page scrolls while it unfolds; a click by script hits what is meant.
-        self._browser.execute_script("arguments[0].click()", element)
 
     def authorize(self, username: str, password: str) -> None:
         self.click(".btn.authorize")
@@ -90,11 +33,7 @@ class SwaggerUI:
         self.click("button.authorize", within=dialog)
         signed_in = self.wait_for(".dialog-ux .auth-btn-wrapper button.btn-done")
         self.wait_for_text(dialog, "Logout")
-        self._browser.execute_script("arguments[0].click()", signed_in)
-
-    def wait_for_text(self, element: WebElement, text: str) -> None:
-        wait: WebDriverWait[WebDriver] = WebDriverWait(self._browser, WAIT_S)
-        wait.until(lambda _: text in element.text)
+        self.browser.execute_script("arguments[0].click()", signed_in)
 
     def operation(self, name: str) -> WebElement:
         """Unfold an operation by its id and press *Try it out*."""
@@ -123,7 +62,7 @@ class SwaggerUI:
     def set_body(self, block: WebElement, content: Any) -> None:
         area = self.wait_for("textarea.body-param__text", within=block)
         # React listens to the native setter's event, as when somebody pastes.
-        self._browser.execute_script(
+        self.browser.execute_script(
             "Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, 'value')"
             ".set.call(arguments[0], arguments[1]);"
             "arguments[0].dispatchEvent(new Event('input', {bubbles: true}))",
@@ -139,24 +78,10 @@ class SwaggerUI:
         shown = row.find_elements(By.CSS_SELECTOR, ".highlight-code code, .highlight-code pre")
         return status, json.loads(shown[0].text) if shown else None
 
-    def addresses(self) -> set[str]:
-        """Everything that the page asked the network for."""
-        found = set()
-        for line in self._browser.get_log("performance"):  # type: ignore[no-untyped-call]
-            message = json.loads(line["message"])["message"]
-            if message["method"] == "Network.requestWillBeSent":
-                found.add(message["params"]["request"]["url"])
-        return found
-
     def error_box(self) -> str:
         """What Swagger UI itself found wrong with the document, at the top of the page."""
-        boxes = self._browser.find_elements(By.CSS_SELECTOR, ".errors-wrapper")
+        boxes = self.browser.find_elements(By.CSS_SELECTOR, ".errors-wrapper")
         return boxes[0].text if boxes else ""
-
-    def complaints(self) -> list[str]:
-        """What the console says: scripts that failed, what the page's policy forbade."""
-        lines = self._browser.get_log("browser")  # type: ignore[no-untyped-call]
-        return [line["message"] for line in lines if line["level"] in ("SEVERE", "WARNING")]
 
 
 @pytest.fixture
@@ -203,14 +128,8 @@ def test_a_person_signs_in_makes_a_table_and_loads_a_file(
     assert [row["name"] for row in answer["items"]] == ["Ann", "Éva"]
 
     assert page.error_box() == ""
-    assert outside(page.addresses(), stack) == []
+    assert page.outside_addresses() == []
     assert page.complaints() == []
-
-
-def outside(addresses: set[str], stack: RunningStack) -> list[str]:
-    """What did not come from the gateway (or from the page itself)."""
-    own = (f"{stack.url}/", "data:", "blob:", "chrome:")
-    return [address for address in addresses if not address.startswith(own)]
 
 
 def finished(http: httpx2.Client, import_id: int) -> None:
@@ -227,14 +146,13 @@ def test_a_table_has_a_page_of_its_own(page: SwaggerUI, stack: RunningStack) -> 
     with stack.signed_in() as http:
         assert http.post("/api/tables", json={"name": table, "columns": columns}).status_code == 201
 
-    browser = page._browser
+    browser = page.browser
     browser.get(f"{stack.url}/docs/tables/")
     form = page.wait_for("form#sign-in:not([hidden])")
     page.wait_for("input[name=username]", within=form).send_keys(stack.admin["username"])
     page.wait_for("input[name=password]", within=form).send_keys("wrong")
     page.click("button", within=form)
-    wait: WebDriverWait[WebDriver] = WebDriverWait(browser, WAIT_S)
-    wait.until(lambda _: page.wait_for("#message").text)
+    page.wait_until(lambda: page.wait_for("#message").text)
     password = page.wait_for("input[name=password]", within=form)
     password.clear()
     password.send_keys(stack.admin["password"])
@@ -245,4 +163,4 @@ def test_a_table_has_a_page_of_its_own(page: SwaggerUI, stack: RunningStack) -> 
     page.wait_for("[data-param-name^='city']", within=page.operation_named("GET", "records"))
 
     assert page.error_box() == ""
-    assert outside(page.addresses(), stack) == []
+    assert page.outside_addresses() == []

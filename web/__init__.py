@@ -1,0 +1,1 @@
+"""The page at `/app`: plain files that the gateway serves, and browsers run as they are."""
