@@ -1,14 +1,14 @@
 /* What is around every view: the bar at the top, light and dark, short notices. */
 
 import { get } from "./api.js";
-import { button, choice, field, h, link, show } from "./dom.js";
+import { button, choice, field, h, show } from "./dom.js";
 import * as session from "./session.js";
 
 const THEME = "tabularium.theme";
 const PLACES = [
   ["/app/tables", "Tables"],
+  ["/app/imports", "Imports"],
 ];
-const NEW_IMPORT = null;
 
 let account = null;
 
@@ -36,7 +36,7 @@ export function drawTop(path) {
   show(top, h("header", {},
     brand,
     h("nav", { "aria-label": "Places" }, places),
-    NEW_IMPORT && h("a", { class: "button primary", href: NEW_IMPORT }, "New import"),
+    h("a", { class: "button primary", href: "/app/import" }, "New import"),
     accountMenu()));
 }
 
@@ -103,4 +103,3 @@ export function crumbs(...parts) {
   return h("p", { class: "crumbs" }, parts.map((part, index) => [index ? " / " : null, part]));
 }
 
-export { link };

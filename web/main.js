@@ -2,7 +2,10 @@
 
 import { sentenceOf, Problem } from "./api.js";
 import { h, link, show } from "./dom.js";
+import { oneImport } from "./import.js";
+import { imports } from "./imports.js";
 import { drawTop, notify, applyTheme } from "./layout.js";
+import { newImport } from "./new_import.js";
 import { go, render, route, start } from "./router.js";
 import * as session from "./session.js";
 import { signIn } from "./signin.js";
@@ -12,6 +15,9 @@ import { table } from "./table.js";
 route("", "Tables", () => go("/app/tables", { replace: true }));
 route("tables", "Tables", tables);
 route("tables/:name", "Table", table);
+route("import", "New import", newImport);
+route("imports", "Imports", imports);
+route("imports/:id", "Import", oneImport);
 
 const main = document.getElementById("main");
 

@@ -48,7 +48,10 @@ function address(name, { q, sort, page, filters }) {
 
 function head(known) {
   return h("div", { class: "head" },
-    h("div", {}, h("h1", {}, known.name), known.description && h("p", { class: "quiet" }, known.description)));
+    h("div", {}, h("h1", {}, known.name), known.description && h("p", { class: "quiet" }, known.description)),
+    h("div", { class: "actions" },
+      known.level !== "viewer" && h("a", { class: "button", href: withQuery("/app/import", { table: known.name }) }, "Import into it"),
+      h("a", { class: "button", href: withQuery("/app/imports", { table: known.name }) }, "Its imports")));
 }
 
 function toolbar(known, asked, path) {

@@ -19,7 +19,7 @@ export async function tables({ main, signal }) {
   show(main,
     h("div", { class: "head" }, h("h1", {}, "Tables"), items.length > 8 && search),
     items.length === 0
-      ? nothing("There is no table yet that you may see. An import can make one.")
+      ? nothing("There is no table yet that you may see.", link("/app/import", "Import a file"), "to make one.")
       : h("div", { class: "scroll" }, h("table", { class: "list" },
         h("thead", {}, h("tr", {}, ["Table", "Columns", "Rows", "Owner", "Made"].map((name, index) =>
           h("th", { scope: "col", class: index === 1 || index === 2 ? "number" : null }, name)))),

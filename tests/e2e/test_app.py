@@ -5,76 +5,14 @@ import uuid
 from pathlib import Path
 
 import pytest
-from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.keys import Keys
 
-from tests.support.browser import Browsing, needs_chromium
+from tests.support.app import App
+from tests.support.browser import needs_chromium
 from tests.support.stack import RunningStack
 from tests.support.waiting import until_now
 
 pytestmark = needs_chromium
-
-PHONE = (390, 844)
-
-
-class App(Browsing):
-    """The page, in a person's words."""
-
-    def open(self, path: str) -> None:
-        self.browser.get(self.url + path)
-
-    def sign_in(self, stack: RunningStack, *, keep: bool = False) -> None:
-        self.fill("input[name=username]", stack.admin["username"])
-        if keep:
-            self.click("#stay")
-        self.fill("input[name=password]", stack.admin["password"], Keys.ENTER)
-        self.wait_for("header nav")
-
-    def fill(self, selector: str, text: str, *keys: str) -> None:
-        """Type in place of what a field holds."""
-        field = self.wait_for(selector)
-        field.send_keys(Keys.CONTROL, "a")
-        field.send_keys(text, *keys)
-
-    def type_into_cell(self, text: str) -> None:
-        """Into the cell that has the focus; Enter keeps it."""
-        self.browser.switch_to.active_element.send_keys(Keys.ENTER)
-        editor = self.wait_for("td.open input")
-        editor.send_keys(Keys.CONTROL, "a")
-        editor.send_keys(text, Keys.ENTER)
-
-    def cells(self) -> list[list[str]]:
-        """The texts of the grid."""
-        rows: list[list[str]] = self.browser.execute_script(
-            "return [...document.querySelectorAll('.grid tbody tr')].map("
-            "row => [...row.querySelectorAll('td')].map(cell => cell.textContent))"
-        )
-        return rows
-
-    def stored(self) -> dict[str, list[str]]:
-        """The keys that the page has in the browser's stores."""
-        keys: dict[str, list[str]] = self.browser.execute_script(
-            "return {tab: Object.keys(sessionStorage), lasting: Object.keys(localStorage)}"
-        )
-        return keys
-
-    def is_in_order(self) -> None:
-        """Accessible in light, dark and on a phone; and the console has no complaint."""
-        for scheme in ("light", "dark"):
-            self.prefer(scheme)
-            assert self.accessibility_faults() == []
-        self.resize(*PHONE)
-        width = self.browser.execute_script("return document.documentElement.scrollWidth")
-        assert width <= PHONE[0], self.browser.current_url
-        assert self.accessibility_faults() == []
-        self.resize(1280, 1600)
-        self.prefer("light")
-        assert self.complaints() == []
-
-
-@pytest.fixture
-def app(browser: WebDriver, stack: RunningStack) -> App:
-    return App(browser, stack.url)
 
 
 @pytest.fixture

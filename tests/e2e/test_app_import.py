@@ -1,0 +1,171 @@
+"""The page at `/app`: the whole way of a messy file, until its import is undone."""
+
+import gzip
+import random
+import re
+import uuid
+from pathlib import Path
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from tests.support.app import App
+from tests.support.browser import needs_chromium
+from tests.support.stack import RunningStack
+
+pytestmark = needs_chromium
+
+MESSY = """\
+"Customer report, November"
+
+Name;Born;City;Balance
+Ann Archer;12.04.1987;Zürich;1.204,50
+Bob Baker;31.02.1990;<i>Bern</i>;99,00
+Éva Novák;05.11.1979;Brno;-3,25
+Carl Clay;17.08.2001;Łódź;abc
+"""
+
+
+@pytest.fixture
+def messy(tmp_path: Path) -> Path:
+    file = tmp_path / f"messy_{uuid.uuid4().hex[:8]}.csv"
+    file.write_text(MESSY, encoding="utf-8")
+    return file
+
+
+def type_of(app: App, column: str, name: str) -> None:
+    app.choose(app.wait_for(f"select[aria-label='Type of {column}']"), name)
+    app.wait_until(
+        lambda: app.browser.execute_script(
+            "const select = document.querySelector(arguments[0]);"
+            "return select && select.value === arguments[1] && select.classList.contains('set')",
+            f"select[aria-label='Type of {column}']",
+            name,
+        )
+    )
+    app.wait_for_preview()
+
+
+def test_from_a_messy_file_to_an_undone_import(app: App, stack: RunningStack, messy: Path) -> None:
+    app.open("/app/import")
+    app.sign_in(stack)
+    app.wait_for(".drop")
+    app.is_in_order()
+    app.wait_for("input#file").send_keys(str(messy))
+    app.wait_for_preview()
+    assert "header on line 3" in app.wait_for(".seen").text
+
+    app.set_option("Dates", "%d.%m.%Y")
+    app.set_option("Before decimals", ",")
+    app.set_option("Between thousands", ".")
+    type_of(app, "Born", "DATE")
+    type_of(app, "Balance", "NUMERIC")
+    assert "2 problems" in app.wait_for(".problems").text
+    bad = [cell.text for cell in app.browser.find_elements(By.CSS_SELECTOR, "td.bad")]
+    assert [cell.splitlines()[0] for cell in bad] == ["31.02.1990", "abc"]
+    assert app.cells()[1][2] == "<i>Bern</i>"
+    app.is_in_order()
+
+    app.press("Rehearse first")
+    app.wait_for("#commit")
+    assert app.tiles() == {"read": "4", "would be added": "2", "refused": "2"}
+    with stack.signed_in() as http:
+        assert http.get(f"/api/tables/{messy.stem}").status_code == 404
+    app.press("Land it")
+    assert "2 rows that were judged" in app.answer("Land it")
+    app.wait_for("#undo")
+    app.wait_for(".grid")
+    assert app.tiles() == {"read": "4", "added": "2", "refused": "2"}
+    assert len(app.browser.find_elements(By.CSS_SELECTOR, ".bars li")) == 2
+    landed = int(app.browser.current_url.rpartition("/")[2])
+    app.is_in_order()
+
+    app.browser.execute_script("document.querySelectorAll('td.bad')[0].focus()")
+    app.type_into_cell("28.02.1990")
+    app.press("Send 1 corrected row")
+    app.wait_until(lambda: app.tiles().get("corrected since") == "1")
+    app.wait_for(".grid")
+    assert len(app.cells()) == 1
+    with stack.signed_in() as http:
+        rows = http.get(f"/api/tables/{messy.stem}/records").json()["items"]
+        assert [(row["Name"], row["Born"]) for row in rows] == [
+            ("Ann Archer", "1987-04-12"),
+            ("Éva Novák", "1979-11-05"),
+            ("Bob Baker", "1990-02-28"),
+        ]
+
+    app.press("Undo")
+    said = app.answer("Undo it")
+    assert re.search(r"3 rows that it added leave \w+, 1 correction included", said)
+    app.wait_until(lambda: app.tiles().get("removed") == "3")
+    app.press(f"import {landed}")
+    app.wait_until(lambda: app.browser.current_url.endswith(f"/{landed}"))
+    app.wait_until(lambda: "Undone" in app.wait_for("main").text)
+    with stack.signed_in() as http:
+        assert http.get(f"/api/tables/{messy.stem}/records").json()["items"] == []
+    app.press("Imports", within="header")
+    app.wait_for(".list")
+    app.is_in_order()
+    assert app.outside_addresses() == []
+
+
+def test_what_an_option_gets_wrong_stands_beside_it(
+    app: App, stack: RunningStack, messy: Path
+) -> None:
+    app.open("/app/import")
+    app.sign_in(stack)
+    app.wait_for("input#file").send_keys(str(messy))
+    app.wait_for_preview()
+    app.control("Dates").send_keys("%d.%m", Keys.TAB)
+    app.wait_for("input[aria-invalid=true]")
+    app.wait_for_text(app.wait_for(".seen .bad"), "a year")
+    assert not app.wait_for(".landing .primary").is_enabled()
+
+
+def test_columns_are_mapped_into_a_table_that_is_there(
+    app: App, stack: RunningStack, messy: Path
+) -> None:
+    table = f"There_{uuid.uuid4().hex[:8]}"
+    columns = [{"name": "who", "type": "TEXT", "nullable": False}, {"name": "City", "type": "TEXT"}]
+    with stack.signed_in() as http:
+        assert http.post("/api/tables", json={"name": table, "columns": columns}).is_success
+    app.open(f"/app/import?table={table}")
+    app.sign_in(stack)
+    app.wait_for("input#file").send_keys(str(messy))
+    app.wait_for_preview()
+    app.choose(app.wait_for("select[aria-label='Where Name goes']"), "who")
+    app.wait_for("select[aria-label='Where Name goes'].set")
+    app.wait_for_preview()
+    app.click(".check input")
+    app.wait_for(".state.good")
+    app.press("Land it")
+    app.wait_until(lambda: app.tiles().get("added") == "4")
+    with stack.signed_in() as http:
+        rows = http.get(f"/api/tables/{table}/records").json()["items"]
+        assert [row["who"] for row in rows] == ["Ann Archer", "Bob Baker", "Éva Novák", "Carl Clay"]
+
+
+def test_a_large_file_goes_up_in_pieces_and_on_after_a_break(
+    app: App, stack: RunningStack, tmp_path: Path
+) -> None:
+    noise = random.Random(7)
+    file = tmp_path / f"large_{uuid.uuid4().hex[:8]}.csv.gz"
+    lines = "".join(f"{n},{noise.randbytes(24).hex()}\n" for n in range(600_000))
+    file.write_bytes(gzip.compress(f"n,text\n{lines}".encode(), compresslevel=1))
+    assert file.stat().st_size > 2 * 8 * 1024**2
+
+    app.open("/app/import")
+    app.sign_in(stack)
+    # The second piece breaks off once, as on a train.
+    app.browser.execute_script(
+        "const send = XMLHttpRequest.prototype.send; let pieces = 0;"
+        "XMLHttpRequest.prototype.send = function (body) {"
+        "  pieces += 1; window.pieces = pieces;"
+        "  if (pieces === 2) { this.onerror(); this.onloadend(); return; }"
+        "  send.call(this, body); }"
+    )
+    app.wait_for("input#file").send_keys(str(file))
+    app.wait_for_preview()
+    assert app.browser.execute_script("return window.pieces") > 3
+    assert "GZIP" in app.wait_for(".seen").text.upper()
