@@ -1,6 +1,6 @@
 /* What can be done with an import: each says first what it will do. */
 
-import { all, post, Problem, sentenceOf } from "./api.js";
+import { get, post, Problem, sentenceOf } from "./api.js";
 import { button, field, h, link } from "./dom.js";
 import { count, counted } from "./format.js";
 import { ask, notify } from "./layout.js";
@@ -56,12 +56,26 @@ function paragraphs(words) {
   return words.filter(Boolean).map((text) => h("p", {}, text));
 }
 
+const PAGES = 5;
+
+/* The imports into the same table that came after this one; of very many, the newest 5,000. */
+export async function importsSince(run, signal) {
+  const items = [];
+  let next = "/api/imports?limit=1000&table=" + encodeURIComponent(run.table);
+  for (let page = 0; next && page < PAGES; page += 1) {
+    const answer = await get(next, { signal });
+    items.push(...answer.items.filter(({ id }) => id > run.id));
+    next = answer.items.some(({ id }) => id <= run.id) ? null : answer.next;
+  }
+  return items;
+}
+
 /* What an undo does, out of the counts of the import and its corrections. */
 async function consequences(run) {
-  const later = await all("/api/imports?limit=1000&table=" + encodeURIComponent(run.table));
+  const later = await importsSince(run);
   const corrections = later.filter((each) => each.kind === "correction" && each.follows === run.id && each.state === "succeeded");
   const sum = (name) => [run, ...corrections].reduce((total, each) => total + each.rows[name], 0);
-  const newer = later.filter((each) => each.id > run.id && each.kind !== "undo" && each.kind !== "correction" && !each.dry_run
+  const newer = later.filter((each) => each.kind !== "undo" && each.kind !== "correction" && !each.dry_run
     && each.state === "succeeded" && !each.undone && each.rows.loaded > 0);
   return [
     sum("inserted") > 0 && counted(sum("inserted"), "row") + " that it added " + (sum("inserted") === 1 ? "leaves" : "leave") + " " + run.table

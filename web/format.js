@@ -8,8 +8,8 @@ export function count(value) {
 }
 
 /* "1 row", "2,000 rows". */
-export function counted(value, noun) {
-  return count(value) + " " + noun + (value === 1 ? "" : "s");
+export function counted(value, noun, plural = noun + "s") {
+  return count(value) + " " + (value === 1 ? noun : plural);
 }
 
 export function size(bytes) {

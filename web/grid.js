@@ -1,4 +1,4 @@
-/* A grid of cells for the keyboard: arrows move, Enter edits, Escape leaves (as the ARIA practices
+/* A grid of cells: arrows move, Enter or a second click edits, Escape leaves (as the ARIA practices
    have it, https://www.w3.org/WAI/ARIA/apg/patterns/grid/). */
 
 import { button, h, show } from "./dom.js";
@@ -60,9 +60,13 @@ export function grid({ label, corner = "", columns, rows, edit = null, may = () 
       moveTo(at[0], event.key === "Home" ? 0 : columns.length - 1);
     }
   });
-  body.addEventListener("dblclick", (event) => {
+  let again = null;  // a second click edits, by mouse and by finger
+  body.addEventListener("pointerdown", (event) => {
     const cell = event.target.closest("td");
-    if (cell && !cell.querySelector("input")) { begin(cell); }
+    again = cell !== null && cell === document.activeElement ? cell : null;
+  });
+  body.addEventListener("click", (event) => {
+    if (again !== null && again === event.target.closest("td")) { begin(again); }
   });
   body.addEventListener("focusin", (event) => {
     if (event.target.tagName === "TD" && event.target.tabIndex !== 0) { moveTo(...place(event.target)); }

@@ -1,7 +1,7 @@
 /* One import: how far it is, what became of its rows and why, and what can be done with it. */
 
-import { all, at, follow, get } from "./api.js";
-import { actions } from "./actions.js";
+import { at, follow, get } from "./api.js";
+import { actions, importsSince } from "./actions.js";
 import { h, link, show } from "./dom.js";
 import { count, counted, moment, reason, seconds, size } from "./format.js";
 import { crumbs } from "./layout.js";
@@ -118,8 +118,7 @@ function notKept(error) {
 }
 
 async function following(run, signal) {
-  const items = await all("/api/imports?limit=1000&table=" + encodeURIComponent(run.table), { signal });
-  const after = items.filter((each) => each.follows === run.id);
+  const after = (await importsSince(run, signal)).filter((each) => each.follows === run.id);
   return after.length > 0 && h("section", {}, h("h2", {}, "What followed"), h("ul", { class: "plain" }, after.map((each) =>
     h("li", {}, link("/app/imports/" + each.id, (KINDS[each.kind] || each.kind) + " " + each.id), " ", stateOf(each), " ", moment(each.created_at)))));
 }

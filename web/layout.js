@@ -8,6 +8,8 @@ const THEME = "tabularium.theme";
 const PLACES = [
   ["/app/tables", "Tables"],
   ["/app/imports", "Imports"],
+  ["/app/feeds", "Feeds"],
+  ["/app/lineage", "Lineage"],
 ];
 
 let account = null;

@@ -2,9 +2,11 @@
 
 import { sentenceOf, Problem } from "./api.js";
 import { h, link, show } from "./dom.js";
+import { feeds, oneFeed } from "./feeds.js";
 import { oneImport } from "./import.js";
 import { imports } from "./imports.js";
 import { drawTop, notify, applyTheme } from "./layout.js";
+import { lineage } from "./lineage.js";
 import { newImport } from "./new_import.js";
 import { go, render, route, start } from "./router.js";
 import * as session from "./session.js";
@@ -18,6 +20,9 @@ route("tables/:name", "Table", table);
 route("import", "New import", newImport);
 route("imports", "Imports", imports);
 route("imports/:id", "Import", oneImport);
+route("feeds", "Feeds", feeds);
+route("feeds/:name", "Feed", oneFeed);
+route("lineage", "Lineage", lineage);
 
 const main = document.getElementById("main");
 

@@ -7,7 +7,7 @@ import { size } from "./format.js";
 import { nothing } from "./layout.js";
 import { optionPanel } from "./options.js";
 import { formatSentence, previewGrid, problemList } from "./preview.js";
-import { go } from "./router.js";
+import { go, guard } from "./router.js";
 import { upload } from "./upload.js";
 
 const PREVIEW_ROWS = 50;
@@ -47,6 +47,7 @@ function chosen(room, signal) {
 async function sent(room, file, signal) {
   const stop = new AbortController();
   signal.addEventListener("abort", () => stop.abort());
+  guard(() => !stop.signal.aborted);
   const bar = h("progress", { max: Math.max(file.size, 1), value: 0, "aria-label": "Upload" });
   const text = h("span", {}, "");
   show(room, h("div", { class: "card" },
@@ -62,6 +63,8 @@ async function sent(room, file, signal) {
   } catch (error) {
     if (stop.signal.aborted && !signal.aborted) { return null; }
     throw error;
+  } finally {
+    guard(() => false);
   }
 }
 

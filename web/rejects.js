@@ -5,7 +5,7 @@ import { button, h, link } from "./dom.js";
 import { count, counted } from "./format.js";
 import { grid } from "./grid.js";
 import { notify } from "./layout.js";
-import { render } from "./router.js";
+import { guard, render } from "./router.js";
 
 const SHOWN = 200;
 const REPORT = ["_line", "_column", "_code", "_message", "_raw"];
@@ -65,11 +65,13 @@ async function rejected(id, signal) {
 export async function rejectSection(run, { open, signal }) {
   const { columns, rows, more } = await rejected(run.id, signal);
   const pending = new Set();
+  guard(() => pending.size > 0);
   const submit = button("", async () => {
     const changed = [...pending].map(({ line, changed: values }) => ({ line, values }));
     try {
       const made = await post("/api/imports/" + run.id + "/corrections", { rows: changed });
-      submit.disabled = true;
+      pending.clear();
+      state();
       await follow(made.links.events, (name, now) => name === "done" && told(now), signal);
       render({ focus: false });
     } catch (error) {
@@ -90,7 +92,7 @@ export async function rejectSection(run, { open, signal }) {
   const element = h("section", {},
     h("h2", {}, "Refused rows"),
     h("p", { class: "quiet" }, open
-      ? "Correct a cell (Enter, or a double click) and send the rows: what is in order then enters this import."
+      ? "Correct a cell (Enter, or a second click) and send the rows: what is in order then enters this import."
       : "They can be downloaded, corrected and imported."),
     grid({
       label: "Refused rows", corner: "line", rows, edit: open ? edit : null,

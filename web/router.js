@@ -4,6 +4,7 @@
 const routes = [];
 let leave = new AbortController();
 let started = () => {};
+let unsaved = () => false;
 
 /* `pattern` is the address behind /app, with `:name` for one part of any text. */
 export function route(pattern, title, view) {
@@ -27,7 +28,13 @@ function match(path) {
   return null;
 }
 
+/* Ask before the view is left while `isUnsaved()`. */
+export function guard(isUnsaved) {
+  unsaved = isUnsaved;
+}
+
 export function go(path, { replace = false } = {}) {
+  if (unsaved() && !confirm("What you have changed here is not sent yet. Leave it?")) { return; }
   history[replace ? "replaceState" : "pushState"](null, "", path);
   render();
 }
@@ -36,12 +43,14 @@ export function go(path, { replace = false } = {}) {
 export function render({ focus = true } = {}) {
   leave.abort();
   leave = new AbortController();
+  unsaved = () => false;
   started({ found: match(location.pathname), query: new URLSearchParams(location.search), signal: leave.signal, focus });
 }
 
 export function start(onRoute) {
   started = onRoute;
   addEventListener("popstate", () => render());
+  addEventListener("beforeunload", (event) => { if (unsaved()) { event.preventDefault(); } });
   document.addEventListener("click", (event) => {
     const anchor = event.target.closest("a[href]");
     if (!anchor || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) { return; }

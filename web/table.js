@@ -51,7 +51,8 @@ function head(known) {
     h("div", {}, h("h1", {}, known.name), known.description && h("p", { class: "quiet" }, known.description)),
     h("div", { class: "actions" },
       known.level !== "viewer" && h("a", { class: "button", href: withQuery("/app/import", { table: known.name }) }, "Import into it"),
-      h("a", { class: "button", href: withQuery("/app/imports", { table: known.name }) }, "Its imports")));
+      h("a", { class: "button", href: withQuery("/app/imports", { table: known.name }) }, "Its imports"),
+      h("a", { class: "button", href: withQuery("/app/lineage", { table: "data." + known.name }) }, "Its lineage")));
 }
 
 function toolbar(known, asked, path) {
