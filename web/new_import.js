@@ -11,7 +11,7 @@ import { go, guard } from "./router.js";
 import { upload } from "./upload.js";
 
 const PREVIEW_ROWS = 50;
-const MODES = [["append", "Add the rows"], ["upsert", "Update rows of the same key, add the others"], ["replace", "Replace all rows"]];
+const MODES = [["append", "Add the rows"], ["upsert", "Merge them by a key"], ["replace", "Replace all rows"]];
 
 export async function newImport({ main, query, signal }) {
   const room = h("div");
@@ -169,7 +169,7 @@ function destination(wanted, tables, onChange) {
   const mode = choice(MODES, wanted.mode);
   const key = h("div", { class: "field" });
   const ignore = h("input", { type: "checkbox", onchange: () => { wanted.ignore = ignore.checked; onChange(); } });
-  const onError = choice([["skip", "Leave bad rows out, to be corrected"], ["abort", "Load nothing if a row is bad"]], wanted.on_error);
+  const onError = choice([["skip", "Leave them out"], ["abort", "Load nothing then"]], wanted.on_error);
   const fresh = h("div", {}, field("Name of the table", name));
   const ignoring = h("label", { class: "check" }, ignore, "Leave out columns that the table has not");
   const there = h("div", {}, field("Table", table), field("Its rows", mode), key, ignoring);

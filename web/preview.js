@@ -34,7 +34,7 @@ export function previewGrid(preview, { setType, setTarget, targets, types, mappi
     name: column.name || column.source,
     numeric: isNumber(column.type),
     head: [h("span", { class: "name" }, column.source), targets ? target(column) : typed(column)],
-    sub: h("span", { class: "because", title: column.because || "" }, evidence(column)),
+    sub: h("span", { class: "because", title: column.because || "" }, column.name in types ? "As you chose." : evidence(column)),
   }));
 
   function typed(column) {

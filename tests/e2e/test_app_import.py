@@ -34,19 +34,6 @@ def messy(tmp_path: Path) -> Path:
     return file
 
 
-def type_of(app: App, column: str, name: str) -> None:
-    app.choose(app.wait_for(f"select[aria-label='Type of {column}']"), name)
-    app.wait_until(
-        lambda: app.browser.execute_script(
-            "const select = document.querySelector(arguments[0]);"
-            "return select && select.value === arguments[1] && select.classList.contains('set')",
-            f"select[aria-label='Type of {column}']",
-            name,
-        )
-    )
-    app.wait_for_preview()
-
-
 def test_from_a_messy_file_to_an_undone_import(app: App, stack: RunningStack, messy: Path) -> None:
     app.open("/app/import")
     app.sign_in(stack)
@@ -59,8 +46,8 @@ def test_from_a_messy_file_to_an_undone_import(app: App, stack: RunningStack, me
     app.set_option("Dates", "%d.%m.%Y")
     app.set_option("Before decimals", ",")
     app.set_option("Between thousands", ".")
-    type_of(app, "Born", "DATE")
-    type_of(app, "Balance", "NUMERIC")
+    app.set_type("Born", "DATE")
+    app.set_type("Balance", "NUMERIC")
     assert "2 problems" in app.wait_for(".problems").text
     bad = [cell.text for cell in app.browser.find_elements(By.CSS_SELECTOR, "td.bad")]
     assert [cell.splitlines()[0] for cell in bad] == ["31.02.1990", "abc"]

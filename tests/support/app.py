@@ -85,6 +85,13 @@ class App(Browsing):
             control.send_keys(value, Keys.TAB)
         self.wait_for_preview()
 
+    def set_type(self, column: str, name: str) -> None:
+        """Choose the type of a new table's column; the preview that follows is waited for."""
+        select = f"select[aria-label='Type of {column}']"
+        self.choose(self.wait_for(select), name)
+        self.wait_for(f"{select}.set")
+        self.wait_for_preview()
+
     def choose(self, select: WebElement, value: str) -> None:
         self.browser.execute_script(
             "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('change'))",
