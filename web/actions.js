@@ -103,8 +103,8 @@ async function undone(run, edited) {
       return;
     }
     const content = [
-      h("p", {}, error.message),
-      h("ul", {}, error.fields.map(({ message }) => h("li", {}, message))),
+      h("p", {}, "Nothing has happened yet. The first of them:"),
+      h("ul", {}, error.fields.map(({ field: name, message }) => h("li", {}, name + ": " + message))),
     ];
     const answer = await ask("Some records were changed since", content, [
       ["keep", "Undo the others, leave these"], ["overwrite", "Undo these, too", "danger"], ["", "Keep everything"],

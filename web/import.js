@@ -82,9 +82,9 @@ function tiles(run) {
   const { rows } = run;
   const would = run.dry_run ? "would be " : "";
   const shown = [
-    ["read", rows.read], [would + "added", rows.inserted], [would + "updated", rows.updated], ["removed", run.deleted],
+    ["read", rows.read], [would + "added", FINAL.has(run.state) ? rows.inserted : null], [would + "updated", rows.updated], ["removed", run.deleted],
     ["refused", rows.rejected, rows.rejected ? "bad" : ""], ["corrected since", rows.corrected], ["superseded", run.superseded], ["in already", run.skipped],
-  ].filter(([name, value]) => value > 0 || ["read", "refused", would + "added"].includes(name));
+  ].filter(([name, value]) => value > 0 || (value === 0 && ["read", "refused", would + "added"].includes(name)));
   return h("dl", { class: "tiles" }, shown.map(([name, value, kind]) =>
     h("div", { class: kind || null }, h("dt", {}, name), h("dd", {}, count(value)))));
 }

@@ -86,7 +86,7 @@ export function ask(heading, content, answers) {
       h("h2", {}, heading),
       content,
       h("div", { class: "actions" }, answers.map(([value, text, kind]) =>
-        h("button", { type: "button", class: kind || "", onclick: () => dialog.close(value) }, text))));
+        h("button", { type: "button", class: kind || "", autofocus: value === "" && answers.some((each) => each[2] === "danger"), onclick: () => dialog.close(value) }, text))));
     dialog.addEventListener("close", () => {
       dialog.remove();
       resolve(dialog.returnValue);

@@ -243,6 +243,7 @@ async def _until_ready(at: Addresses, children: list[Child]) -> None:
 
 def _announce(at: Addresses, state: Path, seconds: float) -> None:
     say(f"Tabularium is ready after {seconds:.1f} s: {at.public_url}/docs")
+    say(f"  the page for people {at.public_url}/app")
     say(f"  the admin's log-in  {state / 'admin.json'}")
     if at.own_mail_catcher:
         say(f"  mails               {state / 'mail'}")

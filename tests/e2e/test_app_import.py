@@ -12,6 +12,7 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.support.app import App
 from tests.support.browser import needs_chromium
+from tests.support.imports import finished, submit
 from tests.support.stack import RunningStack
 
 pytestmark = needs_chromium
@@ -156,3 +157,24 @@ def test_a_large_file_goes_up_in_pieces_and_on_after_a_break(
     app.wait_for_preview()
     assert app.browser.execute_script("return window.pieces") > 3
     assert "GZIP" in app.wait_for(".seen").text.upper()
+
+
+def test_an_undo_asks_about_records_that_were_edited_since(
+    app: App, stack: RunningStack, messy: Path
+) -> None:
+    with stack.signed_in() as http:
+        run = submit(http, messy.stem, messy.read_bytes(), name=messy.name, create_table="true")
+        assert finished(http, run)["rows"]["loaded"] == 4
+        record = f"/api/tables/{messy.stem}/records/2"
+        assert http.patch(record, json={"City": "Basel"}).is_success
+    app.open(f"/app/imports/{run['id']}")
+    app.sign_in(stack)
+    app.press("Undo")
+    app.answer("Undo it")
+    app.wait_until(lambda: "edited since" in app.wait_for("dialog[open]").text)
+    app.is_accessible()
+    app.answer("Undo the others, leave these")
+    app.wait_until(lambda: app.tiles().get("removed") == "3")
+    with stack.signed_in() as http:
+        rows = http.get(f"/api/tables/{messy.stem}/records").json()["items"]
+    assert [row["City"] for row in rows] == ["Basel"]
