@@ -1,5 +1,6 @@
 """Which limits a request falls under, by who sends it and what for."""
 
+import functools
 import hashlib
 from dataclasses import dataclass
 
@@ -42,7 +43,12 @@ def classify(
     path = incoming.path
     refreshes = path == TOKEN_FORM_PATH and is_refresh(incoming.content_type, body)
     if incoming.method != "POST" or path not in SIGN_IN_PATHS or refreshes:
-        return Classified((_general(settings, subject or address),), is_sign_in=False)
+        general = _general(
+            subject or address,
+            per_s=settings.rate_limit_requests_per_s,
+            burst=settings.rate_limit_requests_burst,
+        )
+        return Classified((general,), is_sign_in=False)
     if path == OTP_REQUEST_PATH:
         return Classified(_otp_limits(settings, address, email_in(body)), is_sign_in=True)
     name = "verify" if path == OTP_VERIFY_PATH else "sign_in"
@@ -59,12 +65,13 @@ def exchanges(address: str) -> Limit:
     )
 
 
-def _general(settings: GatewaySettings, who: str) -> Limit:
+@functools.lru_cache(maxsize=10_000)  # nearly every request wants one, and the same ones
+def _general(who: str, *, per_s: float, burst: int) -> Limit:
     return Limit(
         name="requests",
         key=f"{KEY_PREFIX}requests:{who}",
-        interval_us=max(1, round(1_000_000 / settings.rate_limit_requests_per_s)),
-        burst=settings.rate_limit_requests_burst,
+        interval_us=max(1, round(1_000_000 / per_s)),
+        burst=burst,
     )
 
 

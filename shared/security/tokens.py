@@ -35,7 +35,8 @@ REFRESH_THROTTLE_S = 10.0
 REFRESH_EVERY_S = 300.0
 JWKS_PATH = "/.well-known/jwks.json"
 JWKS_TIMEOUT_S = 3.0
-
+EVERY_TOKEN = Mark.ALL.of()
+"""Made once: it is looked up with each request."""
 
 log = structlog.get_logger()
 
@@ -130,7 +131,7 @@ class Verifier:
 
     def _were_replaced(self) -> bool:
         """Whether the signing keys were replaced since they were read."""
-        return self._revoked.at(Mark.ALL.of()) > self._fetched_wall
+        return self._revoked.at(EVERY_TOKEN) > self._fetched_wall
 
     async def _key_for(self, token: str) -> tuple[str, Mapping[str, Any]]:
         try:
@@ -158,7 +159,7 @@ class Verifier:
         async with self._fetching:
             now = time.monotonic()
             throttle_s = REFRESH_THROTTLE_S if self._keys else 1.0
-            if self._revoked.at(Mark.ALL.of()) > self._tried_wall:
+            if self._revoked.at(EVERY_TOKEN) > self._tried_wall:
                 throttle_s = 0
             if (kid in self._keys and not self._is_old()) or now - self._tried_at < throttle_s:
                 return
