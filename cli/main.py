@@ -23,6 +23,7 @@ from cli.commands import (
     imports,
     keys,
     previewing,
+    profiles,
     records,
     sources,
     tables,
@@ -55,6 +56,8 @@ app.command(epilog=imports.REJECTS_EXAMPLES)(imports.rejects)
 app.command(epilog=follow_ups.CORRECT_EXAMPLES)(follow_ups.correct)
 app.command(epilog=follow_ups.COMMIT_EXAMPLES)(follow_ups.commit)
 app.command(epilog=imports.UNDO_EXAMPLES)(imports.undo)
+app.command(epilog=profiles.REPORT_EXAMPLES)(profiles.report)
+app.command(epilog=profiles.PROFILE_EXAMPLES)(profiles.profile)
 app.command(epilog=records.RECORDS_EXAMPLES)(records.records)
 app.command(epilog=records.EXPORT_EXAMPLES)(records.export)
 app.command(epilog=writing.INSERT_EXAMPLES)(writing.insert)

@@ -1,10 +1,15 @@
 """The catalog's peers: records knows columns and who may see them, ingest knows the imports."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from services.catalog.domain import TableKey
 from shared.contracts.auth import Caller
-from shared.contracts.ingest import ImportSummaries, ImportSummary
+from shared.contracts.ingest import (
+    ImportSummaries,
+    ImportSummary,
+    ProfilePicture,
+    TableProfile,
+)
 from shared.contracts.records import (
     DescribeRequest,
     VisibilityRequest,
@@ -89,3 +94,26 @@ class IngestClient:
             "GET", "/internal/imports", ImportSummaries, params=params, timeout_s=PEER_TIMEOUT_S
         )
         return answer.items
+
+    async def profile(self, table: str, *, import_id: int | None) -> TableProfile:
+        """What is in the rows of an import into a table, by default of the newest.
+
+        Raises PeerProblemError, 404, where there is no such profile; as `last_imports`.
+        """
+        return await self._peer.call(
+            "GET", "/internal/profiles", TableProfile, params=_profile_of(table, import_id)
+        )
+
+    async def profile_picture(self, table: str, *, import_id: int | None) -> str:
+        """The same as SVG."""
+        picture = await self._peer.call(
+            "GET",
+            "/internal/profiles/picture",
+            ProfilePicture,
+            params=_profile_of(table, import_id),
+        )
+        return picture.svg
+
+
+def _profile_of(table: str, import_id: int | None) -> Mapping[str, str]:
+    return {"table": table} | ({} if import_id is None else {"import": str(import_id)})

@@ -19,6 +19,7 @@ from services.catalog.service.lists import Lists
 from services.catalog.service.merges import Merges
 from services.catalog.service.namespaces import Namespaces
 from services.catalog.service.notes import Notes
+from services.catalog.service.profiles import Profiles
 from services.catalog.service.runs import Runs
 from services.catalog.service.search import Search
 from services.catalog.service.walks import Walks
@@ -52,6 +53,7 @@ class CatalogProcess:
     runs: Runs
     walks: Walks
     notes: Notes
+    profiles: Profiles
     search: Search
 
 
@@ -96,6 +98,7 @@ async def opened(settings: CatalogSettings) -> AsyncIterator[CatalogProcess]:
                 runs=Runs(engine, namespaces, ingest, records),
                 walks=Walks(engine, namespaces, records),
                 notes=Notes(engine, namespaces, records, details),
+                profiles=Profiles(engine, namespaces, records, ingest),
                 search=Search(engine, records),
             )
 

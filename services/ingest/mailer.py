@@ -43,7 +43,7 @@ class Mailer:
             trim_blocks=True,
         )
 
-    def written(self, notices: Sequence[MailNotice]) -> EmailMessage:
+    def written(self, notices: Sequence[MailNotice], *, report: str | None = None) -> EmailMessage:
         """One message to one address; the same notices give the same Message-ID.
 
         Its subject is ours alone: what callers named stands in the body, with who asked for it.
@@ -66,15 +66,19 @@ class Mailer:
         if stop_url is not None:  # RFC 8058: mail programs show a button for it
             message["List-Unsubscribe"] = f"<{stop_url}>"
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        if report is not None:
+            name = f"import-{newest.import_id}-report.html"
+            message.add_attachment(report, subtype="html", filename=name)
         return message
 
-    async def send(self, notices: Sequence[MailNotice]) -> None:
+    async def send(self, notices: Sequence[MailNotice], *, report: str | None = None) -> None:
         """Send one mail about all of these; raises MailServerDownError while it may work later.
 
-        A recipient who is refused for good is given up, and logged.
+        `report` is the page about the newest of them, attached. A recipient who is refused for
+        good is given up, and logged.
         """
         try:
-            await send(self._settings, self.written(notices))
+            await send(self._settings, self.written(notices, report=report))
         except MailRefusedError as exc:
             log.warning("mail_refused", import_id=notices[-1].import_id, codes=exc.codes)
 

@@ -16,6 +16,7 @@ from services.ingest.connections.guard import Endpoint, endpoints_of
 from services.ingest.connections.saved import SavedConnections
 from services.ingest.mailer import Mailer
 from services.ingest.recipients import StopLinks
+from services.ingest.reports.reports import Reports
 from services.ingest.service.commits import Commits
 from services.ingest.service.control import ImportControl
 from services.ingest.service.corrections import Corrections
@@ -74,6 +75,7 @@ class IngestProcess:
     databases: DatabaseImports
     saved: SavedConnections
     control: ImportControl
+    reports: Reports
     feeds: Feeds
     undos: Undos
     commits: Commits
@@ -176,6 +178,7 @@ async def opened(settings: IngestSettings) -> AsyncIterator[IngestProcess]:
                 databases=DatabaseImports(intake=intake, saved=saved, access=shared.access),
                 saved=saved,
                 control=control,
+                reports=_reports(settings, shared, pool),
                 feeds=Feeds(
                     engine=shared.engine,
                     pool=pool,
@@ -248,6 +251,7 @@ async def opened_worker(settings: WorkerSettings) -> AsyncIterator[WorkerProcess
         mails = Mails(
             pool=pool,
             mailer=Mailer(settings, _stop_links(settings), public_url=settings.public_url),
+            reports=_reports(settings, shared, pool),
             per_hour=settings.mails_per_hour,
             per_day=settings.mails_per_day,
         )
@@ -306,6 +310,15 @@ async def _shared(settings: IngestSettings, *, redis_retries: int) -> AsyncItera
             catalog=CatalogClient(PeerClient(http, tokens, base_url=settings.catalog_url)),
             access=source_access(settings, engine, own=_own_servers(settings)),
         )
+
+
+def _reports(settings: IngestSettings, shared: _Shared, pool: RawPool) -> Reports:
+    return Reports(
+        engine=shared.engine,
+        pool=pool,
+        records=shared.records,
+        public_url=settings.public_url,
+    )
 
 
 def _stop_links(settings: IngestSettings) -> StopLinks:

@@ -208,6 +208,22 @@ corrected_lines = Table(
     PrimaryKeyConstraint("import_id", "line"),
 )
 
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("import_id", ForeignKey(imports.c.id, ondelete="CASCADE"), primary_key=True),
+    # Where the rows went, whatever that table is called by now.
+    Column("table_oid", BigInteger),
+    Column("profile", JSONB, nullable=False),
+)
+
+Index(
+    "ix_profiles_table_oid",
+    profiles.c.table_oid,
+    profiles.c.import_id,
+    postgresql_where=profiles.c.table_oid.is_not(None),
+)
+
 reads = Table(
     "reads",
     metadata,

@@ -1,7 +1,10 @@
 """What other services see of imports: summaries, and the names of the sessions that load."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Final, Literal, LiteralString
+
+from pydantic import ConfigDict, Field
 
 from shared.contracts.base import AnswerModel
 
@@ -45,3 +48,79 @@ class ImportSummaries(AnswerModel):
     """
 
     items: tuple[ImportSummary, ...]
+
+
+class CommonValue(AnswerModel):
+    """A value and how many rows have it; a long one is cut to 100 characters."""
+
+    value: str
+    count: int
+
+
+class Bin(AnswerModel):
+    """Rows from `from` on and below `to`; the last bin of a histogram includes its end."""
+
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
+
+    from_: str = Field(alias="from")
+    to: str
+    count: int
+
+
+class ColumnProfile(AnswerModel):
+    """What is in one column. Values are texts, as records show them.
+
+    `min` and `max` are None for types without an order, `mean` for all but numbers. Texts are
+    compared by code point. `histogram` is there for numbers and times, of their finite values.
+    """
+
+    column: str
+    type: str
+    nulls: int
+    distinct: int
+    distinct_approximate: bool
+    min: str | None = None
+    max: str | None = None
+    mean: float | None = None
+    common: tuple[CommonValue, ...] = ()
+    histogram: tuple[Bin, ...] = ()
+
+
+class Profile(AnswerModel):
+    """What is in the rows of one import.
+
+    `sampled_rows`: out of how many rows the counts of `common` and `histogram` are extrapolated,
+    None where all were counted.
+    """
+
+    rows: int
+    sampled_rows: int | None = None
+    columns: tuple[ColumnProfile, ...]
+
+
+class TableProfile(Profile):
+    """A profile, and which import's rows it is of.
+
+    `GET /internal/profiles?table=&import=`: of the rows of an import that are in a table of the
+    schema `data`, by default of the newest that has one; 404 where there is none.
+    """
+
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
+
+    import_: int = Field(alias="import")
+    profiled_at: datetime
+    table: str | None = None
+    """What the table is called now; None where it is gone, or was never made."""
+
+
+class ProfilePicture(AnswerModel):
+    """`GET /internal/profiles/picture?table=&import=`: the same as SVG."""
+
+    svg: str
+
+
+class ProfileFormat(StrEnum):
+    """How a profile is answered."""
+
+    JSON = "json"
+    SVG = "svg"

@@ -11,6 +11,7 @@ OWNERS = {
     "imports": "runs",
     "rejects": "runs",
     "reads": "runs",
+    "profiles": "runs",
     "sources": "connections",
     "webhook_deliveries": "webhooks",
 }

@@ -6,7 +6,12 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from shared.contracts.ingest import ImportSummaries, ImportSummary
+from shared.contracts.ingest import (
+    ImportSummaries,
+    ImportSummary,
+    ProfilePicture,
+    TableProfile,
+)
 from shared.contracts.records import (
     DescribeRequest,
     TableName,
@@ -24,12 +29,15 @@ class Peers:
     tables: dict[tuple[str, str], VisibleTable] = field(default_factory=dict)
     """By table and the sub of a caller who may see it."""
     imports: list[ImportSummary] = field(default_factory=list)
+    profiles: dict[str, list[TableProfile]] = field(default_factory=dict)
+    """By table, oldest first."""
     away: set[str] = field(default_factory=set)
 
     def clear(self) -> None:
         """Know nothing, and be there."""
         self.tables.clear()
         self.imports.clear()
+        self.profiles.clear()
         self.away.clear()
 
     async def describe(self, request: web.Request) -> web.Response:
@@ -63,6 +71,22 @@ class Peers:
         answer = ImportSummaries(items=tuple(found[:limit]))
         return web.json_response(text=answer.model_dump_json())
 
+    async def profile(self, request: web.Request) -> web.Response:
+        if "ingest" in self.away:
+            return web.Response(status=503)
+        asked = request.query.get("import")
+        profiles = [
+            profile
+            for profile in self.profiles.get(request.query["table"], [])
+            if asked is None or profile.import_ == int(asked)
+        ]
+        if not profiles:
+            body = {"type": "t", "title": "t", "status": 404, "detail": "d", "code": "not_found"}
+            return web.json_response(body, status=404)
+        if request.path.endswith("/picture"):
+            return web.json_response(text=ProfilePicture(svg="<svg/>").model_dump_json())
+        return web.json_response(text=profiles[-1].model_dump_json(by_alias=True))
+
 
 @asynccontextmanager
 async def running_peers() -> AsyncIterator[Peers]:
@@ -71,6 +95,8 @@ async def running_peers() -> AsyncIterator[Peers]:
     app.router.add_post("/internal/tables/describe", peers.describe)
     app.router.add_post("/internal/tables/visible", peers.visible_among)
     app.router.add_get("/internal/imports", peers.last_imports)
+    app.router.add_get("/internal/profiles", peers.profile)
+    app.router.add_get("/internal/profiles/picture", peers.profile)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -104,3 +104,26 @@ def test_search(command: Command, stack: RunningStack) -> None:
 
 def test_an_unknown_etl_is_one_line(command: Command) -> None:
     assert len(command("catalog", "etl", "nobody", code=1).err.splitlines()) == 1
+
+
+def test_the_profile_of_a_table_and_of_an_import(command: Command, tmp_path: Path) -> None:
+    shown = command("profile", "Fed")
+    assert "name" in shown.out
+    assert "Ann 100%" in shown.out
+    assert "1 row" in shown.err
+    profile = command("profile", "data.Fed", "--json").json
+    assert profile["columns"][0]["common"] == [{"value": "Ann", "count": 1}]
+    number = str(profile["import"])
+    assert command("profile", "--import", number, "--json").json == profile
+    drawing = tmp_path / "fed.svg"
+    command("profile", "Fed", "--import", number, "-o", str(drawing))
+    assert drawing.read_text().startswith("<svg")
+    assert command("profile", code=2).err.startswith("tabularium: name a table")
+    assert command("profile", "Unheard", code=1).err
+
+
+def test_the_report_of_an_import(command: Command, tmp_path: Path) -> None:
+    number = command("profile", "Fed", "--json").json["import"]
+    file = tmp_path / "report.html"
+    assert "is written" in command("report", str(number), "-o", str(file)).err
+    assert f"Import {number} succeeded" in file.read_text()

@@ -9,8 +9,8 @@ from services.catalog.domain import EtlKey
 from services.catalog.graph.layers import Layout, laid_out
 from services.catalog.graph.nodes import labels
 from services.catalog.graph.svg import BOX_PX, COLOURS, HEADER_PX, MARGIN_PX
-from services.catalog.graph.words import clean, cut, width_px
 from services.catalog.lineage import Arrow, LineageGraph, Node
+from shared.values.labels import clean, cut, width_px
 
 NODE_PX, BEND_PX = 32.0, 14.0
 GAP_PX = 84.0

@@ -9,7 +9,7 @@ import drawsvg  # type: ignore[import-untyped]
 from services.catalog.domain import EtlKey, Graph
 from services.catalog.graph.nodes import labels
 from services.catalog.graph.order import untangled
-from services.catalog.graph.words import clean, cut, width_px
+from shared.values.labels import clean, cut, width_px
 
 Node = TypeVar("Node", bound=Hashable)
 

@@ -8,6 +8,7 @@ from services.catalog.routes import (
     namespaces,
     notes,
     openlineage,
+    profiles,
     runs,
     verbs,
 )
@@ -18,6 +19,7 @@ routers = (
     graphs.router,
     namespaces.router,
     notes.router,
+    profiles.router,
     runs.router,
     openlineage.router,
     internal.router,

@@ -13,23 +13,18 @@ from services.catalog.graph.svg import as_svg
 from services.catalog.lineage import LineageGraph
 from services.catalog.schemas.graphs import GraphAnswer, GraphFormat, GraphQuery
 from services.catalog.schemas.lineage import LineageAnswer, LineageQuery
+from shared.http.pictures import CONTENT, picture_response
 
 router = APIRouter(prefix="/api/catalog", tags=["catalog"])
 
 # Not application/vnd.mermaid: browsers would save it, and Swagger UI would not show it.
 MERMAID = "text/plain; charset=utf-8"
-SVG = "image/svg+xml"
-# An SVG opened by itself is a page of our origin: it may draw, and nothing else.
-SVG_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
-    "X-Content-Type-Options": "nosniff",
-}
 PICTURES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The graph in the format asked for.",
         "content": {
             "text/plain": {"schema": {"type": "string"}},
-            SVG: {"schema": {"type": "string"}},
+            **CONTENT,
         },
     }
 }
@@ -75,20 +70,16 @@ async def catalog_lineage_get(
 def _lineage_drawn(graph: LineageGraph, query: LineageQuery) -> Response:
     if query.format is GraphFormat.SVG:
         title = f"{graph.root.label} · {query.direction.value}"
-        return _svg(lineage_svg(graph, title=title))
+        return picture_response(lineage_svg(graph, title=title))
     if query.format is GraphFormat.MERMAID:
         return Response(lineage_mermaid(graph), media_type=MERMAID)
     answer = LineageAnswer.of_graph(graph)
     return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
 
 
-def _svg(picture: str) -> Response:
-    return Response(picture, media_type=SVG, headers=SVG_HEADERS)
-
-
 def _drawn(graph: Graph, picture: GraphFormat) -> Response:
     if picture is GraphFormat.SVG:
-        return _svg(as_svg(graph))
+        return picture_response(as_svg(graph))
     if picture is GraphFormat.MERMAID:
         return Response(as_mermaid(graph), media_type=MERMAID)
     answer = GraphAnswer.of_graph(graph)

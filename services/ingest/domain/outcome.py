@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from services.ingest.domain.options import FileFormat, Numbers
+from shared.contracts.ingest import Profile
 
 
 class RejectCode(StrEnum):
@@ -175,3 +176,5 @@ class Outcome:
     """What else must follow its commit."""
     reading: bytes | None = None
     """As JSON how the rows were read, where some were refused (`load.reading`)."""
+    profile: Profile | None = None
+    """What is in the rows; None where nobody looked at them."""

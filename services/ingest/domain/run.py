@@ -12,6 +12,7 @@ from services.ingest.domain.former import FormerRows
 from services.ingest.domain.options import OPTIONS, Edited, ImportKind, ImportOptions
 from services.ingest.domain.outcome import FormatFound, InferredColumn, Intent, Reason, RowCounts
 from shared.contracts.auth import Caller
+from shared.contracts.ingest import Profile
 from shared.contracts.problem import ProblemDocument
 
 ImportId = NewType("ImportId", int)
@@ -301,3 +302,4 @@ class Ending:
     """As of `Outcome`."""
     table_oid: int | None = None
     former: FormerRows | None = None
+    profile: Profile | None = None

@@ -75,6 +75,7 @@ class RehearsedReadings(Readings):
     async def restart(self) -> None:
         """Forget what was refused: the rows are read again."""
         self.refused.rows, self.refused.first = 0, None
+        self.profiler.restart()
 
     async def _each(self, *, reports: bool = True) -> AsyncGenerator[tuple[Frame, Judged], None]:
         del reports
@@ -134,6 +135,7 @@ async def commit(
             inferred=rehearsed.inferred,
             reasons=rehearsed.reasons,
             reading=rehearsed.reading,
+            profile=await readings.profile(),
         )
 
     return await Transaction(outside, contract, alone=options.mode is Mode.REPLACE).run(

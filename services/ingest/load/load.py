@@ -139,11 +139,11 @@ async def _into(
         )
         inferred = () if made is None else made.inferred
         if made is not None and options.dry_run:
-            return _outcome(readings, await rehearse(readings), inferred)
+            return await _outcome(readings, await rehearse(readings), inferred)
 
         async def work(target: Target) -> Outcome:
             done = await MODES[options.mode](Load(target, readings))
-            return _outcome(readings, done, inferred)
+            return await _outcome(readings, done, inferred)
 
         return await Transaction(
             outside, contract, alone=options.mode is Mode.REPLACE, dry_run=options.dry_run
@@ -156,7 +156,9 @@ async def _into(
     return await as_it_turns_out(source, once, restart=restart)
 
 
-def _outcome(readings: Readings, loaded: Loaded, inferred: tuple[InferredColumn, ...]) -> Outcome:
+async def _outcome(
+    readings: Readings, loaded: Loaded, inferred: tuple[InferredColumn, ...]
+) -> Outcome:
     refuse_nothing(readings, loaded)
     return Outcome(
         rows=RowCounts(
@@ -175,4 +177,5 @@ def _outcome(readings: Readings, loaded: Loaded, inferred: tuple[InferredColumn,
         reading=READING.dump_json(Reading.of(readings.plan, readings.rules))
         if readings.report.rows
         else None,
+        profile=await readings.profile(),
     )

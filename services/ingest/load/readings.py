@@ -20,10 +20,12 @@ from services.ingest.judge.notations import notation_of, told
 from services.ingest.load.absent import absent_of
 from services.ingest.load.duplicates import DuplicateLines, refuse_duplicates
 from services.ingest.load.outside import Outside
+from services.ingest.load.profiling import Profiler
 from services.ingest.load.report import RejectReport
 from services.ingest.plan.columns import ColumnPlan
 from services.ingest.read.frame import Frame, LeftOut
 from services.ingest.read.source import ReadAgainError, Source
+from shared.contracts.ingest import Profile
 from shared.store.copying import ahead
 
 Item = TypeVar("Item")
@@ -64,6 +66,7 @@ class Readings:
     own: dict[str, CellNotation]
     watches: bool
     """Whether refused cells may decide for decimal commas."""
+    profiler: Profiler
     keeper: Keeper | None = None
 
     @classmethod
@@ -95,12 +98,14 @@ class Readings:
             options=options,
             outside=outside,
             report=RejectReport(outside.rejects, plan.originals),
+            profiler=Profiler(plan.columns),
             keeper=keeper,
         )
 
     async def restart(self) -> None:
-        """Forget what was reported and kept: the source is read again."""
+        """Forget what was reported, profiled and kept: the source is read again."""
         await self.report.restart()
+        self.profiler.restart()
         if self.keeper is not None:
             await self.keeper.restart()
 
@@ -120,7 +125,12 @@ class Readings:
                 if self.keeper is not None:
                     await self.keeper.add(judged)
                 if judged.good.height:
+                    await asyncio.to_thread(self.profiler.add, judged.good)
                     yield judged
+
+    async def profile(self) -> Profile | None:
+        """The profile of the rows that `judged` gave; None where it gave none."""
+        return await asyncio.to_thread(self.profiler.profile)
 
     async def _each(self, *, reports: bool = True) -> AsyncGenerator[tuple[Frame, Judged], None]:
         source = self.source.frames(self.plan)

@@ -105,6 +105,7 @@ def succeeded(
         intents=(*ending.intents, *outcome.intents),
         table_oid=outcome.table_oid,
         former=former,
+        profile=outcome.profile,
     )
 
 

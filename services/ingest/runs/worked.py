@@ -108,6 +108,9 @@ WITH ended AS (
     FROM ended, unnest($14::text[], $15::text[]) AS intent (kind, payload)
 ), event AS (
     {OF_END}
+), profiled AS (
+    INSERT INTO ingest.profiles (import_id, table_oid, profile)
+    SELECT id, table_oid, $27::text::jsonb FROM ended WHERE $27 IS NOT NULL
 ), forgotten AS (
     UPDATE ingest.reads SET sealed_password = NULL FROM ended
     WHERE reads.import_id = ended.id AND $3 = 'succeeded'
@@ -263,6 +266,7 @@ async def end(
         ending.rehearsal_path,
         None if ending.reading is None else ending.reading.decode(),
         ending.rows.skipped,
+        None if ending.profile is None else ending.profile.model_dump_json(by_alias=True),
     )
     if not ended:
         raise FencedOutError

@@ -9,7 +9,8 @@ from services.ingest import recipients
 from services.ingest.domain.run import ImportId, MailState
 from services.ingest.mailer import Mailer
 from services.ingest.recipients import Turn
-from services.ingest.runs import kept
+from services.ingest.reports.reports import Reports
+from services.ingest.runs import kept, submitted
 from services.ingest.runs.endings import MailNotice
 from shared.store.engine import RawPool
 
@@ -22,6 +23,7 @@ class Mails:
 
     pool: RawPool
     mailer: Mailer
+    reports: Reports
     per_hour: int
     per_day: int
 
@@ -31,7 +33,7 @@ class Mails:
         May be called again for the same notice. Raises MailServerDownError.
         """
         if notice.own:
-            await self.mailer.send([notice])
+            await self.mailer.send([notice], report=await self._report(notice))
             return
         turn = await self._turn(notice.to)
         if turn is Turn.FREE:
@@ -61,6 +63,13 @@ class Mails:
                 ids = [ImportId(item.import_id) for item in unwanted]
                 await kept.note_mail(self.pool, ids, MailState.STOPPED)
                 await recipients.forget(self.pool, address, unwanted)
+
+    async def _report(self, notice: MailNotice) -> str | None:
+        """The report of an import as it ended; None where it was started anew, or is gone."""
+        run = await submitted.into_a_table(self.pool, notice.import_id)
+        if run is None or run.state is not notice.state:
+            return None
+        return await self.reports.attached(run)
 
     async def _turn(self, address: str) -> Turn:
         return await recipients.take_turn(

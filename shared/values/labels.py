@@ -22,11 +22,11 @@ def clean(name: str) -> str:
     )
 
 
-def cut(label: str) -> str:
+def cut(label: str, *, limit: int = LABEL_LIMIT) -> str:
     """A label short enough for its box."""
     taken = ""
     for letter in label:
-        if _letters(taken + letter) > LABEL_LIMIT:
+        if _letters(taken + letter) > limit:
             return taken + "…"
         taken += letter
     return label

@@ -1,0 +1,83 @@
+"""Rows at random, each as likely as any other, in bounded memory."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+ROWS = 4_096
+BYTES = 8 << 20
+CUT_CHARS = 101
+"""What is kept of a long text: one more than is shown, so that it shows that there is more."""
+CUT_BYTES = 51
+LONG_ROW_BYTES = 1_024
+TAG = "\0"
+"""A name that no column has."""
+COMPACT = pl.CompatLevel.oldest()
+"""Arrow's arrays that hold no more than their rows; polars' own share their texts with others."""
+
+
+@dataclass(slots=True)
+class Sample:
+    """All rows of up to `ROWS`, so many of more; fewer where they are long."""
+
+    chance: random.Random = field(default_factory=random.Random)
+    height: int = 0
+    """How many rows it holds."""
+    share: float = 1.0
+    """How many of the rows, while it is 1 all."""
+    _parts: list[pa.Table] = field(default_factory=list)
+    """The columns, and behind them a random number below `share` for each row."""
+    _size_bytes: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it holds every row."""
+        return self.share == 1.0
+
+    def add(self, cells: pl.DataFrame) -> None:
+        """Take some of these rows."""
+        while self.height + cells.height * self.share > ROWS:
+            self._halve()
+        if not self.is_whole:
+            cells = cells[self._places(cells.height)]
+        if not cells.height:
+            return
+        tags = pa.array([self.chance.random() * self.share for _ in range(cells.height)])
+        part = _cut(cells).to_arrow(compat_level=COMPACT).append_column(TAG, tags)
+        self._parts.append(part)
+        self.height += cells.height
+        self._size_bytes += part.nbytes
+        while self._size_bytes > BYTES and self.height > 1:
+            self._halve()
+
+    def _places(self, height: int) -> list[int]:
+        """Places in a frame: one at random of as many rows as the share stands for."""
+        step, chance = 1 / self.share, self.chance.random
+        count = int(height * self.share + chance())
+        places = [int((number + chance()) * step) for number in range(count)]
+        return [place for place in places if place < height]
+
+    def _halve(self) -> None:
+        self.share /= 2
+        if self._parts:
+            rows = pa.concat_tables(self._parts)
+            rows = rows.filter(pc.less(rows.column(TAG), self.share))
+            self._parts, self.height, self._size_bytes = [rows], rows.num_rows, rows.nbytes
+
+    def columns(self) -> Iterator[pa.Array]:
+        """The cells of each column."""
+        for column in pa.concat_tables(self._parts).drop_columns(TAG).columns:
+            yield column.combine_chunks()
+
+
+def _cut(cells: pl.DataFrame) -> pl.DataFrame:
+    """Without what is not shown of long cells."""
+    if cells.estimated_size() <= LONG_ROW_BYTES * cells.height:
+        return cells
+    return cells.with_columns(
+        pl.col(pl.String).str.slice(0, CUT_CHARS), pl.col(pl.Binary).bin.slice(0, CUT_BYTES)
+    )
