@@ -91,7 +91,7 @@ async def opened(settings: CatalogSettings) -> AsyncIterator[CatalogProcess]:
                 lists=Lists(engine, namespaces),
                 details=details,
                 by_hand=ByHand(engine, namespaces, records),
-                events=Events(engine),
+                events=Events(engine, namespaces),
                 merges=Merges(engine, namespaces, asyncio.Semaphore(MERGES_AT_A_TIME)),
                 graphs=Graphs(engine, namespaces),
                 lineage=lineage,

@@ -1,5 +1,6 @@
 """What other services tell the catalog."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Self
@@ -78,15 +79,26 @@ class TableEvent(_NamedTable):
         return self
 
 
+class TableRead(_NamedTable):
+    """A table of another database that an import read.
+
+    `columns` says of each column of the table that was fed from which of these columns it came.
+    """
+
+    namespace: CatalogName
+    columns: Mapping[CatalogName, CatalogName] = Field(default_factory=dict)
+
+
 class EdgeSeen(_NamedTable):
     """`POST /internal/catalog/edges`: an ETL fed a table; idempotent.
 
-    Schema, table and ETL are made when unknown.
+    Schema, table and ETL are made when unknown, and so is the table that was `read`.
     """
 
     etl_name: CatalogName
     import_id: Id
     seen_at: AwareDatetime
+    read: TableRead | None = None
 
 
 class EdgeUndone(_NamedTable):

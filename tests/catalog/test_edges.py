@@ -35,6 +35,39 @@ async def test_an_edge_knows_its_first_and_last_import_in_any_order(
     ) == [(10, 12, at(0), at(2))]
 
 
+READ = {
+    "namespace": "postgres://shop.example.com:5432/shop",
+    "schema_name": "public",
+    "table_name": "customers",
+    "columns": {"name": "full_name"},
+}
+
+
+async def test_an_import_from_a_database_leads_back_to_the_table_it_read(catalog: Catalog) -> None:
+    edge = {
+        "etl_name": "nightly", "schema_name": "data", "table_name": "orders", "import_id": 7,
+        "seen_at": at(3).isoformat(), "read": READ,
+    }  # fmt: skip
+    for _ in range(2):
+        await catalog.tell("edges", edge)
+
+    upstream = {"table": "data.orders", "direction": "upstream"}
+    walk = (await catalog.get("/api/catalog/lineage", upstream)).json()
+    assert [(node["name"], node["namespace"], node["distance"]) for node in walk["nodes"]] == [
+        ("orders", None, 0),
+        ("nightly", None, -1),
+        ("customers", READ["namespace"], -1),
+    ]
+    columns = await catalog.rows("SELECT output_column, input_column FROM catalog.column_edges")
+    assert columns == [("name", "full_name")]
+
+    await undo(catalog, import_id=7, minute=4)
+    walk = (await catalog.get("/api/catalog/lineage", upstream)).json()
+    assert [node["name"] for node in walk["nodes"]] == ["orders"]
+    assert await catalog.rows("SELECT * FROM catalog.inputs") == []
+    assert await catalog.rows("SELECT * FROM catalog.column_edges") == []
+
+
 async def undo(catalog: Catalog, *, import_id: int, minute: float) -> None:
     body = {"etl_name": "nightly", "schema_name": "data", "table_name": "orders"}
     times = {"import_id": import_id, "undone_at": at(minute).isoformat()}

@@ -156,6 +156,14 @@ ON CONFLICT (output_table_id, output_column, input_table_id, input_column, etl_i
 SET type = excluded.type, subtype = excluded.subtype, masking = excluded.masking,
     last_seen = excluded.last_seen
 """
+# Of an edge that is gone; what OpenLineage's events say (`last_run`) has other evidence.
+FORGET_COLUMNS = """
+DELETE FROM catalog.column_edges WHERE etl_id = $1 AND output_table_id = $2
+"""
+FORGET_INPUTS = """
+DELETE FROM catalog.inputs WHERE etl_id = $1 AND last_run IS NULL
+  AND NOT EXISTS (SELECT FROM catalog.edges WHERE edges.etl_id = $1)
+"""
 OLD_RUNS = """
 WITH gone AS (DELETE FROM catalog.runs WHERE last_event < now() - $1::interval RETURNING id),
 events AS (DELETE FROM catalog.run_events USING gone WHERE run_id = gone.id)
@@ -235,6 +243,12 @@ async def facets_of_runs(connection: RawConnection, run_ids: Collection[str]) ->
     """How many facets are kept of each run."""
     rows = await connection.fetch(FACETS_OF_RUNS, list(run_ids))
     return {run_id: count for run_id, count in rows}  # noqa: C416 - asyncpg's rows
+
+
+async def forget_reads(connection: RawConnection, etl_id: int, table_id: int) -> None:
+    """Delete what an ETL read for a table that it feeds no more."""
+    await connection.execute(FORGET_COLUMNS, etl_id, table_id)
+    await connection.execute(FORGET_INPUTS, etl_id)
 
 
 async def put(connection: RawConnection, statement: str, rows: Rows) -> None:

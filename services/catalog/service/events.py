@@ -9,10 +9,11 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.catalog.domain import EtlKey, Removal, TableKey
-from services.catalog.repository import edges, lifecycle, locks, moving
+from services.catalog.repository import edges, lifecycle, lineage, locks, moving
+from services.catalog.service.namespaces import Namespaces
 from services.catalog.tables import BOOKS
-from shared.contracts.catalog import EdgeSeen, EdgeUndone, TableEvent, TableEventKind
-from shared.store.transaction import transaction
+from shared.contracts.catalog import EdgeSeen, EdgeUndone, TableEvent, TableEventKind, TableRead
+from shared.store.transaction import Transaction, transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Events:
     """Writes what other services report."""
 
     engine: AsyncEngine
+    namespaces: Namespaces
 
     async def table_event(self, event: TableEvent) -> None:
         """A table in `data` was created, renamed or dropped. Raises CatalogBusyError."""
@@ -42,6 +44,8 @@ class Events:
     async def edge_seen(self, edge: EdgeSeen) -> None:
         """An import of an ETL fed a table. Raises CatalogBusyError."""
         key = TableKey(schema=edge.schema_name, name=edge.table_name)
+        read = edge.read
+        namespace = None if read is None else await self.namespaces.resolve(read.namespace)
         async with transaction(self.engine, BOOKS) as tx:
             await locks.write_beside_others(tx.connection)
             etl_id = await edges.ensure_etl(
@@ -55,6 +59,9 @@ class Events:
                 seen_at=edge.seen_at,
                 import_id=edge.import_id,
             )
+            if edge.read is not None:
+                ends = (etl_id, table_id)
+                await _note_read(tx, edge.read, ends, namespace=namespace, at=edge.seen_at)
 
     async def edge_undone(self, undone: EdgeUndone) -> None:
         """The only import by which an ETL fed a table was undone. Raises CatalogBusyError.
@@ -68,7 +75,7 @@ class Events:
             if etl_id is None:
                 return
             table_id = await edges.table_as_of(tx.connection, key, at=undone.undone_at)
-            await edges.remove_edge(
+            removed = await edges.remove_edge(
                 tx.connection,
                 etl_id=etl_id,
                 table_id=table_id,
@@ -76,6 +83,25 @@ class Events:
                 reason=Removal.UNDONE,
                 imported_before=undone.undone_at,
             )
+            if removed:
+                await lineage.forget_reads(tx.raw, etl_id, table_id)
+
+
+async def _note_read(
+    tx: Transaction, read: TableRead, ends: tuple[int, int], *, namespace: str | None, at: datetime
+) -> None:
+    """An import read a table of another database, and fed `ends` (ETL, table) out of it."""
+    etl_id, output_id = ends
+    key = TableKey(read.schema_name, read.table_name, namespace)
+    input_id = await edges.ensure_table(tx.connection, key, seen_at=at)
+    await lineage.put(tx.raw, lineage.INPUTS, [(etl_id, input_id, at, at, None)])
+    await lineage.put(tx.raw, lineage.OLDER_COLUMNS, [(etl_id, output_id, at)])
+    copied = ("DIRECT", "IDENTITY", False, at)
+    columns = [
+        (etl_id, output_id, target, input_id, source, *copied)
+        for target, source in sorted(read.columns.items())
+    ]
+    await lineage.put(tx.raw, lineage.COLUMNS, columns)
 
 
 async def _rename(

@@ -25,7 +25,7 @@ from services.ingest.domain.run import (
     Run,
     State,
 )
-from shared.contracts.catalog import EdgeSeen, EdgeUndone
+from shared.contracts.catalog import EdgeSeen, EdgeUndone, TableRead
 from shared.contracts.problem import ProblemDocument
 from shared.contracts.records import DATA_SCHEMA
 
@@ -85,8 +85,12 @@ def succeeded(
     rejects_path: str | None,
     former: FormerRows | None = None,
     rehearsal_path: str | None = None,
+    read: TableRead | None = None,
 ) -> Ending:
-    """The load did all it should; `former` are the rows that it overwrote or removed."""
+    """The load did all it should; `former` are the rows that it overwrote or removed.
+
+    `read` is the table of another database that it read.
+    """
     ending = _ending(
         run,
         State.SUCCEEDED,
@@ -99,6 +103,7 @@ def succeeded(
         columns=outcome.columns,
         rehearsal_path=rehearsal_path,
         reading=outcome.reading,
+        read=read,
     )
     return replace(
         ending,
@@ -136,6 +141,7 @@ def _ending(
     columns: tuple[tuple[str, str], ...] = (),
     rehearsal_path: str | None = None,
     reading: bytes | None = None,
+    read: TableRead | None = None,
 ) -> Ending:
     intents: list[Intent] = []
     if run.email:
@@ -143,7 +149,11 @@ def _ending(
         intents.append(Intent(kind=IntentKind.MAIL, fields=notice.model_dump(mode="json")))
     if state is State.SUCCEEDED and not run.options.dry_run:
         if rows.loaded:  # what loaded nothing feeds nothing
-            intents += _edge(run, is_report=format_ is not None and format_.report)
+            if read is not None:
+                read = read.model_copy(
+                    update={"columns": {target: source for source, target in columns}}
+                )
+            intents += _edge(run, is_report=format_ is not None and format_.report, read=read)
     else:
         intents += drop_made_table(run)
     return Ending(
@@ -170,7 +180,7 @@ def drop_made_table(run: Run) -> list[Intent]:
     return [Intent(kind=IntentKind.DROP_TABLE, fields=made.model_dump(mode="json"))]
 
 
-def _edge(run: Run, *, is_report: bool) -> list[Intent]:
+def _edge(run: Run, *, is_report: bool, read: TableRead | None) -> list[Intent]:
     # A catalog file brings its own edges, and has no table.
     if run.table is None or run.feeding_etl is None:
         return []
@@ -185,6 +195,7 @@ def _edge(run: Run, *, is_report: bool) -> list[Intent]:
         table_name=run.table,
         import_id=run.id,
         seen_at=datetime.now(UTC),
+        read=read,
     )
     return [Intent(kind=IntentKind.EDGE, fields=edge.model_dump(mode="json"))]
 

@@ -21,6 +21,7 @@ from services.ingest.runs.endings import succeeded
 from services.ingest.storage import ObjectWriter, Storage, rehearsal_file, rejects_file
 from services.ingest.work.former import StoredFormerRows
 from services.ingest.work.rights import Rights, is_refusal
+from shared.contracts.catalog import TableRead
 from shared.contracts.records import NewColumn, TableContract
 from shared.errors import NotFoundError
 from shared.http.peers import PeerProblemError, PeerUnavailableError
@@ -167,6 +168,8 @@ class Attempt:
     rights: Rights
     tells_lineage: bool
     """Whether its end is told to OpenLineage."""
+    read: TableRead | None = None
+    """The table of another database that is read."""
     before_commit: Callable[[RawConnection, Outcome], Awaitable[None]] | None = None
     """Written in the load's transaction before its fence; what it raises rolls all back."""
     _contract_at: float = 0
@@ -242,7 +245,7 @@ class Attempt:
         if self.before_commit is not None:
             await self.before_commit(connection, outcome)
         former = None if self.former is None else await self.former.finish()
-        ending = succeeded(self.run, outcome, rejects_path=path, former=former)
+        ending = succeeded(self.run, outcome, rejects_path=path, former=former, read=self.read)
         await worked.end(connection, self.run, ending, lineage=self.tells_lineage)
 
     async def _confirm(self) -> None:

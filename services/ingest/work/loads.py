@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.connections import repository
 from services.ingest.connections.access import SourceAccess
-from services.ingest.connections.domain import Login, Selection, source_row
+from services.ingest.connections.domain import Login, Selection, SourceTable, source_row
 from services.ingest.domain.options import ImportKind
 from services.ingest.domain.outcome import Outcome, Progress, RowCounts
 from services.ingest.domain.run import Run
@@ -38,7 +38,7 @@ from services.ingest.work.feed_runs import (
 from services.ingest.work.pull import pulled
 from services.ingest.work.rehearsed import load_rehearsed
 from services.ingest.work.undo import take_back
-from shared.contracts.catalog import ScannedTable
+from shared.contracts.catalog import ScannedTable, TableRead
 from shared.security.sealing import SealBrokenError
 
 Load = Callable[[Attempt], Awaitable[Outcome]]
@@ -116,6 +116,7 @@ class Loads:
         if selection is None:
             raise ValueError("an import of rows reads a table or a query")
         async with opened_database(self.access, login, selection) as source:
+            attempt.read = _table_read(source.table, login)
             if feed is not None:
                 return await load_feed_rows(source, attempt, feed)
             return await load_source(source, attempt, attempt.run.options)
@@ -173,6 +174,18 @@ class Loads:
         except SealBrokenError as exc:
             raise PasswordGoneError(f"{exc}: submit it again") from exc
         return read.selection, Login(target, password)
+
+
+def _table_read(table: SourceTable | None, login: Login) -> TableRead | None:
+    """What the catalog is told of a table that is read; None for a query."""
+    if table is None:
+        return None
+    return TableRead(
+        namespace=login.target.namespace,
+        # Oracle looks for a table without a schema in that of the log-in.
+        schema_name=table.schema or login.target.user.upper(),
+        table_name=table.name,
+    )
 
 
 async def load_triples_file(attempt: Attempt) -> Outcome:

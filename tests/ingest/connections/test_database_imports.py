@@ -57,6 +57,11 @@ async def test_a_postgresql_table_lands_in_a_table_made_for_it(elsewhere: Elsewh
         body = await elsewhere.ingest.finished(import_)
         (edge,) = await elsewhere.ingest.peers.wait_for_edges(1)
     assert edge.etl_name == f"postgresql://127.0.0.1/{elsewhere.database.name}"
+    assert edge.read is not None
+    port = elsewhere.postgresql["port"]
+    assert edge.read.namespace == f"postgres://127.0.0.1:{port}/{elsewhere.database.name}"
+    assert (edge.read.schema_name, edge.read.table_name) == ("public", "customers")
+    assert edge.read.columns == {name: name for name in ("name", "age", "joined", "seen")}
     assert body["state"] == "succeeded", body
     assert body["rows"] == {
         "read": 5000, "loaded": 5000, "rejected": 0, "inserted": 5000, "updated": 0, "corrected": 0,
@@ -82,6 +87,9 @@ async def test_an_oracle_table_lands_in_a_table_made_for_it(elsewhere: Elsewhere
         body = await elsewhere.ingest.finished(import_)
         (edge,) = await elsewhere.ingest.peers.wait_for_edges(1)
     assert edge.etl_name == "nightly"
+    assert edge.read is not None
+    assert (edge.read.schema_name, edge.read.table_name) == ("ANN", "PEOPLE")
+    assert edge.read.columns["source_id"] == "ID"
     assert (body["state"], body["rows"]["loaded"]) == ("succeeded", 5000), body
     assert {entry["column"]: entry["type"] for entry in body["inferred"]} == {
         "source_id": "INTEGER", "NAME": "VARCHAR(40)", "BALANCE": "NUMERIC", "BORN": "TIMESTAMP",
@@ -101,6 +109,9 @@ async def test_names_that_differ_in_case_alone_meet(elsewhere: Elsewhere) -> Non
     )
     body = await done(elsewhere, import_)
     assert (body["state"], body["rows"]["loaded"]) == ("succeeded", 3), body
+    async with elsewhere.ingest.working():
+        (edge,) = await elsewhere.ingest.peers.wait_for_edges(1)
+    assert edge.read is None  # which tables a query reads is its own secret
 
 
 @pytest.mark.parametrize("mode", ["append", "replace"])

@@ -39,6 +39,8 @@ class OracleRows:
     read: tuple[OracleColumn, ...]
     _from: str
     """What stands behind FROM: a quoted name, or a query in brackets."""
+    table: SourceTable | None = None
+    """The table as it is spelled there, without a schema the log-in's own; None for a query."""
     ways: Ways = CASE_BLIND
     format: None = field(default=None, init=False)
     size_bytes: None = field(default=None, init=False)
@@ -47,7 +49,7 @@ class OracleRows:
     async def opened(cls, session: OracleSession, wanted: Selection) -> "OracleRows":
         """Have the columns described, without a row; raises SourceUnusableError."""
         failure: SourceUnusableError | None = None
-        for source in _candidates(wanted):
+        for source, table in _candidates(wanted):
             try:
                 read = await session.run(_describe(source))
             except SourceUnusableError as exc:
@@ -56,7 +58,7 @@ class OracleRows:
                     raise
                 failure = failure or exc
             else:
-                return cls(session, read, source)
+                return cls(session, read, source, table)
         assert failure is not None
         raise failure
 
@@ -213,13 +215,17 @@ def _describe(
     return describe
 
 
-def _candidates(wanted: Selection) -> list[str]:
+def _candidates(wanted: Selection) -> list[tuple[str, SourceTable | None]]:
+    """What may stand behind FROM, and which table that is."""
     if isinstance(wanted, SourceQuery):
         # On lines of its own, because the query may end with a comment.
-        return [f"(\n{wanted.sql.strip().removesuffix(';')}\n)"]
+        return [(f"(\n{wanted.sql.strip().removesuffix(';')}\n)", None)]
     return [
-        ".".join(_quoted(part) for part in parts if part is not None)
-        for parts in _spellings(wanted)
+        (
+            ".".join(_quoted(part) for part in (schema, name) if part is not None),
+            SourceTable(schema, name, exact=True),
+        )
+        for schema, name in _spellings(wanted)
     ]
 
 

@@ -64,6 +64,8 @@ class PostgresqlRows:
     timeouts: SourceTimeouts
     from_clause: str
     """What stands behind FROM: a quoted name, or a query in brackets."""
+    table: SourceTable | None = None
+    """The table as it is spelled there; None for a query."""
     ways: Ways = CASE_BLIND
     format: None = field(default=None, init=False)
     size_bytes: None = field(default=None, init=False)
@@ -177,7 +179,8 @@ async def _table(
     name = f"{quoted(found['schema'])}.{quoted(found['name'])}"
     # Refused now, and not when the rows are read: a policy may hide some of them.
     await session.prepare(f"SELECT * FROM {name}")  # noqa: S608 - quoted
-    return cls(session=session, columns=columns, timeouts=timeouts, from_clause=name)
+    table = SourceTable(found["schema"], found["name"], exact=True)
+    return cls(session=session, columns=columns, timeouts=timeouts, from_clause=name, table=table)
 
 
 async def _query(
