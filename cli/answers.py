@@ -67,6 +67,7 @@ class Inferred(AnswerModel):
     column: str
     type: str
     because: str
+    source: str | None = None
 
 
 class Reason(AnswerModel):

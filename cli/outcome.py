@@ -65,7 +65,8 @@ def report(here: Session, over: Import, *, rejects_to: Path | None = None) -> in
 
 def _tell(client: Client, screen: Screen, over: Import) -> None:
     for column in over.inferred:
-        screen.say(f"  {column.column}: {column.type}, because {column.because}")
+        of = f" ('{column.source}')" if column.source else ""
+        screen.say(f"  {column.column}{of}: {column.type}, because {column.because}")
     screen.line(_sentence(over))
     if over.error is not None:
         screen.say(f"  {one_line(over.error)}")

@@ -73,6 +73,8 @@ class Format(AnswerModel):
     """Rows that repeat the header, which are left out."""
     byte_order_marks: int
     """Marks before rows, as in files that were joined, which are left out."""
+    rule_lines: int
+    """Lines drawn between rows, which are left out."""
     footer_lines: int
     escape: str | None
     record_path: str | None
@@ -86,12 +88,14 @@ class Format(AnswerModel):
 class Inferred(AnswerModel):
     """A column made by `create_table`, and the value that ruled the narrower type out.
 
-    For a catalog file: a column that was left out, with the type `ignored`.
+    For a table that was there, a column that the file calls otherwise; and with the type `ignored`
+    a column that was left out. `source` is the name in the file, where that is another.
     """
 
     column: str
     type: str
     because: str
+    source: str | None = None
 
 
 class ReasonInSum(AnswerModel):

@@ -29,6 +29,7 @@ from services.records.types.definitions import (
 )
 from services.records.types.rules import answer_of, rules_of
 from services.records.types.words import call_of, type_of
+from shared.contracts.records import ColumnName
 from shared.errors import InvalidInputError
 from shared.values.nearest import did_you_mean
 from shared.values.rules import ColumnRules, RuleName
@@ -106,6 +107,8 @@ class ChangePlan:
     """Columns that are dropped, or no longer unique: nothing may reference them."""
     keys: set[frozenset[str]] = field(default_factory=set)
     """The unique keys of several columns that stay, by the names that these have now."""
+    kept: dict[ColumnName, str] = field(default_factory=dict)
+    """The columns that stay: their names now, and those that they get."""
 
     @property
     def changes_shape(self) -> bool:
@@ -136,6 +139,12 @@ def plan_change(table: Table, change: TableChange) -> ChangePlan:
         with faults.collecting():
             plan.name = checked_name(change.rename, of="rename")
     faults.refuse()
+    renamed = dict(renames)
+    plan.kept = {
+        column.name: renamed.get(column.name, column.name)
+        for column in table.columns
+        if column not in dropped
+    }
     _rename(plan, renames, names)
     _add(plan, specs, names)
     _add_keys(plan, change.unique.add, renames=dict(renames), names=names, faults=faults)

@@ -60,6 +60,17 @@ class DefaultCall(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnMemory:
+    """What a column remembers of the file it was made for, so that the next one goes in too.
+
+    `source` is its name there, `null_values` are the words that meant NULL.
+    """
+
+    source: str
+    null_values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """A column of a user's table.
 
@@ -76,6 +87,7 @@ class Column:
     description: str | None = None
     searchable: bool = False
     rules: ColumnRules = NO_RULES
+    memory: "ColumnMemory | None" = None
 
     @property
     def is_text(self) -> bool:
@@ -95,6 +107,7 @@ class ColumnSpec:
     description: str | None = None
     searchable: bool = False
     rules: ColumnRules = NO_RULES
+    memory: ColumnMemory | None = None
 
 
 @dataclass(frozen=True, slots=True)

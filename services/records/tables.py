@@ -5,6 +5,7 @@ cannot hold (owner, grants, version) stands here.
 """
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
     Column,
@@ -54,6 +55,16 @@ grants = Table(
     CheckConstraint("level IN ('viewer', 'editor', 'owner')", name="level"),
 )
 Index(None, grants.c.sub)
+
+column_memories = Table(
+    "column_memories",
+    metadata,
+    Column("table_id", BigInteger, ForeignKey(tables.c.id, ondelete="CASCADE"), primary_key=True),
+    # By name, which a restore keeps; a column's number in PostgreSQL is another after it.
+    Column("column_name", Text, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("null_values", ARRAY(Text), nullable=False),
+)
 
 outbox = outbox_table(metadata)
 idempotency = idempotency_table(metadata)

@@ -35,6 +35,10 @@ class ColumnContract(AnswerModel):
     nullable: bool
     has_default: bool
     rules: ColumnRules = NO_RULES
+    source: str | None = None
+    """Its name in the file that the table or column was made for, where that is another."""
+    null_values: tuple[str, ...] = ()
+    """Words that meant NULL there, beside numbers and dates."""
 
 
 class UniqueKey(AnswerModel):
@@ -70,6 +74,10 @@ class NewColumn(RequestModel):
     name: str
     type: ColumnType
     description: str | None = None
+    source: str | None = None
+    """Its name in the file, which the table remembers."""
+    null_values: tuple[str, ...] = ()
+    """Words that mean NULL in the file, which the table remembers too."""
 
 
 class TableForImport(RequestModel):

@@ -1,10 +1,20 @@
 """What the importer and the catalog ask of records, and what the catalog is told."""
 
+from typing import Any
+
 import httpx2
 
 from services.records.main import create_app
 from shared.contracts.auth import Caller
-from tests.records.conftest import ADMIN, ANN, BOB, FakeCatalog, Service, settings_for
+from tests.records.conftest import (
+    ADMIN,
+    ANN,
+    BOB,
+    FakeCatalog,
+    Service,
+    new_name,
+    settings_for,
+)
 from tests.support.databases import Database
 from tests.support.issuer import Issuer, machine, peer
 from tests.support.serving import serving
@@ -78,6 +88,39 @@ async def test_an_import_makes_a_table_and_drops_only_its_own_empty_one(service:
         gone = await ingest("DELETE", "/internal/tables/Imported", params={"oid": oid})
         assert gone.status_code == 204
         assert (await service.ann("GET", "/api/tables/Imported")).status_code == 404
+
+
+async def test_columns_remember_the_file_they_were_made_for(service: Service) -> None:
+    table, ingest = new_name(), service.by(INGEST)
+    columns = [
+        {"name": "a", "type": {"name": "TEXT"}, "source": "A b"},
+        {"name": "n", "type": {"name": "INTEGER"}, "null_values": ["NA", "N/A"]},
+        {"name": "c", "type": {"name": "TEXT"}, "source": "#3"},
+        {"name": "d", "type": {"name": "TEXT"}},
+    ]
+    made = await ingest("POST", "/internal/tables", {**asked(table, ANN), "columns": columns})
+    assert memories(made.json()) == {"a": ("A b", []), "n": ("n", ["NA", "N/A"]), "c": ("#3", [])}
+    swapped = {
+        "alter": [{"name": "a", "rename": "n"}, {"name": "n", "rename": "a"}],
+        "drop": ["c"],
+        "add": [{"name": "c", "type": "TEXT"}],
+    }
+    changed = await service.ann("PATCH", f"/api/tables/{table}", swapped)
+    assert changed.status_code == 200, changed.text
+    contract = await ingest("POST", "/internal/contracts", asked(table, ANN))
+    assert memories(contract.json()) == {"n": ("A b", []), "a": ("n", ["NA", "N/A"])}
+    await service.ann("DELETE", f"/api/tables/{table}")
+    again = await ingest("POST", "/internal/tables", {**asked(table, ANN), "columns": columns[3:]})
+    assert memories(again.json()) == {}
+
+
+def memories(contract: dict[str, Any]) -> dict[str, tuple[str, list[str]]]:
+    """Of each column that remembers something: its name in the file, and words for NULL."""
+    return {
+        column["name"]: (column["source"], column["null_values"])
+        for column in contract["columns"]
+        if column["source"] is not None
+    }
 
 
 async def test_a_description_is_for_those_who_may_see(service: Service) -> None:

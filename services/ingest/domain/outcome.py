@@ -75,6 +75,8 @@ class FormatFound:
     repeated_headers: int = 0
     byte_order_marks: int = 0
     """Marks before records, as in files that were joined."""
+    rule_lines: int = 0
+    """Lines drawn between rows, as in `+----+-----+`."""
     footer_lines: int = 0
     escape: str | None = None
     trim: str | None = None
@@ -92,12 +94,14 @@ class FormatFound:
 class InferredColumn:
     """A column made by `create_table`, its type, and the evidence against the narrower one.
 
-    Of a catalog file: a column that it need not have, of the type `ignored`.
+    Of a table that was there: a column that the file calls otherwise, and a column of the file that
+    goes nowhere, of the type `ignored`. `source` is the name in the file, where that is another.
     """
 
     column: str
     type: str
     because: str
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,10 +135,11 @@ def _divided(frame: Frame, typed: pl.DataFrame, faults: list[pl.DataFrame]) -> J
 
 
 def _text_rules(column: PlannedColumn, rules: CellRules) -> TextRules:
+    nulls = (*rules.null_values, *column.null_values)
     own = rules.own.get(column.source)
     if own is None:
-        return TextRules(column.type, rules.notation, rules.null_values)
-    return TextRules(column.type, own.notation, (*rules.null_values, *own.null_values))
+        return TextRules(column.type, rules.notation, nulls)
+    return TextRules(column.type, own.notation, (*nulls, *own.null_values))
 
 
 def _as_text(series: pl.Series, column: PlannedColumn) -> pl.Series | None:

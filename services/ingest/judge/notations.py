@@ -55,7 +55,8 @@ def told(form: FormatFound | None, rules: CellRules) -> FormatFound | None:
     numbers = _one_format(rules)
     own = rules.own.values()
     dates = [word for each in own for word in each.notation.dates.words]
-    nulls = [word for each in own for word in each.null_values]
+    nulls = [word for column in rules.columns for word in column.null_values]
+    nulls += [word for each in own for word in each.null_values]
     lenient = rules.notation.numbers.lenient
     return replace(
         form,

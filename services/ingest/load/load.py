@@ -22,7 +22,7 @@ from services.ingest.load.rehearse import rehearse
 from services.ingest.load.target import Target
 from services.ingest.load.transaction import Transaction
 from services.ingest.load.upsert import refuse_key, upsert
-from services.ingest.plan.columns import ColumnPlan, ignored, plan_columns
+from services.ingest.plan.columns import ColumnPlan, notes, plan_columns
 from services.ingest.plan.contracts import not_made
 from services.ingest.plan.new_table import NewTable, typed_columns
 from services.ingest.read.formats import opened
@@ -171,7 +171,7 @@ async def _outcome(
         ),
         bytes_read=loaded.seen.bytes,
         format=format_by_the_end(readings.source.format, readings.rules, loaded.seen.left_out),
-        inferred=(*inferred, *ignored(readings.plan)),
+        inferred=(*inferred, *notes(readings.plan)),
         reasons=readings.report.reasons,
         columns=tuple((column.source, column.target) for column in readings.plan.columns),
         reading=READING.dump_json(Reading.of(readings.plan, readings.rules))

@@ -123,7 +123,8 @@ async def look_at(
         return await asyncio.to_thread(
             seen.look,
             format_by_the_end(source.format, rules, seen.left_out),
-            {column.name: column.because for column in typed},
+            {column.name: column.because for column in typed}
+            | {name: column.because for name, column in plan.renamed.items()},
             complete=beginning.complete,
             table=_match(plan, contract),
         )

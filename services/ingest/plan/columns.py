@@ -1,7 +1,7 @@
 """Which column of a source goes into which column of the table; decided here, once."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from services.ingest.domain.options import ImportOptions, Mode, OnNewColumn
@@ -27,8 +27,10 @@ from services.ingest.plan.source_columns import Columns
 from shared.contracts.records import ID_COLUMN, ColumnContract, TableContract
 from shared.values.nearest import did_you_mean
 from shared.values.rules import NO_RULES, ColumnRules
-from shared.values.types import ColumnType, TypeName
+from shared.values.types import NUMBER_TYPES, TIMESTAMP_TYPES, ColumnType, TypeName
 
+WITH_NULL_WORDS = NUMBER_TYPES | TIMESTAMP_TYPES | {TypeName.DATE}
+"""Types beside which a word such as NA may mean NULL."""
 ID_TYPE = ColumnType(name=TypeName.BIGINT)
 
 
@@ -48,6 +50,8 @@ class PlannedColumn:
     type: ColumnType
     nullable: bool = True
     rules: ColumnRules = NO_RULES
+    null_values: tuple[str, ...] = ()
+    """Words that mean NULL in it, beside those of the import."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,8 @@ class ColumnPlan:
     """Those of the names that the report of refused rows repeats, and how they head it."""
     ignored: tuple[str, ...] = ()
     """Those that nobody mapped and that go nowhere, because the table has no such column."""
+    renamed: Mapping[str, InferredColumn] = field(default_factory=dict)
+    """By source name, a note on each column that the table calls otherwise and nobody mapped."""
     late: frozenset[str] = frozenset()
     tells_absent: bool = False
     """Frames tell which rows leave a column out, because a record keeps its value then."""
@@ -95,7 +101,10 @@ def plan_columns(
     *,
     others: Others = Others.REFUSED,
 ) -> ColumnPlan:
-    """Match a source's columns with the table's, by name or by `mapping`.
+    """Match a source's columns with the table's: by `mapping`, or by name.
+
+    A name that the table has comes first, then one that it remembers of the file it was made for,
+    then the one that a name folds to.
 
     The first of these that holds is raised: a HeaderError for too many columns, a nameless one
     or a name that stands twice; OptionError for a `mapping` that names what is not there; a
@@ -109,7 +118,9 @@ def plan_columns(
     """
     columns = source.columns
     refuse_too_many(columns)
-    options = replace(options, mapping=by_name(options.mapping, columns))
+    mapping = by_name(options.mapping, columns)
+    remembered = _remembered(source, contract, mapping, key=options.key)
+    options = replace(options, mapping={**remembered, **mapping})
     if options.on_new_column is not OnNewColumn.REFUSE:
         others = Others.IGNORED
     if others is Others.REFUSED:
@@ -118,7 +129,8 @@ def plan_columns(
     matching = _Matching(source, contract, options, others)
     headings = {column.name: column.heading for column in columns}
     if not source.ways.open_ended:
-        return matching.plan(names, originals_of(headings, source))
+        plan = matching.plan(names, originals_of(headings, source))
+        return replace(plan, renamed=_renamed(plan, headings, mapping, remembered))
     taken = {to for to in options.mapping.values() if to is not None}
     if names:
         present = {name: to for name, to in options.mapping.items() if name in names}
@@ -128,17 +140,66 @@ def plan_columns(
     without_default = [column.name for column in free if not column.has_default]
     names = tuple(dict.fromkeys([*names, *options.mapping, *without_default]))
     originals = originals_of({name: name for name in names}, source)
-    late = frozenset({str(column.name) for column in free}.difference(names))
-    absent = options.mode is Mode.UPSERT
-    return replace(matching.plan(names, originals), late=late, tells_absent=absent)
-
-
-def ignored(plan: ColumnPlan) -> tuple[InferredColumn, ...]:
-    """A note for each column that goes nowhere, because the table has no such column."""
-    return tuple(
-        InferredColumn(column=name, type="ignored", because="the table has no such column")
-        for name in plan.ignored
+    known = {name for column in free for name in (str(column.name), column.source) if name}
+    plan = matching.plan(names, originals)
+    return replace(
+        plan,
+        late=frozenset(known.difference(names)),
+        tells_absent=options.mode is Mode.UPSERT,
+        renamed=_renamed(plan, headings, mapping, remembered),
     )
+
+
+def notes(plan: ColumnPlan) -> tuple[InferredColumn, ...]:
+    """What is said of columns that the table calls otherwise, or has not."""
+    return (
+        *plan.renamed.values(),
+        *(
+            InferredColumn(column=name, type="ignored", because="the table has no such column")
+            for name in plan.ignored
+        ),
+    )
+
+
+def _remembered(
+    source: Columns,
+    contract: TableContract,
+    mapping: Mapping[str, str | None],
+    *,
+    key: Sequence[str],
+) -> dict[str, str | None]:
+    """Source name → column of the table that remembers it, if no other goes there.
+
+    An `id` is the table's own only where it is the key.
+    """
+    names = {column.name for column in source.columns} - left_out(source) - set(mapping)
+    own = {str(column.name) for column in contract.columns} | ({ID_COLUMN} & set(key))
+    taken = (own & names) | {target for target in mapping.values() if target is not None}
+    return {
+        column.source: column.name
+        for column in contract.columns
+        if column.source in names - own and column.name not in taken
+    }
+
+
+def _renamed(
+    plan: ColumnPlan,
+    headings: Mapping[str, str],
+    mapping: Mapping[str, str | None],
+    remembered: Mapping[str, str | None],
+) -> dict[str, InferredColumn]:
+    return {
+        column.source: InferredColumn(
+            column=column.target,
+            type=column.type.spelled(),
+            because="the table remembers this name"
+            if column.source in remembered
+            else "the name folds to that of the column",
+            source=headings.get(column.source) or column.source,
+        )
+        for column in plan.columns
+        if column.source not in mapping and column.source.lower() != column.target.lower()
+    }
 
 
 def check_columns(
@@ -197,6 +258,9 @@ class _Matching:
                 types[target].type,
                 nullable=types[target].nullable and target not in self.options.key,
                 rules=types[target].rules,
+                null_values=types[target].null_values
+                if types[target].type.name in WITH_NULL_WORDS
+                else (),
             )
             for source, target in targets.items()
         )

@@ -39,7 +39,9 @@ def known_names(contract: TableContract | None) -> frozenset[str]:
     """The names by which a table's columns are known; none for a table that is not made yet."""
     if contract is None:
         return frozenset()
-    return frozenset({ID_COLUMN, *(str(column.name) for column in contract.columns)})
+    columns = contract.columns
+    sources = (column.source for column in columns if column.source is not None)
+    return frozenset({ID_COLUMN, *(str(column.name) for column in columns), *sources})
 
 
 def not_made(columns: Sequence[NewColumn]) -> TableContract:
@@ -55,6 +57,8 @@ def not_made(columns: Sequence[NewColumn]) -> TableContract:
                 type=column.type,
                 nullable=True,
                 has_default=False,
+                source=column.source,
+                null_values=column.null_values,
             )
             for at, column in enumerate(columns, 1)
         ),

@@ -62,6 +62,8 @@ class NewTable:
                     description=None
                     if targets[column.name] == column.name
                     else f"'{column.name}' in the {origin}",
+                    source=_other_name(column.name, targets),
+                    null_values=column.null_values,
                 )
                 for column in columns
             ),
@@ -70,12 +72,18 @@ class NewTable:
                     column=targets[column.name],
                     type=column.type.spelled(),
                     because=column.because,
+                    source=_other_name(column.name, targets),
                 )
                 for column in columns
             ),
             mapping={**by_name(options.mapping, source.columns), **targets},
             typed=columns,
         )
+
+
+def _other_name(source: str, targets: Mapping[str, str]) -> str | None:
+    """The name in the source, where the table has another."""
+    return None if targets[source] == source else source
 
 
 def new_names(source: Columns, options: ImportOptions) -> dict[str, str]:

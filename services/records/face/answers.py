@@ -79,6 +79,8 @@ def contract_of(table: Table) -> TableContract:
                 nullable=column.nullable,
                 has_default=column.default is not None,
                 rules=column.rules,
+                source=None if column.memory is None else column.memory.source,
+                null_values=() if column.memory is None else column.memory.null_values,
             )
             for column in table.columns
         ),

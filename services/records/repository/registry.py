@@ -3,11 +3,14 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from services.records.domain import (
     Column,
+    ColumnMemory,
+    ColumnSpec,
     Constraint,
     DefaultCall,
     Level,
@@ -37,6 +40,9 @@ SELECT t.id, c.oid::bigint AS oid, c.relname AS name, t.version, t.grants_versio
       'type', format_type(a.atttypid, a.atttypmod),
       'default', pg_get_expr(d.adbin, d.adrelid),
       'description', col_description(c.oid, a.attnum),
+      'memory', (SELECT json_build_object('source', m.source, 'null_values', m.null_values)
+                 FROM records.column_memories m
+                 WHERE m.table_id = t.id AND m.column_name = a.attname),
       'searchable', EXISTS (
         SELECT 1 FROM pg_index i JOIN pg_opclass o ON o.oid = i.indclass[0]
         JOIN pg_depend p ON p.classid = 'pg_class'::regclass AND p.objid = i.indexrelid
@@ -154,6 +160,35 @@ async def register(driver: Driver, name: str, *, owner: Caller, description: str
     return TableId(table_id)
 
 
+async def remember(
+    driver: Driver, table_id: TableId, columns: Iterable[Column | ColumnSpec]
+) -> None:
+    """Keep what columns remember of the file that they are made for."""
+    for column in columns:
+        if column.memory is not None:
+            await driver.execute(
+                "INSERT INTO records.column_memories (table_id, column_name, source, null_values)"
+                " VALUES ($1, $2, $3, $4)",
+                table_id,
+                column.name,
+                column.memory.source,
+                list(column.memory.null_values),
+            )
+
+
+async def carry_memories(driver: Driver, table: Table, kept: Mapping[ColumnName, str]) -> None:
+    """Let columns remember under their new names; those that are not `kept` are forgotten."""
+    if all(kept.get(column.name) == column.name for column in table.columns if column.memory):
+        return
+    await driver.execute("DELETE FROM records.column_memories WHERE table_id = $1", table.id)
+    columns = [
+        replace(column, name=ColumnName(kept[column.name]))
+        for column in table.columns
+        if column.name in kept
+    ]
+    await remember(driver, table.id, columns)
+
+
 async def change(driver: Driver, table: Table, *, name: str, description: str | None) -> None:
     """Raise the version of a table whose shape changed, and notify every process."""
     await driver.execute(
@@ -262,7 +297,12 @@ def _columns(
             description=each["description"],
             searchable=each["searchable"],
             rules=rules.get(name, NO_RULES),
+            memory=_memory(each["memory"]),
         )
+
+
+def _memory(kept: Mapping[str, Any] | None) -> ColumnMemory | None:
+    return None if kept is None else ColumnMemory(kept["source"], tuple(kept["null_values"]))
 
 
 def _rule(held: Mapping[str, Any]) -> tuple[RuleConstraint, object] | None:

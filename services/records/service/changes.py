@@ -86,6 +86,7 @@ class Changes:
                 await _drop_search_indexes(tx.raw, plan)
                 await shape.run(tx.raw, plan.statements)
             await registry.change(tx.raw, table, name=plan.name, description=plan.description)
+            await registry.carry_memories(tx.raw, table, plan.kept)
             if plan.name != table.name:
                 await registry.touch_referencing(tx.raw, table, plan.name)
                 await intend_event(tx, TableEventKind.RENAMED, table.name, new_name=plan.name)

@@ -72,6 +72,7 @@ class Tables:
             table_id = await registry.register(tx.raw, name, owner=caller, description=description)
             await intend_event(tx, TableEventKind.CREATED, name, description=description)
             await intend_news(tx, TableEventType.CREATED, name, shown=self.shown)
+            await registry.remember(tx.raw, table_id, columns)
             names = [column.name for column in columns]
             await tx.record(caller, "table.create", name, id=table_id, columns=names)
             await tx.seal()

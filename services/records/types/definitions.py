@@ -8,6 +8,7 @@ from pydantic import JsonValue, ValidationError
 from services.records.domain import (
     SEARCHABLE_TYPES,
     Column,
+    ColumnMemory,
     ColumnSpec,
     DefaultCall,
     checked_name,
@@ -156,10 +157,17 @@ def specs_for_import(columns: Iterable[NewColumn]) -> tuple[ColumnSpec, ...]:
             name=ColumnName(checked_name(each.name, of=f"columns.{place}.name")),
             type=type_of(each.type.spelled(), of=f"columns.{place}.type"),
             description=checked_description(each.description, of=f"columns.{place}.description"),
+            memory=_memory(each),
         )
         for place, each in enumerate(columns)
     ]
     return _distinct(specs, of="columns")
+
+
+def _memory(column: NewColumn) -> ColumnMemory | None:
+    if column.source is None and not column.null_values:
+        return None
+    return ColumnMemory(column.source or column.name, column.null_values)
 
 
 def default_of(kind: ColumnType, value: JsonValue, *, of: str) -> str | DefaultCall | None:

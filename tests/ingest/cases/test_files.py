@@ -164,6 +164,12 @@ async def test_the_second_load_goes_in_as_the_first_did(load: Loader) -> None:
     await import_(load, "monthly.csv", CREATE)
     outcome = await import_(load, "monthly.csv")
     assert (outcome.rows.loaded, len(await cells(load))) == (1, 2)
+    assert {(note.column, note.source) for note in outcome.inferred} == {
+        ("Order_No", "Order No"),
+        ("Net_price__EUR", "Net price (EUR)"),
+        ("Kunde_Customer", "Kunde/Customer"),
+        ("c2024_total", "2024 total"),
+    }
 
 
 async def test_rows_that_are_no_records(load: Loader) -> None:

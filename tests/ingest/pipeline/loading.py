@@ -158,6 +158,8 @@ class Loader:
     fenced: list[Outcome] = field(default_factory=list)
     backends: list[int] = field(default_factory=list)
     made: list[NewColumn] = field(default_factory=list)
+    memories: dict[str, list[NewColumn]] = field(default_factory=dict)
+    """What columns of made tables remember, by table."""
     chunk_bytes: int = 65_536
     at_fence: Callable[[Outcome], Awaitable[None]] | None = None
 
@@ -179,7 +181,8 @@ class Loader:
 
     async def contract(self, table: str) -> TableContract:
         async with self.owner.acquire() as connection:
-            return await contract_of(connection, table)
+            contract = await contract_of(connection, table)
+        return with_memories(contract, self.memories.get(table, ()))
 
     async def load(
         self,
@@ -250,7 +253,7 @@ class LoadedTable(Outside):
         return await self.loader.contract(self.table)
 
     async def make_table(self, columns: Sequence[NewColumn]) -> TableContract:
-        self.loader.made = list(columns)
+        self.loader.made = self.loader.memories[self.table] = list(columns)
         await self.loader.make_table(
             self.table, [Column(column.name, column.type.spelled()) for column in columns]
         )
@@ -298,6 +301,18 @@ async def contract_of(connection: "asyncpg.Connection[asyncpg.Record]", name: st
             for key in keys
         ),
     )
+
+
+def with_memories(contract: TableContract, columns: Sequence[NewColumn]) -> TableContract:
+    """The contract of a table that remembers the file it was made for."""
+    made = {column.name: column for column in columns}
+    remembering = (
+        column.model_copy(update={"source": each.source, "null_values": each.null_values})
+        if (each := made.get(column.name)) is not None
+        else column
+        for column in contract.columns
+    )
+    return contract.model_copy(update={"columns": tuple(remembering)})
 
 
 def known_type(words: str) -> ColumnType:

@@ -17,7 +17,7 @@ from services.ingest.errors import (
     TooManyColumnsError,
     UnknownColumnError,
 )
-from services.ingest.plan.columns import Others, ignored, plan_columns
+from services.ingest.plan.columns import Others, notes, plan_columns
 from services.ingest.plan.names import COLUMN_LIMIT, named_columns
 from services.ingest.plan.source_columns import SourceColumn, Ways
 from shared.contracts.records import ColumnContract, ColumnName, TableContract, TableName, TableOid
@@ -163,7 +163,7 @@ def test_a_caller_may_have_new_columns_ignored() -> None:
     options = ImportOptions(mapping={"#3": None}, on_new_column=OnNewColumn.IGNORE)
     plan = plan_columns(source, table(a=""), options)
     assert [column.source for column in plan.columns] == ["a"]
-    assert [note.column for note in ignored(plan)] == ["zz", "b#2"]
+    assert [note.column for note in notes(plan)] == ["zz", "b#2"]
     assert isinstance(raised_by(Header(("zz",)), table(a=""), options), OptionError)
     bare = ImportOptions(on_new_column=OnNewColumn.IGNORE)
     assert isinstance(raised_by(Header(("zz",)), table(a=""), bare), UnknownColumnError)
