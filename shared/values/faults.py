@@ -31,6 +31,7 @@ class Cause(Enum):
     NUL = "holds NUL"
     SURROGATE = "holds half of a surrogate pair"
     DEPTH = "JSON that is nested too deep"
+    MEMBERS = "JSON with a member that is there twice in one object"
     VALUES = "JSON of more values than `limit`"
     ESCAPES = "JSON with the escape of NUL or of half a surrogate pair"
 
@@ -40,6 +41,7 @@ _CODES = {
     Cause.ZONE: FaultCode.TYPE_MISMATCH,
     Cause.TWO_DAYS: FaultCode.TYPE_MISMATCH,
     Cause.DEPTH: FaultCode.TYPE_MISMATCH,
+    Cause.MEMBERS: FaultCode.TYPE_MISMATCH,
     Cause.ESCAPES: FaultCode.TYPE_MISMATCH,
     Cause.LENGTH: FaultCode.TOO_LONG,
     Cause.VALUES: FaultCode.TOO_LONG,

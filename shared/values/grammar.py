@@ -261,8 +261,14 @@ def _json(text: str) -> str | Fault:
         return Fault(Cause.VALUES, VALUES_LIMIT)
     try:
         json.loads(
-            text, parse_constant=_no_constant, parse_int=_json_number, parse_float=_json_number
+            text,
+            parse_constant=_no_constant,
+            parse_int=_json_number,
+            parse_float=_json_number,
+            object_pairs_hook=_once_each,
         )
+    except _RepeatedError:
+        return Fault(Cause.MEMBERS)
     except ValueError:
         return SHAPE
     except RecursionError:
@@ -271,6 +277,15 @@ def _json(text: str) -> str | Fault:
     if "\\u" in text and _json_value(read_json(text)) is not None:
         return Fault(Cause.ESCAPES)
     return text
+
+
+class _RepeatedError(ValueError):
+    """A member is there twice: PostgreSQL's jsonb would keep the last."""
+
+
+def _once_each(members: list[tuple[str, object]]) -> None:
+    if len(dict(members)) < len(members):
+        raise _RepeatedError
 
 
 def _no_constant(name: str) -> NoReturn:

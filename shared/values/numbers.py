@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import NoReturn, TypeAlias
+from typing import ClassVar, NoReturn, TypeAlias
 
 from shared.values.texts import readable
 
@@ -32,16 +32,52 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON; send it as a text")
 
 
-def _members(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
+class Repeating(dict[str, JsonValue]):
+    """An object of which a member is there twice; `member` names it."""
+
+    __slots__ = ("member",)
+
+    count: ClassVar[int] = 0
+    """How many were made, by which a reader knows whether to look for one."""
+
+    def __init__(self, pairs: list[tuple[str, JsonValue]]) -> None:
+        super().__init__(pairs)
         names = [name for name, _ in pairs]
         repeated = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{readable(repeated)!r} is there twice in one object")
+        self.member = readable(repeated)
+        Repeating.count += 1
+
+
+def repeated_member(value: JsonValue) -> str | None:
+    """The first member that is there twice in an object of what `scan_json` read."""
+    values = [value]
+    while values:
+        each = values.pop()
+        if isinstance(each, Repeating):
+            return each.member
+        if isinstance(each, dict | list):
+            values.extend(reversed(each.values() if isinstance(each, dict) else each))
+    return None
+
+
+def _members_noted(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    members = dict(pairs)
+    return members if len(members) == len(pairs) else Repeating(pairs)
+
+
+def _members(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    members = _members_noted(pairs)
+    if isinstance(members, Repeating):
+        raise ValueError(f"{members.member!r} is there twice in one object")  # noqa: TRY004
     return members
 
 
-_scanner = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=_refuse_constant)
+_scanner = json.JSONDecoder(
+    parse_float=Number,
+    parse_int=Number,
+    parse_constant=_refuse_constant,
+    object_pairs_hook=_members_noted,
+)
 _decoder = json.JSONDecoder(
     parse_float=Number,
     parse_int=Number,
@@ -52,7 +88,8 @@ _decoder = json.JSONDecoder(
 scan_json: Callable[[str, int], tuple[JsonValue, int]] = _scanner.scan_once  # type: ignore[attr-defined]
 """The value that begins at a place of a text, and the place behind it.
 
-It is the C scanner itself: `raw_decode` would add a Python function to every value. Raises
+It is the C scanner itself: `raw_decode` would add a Python function to every value. Objects with a
+member that is there twice are `Repeating`. Raises
 StopIteration where no value begins, ValueError where one is broken, RecursionError.
 """
 

@@ -1,8 +1,9 @@
 """`decimal=auto` into a table that is there: the point, unless the delimiter and a value decide.
 
 A value such as 12,50 is refused by the point, and proves the comma for its column; the reading then
-begins again with it, because what came before may have been read otherwise: 1.234 is 1234 then. A
-column that has values which prove either is left to the point and to the caller's option.
+begins again with it, because what came before may have been read otherwise: 1.234 is 1234 then. It
+proves it for the other columns, too, but for those with a value that proves the point; a column
+that has values which prove either is left to the point and to the caller's option.
 """
 
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from services.ingest.judge.judging import BadRows, CellNotation, CellRules
 from shared.values.number_formats import NumberFormat
 from shared.values.types import NUMBER_TYPES
 
+COMMA = ","
 DELIMITER = ";"
 """Between cells where the comma stands before decimals."""
 _PROVES_COMMA = r"^[+-]?(?:[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})|[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+)$"
@@ -48,12 +50,13 @@ def decided(bad: BadRows, rules: CellRules) -> Mapping[str, CellNotation]:
     own = {name: rules.own.get(name, plain) for name in numbers}
     with_comma = replace(
         rules.notation,
-        numbers=NumberFormat(",", ".", lenient=rules.notation.numbers.lenient),
+        numbers=NumberFormat(COMMA, ".", lenient=rules.notation.numbers.lenient),
     )
     changed: dict[str, CellNotation] = {}
     for name, comma, point in proofs.rows():
         if name not in rules.own and comma:
-            changed[name] = replace(own[name], notation=with_comma)
+            others = [other for other in numbers if other not in rules.own]
+            changed |= {each: replace(own[each], notation=with_comma) for each in others}
         elif own[name].notation == with_comma and point:
             changed[name] = replace(own[name], notation=rules.notation)
     return changed

@@ -131,6 +131,9 @@ _SENTENCES: dict[Cause, Callable[[ColumnType, int | None, str], str]] = {
     Cause.LENGTH: lambda _, limit, text: f"has {len(text)} characters, at most {limit} fit",
     Cause.NUL: lambda *_: "has the character U+0000, which cannot be stored",
     Cause.SURROGATE: lambda *_: "has half of a character",
+    Cause.MEMBERS: lambda *_: (
+        "has a member that is there twice in one object, so one would be lost"
+    ),
     Cause.DEPTH: lambda *_: "is not JSON that is nested less than a thousand levels deep",
     Cause.VALUES: lambda _, limit, __: f"is JSON of more than {limit:,} values",
     Cause.ESCAPES: lambda *_: (

@@ -69,6 +69,7 @@ TWO_DIGIT_DATES = _written(
 )
 _SECONDS = re.compile(r"1?[0-9]{9}(?:\.[0-9]+)?", re.ASCII)
 _MILLISECONDS = re.compile("1?[0-9]{12}", re.ASCII)
+_FINER = re.compile(r":[0-9]{2}\.[0-9]{6}0*[1-9]", re.ASCII)
 _DIGIT = re.compile("[0-9]", re.ASCII)
 _LONGEST = 40
 """Longer cells are neither numbers nor dates that somebody wrote."""
@@ -84,6 +85,8 @@ def hint(kind: TypeName, text: str) -> str:
         return ""
     if kind in NUMBER_TYPES:
         readings = _as_number(kind, text)
+    elif kind in TIMESTAMP_TYPES and _FINER.search(text):
+        return "; PostgreSQL keeps six digits of a second, a TEXT column (`types`) all of them"
     elif kind in TIMESTAMP_TYPES or kind is TypeName.DATE:
         readings = _as_date(text)
     else:

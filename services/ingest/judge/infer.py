@@ -8,18 +8,21 @@ columns that hold objects or arrays. Words such as NA beside numbers or dates ar
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from services.ingest.domain.options import ImportOptions
+from services.ingest.domain.outcome import FormatFound
+from services.ingest.judge.decimals import COMMA, DELIMITER
 from services.ingest.judge.exact import WHITE_SPACE, shown
+from services.ingest.judge.hints import hint
 from services.ingest.judge.judging import are_formulas, without_formulas
 from services.ingest.judge.lossless import Against, fitting, lossless
-from services.ingest.judge.notations import notation_of
+from services.ingest.judge.notations import POINT, notation_of
 from services.ingest.judge.other_notations import OtherNotations, Proven
-from services.ingest.plan.columns import plan_to_infer
+from services.ingest.plan.columns import WITH_NULL_WORDS, plan_to_infer
 from services.ingest.plan.new_table import TypedColumn, named_types, new_names
 from services.ingest.read.frame import Frame
 from services.ingest.read.json.frames import NESTED
@@ -40,7 +43,6 @@ FAMILIES: tuple[tuple[TypeName, ...], ...] = (
 """From narrow to wide within each."""
 ORDER = tuple(kind for family in FAMILIES for kind in family)
 _DATES = TIMESTAMP_TYPES | {TypeName.DATE}
-_WITH_NULL_WORDS = NUMBER_TYPES | _DATES
 _PAIRS = (
     frozenset({"true", "false"}),
     frozenset({"yes", "no"}),
@@ -48,6 +50,7 @@ _PAIRS = (
     frozenset({"on", "off"}),
     frozenset({"t", "f"}),
 )
+_ZONED = "(?:Z|UTC|:[0-9.]+ ?[+-][0-9:]+)$"
 _NULL_ELSEWHERE = "stands for NULL beside numbers and dates alone"
 _TRUTH_WORDS = frozenset[str]().union(*_PAIRS)
 
@@ -69,6 +72,9 @@ class _Column:
     null_words: dict[str, int] = field(default_factory=dict)
     """Word → the first line that has it."""
     minutes: Against | None = None
+    zoned: bool = False
+    unzoned: Against | None = None
+    """Whether some time has a zone, and the first that has none."""
     seconds: bool = False
     """Whether some time has seconds, and the first that has none."""
 
@@ -92,6 +98,8 @@ class _Column:
                 self.rule_out(kind, against)
         if TypeName.TIME in self.alive:
             self._note_seconds(cells, lines)
+        if TypeName.TIMESTAMPTZ in self.alive:
+            self._note_zones(cells, lines)
         if self.others.alive:
             self.others.narrow(cells, lines, [kind for kind in self.alive if kind in NUMBER_TYPES])
 
@@ -126,33 +134,43 @@ class _Column:
         if self.minutes is None and len(short):
             self.minutes = Against(lines[short[0]], cells[short[0]], "")
 
+    def _note_zones(self, cells: pl.Series, lines: pl.Series) -> None:
+        without = (~cells.str.contains(_ZONED)).arg_true()
+        self.zoned |= len(without) < len(cells)
+        without = without.filter(cells.gather(without).str.contains("[0-9]"))
+        if self.unzoned is None and len(without):
+            self.unzoned = Against(lines[without[0]], cells[without[0]], "")
+
     def decide(self) -> TypedColumn:
         """The type, the notation of its cells, and the evidence."""
         if self.certain is not None:
-            return self._typed(self.certain[0], str(self.certain[1]))
+            return self.typed(self.certain[0], str(self.certain[1]))
         if not self.cells:
-            return self._typed(TypeName.TEXT, self._why_empty())
+            return self.typed(TypeName.TEXT, self._why_empty())
         doubts = self._doubts()
         for kind, doubt in doubts.items():
             self.rule_out(kind, doubt)
         if self.notation.dates.patterns and (day := self._first_of(_DATES)) is not None:
-            return self._typed(day, self._why(day), self.notation)
+            return self.typed(day, self._why(day), self.notation)
         if self.alive:
             kind = self.alive[0]
-            return self._typed(kind, self._why(kind), self.notation)
+            return self.typed(kind, self._why(kind), self.notation)
         other = self.others.found()
         if isinstance(other, Proven):
-            return self._typed(other.kind, other.because, other.notation)
+            return self.typed(other.kind, other.because, other.notation)
         against = next(iter(doubts.values()), None) or self._most_telling()
-        return self._typed(TypeName.TEXT, str(against) if other is None else other.because)
+        return self.typed(TypeName.TEXT, str(against) if other is None else other.because)
 
-    def _typed(self, kind: TypeName, because: str, notation: Notation | None = None) -> TypedColumn:
+    def typed(self, kind: TypeName, because: str, notation: Notation | None = None) -> TypedColumn:
+        """The column with a type, and what its words for NULL are."""
         nulls = [
             word
             for word in self.null_words
-            if kind in _WITH_NULL_WORDS and not (word == "NaN" and kind is TypeName.DOUBLE)
+            if kind in WITH_NULL_WORDS and not (word == "NaN" and kind is TypeName.DOUBLE)
         ]
         told = "".join(f"; {word} (line {self.null_words[word]}) is NULL" for word in nulls)
+        if kind is TypeName.TIMESTAMPTZ and self.zoned and self.unzoned is not None:
+            told += f"; {replace(self.unzoned, reason='has no zone: it is read as UTC')}"
         return TypedColumn(
             self.name,
             ColumnType(name=kind),
@@ -170,7 +188,7 @@ class _Column:
         """Types that no cell rules out, but that the column as a whole does not prove."""
         doubts: dict[TypeName, Against] = {}
         for word, line in self.null_words.items():
-            for kind in set(self.alive).difference(_WITH_NULL_WORDS):
+            for kind in set(self.alive).difference(WITH_NULL_WORDS):
                 doubts.setdefault(kind, Against(line, word, _NULL_ELSEWHERE))
         pair = self._pair() if TypeName.BOOLEAN in self.alive else None
         if pair is not None and pair != _PAIRS[0] and len(self.truth_words) < len(pair):
@@ -203,7 +221,8 @@ class _Column:
         first = self.against[last[0]]
         if any(set(last) <= set(family) for family in FAMILIES):
             return first
-        return replace(first, reason="is no number, date, time, UUID or truth value")
+        options = hint(TypeName.NUMERIC, first.value) or hint(TypeName.DATE, first.value)
+        return replace(first, reason=f"is no number, date, time, UUID or truth value{options}")
 
 
 async def infer(
@@ -226,8 +245,42 @@ async def infer(
             await asyncio.to_thread(_narrow, columns, frame, options)
             if note_bytes is not None:
                 note_bytes(frame.bytes_read)
-    decided = {column.name: column.decide() for column in columns} | named
+    decided = {column.name: column.decide() for column in columns}
+    if options.decimal is None:
+        decided |= _by_the_others(columns, decided, source.format)
+    decided |= named
     return tuple(decided[name] for name in names)
+
+
+def _by_the_others(
+    columns: Sequence[_Column], decided: Mapping[str, TypedColumn], form: FormatFound | None
+) -> dict[str, TypedColumn]:
+    """The columns whose points are groups, or may be: of 1.000 and 12 nothing in them decides.
+
+    In a file with a column such as 12,50 they are, if none has points that must stand before
+    decimals. In one with the delimiter `;`, or with both, they may be, and the column stays text.
+    """
+    numbers = [
+        column
+        for column in columns
+        if decided[column.name].type.name in (TypeName.NUMERIC, TypeName.DOUBLE)
+    ]
+    plain = [each for each in numbers if decided[each.name].notation == TYPE_TABLE]
+    doubtful = [(each, by) for each in plain if (by := each.others.by_comma()) is not None]
+    points = len(plain) > len(doubtful)
+    commas = any(
+        each.notation is not None and each.notation.numbers.decimal == COMMA
+        for each in decided.values()
+    )
+    if not commas and (form is None or form.delimiter != DELIMITER or points):
+        return {}
+    if commas and not points:
+        return {
+            column.name: column.typed(by.kind, f"{by.because}, as others are", by.notation)
+            for column, by in doubtful
+        }
+    both = f" and the number that it is written as by `decimal={POINT}`; name the one"
+    return {column.name: column.typed(TypeName.TEXT, by.because + both) for column, by in doubtful}
 
 
 def _others(options: ImportOptions, notation: Notation) -> OtherNotations:

@@ -190,6 +190,16 @@ class OtherNotations:
                     dates.against = _said(line, text, dates.written.options)
                     break
 
+    def by_comma(self) -> Proven | None:
+        """The reading of plain numbers with points, such as 1.000, in which these are groups."""
+        alive = [each for each in self._numbers if each.alive and each.decimal == ","]
+        if not alive or self._marked is None:
+            return None
+        first, (line, text) = alive[0], self._marked
+        number = first.written.format.plain(text)
+        because = f"{_shown(line, text)} {number} by `{first.written.options}`"
+        return Proven(first.kinds[0], Notation(numbers=first.written.format), because)
+
     def found(self) -> Proven | Ambiguous | None:
         """What holds of the whole column."""
         return self._found_numbers() or self._found_dates()

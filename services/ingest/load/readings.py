@@ -230,6 +230,7 @@ def format_by_the_end(
         blank_rows=left_out.blank_rows,
         repeated_headers=left_out.repeated_headers,
         byte_order_marks=left_out.byte_order_marks,
+        rule_lines=left_out.rule_lines,
     )
 
 

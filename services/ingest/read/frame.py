@@ -37,12 +37,14 @@ class LeftOut:
     blank_rows: int = 0
     repeated_headers: int = 0
     byte_order_marks: int = 0
+    rule_lines: int = 0
 
     def __add__(self, other: "LeftOut") -> "LeftOut":
         return LeftOut(
             self.blank_rows + other.blank_rows,
             self.repeated_headers + other.repeated_headers,
             self.byte_order_marks + other.byte_order_marks,
+            self.rule_lines + other.rule_lines,
         )
 
 

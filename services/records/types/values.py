@@ -111,6 +111,7 @@ _MESSAGES = {
     Cause.OFFSET: _NO_SUCH_TIME,
     Cause.YEARS: _NO_SUCH_TIME,
     Cause.LENGTH: "send at most {limit} characters",
+    Cause.MEMBERS: "name every member of an object once: one of the values would be lost",
     Cause.NUL: "leave out the NUL character, which PostgreSQL cannot store",
     Cause.SURROGATE: "a lone surrogate is no character; send valid Unicode",
 }

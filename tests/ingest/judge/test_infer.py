@@ -33,7 +33,13 @@ async def test_types_and_their_evidence(load: Loader) -> None:
         "phone": ("TEXT", "line 3: '+49' has a plus sign"),
         "day": ("DATE", "all 2 values fit"),
         "seen_at": ("TIMESTAMP", "line 3: '2024-01-01T10:00:01' is not a date"),
-        "zoned": ("TIMESTAMPTZ", "line 3: '2024-01-01 10:00+02' is not a timestamp"),
+        "zoned": (
+            "TIMESTAMPTZ",
+            (
+                "line 3: '2024-01-01 10:00+02' is not a timestamp;"
+                " line 2: '2024-01-01 10:00' has no zone: it is read as UTC"
+            ),
+        ),
         "clock": ("TIME", "all 2 values fit"),
         "uid": ("UUID", "all 2 values fit"),
         "empty": ("TEXT", "no row has a value"),

@@ -70,5 +70,6 @@ async def _all(source: Source) -> Read:
         blank_rows=left_out.blank_rows,
         repeated_headers=left_out.repeated_headers,
         byte_order_marks=left_out.byte_order_marks,
+        rule_lines=left_out.rule_lines,
     )
     return result

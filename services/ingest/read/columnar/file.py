@@ -1,7 +1,7 @@
 """A Parquet or Arrow file as a source: its columns bring their types."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,9 @@ import pyarrow as pa
 
 from services.ingest.domain.options import FileFormat, ImportOptions
 from services.ingest.domain.outcome import FormatFound, RejectCode
+from services.ingest.errors import DuplicateColumnError
 from services.ingest.plan.columns import ColumnPlan
+from services.ingest.plan.names import listed
 from services.ingest.plan.source_columns import SourceColumn, Ways
 from services.ingest.read.children import child_reading, said
 from services.ingest.read.frame import CellFault, Frame
@@ -100,18 +102,31 @@ class ColumnarFormat:
         return head.data.startswith(ARROW_FILE_MARK) or is_stream
 
     async def opened(self, stored: StoredBytes, head: Head, options: ImportOptions) -> ColumnarFile:
-        """By its schema; raises FileRefusedError."""
+        """By its schema; raises FileRefusedError, DuplicateColumnError."""
         del options
         async with child_reading(
             MODULE, unpacked_file(stored, head), {"wanted": None}, head.limits
         ) as messages:
             about = said(await anext(messages))
+        _refuse_repeated([column["name"] for column in about["columns"]])
         return ColumnarFile(
             stored=stored,
             head=head,
             format=head.format_found(self._name),
             columns=tuple(_column(column) for column in about["columns"]),
             rows=about["rows"],
+        )
+
+
+def _refuse_repeated(names: Sequence[str]) -> None:
+    """Raise DuplicateColumnError for a name that several columns have: they are read by name."""
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise DuplicateColumnError.of_columns(
+            f"the file has several columns named {listed(repeated)}, which cannot be told apart:"
+            " write it again with another name for each",
+            repeated,
+            "stands more than once in the file",
         )
 
 

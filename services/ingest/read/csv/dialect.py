@@ -201,7 +201,10 @@ def _sample(
         return Sample.of(text, dialect, start=start, line=line)
 
     found = sample(dialect)
-    if options.trim == "auto" and _has_gaps(found):
+    if options.trim == "auto" and found.ruled:
+        dialect = replace(dialect, trim=True)
+        found = sample(dialect)
+    elif options.trim == "auto" and _has_gaps(found):
         trimmed = sample(replace(dialect, trim=True))
         if all(gaps(record, dialect)[0] for record in trimmed.records) or all(
             gaps(record, dialect)[1] for record in trimmed.records

@@ -157,6 +157,8 @@ def _file(
         layout=Layout(
             names=names,
             trailing=header.trailing,
+            leading=header.leading,
+            ruled=reading.sample.ruled,
             fill_short=options.fill_short,
             skip_blank=True,
             header_cells=_cells(reading),
@@ -171,7 +173,8 @@ def _file(
 
 def _cells(reading: Reading) -> tuple[str | None, ...]:
     header = reading.header
-    fields = () if header.record is None else header.record.fields[: header.width]
+    fields = () if header.record is None else header.record.fields[header.leading :]
+    fields = fields[: header.width]
     return tuple(None if field is None else field.decode(errors="replace") for field in fields)
 
 

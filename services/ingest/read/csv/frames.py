@@ -18,6 +18,7 @@ from services.ingest.read.csv.blocks import RAW_LIMIT, Block, IrregularRecord, R
 from services.ingest.read.csv.layout import Layout
 from services.ingest.read.csv.quoting import FIELDS_LIMIT, LF, SWAPPED, Dialect, Split, Splitter
 from services.ingest.read.csv.structure import (
+    RULE,
     ambiguous,
     decodable,
     fits_by_lines,
@@ -30,8 +31,8 @@ from services.ingest.read.frame import Frame, LeftOut, RefusedRow
 
 _LONE_CR = re.compile(rb"\r(?!\n)")
 _PRIVATE_CHARACTERS = [chr(code) for code in range(0xE000, 0xF900)]
-_TRAILING = "\0trailing"
-"""The field behind the last delimiter of a record; no header has that name."""
+_LEADING, _TRAILING = "\0leading", "\0trailing"
+"""The fields before the first and behind the last delimiter; no header has these names."""
 RAW_COLUMN = REPORT_COLUMNS[-1]
 """Where the report of refused rows keeps those that could not be split."""
 
@@ -42,6 +43,7 @@ class _Rows:
     lines: pl.Series
     refused: tuple[RefusedRow, ...] = ()
     blank: int = 0
+    rules: int = 0
 
     def filter(self, kept: pl.Series) -> "_Rows":
         return replace(self, cells=self.cells.filter(kept), lines=self.lines.filter(kept))
@@ -57,7 +59,7 @@ class CsvReader:
     def __init__(self, layout: Layout, dialect: Dialect) -> None:
         self._layout = layout
         self._dialect = dialect
-        names = (*layout.names, _TRAILING) if layout.trailing else layout.names
+        names = (_LEADING,) * layout.leading + layout.names + (_TRAILING,) * layout.trailing
         self._schema = pl.Schema(dict.fromkeys(names, pl.String()))
 
     def read(self, block: Block) -> Frame:
@@ -68,8 +70,12 @@ class CsvReader:
             rows = replace(rows, cells=_trimmed(rows.cells, self._dialect.blanks.decode()))
         if block.irregular:
             rows = self._with_irregular(block.irregular, rows)
+        if self._layout.ruled:
+            rows = _without_rules(rows)
+        if self._layout.leading:
+            rows = self._without_edge(rows, _LEADING)
         if self._layout.trailing:
-            rows = self._without_trailing(rows)
+            rows = self._without_edge(rows, _TRAILING)
         if self._dialect.swapped is not None:
             rows = self._swapped_back(self._dialect.swapped, rows)
         if self._layout.report and RAW_COLUMN in self._layout.names:
@@ -85,7 +91,7 @@ class CsvReader:
             # Looking for one byte first takes a thirtieth of the time.
             may_hold_formulas=(b"=" in text and b'="' in text)
             or any(b'="' in each.raw for each in block.irregular),
-            left_out=LeftOut(rows.blank, headers, block.byte_order_marks),
+            left_out=LeftOut(rows.blank, headers, block.byte_order_marks, rows.rules),
         )
 
     def _still_raw(self, rows: _Rows) -> _Rows:
@@ -115,19 +121,19 @@ class CsvReader:
             refused=tuple(replace(r, raw=r.raw.replace(mark, written)) for r in rows.refused),
         )
 
-    def _without_trailing(self, rows: _Rows) -> _Rows:
-        """The rows without the empty field behind their last delimiter."""
-        behind = rows.cells[_TRAILING].is_not_null()
-        if behind.any():
-            fault = self._wrong_width(self._layout.width)
+    def _without_edge(self, rows: _Rows, edge: str) -> _Rows:
+        """The rows without the empty field before their first, or behind their last delimiter."""
+        filled = rows.cells[edge].is_not_null()
+        if filled.any():
+            fault = self._wrong_width(len(self._layout.names) + 1)
             delimiter = self._dialect.delimiter.decode()
-            bad = zip(rows.lines.filter(behind), rows.cells.filter(behind).rows(), strict=True)
+            bad = zip(rows.lines.filter(filled), rows.cells.filter(filled).rows(), strict=True)
             refused = [
                 RefusedRow(line, *fault, raw=delimiter.join(cell or "" for cell in row))
                 for line, row in bad
             ]
-            rows = rows.filter(~behind).refuse(refused)
-        return replace(rows, cells=rows.cells.drop(_TRAILING))
+            rows = rows.filter(~filled).refuse(refused)
+        return replace(rows, cells=rows.cells.drop(edge))
 
     def _without_headers(self, rows: _Rows) -> tuple[_Rows, int]:
         """The rows without those that repeat the header, and how many there were."""
@@ -214,18 +220,18 @@ class CsvReader:
             refused += _both_readings(line, text[start:end])
         rest = records.filter(readable & ~records["blank"] & ~doubtful)
         right = rest["fields"].is_between(self._layout.least_width, self._layout.width)
-        blank = int(records["blank"].sum())
+        blank, rules = int(records["blank"].sum()), 0
         for start, end, line, fields in _spans(rest.filter(~right), "fields"):
             raw = text[start:end]
             if self._is_blank(raw):
                 blank += 1
+            elif self._is_rule(raw):
+                rules += 1
             else:
                 refused.append(self._refused_for_width(line, raw, fields))
         kept = rest.filter(right)
-        plain = joined(text, kept)
-        return _Rows(self._joined_cells(plain, kept.height), kept["line"], blank=blank).refuse(
-            refused
-        )
+        cells = self._joined_cells(joined(text, kept), kept.height)
+        return _Rows(cells, kept["line"], blank=blank, rules=rules).refuse(refused)
 
     def _joined_cells(self, plain: bytes, height: int) -> pl.DataFrame:
         if not plain:
@@ -239,6 +245,9 @@ class CsvReader:
     def _is_blank(self, raw: bytes) -> bool:
         return self._layout.skip_blank and not raw.strip(self._dialect.delimiter + b" \t\r\n")
 
+    def _is_rule(self, raw: bytes) -> bool:
+        return self._layout.ruled and RULE.fullmatch(raw) is not None
+
     def _refused_for_width(self, line: int, raw: bytes, fields: int) -> RefusedRow:
         return RefusedRow(line, *self._wrong_width(fields), raw=_readable(raw))
 
@@ -247,6 +256,10 @@ class CsvReader:
         count = f"more than {FIELDS_LIMIT}" if fields == FIELDS_LIMIT + 1 else str(fields)
         message = f"{count} field{'s' * (fields != 1)}, but the header has {width}"
         if fields > width:
+            if width == 1:
+                message += (
+                    "; where the delimiter is text, name another one, such as `delimiter=tab`"
+                )
             return RejectCode.TOO_MANY_FIELDS, message
         return (
             RejectCode.TOO_FEW_FIELDS,
@@ -314,6 +327,15 @@ def _trimmed(cells: pl.DataFrame, blanks: str) -> pl.DataFrame:
     """The cells without blanks around them; what is empty then is null."""
     stripped = cells.select(pl.all().str.strip_chars(blanks))
     return stripped.select(pl.when(pl.all() != "").then(pl.all()))
+
+
+def _without_rules(rows: _Rows) -> _Rows:
+    """The rows without lines drawn between them that have as many fields, as `|---|---|` has."""
+    rules = rows.cells.select(
+        pl.all_horizontal(pl.all().is_null() | pl.all().str.contains("^[-=:]{3,}$"))
+        & pl.any_horizontal(pl.all().is_not_null())
+    ).to_series()
+    return replace(rows.filter(~rules), rules=rows.rules + int(rules.sum()))
 
 
 def _without_blank(rows: _Rows) -> _Rows:

@@ -12,6 +12,8 @@ from services.ingest.read.errors import HeaderDoubtfulError, RecordTooLargeError
 PREAMBLE_RECORDS = 50
 ROWS_SHARE = 0.8
 """So many of the records behind a preamble and its header must be like the header."""
+LEADING = (b"|", b"\t")
+"""Delimiters with which programs begin lines."""
 NO_HEADER = "none"
 AUTO = "auto"
 
@@ -26,6 +28,8 @@ class Header:
     """How many columns there are."""
     trailing: bool
     """Records end with one more delimiter."""
+    leading: bool
+    """Records begin with a delimiter."""
     fits: bool
     """Whether most rows have as many fields as the header."""
 
@@ -37,12 +41,13 @@ class Header:
     @property
     def widths(self) -> tuple[int, ...]:
         """How many fields a record may have."""
-        return (self.width, self.width + 1) if self.trailing else (self.width,)
+        least = self.leading + self.width
+        return (least, least + 1) if self.trailing else (least,)
 
     @property
     def texts(self) -> tuple[str, ...]:
         """The names."""
-        return () if self.record is None else self.record.texts[: self.width]
+        return () if self.record is None else self.record.texts[self.leading :][: self.width]
 
 
 def header_of(sample: Sample, options: ImportOptions, *, known: frozenset[str]) -> Header:
@@ -58,12 +63,13 @@ def header_of(sample: Sample, options: ImportOptions, *, known: frozenset[str]) 
         rows = [record for record in records if len(record.fields) == width]
         trailing = width > 1 and all(record.fields[-1] is None for record in rows)
         _refuse_too_many(width)
-        return Header(None, 0, width - trailing, trailing, fits=True)
+        return Header(None, 0, width - trailing, trailing, leading=False, fits=True)
     at = _place(sample, options, known)
     header = records[at]
     if not header.fields:
         raise RecordTooLargeError(
-            f"the header on line {header.line} opens a quote that is not closed properly"
+            f"the header on line {header.line} opens a quote that is not closed properly: name the"
+            " `delimiter`, or send `quote=none` or `escape=backslash`"
         )
     _refuse_too_many(len(header.fields))
     width = sample.width(behind=at + 1) or len(header.fields)
@@ -76,7 +82,14 @@ def header_of(sample: Sample, options: ImportOptions, *, known: frozenset[str]) 
         and len(header.fields) in (width - 1, width)
     )
     columns = width - 1 if trailing else len(header.fields)
-    return Header(header, at, columns, trailing, fits=trailing or len(header.fields) == width)
+    leading = (
+        sample.dialect.delimiter in LEADING
+        and columns > 1
+        and bool(rows)
+        and all(record.fields[0] is None for record in (header, *rows))
+    )
+    fits = trailing or len(header.fields) == width
+    return Header(header, at, columns - leading, trailing, leading, fits=fits)
 
 
 def _refuse_too_many(fields: int) -> None:
@@ -113,16 +126,43 @@ def _place(sample: Sample, options: ImportOptions, known: frozenset[str]) -> int
         raise OptionError.of(
             "header_line", "invalid_option", f"there is no header on line {line} of the file"
         )
-    first = next((at for at, record in enumerate(records) if record.filled), 0)
+    width = sample.width()
+    first = next(
+        (
+            at
+            for at, record in enumerate(records)
+            if record.filled or _is_unsplit(record, sample, width)
+        ),
+        0,
+    )
     width = sample.width(behind=first + 1)
     if width < 2 or not records[first].fields:
         return first
     for at, record in enumerate(records[: first + PREAMBLE_RECORDS]):
-        if len(record.fields) == width and record.filled == width:
+        if len(record.fields) == width and _is_named(sample, at, width):
             return at if at > first and _is_header(sample, at, width, known) else first
-        if not _is_preamble(record, width):
+        if _is_unsplit(record, sample, width) or not _is_preamble(record, width):
             return first
     return first
+
+
+def _is_unsplit(record: Record, sample: Sample, width: int) -> bool:
+    """Whether a record that cannot be split has the delimiters of a row."""
+    delimiters = record.raw.count(sample.dialect.delimiter)
+    return not record.fields and 1 < width <= delimiters + 1
+
+
+def _is_named(sample: Sample, at: int, width: int) -> bool:
+    """Whether a record has a name for every field, but for one that is empty in every row."""
+    record, rows = sample.records[at], sample.records[at + 1 :]
+    unnamed = {place for place, text in enumerate(record.texts) if not text}
+    return not unnamed or (
+        unnamed <= {0, width - 1}
+        and len(unnamed) < width
+        and not any(
+            row.texts[place] for row in rows for place in unnamed if len(row.fields) > place
+        )
+    )
 
 
 def _is_preamble(record: Record, width: int) -> bool:

@@ -10,6 +10,10 @@ class Layout:
     names: tuple[str, ...]
     trailing: bool = False
     """Records end with one more delimiter."""
+    leading: bool = False
+    """Records begin with a delimiter."""
+    ruled: bool = False
+    """Lines drawn between rows are left out, and counted."""
     fill_short: bool = False
     """Missing last fields are null; without it such a record is refused."""
     skip_blank: bool = False
@@ -26,9 +30,9 @@ class Layout:
     @property
     def width(self) -> int:
         """The most fields of a record."""
-        return len(self.names) + self.trailing
+        return self.leading + len(self.names) + self.trailing
 
     @property
     def least_width(self) -> int:
         """The fewest."""
-        return 1 if self.fill_short else len(self.names)
+        return 1 if self.fill_short else self.leading + len(self.names)

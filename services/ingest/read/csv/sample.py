@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from services.ingest.read.csv.escaped import EscapedSplitter
 from services.ingest.read.csv.quoting import FIELDS_LIMIT, LF, Dialect, Split, Splitter
-from services.ingest.read.csv.structure import NUMBER_OR_DATE
+from services.ingest.read.csv.structure import NUMBER_OR_DATE, RULE
 
 SAMPLED_RECORDS = 100
 _BLANK_LINES = re.compile(rb"(?:[ \t\r\f\v]*+\n)++")
@@ -43,11 +43,16 @@ class Sample:
 
     dialect: Dialect
     records: tuple[Record, ...]
+    ruled: bool = False
+    """Lines are drawn between its rows, which are none of the records."""
 
     @classmethod
     def of(cls, text: bytes, dialect: Dialect, *, start: int, line: int) -> "Sample":
         """Those from `start`, which is on the physical `line`."""
-        return cls(dialect, tuple(_records(text, dialect, start, line)))
+        records = tuple(_records(text, dialect, start, line))
+        rows = tuple(record for record in records if RULE.fullmatch(record.raw) is None)
+        ruled = len(rows) < len(records) and any(len(row.fields) > 1 for row in rows)
+        return cls(dialect, rows if ruled else records, ruled)
 
     def width(self, *, behind: int = 0) -> int:
         """The number of fields that most records have, from the record `behind` on."""

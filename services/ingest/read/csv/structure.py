@@ -15,6 +15,9 @@ NUMBER_OR_DATE = re.compile(
 )
 """What a person takes for a number, a date or a time; anything else is a word."""
 
+RULE = re.compile(rb"[ \t]*(?=[^\n]*(?:---|===))[-+=|: ]+[ \t]*\r?\n?")
+"""A line drawn between rows, as in `+----+-----+` and `|---|---|`."""
+
 
 def physical_lines(runs: Sequence[Run]) -> pl.Series:
     """The number of every physical line in the runs' joined text, `Int64`."""

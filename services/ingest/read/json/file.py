@@ -11,16 +11,16 @@ from services.ingest.plan.columns import ColumnPlan
 from services.ingest.plan.names import named_columns, numbered_names
 from services.ingest.plan.source_columns import SourceColumn, Ways
 from services.ingest.read.charset import EncodingFound
+from services.ingest.read.csv.header import AUTO
 from services.ingest.read.errors import RecordPathNeededError
 from services.ingest.read.footer import without_last
 from services.ingest.read.frame import Frame
 from services.ingest.read.head import Head
+from services.ingest.read.json.beginning import head_array, head_columns
 from services.ingest.read.json.frames import (
     JsonReader,
     LateColumnError,
     SeveralValuesError,
-    head_array,
-    head_columns,
 )
 from services.ingest.read.json.shape import Layout, Shape, shape_of
 from services.ingest.read.json.skipping import has_too_many_values
@@ -124,7 +124,12 @@ class JsonFormat:
         lines = self.name is FileFormat.NDJSON
         shape = shape_of(text, path=options.record_path, lines=lines, complete=complete)
         behind = text[shape.start :]
-        header = head_array(behind, shape.cutter(head.limits), complete=complete)
+        header = head_array(
+            behind,
+            shape.cutter(head.limits),
+            complete=complete,
+            named=options.header_line == AUTO,
+        )
         numbered = header is not None and options.header_line == "none"
         if header is None:
             names = head_columns(behind, shape.cutter(head.limits), complete=complete)

@@ -14,7 +14,6 @@ import polars as pl
 
 from services.ingest.domain.outcome import RejectCode
 from services.ingest.plan.columns import ColumnPlan
-from services.ingest.plan.names import refuse_too_many
 from services.ingest.read.csv.blocks import RAW_LIMIT
 from services.ingest.read.frame import CellFault, Frame, RefusedRow
 from services.ingest.read.json.cutting import (
@@ -30,7 +29,14 @@ from services.ingest.read.json.flat import (
     read_flat,
     template_of,
 )
-from shared.values.numbers import JsonValue, Number, deep_json_text, json_text
+from shared.values.numbers import (
+    JsonValue,
+    Number,
+    Repeating,
+    deep_json_text,
+    json_text,
+    repeated_member,
+)
 from shared.values.texts import NULL_WORDS
 from shared.values.types import TypeName
 
@@ -76,6 +82,7 @@ class JsonReader:
 
     def __post_init__(self) -> None:
         self.columns = self.plan.names
+        self._repeating = Repeating.count
         self.json_columns = frozenset(
             column.source for column in self.plan.columns if column.type.name is TypeName.JSON
         )
@@ -140,6 +147,8 @@ class JsonReader:
                 self.header_first = False
                 continue
             element = self._named(each)
+            if Repeating.count != self._repeating:
+                element = _without_repetition(element)
             wrong = self._refused(element)
             if wrong is not None:
                 refused.append(wrong)
@@ -203,7 +212,7 @@ class JsonReader:
         raw = element.raw[:RAW_LIMIT]
         if _SURROGATE.search(raw):
             code, reason = RejectCode.BAD_ENCODING, "bytes that are no text in the file's encoding"
-        return RefusedRow(element.line, code, reason, _printable(raw), column)
+        return RefusedRow(element.line, code, reason, printable(raw), column)
 
     def _foreign_key(self, shape: tuple[str, ...]) -> str | None:
         known = set(self.columns)
@@ -211,7 +220,7 @@ class JsonReader:
             if key not in known:
                 if self.plan.infers or key in self.plan.late:
                     raise LateColumnError(key)
-                return _printable(key)
+                return printable(key)
         return None
 
     def _frame(
@@ -251,14 +260,14 @@ class JsonReader:
         elif kinds <= {str, Number, type(None)}:
             cells = values  # type: ignore[assignment]
         else:
-            cells = [_text(value) for value in values]
+            cells = [text_of(value) for value in values]
             faults += [
                 CellFault(row, name, RejectCode.TYPE_MISMATCH, NESTED)
                 for row, value in enumerate(values)
                 if isinstance(value, list | dict)
             ]
         if str in kinds:
-            first = (at for at, each in enumerate(values) if _is_text(each))
+            first = (at for at, each in enumerate(values) if _istext_of(each))
             if (row := next(first, None)) is not None:
                 quoted[name] = row
         try:
@@ -277,7 +286,7 @@ class JsonReader:
             for row in bad
             if (row, name) not in known
         ]
-        return [None if cell is None else _printable(cell) for cell in cells]
+        return [None if cell is None else printable(cell) for cell in cells]
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,11 +335,18 @@ def _marks(marks: pl.Series | None, height: int) -> pl.Series:
     return nowhere if marks is None else marks
 
 
-def _is_text(value: JsonValue) -> bool:
+def _without_repetition(element: Element | Broken) -> Element | Broken:
+    """An element, broken where a member of it is there twice: one of the values would be lost."""
+    if isinstance(element, Broken) or (member := repeated_member(element.value)) is None:
+        return element
+    return Broken(element.line, f"'{member}' is there twice in one object", element.raw)
+
+
+def _istext_of(value: JsonValue) -> bool:
     return value.__class__ is str and value not in NULL_WORDS
 
 
-def _text(value: JsonValue) -> str | None:
+def text_of(value: JsonValue) -> str | None:
     """A scalar as its cell, anything else as JSON."""
     if value is None or isinstance(value, str):
         return value
@@ -345,29 +361,8 @@ def spelled(value: JsonValue) -> str:
         return deep_json_text(value)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     r"""Bytes that were no text as `\xNN`, other halves of characters as `\uNNNN`."""
     escaped = all("\udc80" <= half <= "\udcff" for half in _SURROGATE.findall(text))
     encoded = text.encode("utf-8", "surrogateescape" if escaped else "backslashreplace")
     return encoded.decode("utf-8", "backslashreplace")
-
-
-def head_columns(text: str, cutter: Cutter, *, complete: bool) -> tuple[str, ...]:
-    """The keys of the elements in a file's head, in the order in which they turn up.
-
-    Raises DamagedFileError, TooManyColumnsError.
-    """
-    keys: dict[str, None] = {}
-    for element in cutter.feed(text, final=complete):
-        if isinstance(element, Element) and isinstance(element.value, dict):
-            keys.update(dict.fromkeys(element.value))
-            refuse_too_many(keys)
-    return tuple(_printable(key) for key in keys)
-
-
-def head_array(text: str, cutter: Cutter, *, complete: bool) -> tuple[str, ...] | None:
-    """The cells of the first element as text where it is an array, else None."""
-    first = next(cutter.feed(text, final=complete), None)
-    if not isinstance(first, Element) or not isinstance(first.value, list):
-        return None
-    return tuple(_printable(_text(cell) or "") for cell in first.value)
