@@ -167,6 +167,7 @@ def _note(state: Path, at: Addresses, children: Sequence[Child]) -> None:
             "services": {service: at.service_url(service) for service in SERVICES},
             "owner_url": at.owner_url,
             "redis_url": at.redis_url,
+            "smtp_host": at.smtp_host,
             "smtp_port": at.smtp_port,
             "metrics_ports": dict(at.metrics_ports()),
             "pids": {child.name: child.pid for child in children},

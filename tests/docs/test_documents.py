@@ -6,11 +6,9 @@ an import ends a moment after it was accepted.
 """
 
 import asyncio
-import re
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
@@ -18,6 +16,7 @@ import pytest
 
 from deploy.local.environment import ROOT
 from deploy.local.postgresql import Cluster
+from tests.support.documents import pattern, steps
 from tests.support.profile import only_in_full
 from tests.support.stack import RunningStack, running_stack
 
@@ -65,35 +64,6 @@ INSERT INTO catalog_etlnames (name) VALUES ('nightly'), ('weekly, "all"');
 INSERT INTO catalog_etltablerel (etl_id, table_id) VALUES (1, 1), (1, 2), (2, 1);
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO mover;
 """
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Step:
-    """A command, and what it must print (None: anything)."""
-
-    line: int
-    command: str
-    output: str | None
-
-
-def steps(document: str) -> list[Step]:
-    text = (ROOT / document).read_text()
-    found: list[Step] = []
-    for match in BLOCK.finditer(text):
-        kind, body = match.groups()
-        line = text.count("\n", 0, match.start()) + 1
-        if kind == "sh":
-            found.append(Step(line, body, None))
-        elif kind in ("json", "csv", "text") and found and found[-1].output is None:
-            found[-1] = Step(found[-1].line, found[-1].command, body)
-    return found
-
-
-def pattern(output: str) -> re.Pattern[str]:
-    lines = "\n".join(line.rstrip() for line in output.strip().splitlines())
-    parts = [re.escape(part.strip(" ")) for part in lines.split("…")]
-    return re.compile(r"\s*.*?\s*".join(parts), re.DOTALL)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,6 @@ import pytest
 
 from deploy.local.postgresql import Cluster, find_binaries, prepare
 from deploy.local.state import OWNER
-from migrations.bootstrap import SERVICES, bootstrap
 from tests.support.backup import dump, restore
 from tests.support.imports import errors, finished, submit
 from tests.support.profile import only_in_full
@@ -41,13 +40,12 @@ def fresh(state_folder: Path) -> Iterator[Cluster]:
 
 
 async def empty_database(cluster: Cluster, passwords: dict[str, str]) -> str:
-    """A bootstrapped database in which other OIDs than before come next."""
+    """An empty database in which other OIDs than before come next."""
     connection = await asyncpg.connect(cluster.url())
     await connection.execute(f"CREATE ROLE {OWNER} LOGIN CREATEROLE PASSWORD '{passwords[OWNER]}'")
     await connection.execute(f"CREATE DATABASE {OWNER} OWNER {OWNER}")
     await connection.close()
     url = cluster.url(user=OWNER, password=passwords[OWNER], database=OWNER)
-    await bootstrap(url, {service: passwords[service] for service in SERVICES})
     connection = await asyncpg.connect(cluster.url(database=OWNER))
     await connection.execute("CREATE TABLE public.burnt ()")
     for _ in range(50):
@@ -151,16 +149,15 @@ def moved(stack: RunningStack, state: Path) -> dict[str, str]:
 
 @only_in_full
 def test_a_restored_backup_is_whole(state_folder: Path, tmp_path: Path, fresh: Cluster) -> None:
-    file = tmp_path / "tabularium.dump"
     state = state_folder / "restored-state"
     with running_stack(state_folder / "dumped-state") as stack:
         with stack.signed_in() as http:
             known = filled(http)
         before = asyncio.run(oid_of(stack.facts["owner_url"], "people"))
-        dump(find_binaries(), stack.facts["owner_url"], file)
+        dump(find_binaries(), stack.facts["owner_url"], tmp_path)
         passwords = moved(stack, state)
     url = asyncio.run(empty_database(fresh, passwords))
-    restore(fresh.binaries, url, file)
+    restore(fresh.binaries, url, tmp_path, passwords=passwords)
     assert asyncio.run(oid_of(url, "people")) != before
     with (
         running_stack(state, settings={"DATABASE_URL": url}) as stack,

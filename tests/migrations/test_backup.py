@@ -5,7 +5,7 @@ from pathlib import Path
 
 import asyncpg
 
-from migrations.bootstrap import SERVICES, bootstrap
+from migrations.bootstrap import SERVICES
 from tests.support.backup import dump, restore
 from tests.support.databases import PASSWORD, Database, drop_database, make_database
 from tests.support.profile import only_in_full
@@ -52,13 +52,12 @@ async def test_a_restored_database_has_its_rows_owners_and_rights(
     database: Database, tmp_path: Path
 ) -> None:
     await fill(database)
-    file = tmp_path / "tabularium.dump"
     binaries = database.cluster.binaries
-    await asyncio.to_thread(dump, binaries, database.url(), file)
+    await asyncio.to_thread(dump, binaries, database.url(), tmp_path)
     restored = await make_database(database.cluster, f"restored_{database.name}")
     try:
-        await bootstrap(restored.url(), dict.fromkeys(SERVICES, PASSWORD))
-        await asyncio.to_thread(restore, binaries, restored.url(), file)
+        passwords = dict.fromkeys(SERVICES, PASSWORD)
+        await asyncio.to_thread(restore, binaries, restored.url(), tmp_path, passwords=passwords)
         await check(restored)
     finally:
         await drop_database(restored)

@@ -1,29 +1,39 @@
-"""Dump and restore, word for word as `docs/operations.md` says."""
+"""Dump and restore: the very blocks of `docs/operations.md`, "Backup and restore"."""
 
+import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
+from deploy.local.environment import ROOT
+from migrations.bootstrap import SERVICES
+from tests.support.documents import steps
 
-def run(binaries: Path, program: str, *arguments: str) -> str:
-    """A program of PostgreSQL's; its standard output."""
-    command = [str(binaries / program), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+SECTION = "Backup and restore"
 
 
-def dump(binaries: Path, url: str, file: Path) -> None:
-    run(binaries, "pg_dump", "--format=custom", f"--file={file}", url)
+def dump(binaries: Path, url: str, folder: Path) -> None:
+    """Dump a database into a folder."""
+    (back_up, *_) = steps("docs/operations.md", SECTION)
+    _run(back_up.command, binaries, folder, {"DATABASE_URL": url})
 
 
-def restore(binaries: Path, url: str, file: Path) -> None:
-    """Into a database that was bootstrapped: its schemas are there, its tables are not."""
-    listing = run(binaries, "pg_restore", "--list", str(file)).splitlines()
-    entries = [line for line in listing if " SCHEMA - " not in line and " EXTENSION " not in line]
-    chosen = file.with_suffix(".list")
-    chosen.write_text("\n".join(entries))
-    # Functions are given to `records`, which PostgreSQL allows to who may create in their schema.
-    run(binaries, "psql", url, "-c", "GRANT CREATE ON SCHEMA records TO records")
-    options = (f"--use-list={chosen}", "--exit-on-error", f"--dbname={url}")
-    run(binaries, "pg_restore", *options, str(file))
-    run(binaries, "psql", url, "-c", "REVOKE CREATE ON SCHEMA records FROM records")
+def restore(binaries: Path, url: str, folder: Path, *, passwords: Mapping[str, str]) -> None:
+    """Into an empty database; `passwords` are those of the services' roles."""
+    (_, *restoring) = steps("docs/operations.md", SECTION)
+    given = {f"{service.upper()}_DB_PASSWORD": passwords[service] for service in SERVICES}
+    for step in restoring:
+        _run(step.command, binaries, folder, {"DATABASE_URL": url, **given})
+
+
+def _run(command: str, binaries: Path, folder: Path, settings: Mapping[str, str]) -> None:
+    path = f"{ROOT / '.venv' / 'bin'}:{binaries}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", f"set -eo pipefail\n{command}"],
+        cwd=folder,
+        env={"PATH": path, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
