@@ -39,7 +39,7 @@ def test_newman_takes_the_walk(stack: RunningStack, tmp_path: Path) -> None:
         [
             str(NEWMAN),
             *("run", str(COLLECTION), "--folder", WALK_FOLDER),
-            *("--working-dir", str(Path(__file__).parent), "--no-insecure-file-read"),
+            *("--working-dir", str(COLLECTION.parent), "--no-insecure-file-read"),
             *("--reporters", "cli,json", "--reporter-json-export", str(report)),
             *(word for pair in variables.items() for word in ("--env-var", "=".join(pair))),
         ],

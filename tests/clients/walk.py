@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 FILE = "customers.csv"
-"""Lies beside this module; newman is given the folder."""
+"""Beside the collection, in docs/, which is the working directory of who runs it."""
 MOST_LOOKS = 120
 LOOK_AGAIN_MS = 250
 
