@@ -6,7 +6,7 @@ import typer
 
 from cli.answers import Feed, Import
 from cli.client import decoded, part
-from cli.errors import UsageError
+from cli.feed_options import Expectations, OriginOptions, Times, given, options_of
 from cli.flattened import flattened
 from cli.listing import Columns, listing, removed
 from cli.outcome import report, watched
@@ -16,9 +16,6 @@ from cli.uploading import opened, submit
 app = typer.Typer(no_args_is_help=True, help="Imports that come again, by themselves or pushed.")
 
 FeedName = Annotated[str, typer.Argument(metavar="NAME", help="What the feed is called.")]
-OF_ROWS = "Where the rows come from"
-OF_TIME = "When it runs"
-OF_EXPECTATIONS = "What is expected of the rows"
 
 COLUMNS: Columns[Feed] = {
     "name": lambda feed: feed.name,
@@ -64,6 +61,7 @@ def show(*, name: FeedName, url: Url = None, as_json: AsJson = False) -> None:
 
 
 @app.command(epilog=ADD_EXAMPLES)
+@flattened
 def add(
     *,
     name: FeedName,
@@ -82,96 +80,30 @@ def add(
             help="An option of an import, as in mode=upsert, key=sku, delimiter=;; repeat it.",
         ),
     ] = None,
-    from_url: Annotated[
-        str | None,
-        typer.Option(help="Fetch a file by http or https.", rich_help_panel=OF_ROWS),
-    ] = None,
-    headers: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--header", metavar="NAME: VALUE", help="Sent with it.", rich_help_panel=OF_ROWS
-        ),
-    ] = None,
-    from_source: Annotated[
-        int | None,
-        typer.Option(metavar="ID", help="Read this saved source.", rich_help_panel=OF_ROWS),
-    ] = None,
-    source_table: Annotated[
-        str | None, typer.Option(help="The table there, schema.name.", rich_help_panel=OF_ROWS)
-    ] = None,
-    query: Annotated[
-        str | None, typer.Option(help="A query in place of a table.", rich_help_panel=OF_ROWS)
-    ] = None,
-    incremental: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Only rows in which this column is beyond what was loaded.",
-            rich_help_panel=OF_ROWS,
-        ),
-    ] = None,
-    start: Annotated[
-        str | None,
-        typer.Option(help="With --incremental: where it begins.", rich_help_panel=OF_ROWS),
-    ] = None,
-    lookback: Annotated[
-        str | None,
-        typer.Option(
-            help="With --incremental: a number, or PT1H, before it.", rich_help_panel=OF_ROWS
-        ),
-    ] = None,
-    cron: Annotated[
-        str | None, typer.Option(help="Five fields of cron.", rich_help_panel=OF_TIME)
-    ] = None,
-    timezone: Annotated[
-        str, typer.Option(help="With --cron, as Europe/Paris.", rich_help_panel=OF_TIME)
-    ] = "UTC",
-    every_s: Annotated[
-        int | None, typer.Option(help="Every so many seconds.", rich_help_panel=OF_TIME)
-    ] = None,
-    every: Annotated[
-        str | None,
-        typer.Option(
-            help="A success so often, as P1D, or it is late.", rich_help_panel=OF_EXPECTATIONS
-        ),
-    ] = None,
-    min_rows: Annotated[
-        int | None, typer.Option(help="So many at least.", rich_help_panel=OF_EXPECTATIONS)
-    ] = None,
-    max_rejected: Annotated[
-        int | None, typer.Option(help="So many at most.", rich_help_panel=OF_EXPECTATIONS)
-    ] = None,
-    max_rejected_share: Annotated[
-        float | None, typer.Option(help="At most, of 1.", rich_help_panel=OF_EXPECTATIONS)
-    ] = None,
+    origin: OriginOptions,
+    time: Times,
+    expect: Expectations,
     email: Annotated[str | None, typer.Option(help="Who is mailed.")] = None,
     etl_name: Annotated[str | None, typer.Option(help="The name in the catalog.")] = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a feed; without --from-url and --from-source, files are sent to it."""
-    body: dict[str, Any] = {"name": name}
-    if like is not None:
-        body["like"] = like
-    origin = _origin(from_url, headers or [], from_source, source_table, query)
-    if origin is not None or like is None:
-        body["from"] = origin or {"kind": "push"}
-    body |= _given(table=table, email=email, etl_name=etl_name)
-    if options:
-        body["options"] = _options(options)
-    if cron is not None or every_s is not None:
-        zone = None if cron is None else timezone
-        body["schedule"] = _given(cron=cron, timezone=zone, every_s=every_s)
-    if incremental is not None:
-        body["incremental"] = _given(column=incremental, start=start, lookback=lookback)
-    expect = _given(
-        every=every,
-        min_rows=min_rows,
-        max_rejected=max_rejected,
-        max_rejected_share=max_rejected_share,
+    source = origin.source()
+    if source is None and like is None:
+        source = {"kind": "push"}
+    body = given(
+        name=name,
+        like=like,
+        table=table,
+        email=email,
+        etl_name=etl_name,
+        options=options_of(options) if options else None,
+        schedule=time.schedule(),
+        incremental=origin.increments(),
+        expect=expect.fields() or None,
+        **{"from": source},
     )
-    if expect:
-        body["expect"] = expect
     with session(url, as_json=as_json) as here:
         _show(here, here.client.send("POST", "/api/feeds", body=body).text)
 
@@ -293,52 +225,6 @@ def _show(here: Session, answer: str) -> None:
                 for past in feed.history
             ],
         )
-
-
-def _origin(
-    from_url: str | None,
-    headers: list[str],
-    from_source: int | None,
-    source_table: str | None,
-    query: str | None,
-) -> dict[str, Any] | None:
-    if from_url is not None and from_source is None:
-        return {"kind": "http", "url": from_url, "headers": dict(map(_header, headers))}
-    if headers:
-        raise UsageError("--header goes with --from-url")
-    if from_source is not None and from_url is None:
-        return {
-            "kind": "database",
-            "source_id": from_source,
-            **_given(table=source_table, query=query),
-        }
-    if from_url is not None:
-        raise UsageError("give either --from-url or --from-source")
-    if source_table is not None or query is not None:
-        raise UsageError("--source-table and --query go with --from-source")
-    return None
-
-
-def _header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    if not colon:
-        raise UsageError(f"{text!r} is no header: write 'Name: value'")
-    return name.strip(), value.strip()
-
-
-def _options(pairs: list[str]) -> dict[str, str]:
-    """Options as the fields of an import's form, which the API takes here too."""
-    options: dict[str, str] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise UsageError(f"--option: {pair!r} is no NAME=VALUE")
-        options[name] = value
-    return options
-
-
-def _given(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _path(name: str) -> str:

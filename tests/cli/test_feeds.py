@@ -55,3 +55,11 @@ def test_what_does_not_fit_together_is_said(command: Command, tmp_path: Path) ->
         command("feed", "add", "x", "-t", "y", *words, code=2)
     file = file_of(tmp_path, "a\n1\n")
     command("import", file, "-t", "y", "--save-as", "x", "--dry-run", code=2)
+
+
+def test_options_that_need_another_are_refused_without_it(command: Command) -> None:
+    add = ("feed", "add", "half", "--table", "Any")
+    assert "--incremental" in command(*add, "--start", "1", code=2).err
+    assert "--cron" in command(*add, "--timezone", "Europe/Paris", "--every-s", "60", code=2).err
+    assert "--from-source" in command(*add, "--query", "SELECT 1", code=2).err
+    assert "--from-url" in command(*add, "--header", "A: b", code=2).err
