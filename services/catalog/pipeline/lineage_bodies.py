@@ -9,7 +9,7 @@ from pydantic_core import from_json, to_json
 from starlette.requests import Request
 
 from services.catalog.errors import EventUnreadableError
-from services.catalog.pipeline.openlineage import read_event
+from services.catalog.pipeline.openlineage import refuse_unreadable
 from shared.errors import InvalidInputError, TooLargeError
 
 GZIP = 16 + zlib.MAX_WBITS
@@ -45,7 +45,7 @@ def received_body(limit_bytes: int) -> Callable[[Request], Awaitable[bytes]]:
 
 def event_of(body: bytes) -> bytes:
     """The body, if it is an event; raises EventUnreadableError."""
-    read_event(body)
+    refuse_unreadable(body)
     return body
 
 
@@ -59,13 +59,12 @@ def batch_of(body: bytes) -> Batch:
         raise EventUnreadableError("send an array of events")
     batch = Batch()
     for place, event in enumerate(sent):
-        each = to_json(event)
         try:
-            read_event(each)
+            refuse_unreadable(event)
         except EventUnreadableError as exc:
             batch.failed.append((place, exc.detail))
         else:
-            batch.events.append(each)
+            batch.events.append(to_json(event))
     return batch
 
 

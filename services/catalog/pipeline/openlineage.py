@@ -118,6 +118,20 @@ def read_event(body: bytes) -> Event:
         raise EventUnreadableError(why(exc)) from exc
 
 
+def refuse_unreadable(event: bytes | object) -> None:
+    """Raise EventUnreadableError for what `read_event` could not read; as JSON, or parsed.
+
+    Half the work: what facets hold is looked at once, when the event is applied.
+    """
+    try:
+        if isinstance(event, bytes):
+            _Event.model_validate_json(event)
+        else:
+            _Event.model_validate(event)
+    except ValidationError as exc:
+        raise EventUnreadableError(why(exc)) from exc
+
+
 def why(exc: ValidationError) -> str:
     """The first thing that is wrong with an event, with the field."""
     first = exc.errors(include_url=False, include_context=False, include_input=False)[0]

@@ -13,15 +13,26 @@ from services.catalog.domain import EtlKey, TableKey
 from services.catalog.repository.lists import key_of
 from shared.store.engine import RawConnection
 
-OUTPUTS_BY_TABLE = """
-SELECT etl_id, table_id, last_seen FROM catalog.edges
-WHERE table_id = ANY($1::bigint[]) ORDER BY table_id, etl_id LIMIT $2
+# From tables to the ETLs next to them, and on to the tables behind those that are new: one round
+# trip for each step. The array is made first, so that the second half goes by its index whatever
+# the planner expects of the first.
+STEP = """
+WITH near AS MATERIALIZED (
+  SELECT etl_id, table_id, last_seen FROM catalog.{near}
+  WHERE table_id = ANY($1::bigint[]) ORDER BY table_id, etl_id LIMIT $3
+)
+SELECT true, etl_id, table_id, last_seen FROM near
+UNION ALL
+(SELECT false, etl_id, table_id, last_seen FROM catalog.{far}
+ WHERE etl_id = ANY(ARRAY(SELECT DISTINCT etl_id FROM near WHERE etl_id <> ALL($2::bigint[])))
+ ORDER BY etl_id, table_id LIMIT $3)
 """
+UPSTREAM = STEP.replace("{near}", "edges").replace("{far}", "inputs")
+DOWNSTREAM = STEP.replace("{near}", "inputs").replace("{far}", "edges")
 OUTPUTS_BY_ETL = """
 SELECT etl_id, table_id, last_seen FROM catalog.edges
 WHERE etl_id = ANY($1::bigint[]) ORDER BY etl_id, table_id LIMIT $2
 """
-INPUTS_BY_TABLE = OUTPUTS_BY_TABLE.replace("edges", "inputs")
 INPUTS_BY_ETL = OUTPUTS_BY_ETL.replace("edges", "inputs")
 
 # What decides which rows a table has (an empty output column) goes into each of its columns.
@@ -82,18 +93,15 @@ class TableWalk:
         A step leads from tables through ETLs to tables, or from an ETL to the tables next to it.
         """
         sign = -1 if upstream else 1
-        outputs, inputs = self.outputs, self.inputs
-        to_etls = (OUTPUTS_BY_TABLE, outputs) if upstream else (INPUTS_BY_TABLE, inputs)
-        to_tables = (INPUTS_BY_ETL, inputs) if upstream else (OUTPUTS_BY_ETL, outputs)
         seen_etls, seen_tables = set(root.etls), set(root.tables)
         etls, tables = set(root.etls), set(root.tables)
         for step in range(1, depth + 1):
             if tables:
-                pairs = await self._next(connection, *to_etls, tables)
-                etls = {etl_id for etl_id, _ in pairs} - seen_etls
+                etls, behind = await self._step(connection, tables, seen_etls, upstream=upstream)
+            else:
+                behind = await self._behind(connection, etls, upstream=upstream)
             seen_etls |= etls
-            pairs = await self._next(connection, *to_tables, etls)
-            tables = {table_id for _, table_id in pairs} - seen_tables
+            tables = behind - seen_tables
             seen_tables |= tables
             for ids, distances in ((etls, self.etls), (tables, self.tables)):
                 for id_ in ids:
@@ -101,16 +109,45 @@ class TableWalk:
             if not tables:
                 return
 
-    async def _next(
-        self, connection: RawConnection, statement: str, pairs: Pairs, ids: Collection[int]
-    ) -> Sequence[tuple[int, int]]:
+    async def _step(
+        self,
+        connection: RawConnection,
+        tables: Collection[int],
+        seen: Collection[int],
+        *,
+        upstream: bool,
+    ) -> tuple[set[int], set[int]]:
+        """The ETLs next to tables that were not seen before, and the tables behind them."""
+        near, far = (self.outputs, self.inputs) if upstream else (self.inputs, self.outputs)
         # Edges of the other direction may be among the rows; they are there already.
+        limit = self.left + max(len(near), len(far)) + 1
+        statement = UPSTREAM if upstream else DOWNSTREAM
+        rows = await connection.fetch(statement, list(tables), list(seen), limit)
+        etls = {
+            etl
+            for is_near, etl, table, last_seen in rows
+            if is_near and self._takes(near, (etl, table), last_seen)
+        }.difference(seen)
+        behind = {
+            table
+            for is_near, etl, table, last_seen in rows
+            if not is_near and etl in etls and self._takes(far, (etl, table), last_seen)
+        }
+        return etls, behind
+
+    async def _behind(
+        self, connection: RawConnection, etls: Collection[int], *, upstream: bool
+    ) -> set[int]:
+        """The tables behind ETLs."""
+        pairs, statement = (
+            (self.inputs, INPUTS_BY_ETL) if upstream else (self.outputs, OUTPUTS_BY_ETL)
+        )
         limit = self.left + len(pairs) + 1
-        return [
-            (etl, table)
-            for etl, table, last_seen in await connection.fetch(statement, list(ids), limit)
+        return {
+            table
+            for etl, table, last_seen in await connection.fetch(statement, list(etls), limit)
             if self._takes(pairs, (etl, table), last_seen)
-        ]
+        }
 
     def _takes(self, pairs: Pairs, pair: tuple[int, int], last_seen: datetime) -> bool:
         if pair in pairs:

@@ -9,7 +9,7 @@ from services.catalog.domain import EtlKey, TableKey
 from services.catalog.graph.nodes import lineage_ids
 from services.catalog.lineage import Direction, LineageGraph, Node
 from services.catalog.schemas.graphs import GraphFormat
-from services.catalog.schemas.names import NamedAnswer, Namespace, SchemaName, named
+from services.catalog.schemas.names import NamedAnswer, Namespace, SchemaName
 from shared.contracts.base import AnswerModel, RequestModel
 from shared.contracts.catalog import CatalogText
 
@@ -155,9 +155,16 @@ def _node(
 ) -> LineageEtl | LineageTable | LineageColumn:
     distance, dropped = graph.distances[node], node in graph.gone
     if isinstance(node, EtlKey):
-        return LineageEtl.of(node, id=node_id, distance=distance)
+        return LineageEtl(id=node_id, name=node.name, namespace=node.namespace, distance=distance)
     if isinstance(node, TableKey):
-        return LineageTable.of(node, **named(node), id=node_id, distance=distance, dropped=dropped)
+        return LineageTable(
+            id=node_id,
+            schema_name=node.schema,
+            name=node.name,
+            namespace=node.namespace,
+            distance=distance,
+            dropped=dropped,
+        )
     return LineageColumn(
         id=node_id,
         schema_name=node.table.schema,
