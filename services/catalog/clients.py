@@ -1,6 +1,6 @@
 """The catalog's peers: records knows columns and who may see them, ingest knows the imports."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from services.catalog.domain import TableKey
 from shared.contracts.auth import Caller
@@ -11,6 +11,9 @@ from shared.contracts.ingest import (
     TableProfile,
 )
 from shared.contracts.records import (
+    ColumnFound,
+    ColumnsFound,
+    ColumnsRequest,
     DescribeRequest,
     VisibilityRequest,
     VisibleTable,
@@ -63,6 +66,16 @@ class RecordsClient:
             timeout_s=PEER_TIMEOUT_S,
         )
         return frozenset(answer.tables)
+
+    async def columns_with_words(
+        self, words: Sequence[str], caller: Caller, *, limit: int
+    ) -> tuple[ColumnFound, ...]:
+        """Columns of tables that the caller may see, with each word; raises as `describe`."""
+        request = ColumnsRequest(words=tuple(words), caller=caller, limit=limit)
+        answer = await self._peer.call(
+            "POST", "/internal/columns", ColumnsFound, body=request, timeout_s=PEER_TIMEOUT_S
+        )
+        return answer.items
 
     async def hidden_among(
         self, tables: Collection[TableKey], caller: Caller

@@ -2,6 +2,8 @@
 
 from typing import NewType
 
+from pydantic import Field
+
 from shared.contracts.auth import Caller
 from shared.contracts.base import AnswerModel, RequestModel
 from shared.values.rules import NO_RULES, ColumnRules
@@ -107,6 +109,31 @@ class VisibleTables(AnswerModel):
     """Those tables of a `VisibilityRequest` that the caller may see, by name."""
 
     tables: tuple[TableName, ...]
+
+
+class ColumnsRequest(RequestModel):
+    """`POST /internal/columns`: columns of tables that the caller may see, by their words.
+
+    Each word stands in the name or the description of the column, in any case.
+    """
+
+    words: tuple[str, ...]
+    caller: Caller
+    limit: int = Field(default=100, ge=1, le=1000)
+
+
+class ColumnFound(AnswerModel):
+    """A column of a table that the caller may see."""
+
+    table: TableName
+    name: ColumnName
+    description: str | None = None
+
+
+class ColumnsFound(AnswerModel):
+    """The answer to a `ColumnsRequest`: by table, then in the order of its columns."""
+
+    items: tuple[ColumnFound, ...]
 
 
 class VisibleColumn(AnswerModel):

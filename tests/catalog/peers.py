@@ -13,6 +13,9 @@ from shared.contracts.ingest import (
     TableProfile,
 )
 from shared.contracts.records import (
+    ColumnFound,
+    ColumnsFound,
+    ColumnsRequest,
     DescribeRequest,
     TableName,
     VisibilityRequest,
@@ -58,6 +61,23 @@ class Peers:
         answer = VisibleTables(tables=tuple(name for name in visible if name in asked.tables))
         return web.json_response(text=answer.model_dump_json())
 
+    async def columns(self, request: web.Request) -> web.Response:
+        if "records" in self.away:
+            return web.Response(status=503)
+        asked = ColumnsRequest.model_validate_json(await request.read())
+        found = [
+            ColumnFound(table=table.table, name=column.name, description=column.description)
+            for (_, sub), table in self.tables.items()
+            for column in table.columns
+            if sub == asked.caller.sub
+            and all(
+                word.lower() in f"{column.name} {column.description or ''}".lower()
+                for word in asked.words
+            )
+        ]
+        answer = ColumnsFound(items=tuple(found[: asked.limit]))
+        return web.json_response(text=answer.model_dump_json())
+
     async def last_imports(self, request: web.Request) -> web.Response:
         if "ingest" in self.away:
             return web.Response(status=503)
@@ -94,6 +114,7 @@ async def running_peers() -> AsyncIterator[Peers]:
     app = web.Application()
     app.router.add_post("/internal/tables/describe", peers.describe)
     app.router.add_post("/internal/tables/visible", peers.visible_among)
+    app.router.add_post("/internal/columns", peers.columns)
     app.router.add_get("/internal/imports", peers.last_imports)
     app.router.add_get("/internal/profiles", peers.profile)
     app.router.add_get("/internal/profiles/picture", peers.profile)

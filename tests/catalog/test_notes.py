@@ -147,6 +147,20 @@ async def test_search_finds_the_columns_of_a_scan(catalog: Catalog) -> None:
     ]
 
 
+async def test_search_finds_the_columns_of_our_own_tables_for_those_who_may_see_them(
+    catalog: Catalog,
+) -> None:
+    await customer(catalog)
+    assert await search(catalog, "SPENT") == [("column", "spent")]
+    assert await search(catalog, "in euros") == [("column", "spent")]
+    [hit] = (await catalog.get("/api/catalog/search", {"q": "euros"})).json()["items"]
+    assert (hit["schema"], hit["table"], hit["description"]) == ("data", "Customer", "in euros")
+    assert await search(catalog, "spent", caller=person("eve@example.com")) == []
+    catalog.peers.away.add("records")
+    answer = (await catalog.get("/api/catalog/search", {"q": "spent"})).json()
+    assert (answer["items"], answer["unavailable"]) == ([], ["records"])
+
+
 async def test_search_hides_private_tables(catalog: Catalog) -> None:
     await catalog.see_table("created", "Salaries", minute=0)
     owner = person("owner@example.com")

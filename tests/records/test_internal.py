@@ -151,6 +151,29 @@ async def test_of_many_tables_those_are_named_that_the_caller_may_see(service: S
         assert answer.json() == {"tables": visible}
 
 
+async def test_columns_are_found_in_the_tables_that_the_caller_may_see(service: Service) -> None:
+    columns = [
+        {"name": "Searched_Zip", "type": "TEXT", "description": "Where it goes: 100%"},
+        {"name": "searched_city", "type": "TEXT"},
+    ]
+    body = {"name": "Searched", "columns": columns}
+    assert (await service.ann("POST", "/api/tables", body)).status_code == 201
+    ingest = service.by(INGEST)
+    for caller, words, names in (
+        (ANN, ["searched"], ["Searched_Zip", "searched_city"]),
+        (ANN, ["SEARCHED", "goes"], ["Searched_Zip"]),
+        (ANN, ["searched", "100%"], ["Searched_Zip"]),
+        (ANN, ["searched", "100_"], []),
+        (ANN, ["_import"], []),
+        (ADMIN, ["searched_city"], ["searched_city"]),
+        (BOB, ["searched"], []),
+    ):
+        asked = {"words": words, "caller": caller.model_dump(mode="json")}
+        items = (await ingest("POST", "/internal/columns", asked)).json()["items"]
+        assert [item["name"] for item in items] == names, words
+        assert {item["table"] for item in items} <= {"Searched"}
+
+
 async def test_the_catalog_hears_of_every_table_in_order(
     database: Database, issuer: Issuer, catalog: FakeCatalog
 ) -> None:

@@ -9,6 +9,7 @@ from typing import LiteralString
 
 from services.catalog.domain import Hit, HitKind
 from services.catalog.repository.lists import key_of
+from shared.contracts.records import ColumnFound
 from shared.store.engine import RawConnection
 
 RANK: LiteralString = """
@@ -32,7 +33,12 @@ FROM texts WHERE concat_ws(' ', schema_name || '.' || name, description, words) 
 ORDER BY rank DESC, schema_name, name, namespace LIMIT $4
 """
 COLUMNS: LiteralString = """
-WITH named AS (
+WITH of_ours AS (
+  SELECT t.id, given.name, given.description
+  FROM unnest($5::text[], $6::text[], $7::text[]) AS given (table_name, name, description)
+  JOIN catalog.tables t
+    ON t.namespace = '' AND t.schema_name = 'data' AND t.name = given.table_name
+), named AS (
   SELECT table_id, item ->> 'name' AS name FROM catalog.edges,
     jsonb_array_elements(columns) AS item
   WHERE columns IS NOT NULL AND columns::text ILIKE ALL ($3)
@@ -42,10 +48,15 @@ WITH named AS (
   WHERE table_facets.name = 'schema' AND content::text ILIKE ALL ($3)
   UNION
   SELECT table_id, name FROM catalog.column_notes
+  UNION
+  SELECT id, of_ours.name FROM of_ours
 ), texts AS (
-  SELECT named.table_id, named.name, n.description, n.tags FROM named
+  SELECT named.table_id, named.name, coalesce(n.description, o.description) AS description, n.tags
+  FROM named
   LEFT JOIN catalog.column_notes n ON n.table_id = named.table_id AND n.name = named.name
-  WHERE concat_ws(' ', named.name, n.description, array_to_string(n.tags, ' ')) ILIKE ALL ($3)
+  LEFT JOIN of_ours o ON o.id = named.table_id AND o.name = named.name
+  WHERE concat_ws(' ', named.name, n.description, o.description, array_to_string(n.tags, ' '))
+    ILIKE ALL ($3)
 )
 SELECT ({rank}) - 5 AS rank, texts.name, texts.description,
   texts.tags, t.schema_name, t.name AS table_name, t.namespace
@@ -71,13 +82,24 @@ STATEMENTS = {
 }
 
 
-async def hits(connection: RawConnection, q: str, *, limit: int) -> Sequence[Hit]:
-    """The best of each kind, at most `limit` of it; the best first."""
+async def hits(
+    connection: RawConnection, q: str, *, ours: Sequence[ColumnFound], limit: int
+) -> Sequence[Hit]:
+    """The best of each kind, at most `limit` of it; the best first.
+
+    `ours` are columns of tables made here, which records knows, with the same words.
+    """
     whole, *words = [_escaped(text) for text in (q.strip(), *q.split())]
     parts = [f"%{word}%" for word in words]
     every = []
+    given = (
+        [column.table for column in ours],
+        [column.name for column in ours],
+        [column.description for column in ours],
+    )
     for kind, statement in STATEMENTS.items():
-        rows = await connection.fetch(statement, q.strip(), f"{whole}%", parts, limit)
+        more = given if kind is HitKind.COLUMN else ()
+        rows = await connection.fetch(statement, q.strip(), f"{whole}%", parts, limit, *more)
         for rank, name, description, tags, schema, table, namespace in rows:
             key = None if table is None else key_of((schema, table, namespace))
             every.append(

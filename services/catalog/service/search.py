@@ -11,6 +11,7 @@ from services.catalog.domain import Hit
 from services.catalog.repository import search
 from services.catalog.tables import BOOKS
 from shared.contracts.auth import Caller
+from shared.contracts.records import ColumnFound
 from shared.http.peers import PeerUnavailableError
 from shared.store.transaction import transaction
 
@@ -38,10 +39,16 @@ class Search:
 
     async def best(self, caller: Caller, q: str, *, limit: int) -> Found:
         """The best hits for some words, the best first."""
-        async with transaction(self.engine, BOOKS) as tx:
-            hits = await search.hits(tx.raw, q, limit=limit * MORE)
-        tables = {hit.table for hit in hits if hit.table is not None}
+        ours: Sequence[ColumnFound] = ()
         away: tuple[str, ...] = ()
+        try:
+            ours = await self.records.columns_with_words(q.split(), caller, limit=limit * MORE)
+        except PeerUnavailableError as exc:
+            log.warning("peer_away", peer="records", error=exc.detail)
+            away = ("records",)
+        async with transaction(self.engine, BOOKS) as tx:
+            hits = await search.hits(tx.raw, q, ours=ours, limit=limit * MORE)
+        tables = {hit.table for hit in hits if hit.table is not None}
         try:
             hidden = await self.records.hidden_among(tables, caller)
         except PeerUnavailableError as exc:

@@ -21,7 +21,14 @@ from services.records.domain import (
 from services.records.repository.driver import Driver
 from services.records.types.words import from_postgresql
 from shared.contracts.auth import Caller, Sub
-from shared.contracts.records import DATA_SCHEMA, SYSTEM_COLUMNS, ColumnName, TableName, TableOid
+from shared.contracts.records import (
+    DATA_SCHEMA,
+    SYSTEM_COLUMNS,
+    ColumnFound,
+    ColumnName,
+    TableName,
+    TableOid,
+)
 from shared.store.identifiers import quoted
 from shared.values.rules import NO_RULES, ColumnRules, OnDelete, Reference, RuleName
 
@@ -96,6 +103,18 @@ WHERE abs(char_length(t.name) - char_length($3)) <= 3 AND ($1::boolean OR t.owne
 ORDER BY lower(left(t.name, 1)) <> lower(left($3, 1)), t.name LIMIT 200
 """
 """Few enough to be compared one by one."""
+COLUMNS_WITH_WORDS = """
+SELECT t.name AS table_name, a.attname AS name, col_description(c.oid, a.attnum) AS description
+FROM records.tables t
+JOIN pg_class c ON c.relname = t.name AND c.relkind = 'r' AND c.relnamespace = 'data'::regnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE ($1::boolean OR t.owner_sub = $2
+  OR EXISTS (SELECT 1 FROM records.grants v WHERE v.table_id = t.id AND v.sub = $2))
+  AND a.attname <> ALL ($4::text[])
+  AND NOT EXISTS (SELECT FROM unnest($3::text[]) AS word WHERE strpos(lower(
+    concat_ws(' ', a.attname, col_description(c.oid, a.attnum))), lower(word)) = 0)
+ORDER BY t.name, a.attnum LIMIT $5
+"""
 
 _QUOTED_DEFAULT = re.compile(r"'((?:[^']|'')*)'::.+", re.DOTALL)
 _NULL_DEFAULT = re.compile(r"NULL(::.+)?", re.DOTALL)
@@ -135,6 +154,19 @@ async def visible_among(
     """Those of the names that stand for a table which the caller may see."""
     rows = await driver.fetch(VISIBLE_AMONG, caller.is_admin, caller.sub, names)
     return tuple(row["name"] for row in rows)
+
+
+async def columns_with_words(
+    driver: Driver, caller: Caller, words: Sequence[str], *, limit: int
+) -> tuple[ColumnFound, ...]:
+    """Columns of tables that the caller may see, with every word in name or description."""
+    rows = await driver.fetch(
+        COLUMNS_WITH_WORDS, caller.is_admin, caller.sub, words, list(SYSTEM_COLUMNS), limit
+    )
+    return tuple(
+        ColumnFound(table=row["table_name"], name=row["name"], description=row["description"])
+        for row in rows
+    )
 
 
 async def visible_of_length(driver: Driver, caller: Caller, name: str) -> tuple[TableName, ...]:

@@ -8,6 +8,8 @@ from services.records.dependencies import Peer, Process, TableName
 from services.records.face.answers import contract_of, visible_table
 from services.records.types.definitions import specs_for_import
 from shared.contracts.records import (
+    ColumnsFound,
+    ColumnsRequest,
     ContractRequest,
     DescribeRequest,
     TableContract,
@@ -32,6 +34,9 @@ AskedTable = Annotated[TableForImport, Body(examples=[{**ASKED, "columns": COLUM
 AskedDescription = Annotated[DescribeRequest, Body(examples=[ASKED])]
 AskedVisibility = Annotated[
     VisibilityRequest, Body(examples=[{"tables": ["Customer", "Order"], "caller": CALLER}])
+]
+AskedColumns = Annotated[
+    ColumnsRequest, Body(examples=[{"words": ["zip"], "caller": CALLER, "limit": 20}])
 ]
 
 LARGEST_OID = 2**32 - 1
@@ -77,6 +82,13 @@ async def import_tables_visible(
     """Those of the named tables that the caller may see; the others are left out."""
     visible = await service.tables.visible_among(asked.caller, asked.tables)
     return VisibleTables(tables=visible)
+
+
+@router.post("/columns", summary="Columns with some words")
+async def columns_find(service: Process, _peer: Peer, asked: AskedColumns) -> ColumnsFound:
+    """Columns of tables that the caller may see, with each word in name or description."""
+    columns = await service.tables.columns_with_words(asked.caller, asked.words, limit=asked.limit)
+    return ColumnsFound(items=columns)
 
 
 @router.delete(

@@ -21,7 +21,7 @@ from services.records.types.definitions import checked_description
 from shared.contracts.auth import Caller
 from shared.contracts.catalog import TableEvent, TableEventKind
 from shared.contracts.events import TableEventType, TableNews
-from shared.contracts.records import DATA_SCHEMA, TableName, TableOid
+from shared.contracts.records import DATA_SCHEMA, ColumnFound, TableName, TableOid
 from shared.store.engine import RawPool
 from shared.store.transaction import Transaction, transaction
 
@@ -86,6 +86,12 @@ class Tables:
     async def visible_among(self, caller: Caller, names: Sequence[str]) -> tuple[TableName, ...]:
         """Those of the names that stand for a table which the caller may see."""
         return await registry.visible_among(self.pool, caller, names)
+
+    async def columns_with_words(
+        self, caller: Caller, words: Sequence[str], *, limit: int
+    ) -> tuple[ColumnFound, ...]:
+        """Columns of tables that the caller may see, with every word in name or description."""
+        return await registry.columns_with_words(self.pool, caller, words, limit=limit)
 
     async def describe(self, caller: Caller, name: str) -> Table:
         """A table as it is now; raises TableNotFoundError."""
