@@ -20,7 +20,7 @@ class DistinctCount:
     """Counts different hashes: exactly up to twice `size`, beyond that by the least of them.
 
     Bottom-k, or KMV: how densely the least hashes lie says how many there are. The standard error
-    is 1/sqrt(size) at most: 2.2 % with 2,048. See Bar-Yossef et al., "Counting distinct elements
+    is 1/sqrt(size) at most: 3.1 % with 1,024. See Bar-Yossef et al., "Counting distinct elements
     in a data stream", 2002. Arrow's functions take no detour through a query, unlike polars'.
     """
 
@@ -43,6 +43,11 @@ class DistinctCount:
 
     def add(self, hashes: pa.Array) -> bool:
         """Count these hashes, `uint64`, in; whether some are new, False once that is not known."""
+        first = 4 * self.size
+        if self._limit is None and len(hashes) > first:
+            # Of many values it shows at once, and the rest need not be looked at so closely.
+            is_new = self.add(hashes.slice(0, first))
+            return self.add(hashes.slice(first)) or is_new
         self._seen += len(hashes)
         before = len(self._kept)
         if self._limit is not None:

@@ -15,9 +15,9 @@ from services.ingest.load.sample import Sample
 from services.ingest.plan.columns import PlannedColumn
 from shared.contracts.ingest import Profile
 
-KEPT_HASHES = 1 << 17
-"""Of all columns together: 1 to 2 MiB."""
-MOST_HASHES = 2_048
+KEPT_HASHES = 1 << 16
+"""Of all columns together: 0.5 to 1 MiB."""
+MOST_HASHES = 1_024
 LEAST_HASHES = 128
 HASHED_ROWS = 1 << 16
 HASHED_SHARE = 8

@@ -8,7 +8,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-ROWS = 4_096
+ROWS = 2_048
+ROWS_OF_A_FRAME = 64
+"""Fewer of a frame are not worth the calls: so many of one in several then."""
+WINDOW_ROWS = 1_024
+"""Few rows are picked out of a part of the frame, which polars copies whole."""
 BYTES = 8 << 20
 CUT_CHARS = 101
 """What is kept of a long text: one more than is shown, so that it shows that there is more."""
@@ -43,9 +47,10 @@ class Sample:
         while self.height + cells.height * self.share > ROWS:
             self._halve()
         if not self.is_whole:
-            cells = cells[self._places(cells.height)]
-        if not cells.height:
-            return
+            window, places = self._places(cells.height)
+            if not places:
+                return
+            cells = cells[window][places]
         tags = pa.array([self.chance.random() * self.share for _ in range(cells.height)])
         part = _cut(cells).to_arrow(compat_level=COMPACT).append_column(TAG, tags)
         self._parts.append(part)
@@ -54,12 +59,18 @@ class Sample:
         while self._size_bytes > BYTES and self.height > 1:
             self._halve()
 
-    def _places(self, height: int) -> list[int]:
-        """Places in a frame: one at random of as many rows as the share stands for."""
-        step, chance = 1 / self.share, self.chance.random
-        count = int(height * self.share + chance())
-        places = [int((number + chance()) * step) for number in range(count)]
-        return [place for place in places if place < height]
+    def _places(self, height: int) -> tuple[slice, list[int]]:
+        """A part of a frame, and places in it: one at random of each stretch of it."""
+        chance, wanted = self.chance.random, height * self.share
+        if wanted < ROWS_OF_A_FRAME:
+            if chance() * ROWS_OF_A_FRAME > wanted:
+                return slice(0), []
+            wanted = ROWS_OF_A_FRAME
+        size = height if wanted * 4 > WINDOW_ROWS else min(height, WINDOW_ROWS)
+        start = self.chance.randrange(height - size + 1)
+        count = int(wanted + chance())
+        places = [int((number + chance()) * size / wanted) for number in range(count)]
+        return slice(start, start + size), [place for place in places if place < size]
 
     def _halve(self) -> None:
         self.share /= 2
