@@ -6,9 +6,11 @@ import { h, link, show } from "./dom.js";
 import { count, counted, moment, reason, seconds, size } from "./format.js";
 import { crumbs } from "./layout.js";
 import { formatSentence } from "./preview.js";
+import { profileSection } from "./profile.js";
 import { rejectSection } from "./rejects.js";
 
 const FINAL = new Set(["succeeded", "failed", "cancelled"]);
+const PROFILED = new Set(["file", "database"]);
 const KINDS = { file: "file", database: "database", catalog_file: "catalog file", catalog_database: "scan", correction: "correction", undo: "undo" };
 
 export async function oneImport({ main, signal, title, id }) {
@@ -106,6 +108,7 @@ async function details(room, run, signal) {
   const open = refused && run.state === "succeeded" && !run.dry_run && !run.undone && run.kind !== "correction" && run.kind !== "undo";
   const parts = await Promise.all([
     refused ? rejectSection(run, { open, signal }).catch(notKept) : null,
+    PROFILED.has(run.kind) && run.state === "succeeded" && run.rows.loaded > 0 ? profileSection(run, signal) : null,
     run.table && !run.dry_run ? following(run, signal).catch(() => null) : null,
   ]);
   if (signal.aborted) { return; }

@@ -90,7 +90,8 @@ function rows(known, records, asked, path) {
 /* Change one cell, if the record is still the one that is shown; its text, as the API gives it. */
 async function change(known, path, row, place, text) {
   const record = path + at("records", row.id);
-  const answer = await send("GET", record + "?numbers=text");
+  const shown = record + "?numbers=text";
+  const answer = await send("GET", shown);
   const now = await answer.json();
   const moved = known.columns.find(({ name }, index) => cell(now[name]) !== row.cells[index]);
   if (moved) {
@@ -98,10 +99,8 @@ async function change(known, path, row, place, text) {
       + " now. Press Escape and reload the page.");
   }
   const column = known.columns[place];
-  const changed = await send("PATCH", record + "?numbers=text", {
-    json: { [column.name]: typed(column, text) }, headers: { "If-Match": answer.headers.get("ETag") },
-  });
-  return cell((await changed.json())[column.name]);
+  await send("PATCH", record, { json: { [column.name]: typed(column, text) }, headers: { "If-Match": answer.headers.get("ETag") } });
+  return cell((await get(shown))[column.name]);  // which keeps the digits that a number of JavaScript has not
 }
 
 /* What was typed as a value of the column; an empty cell is null where no text can be meant. */

@@ -66,6 +66,7 @@ def test_from_a_messy_file_to_an_undone_import(app: App, stack: RunningStack, me
     app.wait_for(".grid")
     assert app.tiles() == {"read": "4", "added": "2", "refused": "2"}
     assert len(app.browser.find_elements(By.CSS_SELECTOR, ".bars li")) == 2
+    assert len(app.browser.find_elements(By.CSS_SELECTOR, ".profile tbody tr")) == 4
     landed = int(app.browser.current_url.rpartition("/")[2])
     app.is_in_order()
 
@@ -134,29 +135,67 @@ def test_columns_are_mapped_into_a_table_that_is_there(
         assert [row["who"] for row in rows] == ["Ann Archer", "Bob Baker", "Éva Novák", "Carl Clay"]
 
 
-def test_a_large_file_goes_up_in_pieces_and_on_after_a_break(
-    app: App, stack: RunningStack, tmp_path: Path
-) -> None:
+PIECE_BYTES = 8 * 1024**2
+COUNT_PIECES = """
+const send = XMLHttpRequest.prototype.send; window.pieces = 0;
+XMLHttpRequest.prototype.send = function (body) {
+  window.pieces += 1;
+  if (window.pieces === window.breaking) { this.onerror(); this.onloadend(); return; }
+  send.call(this, body);
+}
+"""
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A file of three pieces."""
     noise = random.Random(7)
     file = tmp_path / f"large_{uuid.uuid4().hex[:8]}.csv.gz"
     lines = "".join(f"{n},{noise.randbytes(24).hex()}\n" for n in range(600_000))
     file.write_bytes(gzip.compress(f"n,text\n{lines}".encode(), compresslevel=1))
-    assert file.stat().st_size > 2 * 8 * 1024**2
+    assert 2 * PIECE_BYTES < file.stat().st_size < 3 * PIECE_BYTES
+    return file
 
+
+def test_a_large_file_goes_up_in_pieces_and_on_after_a_break(
+    app: App, stack: RunningStack, large: Path
+) -> None:
     app.open("/app/import")
     app.sign_in(stack)
-    # The second piece breaks off once, as on a train.
-    app.browser.execute_script(
-        "const send = XMLHttpRequest.prototype.send; let pieces = 0;"
-        "XMLHttpRequest.prototype.send = function (body) {"
-        "  pieces += 1; window.pieces = pieces;"
-        "  if (pieces === 2) { this.onerror(); this.onloadend(); return; }"
-        "  send.call(this, body); }"
-    )
-    app.wait_for("input#file").send_keys(str(file))
+    app.browser.execute_script(COUNT_PIECES)
+    app.browser.execute_script("window.breaking = 2")  # once, as on a train
+    app.wait_for("input#file").send_keys(str(large))
     app.wait_for_preview()
-    assert app.browser.execute_script("return window.pieces") > 3
-    assert "GZIP" in app.wait_for(".seen").text.upper()
+    assert app.browser.execute_script("return window.pieces") == 4
+    assert "in gzip" in app.wait_for(".seen").text
+
+
+def test_a_file_dropped_again_goes_on_where_its_upload_was(
+    app: App, stack: RunningStack, large: Path
+) -> None:
+    content = large.read_bytes()
+    tus = {"Tus-Resumable": "1.0.0"}
+    with stack.signed_in() as http:
+        length = {"Upload-Length": str(len(content))}
+        begun = http.post("/api/uploads", headers={**tus, **length}).json()["id"]
+        piece = {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+        sent = http.patch(
+            f"/api/uploads/{begun}", headers={**tus, **piece}, content=content[:PIECE_BYTES]
+        )
+        assert sent.status_code == 204
+    app.open("/app/import")
+    app.sign_in(stack)
+    app.browser.execute_script(COUNT_PIECES)
+    modified_ms = large.stat().st_mtime_ns // 1_000_000
+    app.browser.execute_script(
+        "localStorage.setItem(arguments[0], arguments[1])",
+        f"tabularium.upload:{large.name}:{len(content)}:{modified_ms}",
+        begun,
+    )
+    app.wait_for("input#file").send_keys(str(large))
+    app.wait_for_preview()
+    assert app.browser.execute_script("return window.pieces") == 2
+    assert app.stored()["lasting"] == []
 
 
 def test_an_undo_asks_about_records_that_were_edited_since(
