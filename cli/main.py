@@ -1,10 +1,12 @@
 """The `tabularium` command: put together here, and where its errors become one line."""
 
+import errno
 import itertools
 import json
+import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import stamina.instrumentation
 import typer
@@ -30,8 +32,11 @@ from cli.commands import (
     webhooks,
     writing,
 )
-from cli.errors import CommandError, ProblemAnswerError
+from cli.errors import FAILED, CommandError, ProblemAnswerError
 from shared import __version__
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a write to a full disk fails with."""
 
 app = typer.Typer(
     name="tabularium",
@@ -102,6 +107,24 @@ def main() -> None:
     except CommandError as exc:
         sys.stderr.write(f"{_complaint(exc)}\n")
         sys.exit(exc.exit_code)
+    except OSError as exc:
+        if exc.errno not in FULL:
+            raise
+        _unwritten(exc)
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError as exc:
+            _unwritten(exc)
+
+
+def _unwritten(error: OSError) -> NoReturn:
+    """End where stdout takes no more: silently if its reader has gone, as behind `| head`."""
+    # Python flushes once more at its end, and would complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if not isinstance(error, BrokenPipeError):
+        sys.stderr.write(f"tabularium: standard output cannot be written ({error.strerror})\n")
+    sys.exit(FAILED)
 
 
 def _complaint(error: CommandError) -> str:

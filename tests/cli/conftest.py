@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import asyncpg
 import pytest
@@ -71,7 +71,12 @@ class Command:
         words = ("login", "--username", stack.admin["username"], "--password-stdin")
         self(*words, typed=f"{stack.admin['password']}\n")
 
-    def start(self, *words: str, settings: Mapping[str, str] | None = None) -> "Started":
+    def start(
+        self,
+        *words: str,
+        settings: Mapping[str, str] | None = None,
+        stdout: int | IO[str] = subprocess.PIPE,
+    ) -> "Started":
         """Start it, to be typed to or interrupted."""
         return Started(
             subprocess.Popen(
@@ -79,7 +84,7 @@ class Command:
                 env=self._environment(settings or {}),
                 cwd=self.home,
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                stdout=stdout,
                 stderr=subprocess.PIPE,
                 text=True,
                 # Tests that a shell runs in its background ignore Ctrl-C, and so would the command.

@@ -120,13 +120,25 @@ def test_an_unknown_table_is_one_line_and_leaves_no_file(command: Command, tmp_p
     assert not file.exists()
 
 
-def test_a_reader_that_goes_away_is_no_drama(command: Command) -> None:
-    started = command.start("export", "Buyers")
+@pytest.mark.parametrize("words", [("export", "Buyers"), ("records", "Buyers")])
+def test_a_reader_that_goes_away_is_no_drama(command: Command, words: tuple[str, str]) -> None:
+    started = command.start(*words)
     assert started.process.stdout is not None
     started.process.stdout.close()
     assert started.process.wait(60) in (0, 1)
     assert started.process.stderr is not None
-    assert started.process.stderr.read() == ""
+    assert started.process.stderr.read() in ("", "4 records\n")
     for pipe in (started.process.stdin, started.process.stderr):
         assert pipe is not None
         pipe.close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_that_cannot_be_written_is_one_line(command: Command) -> None:
+    for words in (("records", "Buyers"), ("export", "Buyers"), ("tables", "list", "--json")):
+        with Path("/dev/full").open("w") as full:
+            started = command.start(*words, stdout=full)
+            done = started.end()
+        assert done.code == 1
+        assert "standard output cannot be written" in done.err.splitlines()[-1]
+        assert "Traceback" not in done.err
