@@ -116,9 +116,9 @@ CreateTable = Annotated[
     ),
 ]
 OnNewColumn = Annotated[
-    Literal["refuse", "ignore"] | None,
+    Literal["refuse", "ignore", "add"] | None,
     typer.Option(
-        help="A column that the table has not: refuse the file, or leave it out.",
+        help="A column that the table has not: refuse the file, leave it out, or add it.",
         rich_help_panel=OF_ROWS,
     ),
 ]

@@ -7,6 +7,7 @@ from services.ingest.domain.run import ImportId
 from shared.contracts.auth import Caller, CallerAsked, CallerNow
 from shared.contracts.catalog import EdgeSeen, EdgeUndone, MergeAnswer
 from shared.contracts.records import (
+    ColumnsForImport,
     ContractRequest,
     DescribeRequest,
     NewColumn,
@@ -81,6 +82,14 @@ class RecordsClient:
         """Make a table that the caller owns; PeerProblemError 409 when it exists."""
         body = TableForImport(table=table, columns=tuple(columns), caller=caller)
         return await self._peer.call("POST", "/internal/tables", TableContract, body=body)
+
+    async def add_columns(
+        self, table: str, columns: Sequence[NewColumn], caller: Caller
+    ) -> TableContract:
+        """Add columns to a table that the caller owns, but those that it has."""
+        body = ColumnsForImport(columns=tuple(columns), caller=caller)
+        path = f"/internal/tables/{quote(table, safe='')}/columns"
+        return await self._peer.call("POST", path, TableContract, body=body)
 
     async def drop_made_table(self, table: str, oid: int) -> None:
         """Drop a table that an import made, if it is still that one and still empty."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from shared.contracts.problem import FieldError
 from shared.errors import (
     ConflictError,
+    ForbiddenError,
     InvalidInputError,
     ProblemError,
     TooLargeError,
@@ -108,6 +109,12 @@ class RequestKeyReusedError(InvalidInputError):
     """An `Idempotency-Key` was sent before, with another body."""
 
     code = "idempotency_key_reused"
+
+
+class OwnerNeededError(ForbiddenError):
+    """The import would change the table's shape, which is its owners' to change."""
+
+    code = "grant_missing"
 
 
 class UploadTooLargeError(TooLargeError):

@@ -109,6 +109,8 @@ class ChangePlan:
     """The unique keys of several columns that stay, by the names that these have now."""
     kept: dict[ColumnName, str] = field(default_factory=dict)
     """The columns that stay: their names now, and those that they get."""
+    added: tuple[ColumnSpec, ...] = ()
+    """Those that an import brings."""
 
     @property
     def changes_shape(self) -> bool:
@@ -146,7 +148,7 @@ def plan_change(table: Table, change: TableChange) -> ChangePlan:
         if column not in dropped
     }
     _rename(plan, renames, names)
-    _add(plan, specs, names)
+    add_all(plan, specs, names)
     _add_keys(plan, change.unique.add, renames=dict(renames), names=names, faults=faults)
     faults.refuse()
     if plan.name != table.name:
@@ -371,7 +373,8 @@ def _rename(plan: ChangePlan, renames: list[tuple[str, str]], names: set[str]) -
     names |= {new for _, new in renames}
 
 
-def _add(plan: ChangePlan, specs: Iterable[ColumnSpec], names: set[str]) -> None:
+def add_all(plan: ChangePlan, specs: Iterable[ColumnSpec], names: set[str]) -> None:
+    """Plan columns to be made; raises NameTakenError for one of the `names`."""
     for place, spec in enumerate(specs):
         if spec.name in names:
             raise NameTakenError(f"the table has a column {spec.name!r} already")

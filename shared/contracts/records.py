@@ -91,6 +91,13 @@ class TableForImport(RequestModel):
     description: str | None = None
 
 
+class ColumnsForImport(RequestModel):
+    """`POST /internal/tables/{table}/columns`: add nullable columns, but those that it has."""
+
+    columns: tuple[NewColumn, ...]
+    caller: Caller
+
+
 class DescribeRequest(RequestModel):
     """`POST /internal/tables/describe`: what a caller may see of a table; 404 when nothing."""
 

@@ -17,6 +17,7 @@ from deploy.local.processes import free_port
 from shared.contracts.auth import Caller
 from shared.contracts.catalog import CatalogTriple, EdgeSeen, EdgeUndone, MergeAnswer, ScannedTable
 from shared.contracts.records import (
+    ColumnsForImport,
     ContractRequest,
     DescribeRequest,
     TableContract,
@@ -25,6 +26,7 @@ from shared.contracts.records import (
     VisibleTable,
 )
 from shared.store.identifiers import quoted
+from shared.values.names import ddl_name
 from tests.ingest.pipeline.loading import contract_of
 from tests.support.databases import Database
 
@@ -118,6 +120,20 @@ class Peers:
             return _refusal(409, "table_exists")
         return web.json_response(contract.model_dump(mode="json"))
 
+    async def columns(self, request: web.Request) -> web.Response:
+        name = request.match_info["table"]
+        wanted = ColumnsForImport.model_validate_json(await request.read())
+        if self.owners.get(name) != wanted.caller.sub:
+            return _refusal(403, "grant_missing")
+        async with self._connected() as connection:
+            for column in wanted.columns:
+                await connection.execute(
+                    f"ALTER TABLE data.{quoted(name)} ADD COLUMN IF NOT EXISTS"
+                    f" {quoted(column.name)} {ddl_name(column.type)}"
+                )
+            contract = await contract_of(connection, name)
+        return web.json_response(contract.model_dump(mode="json"))
+
     async def drop(self, request: web.Request) -> web.Response:
         name, oid = request.match_info["table"], int(request.query["oid"])
         async with self._connected() as connection:
@@ -203,6 +219,7 @@ async def running_peers(database: Database) -> AsyncIterator[Peers]:
     app = web.Application(client_max_size=1 << 30)
     app.router.add_post("/internal/contracts", peers.contracts)
     app.router.add_post("/internal/tables", peers.tables)
+    app.router.add_post("/internal/tables/{table}/columns", peers.columns)
     app.router.add_post("/internal/tables/describe", peers.describe)
     app.router.add_delete("/internal/tables/{table}", peers.drop)
     app.router.add_post("/internal/catalog/edges", peers.edge)

@@ -72,6 +72,7 @@ ROUTES: Sequence[tuple[str, str, Any, tuple[int, ...]]] = [
     ("POST", "/internal/contracts", {}, SERVICES_ALONE),
     ("POST", "/internal/tables", {}, SERVICES_ALONE),
     ("POST", "/internal/tables/describe", {}, SERVICES_ALONE),
+    ("POST", "/internal/tables/{table}/columns", {}, SERVICES_ALONE),
     ("POST", "/internal/tables/visible", {}, SERVICES_ALONE),
     ("DELETE", "/internal/tables/{table}?oid=1", None, SERVICES_ALONE),
 ]

@@ -114,6 +114,29 @@ async def test_columns_remember_the_file_they_were_made_for(service: Service) ->
     assert memories(again.json()) == {}
 
 
+async def test_an_import_adds_columns_for_an_owner(service: Service) -> None:
+    table, ingest = new_name(), service.by(INGEST)
+    await service.ann.table(table, "a TEXT")
+    columns = [
+        {"name": "a", "type": {"name": "TEXT"}},
+        {"name": "b", "type": {"name": "INTEGER"}, "source": "B b", "null_values": ["NA"]},
+    ]
+    path, wanted = f"/internal/tables/{table}/columns", {"columns": columns}
+    for _ in range(2):
+        added = await ingest("POST", path, {**wanted, "caller": ANN.model_dump(mode="json")})
+        assert added.status_code == 200, added.text
+        assert memories(added.json()) == {"b": ("B b", ["NA"])}
+        assert (added.json()["version"], len(added.json()["columns"])) == (2, 2)
+    service.issuer.know(BOB)
+    await service.ann("PUT", f"/api/tables/{table}/grants/bob@example.com", {"level": "editor"})
+    refused = await ingest("POST", path, {**wanted, "caller": BOB.model_dump(mode="json")})
+    assert (refused.status_code, refused.json()["code"]) == (403, "grant_missing")
+    renamed = {"alter": [{"name": "b", "rename": "c"}]}
+    await service.ann("PATCH", f"/api/tables/{table}", renamed)
+    contract = await ingest("POST", "/internal/contracts", asked(table, ANN))
+    assert memories(contract.json()) == {"c": ("B b", ["NA"])}
+
+
 def memories(contract: dict[str, Any]) -> dict[str, tuple[str, list[str]]]:
     """Of each column that remembers something: its name in the file, and words for NULL."""
     return {

@@ -66,6 +66,7 @@ class OnNewColumn(StrEnum):
 
     REFUSE = "refuse"
     IGNORE = "ignore"
+    ADD = "add"
 
 
 class Numbers(StrEnum):

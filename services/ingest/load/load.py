@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
-from services.ingest.domain.options import ImportOptions, Mode
+from services.ingest.domain.options import ImportOptions, Mode, OnNewColumn
 from services.ingest.domain.outcome import InferredColumn, Outcome, Progress, RowCounts
 from services.ingest.judge.infer import infer
 from services.ingest.judge.notations import own_notations
 from services.ingest.load import append
 from services.ingest.load.held import with_rows_here
 from services.ingest.load.modes import Load, Loaded, LoadMode, refuse_nothing
+from services.ingest.load.new_columns import Extended, extended
 from services.ingest.load.outside import Outside
 from services.ingest.load.reading import READING, Reading
 from services.ingest.load.readings import Readings, as_it_turns_out, format_by_the_end
@@ -67,13 +68,15 @@ async def load_source(
     PostgreSQL is away.
     """
     if not options.create_table:
-        return await _into(source, outside, options, contract or await outside.contract())
-    source, table = await _new_table(source, options, outside)
-    options = replace(options, mapping=table.mapping)
-    contract = (
-        not_made(table.columns) if options.dry_run else await outside.make_table(table.columns)
-    )
-    return await _into(source, outside, options, contract, made=table)
+        contract = contract or await outside.contract()
+        if options.on_new_column is not OnNewColumn.ADD:
+            return await _into(source, outside, options, contract)
+        table = await extended(source, outside, options, contract)
+        return await _into(table.source, outside, table.options, table.contract, extended=table)
+    source, made = await _new_table(source, options, outside)
+    options = replace(options, mapping=made.mapping)
+    contract = not_made(made.columns) if options.dry_run else await outside.make_table(made.columns)
+    return await _into(source, outside, options, contract, made=made)
 
 
 async def _new_table(
@@ -106,8 +109,12 @@ async def _into(
     contract: TableContract,
     *,
     made: NewTable | None = None,
+    extended: Extended | None = None,
 ) -> Outcome:
-    own = {} if made is None else own_notations(made.typed)
+    new = made or extended
+    own = {} if new is None else own_notations(new.typed)
+    inferred = () if made is None else made.inferred
+    added = () if extended is None else extended.added
 
     async def once(source: Source) -> Outcome:
         plan = plan_columns(source, contract, options)
@@ -120,7 +127,7 @@ async def _into(
         return await loaded(plan, source)
 
     async def loaded(plan: ColumnPlan, source: Source) -> Outcome:
-        if not options.dry_run:
+        if not options.dry_run or added:  # rows without columns to come are not kept
             return await done(plan, source, None)
         bound = Bound(
             columns=plan.columns,
@@ -137,13 +144,12 @@ async def _into(
         readings = Readings.of(
             source, plan, options, outside, own=own, made=made is not None, keeper=keeper
         )
-        inferred = () if made is None else made.inferred
         if made is not None and options.dry_run:
             return await _outcome(readings, await rehearse(readings), inferred)
 
         async def work(target: Target) -> Outcome:
             done = await MODES[options.mode](Load(target, readings))
-            return await _outcome(readings, done, inferred)
+            return await _outcome(readings, done, (*inferred, *added))
 
         return await Transaction(
             outside, contract, alone=options.mode is Mode.REPLACE, dry_run=options.dry_run

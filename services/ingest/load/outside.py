@@ -118,6 +118,10 @@ class Outside(Protocol):
         """Make the target in another service's transaction; raises FencedOutError."""
         ...
 
+    async def add_columns(self, columns: Sequence[NewColumn]) -> TableContract:
+        """Add columns to the target in another service's transaction, but those it has."""
+        ...
+
     async def note_backend(self, pid: int, started_at: datetime) -> None:
         """Store which backend loads, before the first row; raises FencedOutError."""
         ...

@@ -1,6 +1,6 @@
 """A table to be made for a source, out of inferred types or those that the source has."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from services.ingest.domain.options import ImportOptions
@@ -49,10 +49,18 @@ class NewTable:
 
     @classmethod
     def of(
-        cls, columns: tuple[TypedColumn, ...], source: Columns, options: ImportOptions
+        cls,
+        columns: tuple[TypedColumn, ...],
+        source: Columns,
+        options: ImportOptions,
+        *,
+        taken: Iterable[str] = (),
     ) -> "NewTable":
-        """A table with these columns; raises as `new_names`."""
-        targets = new_names(source, options)
+        """A table with these columns, none of which is called by a `taken` name.
+
+        Raises as `new_names`.
+        """
+        targets = new_names(source, options, taken=taken)
         origin = "file" if source.ways.reports else "source"
         return cls(
             columns=tuple(
@@ -86,7 +94,9 @@ def _other_name(source: str, targets: Mapping[str, str]) -> str | None:
     return None if targets[source] == source else source
 
 
-def new_names(source: Columns, options: ImportOptions) -> dict[str, str]:
+def new_names(
+    source: Columns, options: ImportOptions, *, taken: Iterable[str] = ()
+) -> dict[str, str]:
     """Source name → name in a new table; a name that the caller mapped is not folded.
 
     Raises TooManyColumnsError, DuplicateColumnError for two that are mapped to one name, and
@@ -111,7 +121,7 @@ def new_names(source: Columns, options: ImportOptions) -> dict[str, str]:
     chosen = {column.name: to for _, column in kept if (to := mapping.get(column.name))}
     refuse_collisions(chosen, "be named")
     folded = [(at, column) for at, column in kept if column.name not in chosen]
-    names = folded_names(folded, chosen.values())
+    names = folded_names(folded, {*chosen.values(), *taken})
     targets = dict(zip((column.name for _, column in folded), names, strict=True)) | chosen
     return {column.name: targets[column.name] for _, column in kept}
 

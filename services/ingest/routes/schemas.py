@@ -124,10 +124,17 @@ class RowOptions(RequestModel):
     ] = False
     on_new_column: Annotated[
         OnNewColumn,
-        Field(description="A column that the table has not: refuse the file, or leave it out."),
+        Field(
+            description="A column that the table has not: refuse the file, leave it out, or add it"
+            " to the table, nullable and with the type found in the rows."
+        ),
     ] = OnNewColumn.REFUSE
     types: Annotated[
-        Types, Field(description="With `create_table`: column to type, in place of what is found.")
+        Types,
+        Field(
+            description="With `create_table` or `on_new_column=add`: column to type, in place of"
+            " what is found."
+        ),
     ] = Field(default_factory=dict)
     mapping: Annotated[Mapping, Field(description="Column to table column; null drops it.")] = (
         Field(default_factory=dict)
@@ -144,9 +151,11 @@ class RowOptions(RequestModel):
             raise PydanticCustomError(
                 "upsert_only", "`on_duplicate` and `on_blank` go with `mode=upsert`"
             )
-        if self.types and not self.create_table:
+        makes = self.create_table or self.on_new_column is OnNewColumn.ADD
+        if self.types and not makes:
             raise PydanticCustomError(
-                "create_table_only", "`types` are those of a table that `create_table` makes"
+                "create_table_only",
+                "`types` are those of columns that `create_table` or `on_new_column=add` makes",
             )
         return self
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from services.ingest.domain.options import OnNewColumn
 from services.ingest.domain.run import (
     ImportRequest,
     RehearsedFile,
@@ -41,6 +42,10 @@ class Commits:
         if rehearsal.state is not State.SUCCEEDED:
             raise StateForbidsError(
                 f"the dry run is {rehearsal.state.value}; what succeeded can be committed"
+            )
+        if rehearsal.rehearsal_path is None and rehearsal.options.on_new_column is OnNewColumn.ADD:
+            raise StateForbidsError(
+                "the dry run keeps no rows where it would add columns: import the file itself"
             )
         committed = await submitted.commit_of(self.intake.pool, rehearsal.id)
         if committed is not None:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.ingest.books import BOOKS
 from services.ingest.clients import RecordsClient
-from services.ingest.domain.options import ImportKind, ImportOptions, Mode
+from services.ingest.domain.options import ImportKind, ImportOptions, Mode, OnNewColumn
 from services.ingest.domain.run import (
     FeedRef,
     ImportId,
@@ -20,6 +20,7 @@ from services.ingest.domain.run import (
 )
 from services.ingest.errors import (
     AlreadyQueuedError,
+    OwnerNeededError,
     QueueFullError,
     RequestKeyReusedError,
     TableExistsError,
@@ -168,7 +169,7 @@ class Intake:
     async def queue(self, submission: Submission, *, check: Check, also: Also | None = None) -> Run:
         """Queue an import and wake a worker, or return the same one that is queued or running.
 
-        Raises what `check` raises and what records says of the table (403, 404),
+        Raises what `check` raises and what records says of the table (403, 404), OwnerNeededError,
         TableExistsError, InvalidInputError for a key that is none, QueueFullError,
         RequestKeyReusedError and AlreadyQueuedError.
         """
@@ -198,6 +199,9 @@ class Intake:
             )
         if request.kind is not ImportKind.UNDO:
             check_key(request.options, contract)
+        adds = request.options.on_new_column is OnNewColumn.ADD
+        if adds and not await self.records.owns(request.table, submission.caller):
+            raise OwnerNeededError(f"only an owner of {request.table} may add columns to it")
         return contract
 
     async def _insert(self, submission: Submission, also: Also | None) -> Run:

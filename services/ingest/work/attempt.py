@@ -226,6 +226,17 @@ class Attempt:
             raise FencedOutError
         return contract
 
+    async def add_columns(self, columns: Sequence[NewColumn]) -> TableContract:
+        """Add columns to the target; raises NotAllowedAnyMoreError for who does not own it."""
+        try:
+            return await self.records.add_columns(self._table, columns, self.run.caller)
+        except PeerProblemError as exc:
+            if not is_refusal(exc):
+                raise
+            raise NotAllowedAnyMoreError(
+                f"the table {self._table} is gone, or whoever asked does not own it any more"
+            ) from exc
+
     async def note_backend(self, pid: int, started_at: datetime) -> None:
         """Keep which connection loads; raises FencedOutError."""
         await worked.note_backend(self.bookkeeping, self.run, pid=pid, started_at=started_at)

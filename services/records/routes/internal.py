@@ -8,6 +8,7 @@ from services.records.dependencies import Peer, Process, TableName
 from services.records.face.answers import contract_of, visible_table
 from services.records.types.definitions import specs_for_import
 from shared.contracts.records import (
+    ColumnsForImport,
     ColumnsFound,
     ColumnsRequest,
     ContractRequest,
@@ -31,6 +32,9 @@ COLUMNS = [{"name": "zip", "type": {"name": "TEXT"}, "description": "ZIP code"}]
 
 AskedContract = Annotated[ContractRequest, Body(examples=[ASKED])]
 AskedTable = Annotated[TableForImport, Body(examples=[{**ASKED, "columns": COLUMNS}])]
+AskedNewColumns = Annotated[
+    ColumnsForImport, Body(examples=[{"columns": COLUMNS, "caller": CALLER}])
+]
 AskedDescription = Annotated[DescribeRequest, Body(examples=[ASKED])]
 AskedVisibility = Annotated[
     VisibilityRequest, Body(examples=[{"tables": ["Customer", "Order"], "caller": CALLER}])
@@ -65,6 +69,15 @@ async def import_tables_create(
         asked.caller, asked.table, columns, description=asked.description, of="table"
     )
     return contract_of(table)
+
+
+@router.post("/tables/{table:segment}/columns", summary="Add columns for an import")
+async def import_columns_add(
+    service: Process, _peer: Peer, table: TableName, asked: AskedNewColumns
+) -> TableContract:
+    """Add nullable columns to a table of the import's submitter, but those that it has."""
+    columns = specs_for_import(asked.columns)
+    return contract_of(await service.changes.add_columns(asked.caller, table, columns))
 
 
 @router.post("/tables/describe", summary="What a caller may see")

@@ -1,8 +1,9 @@
 """Changing a table's shape: looked at first, then done in one transaction, or not at all."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -14,10 +15,11 @@ from services.records.change_plan import (
     RuleCheck,
     TypeCheck,
     UniqueCheck,
+    add_all,
     plan_change,
 )
 from services.records.ddl import drop_index
-from services.records.domain import Level, Table
+from services.records.domain import ColumnSpec, Level, Table
 from services.records.errors import RowsInTheWayError
 from services.records.repository import registry, shape
 from services.records.repository.driver import Driver, TransactionDriver
@@ -64,7 +66,7 @@ class Changes:
                 await require_unreferenced(self.pool, caller, table, plan.released)
             await _preflight(self.pool, plan)
             try:
-                await self._apply(caller, plan, change)
+                await self._apply(caller, plan, change.model_dump(mode="json", exclude_unset=True))
             except RowsInTheWayError:
                 # A row that came after the first look: look again, and say which.
                 await _preflight(self.pool, plan)
@@ -76,7 +78,21 @@ class Changes:
         self.outbox_wake.set()
         return await self.known.load(new_name)
 
-    async def _apply(self, caller: Caller, plan: ChangePlan, change: TableChange) -> None:
+    async def add_columns(self, caller: Caller, name: str, columns: Sequence[ColumnSpec]) -> Table:
+        """Add nullable columns, but those that the table has; raises as `change`."""
+
+        async def work(table: Table) -> None:
+            plan = _additions(table, columns)
+            if plan.added:
+                names = [column.name for column in plan.added]
+                await self._apply(caller, plan, {"add": names})
+                self.known.forget(table.id)
+
+        await self.known.on(name, caller, Level.OWNER, work)
+        self.outbox_wake.set()
+        return await self.known.load(name)
+
+    async def _apply(self, caller: Caller, plan: ChangePlan, detail: Mapping[str, Any]) -> None:
         table = plan.table
         async with transaction(self.engine, BOOKS) as tx:
             if plan.needs_trigrams:
@@ -87,13 +103,23 @@ class Changes:
                 await shape.run(tx.raw, plan.statements)
             await registry.change(tx.raw, table, name=plan.name, description=plan.description)
             await registry.carry_memories(tx.raw, table, plan.kept)
+            await registry.remember(tx.raw, table.id, plan.added)
             if plan.name != table.name:
                 await registry.touch_referencing(tx.raw, table, plan.name)
                 await intend_event(tx, TableEventKind.RENAMED, table.name, new_name=plan.name)
             await intend_news(tx, TableEventType.CHANGED, plan.name, shown=self.shown)
-            detail = change.model_dump(mode="json", exclude_unset=True)
             await tx.record(caller, "table.change", table.name, **detail)
             await tx.seal()
+
+
+def _additions(table: Table, columns: Sequence[ColumnSpec]) -> ChangePlan:
+    """The columns that a table has not, added to it."""
+    plan = ChangePlan(table=table, name=table.name, description=table.description)
+    names: set[str] = {column.name for column in table.columns}
+    plan.kept = {column.name: column.name for column in table.columns}
+    plan.added = tuple(column for column in columns if column.name not in names)
+    add_all(plan, plan.added, names)
+    return plan
 
 
 async def _drop_search_indexes(driver: TransactionDriver, plan: ChangePlan) -> None:

@@ -259,6 +259,16 @@ class LoadedTable(Outside):
         )
         return await self.contract()
 
+    async def add_columns(self, columns: Sequence[NewColumn]) -> TableContract:
+        memories = self.loader.memories.setdefault(self.table, [])
+        has = {str(column.name) for column in (await self.contract()).columns}
+        for column in columns:
+            if column.name not in has:
+                ddl = Column(column.name, column.type.spelled()).ddl
+                await self.loader.owner.execute(f'ALTER TABLE data."{self.table}" ADD COLUMN {ddl}')
+                memories.append(column)
+        return await self.contract()
+
     async def note_backend(self, pid: int, started_at: datetime) -> None:
         del started_at
         self.loader.backends.append(pid)
