@@ -1,8 +1,11 @@
-"""The usual client of tus sends files over connections that break, to each kind of storage."""
+"""The usual clients of tus send files over connections that break, to each kind of storage."""
 
 import asyncio
 import hashlib
 import io
+import os
+import shutil
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -21,6 +24,8 @@ from tests.support.s3 import s3_environment, s3_server
 MIB = 1 << 20
 CSV = b"name,age\n" + b"".join(b"%s,%d\n" % (b"x" * 200_000, n) for n in range(40))
 """Some 8 MB."""
+TUS_JS = "tus-js-client@4.3.1"
+SCRIPT = Path(__file__).parent / "tus_upload.mjs"
 
 
 @pytest.fixture
@@ -80,6 +85,48 @@ def send(url: str, headers: dict[str, str], *, cut: bool, checksum: bool) -> str
         return str(second.url).rpartition("/")[2]
 
 
+@pytest.fixture(scope="module")
+def tus_js(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the JavaScript client, out of its registry."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("there is no Node.js here to run tus-js-client")
+    folder = tmp_path_factory.mktemp("tus-js")
+    install = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", TUS_JS]
+    (folder / "package.json").write_text("{}")
+    environment = {**os.environ, "npm_config_cache": str(folder / "cache")}
+    try:
+        done = subprocess.run(
+            install,
+            check=False,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    except subprocess.TimeoutExpired:
+        pytest.skip("the registry of npm does not answer")
+    if done.returncode:
+        pytest.skip(f"npm cannot fetch {TUS_JS}: {done.stderr.strip()[-300:]}")
+    return folder
+
+
+async def send_by_node(folder: Path, url: str, headers: dict[str, str]) -> str:
+    """As `send`, by tus-js-client."""
+    file = folder / "people.csv"
+    file.write_bytes(CSV)
+    with relay_to(url, cut_after_bytes=3 * MIB) as relay:
+        node = await asyncio.create_subprocess_exec(
+            *("node", str(SCRIPT), str(folder), f"{relay.url}/api/uploads"),
+            *(headers["Authorization"], str(file), str(5 * MIB)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        said, wrong = await node.communicate()
+    assert node.returncode == 0, wrong.decode()
+    return said.decode().strip().rpartition("/")[2]
+
+
 @pytest.mark.parametrize("storage_url", ["local", "s3"], indirect=True)
 @pytest.mark.parametrize("checksum", [False, True])
 async def test_a_file_arrives_over_a_connection_that_breaks(
@@ -89,6 +136,18 @@ async def test_a_file_arrives_over_a_connection_that_breaks(
     upload_id = await asyncio.to_thread(
         send, str(ingest.http.base_url), headers, cut=True, checksum=checksum
     )
+    await arrived(ingest, upload_id, headers)
+
+
+@pytest.mark.parametrize("storage_url", ["local", "s3"], indirect=True)
+async def test_a_file_arrives_from_javascript(ingest: Ingest, tus_js: Path) -> None:
+    headers = dict(ingest.issuer.bearer(ANN))
+    upload_id = await send_by_node(tus_js, str(ingest.http.base_url), headers)
+    await arrived(ingest, upload_id, headers)
+
+
+async def arrived(ingest: Ingest, upload_id: str, headers: dict[str, str]) -> None:
+    """The upload is whole, and can be imported."""
     upload = (await ingest.get(f"/api/uploads/{upload_id}")).json()
     assert upload["received_bytes"] == len(CSV)
     assert upload["sha256"] == hashlib.sha256(CSV).hexdigest()
