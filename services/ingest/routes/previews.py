@@ -46,7 +46,7 @@ async def previews_create(process: Process, caller: Importer, body: Body) -> Pre
         assert given.upload is not None
         preview = await process.previews.of_upload(caller, UploadId(given.upload), given.wanted())
     else:
-        upload_id, file = await process.previews.receive(caller, body)
-        form = validated(PreviewForm, file.fields)
-        preview = await process.previews.of_upload(caller, upload_id, form.wanted())
+        preview = await process.previews.of_file(
+            caller, body, lambda fields: validated(PreviewForm, fields).wanted()
+        )
     return preview_answer(preview)

@@ -1,6 +1,7 @@
 """Previews: a file, an upload or a database's rows looked at before anything is loaded."""
 
 import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from services.ingest.clients import RecordsClient
@@ -13,13 +14,14 @@ from services.ingest.read.database import opened as opened_database
 from services.ingest.read.errors import ChoiceNeededError, SheetNeededError
 from services.ingest.read.formats import Contents, contents
 from services.ingest.read.limits import Limits
-from services.ingest.service.receive import IncomingBody, ReceivedFile, UploadNamed
+from services.ingest.service.receive import IncomingBody, UploadNamed
 from services.ingest.service.uploads import Uploads, upload_id_of
 from services.ingest.storage import Storage, StoredFile
 from services.ingest.uploads.domain import Upload, UploadId
 from services.ingest.uploads.errors import UploadIncompleteError
 from shared.contracts.auth import Caller
 from shared.contracts.records import TableContract
+from shared.errors import ProblemError
 
 AT_ONCE = 2
 """So many looks in one process; each may hold some blocks of a file and a reading process."""
@@ -58,15 +60,27 @@ class Previews:
     access: SourceAccess
     _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
-    async def receive(
-        self, caller: Caller, body: IncomingBody
-    ) -> tuple[UploadId, ReceivedFile | UploadNamed]:
-        """A multipart body's file, kept as an upload, or the upload that it names."""
+    async def of_file(
+        self,
+        caller: Caller,
+        body: IncomingBody,
+        read_fields: Callable[[Mapping[str, str]], PreviewWanted],
+    ) -> Preview:
+        """A look at a multipart body's file, or at the upload that it names.
+
+        The file is kept as an upload unless it is refused. Raises as `of_upload`, `read_fields`
+        and `Uploads.take_or_named`.
+        """
         file = await self.uploads.take_or_named(caller, body)
         if isinstance(file, UploadNamed):
-            return upload_id_of(file.upload_id), file
+            upload_id = upload_id_of(file.upload_id)
+            return await self.of_upload(caller, upload_id, read_fields(file.fields))
         upload, received = file
-        return upload.id, received
+        try:
+            return await self.of_upload(caller, upload.id, read_fields(received.fields))
+        except ProblemError:
+            await self.uploads.remove(caller, upload.id)  # whose id no answer tells
+            raise
 
     async def of_upload(
         self, caller: Caller, upload_id: UploadId, wanted: PreviewWanted

@@ -120,6 +120,20 @@ async def test_what_cannot_be_read_is_refused(ingest: Ingest, content: bytes, co
     assert (answer.status_code, answer.json()["code"]) == (422, code), answer.text
 
 
+async def test_what_is_refused_is_not_kept(ingest: Ingest) -> None:
+    refused: tuple[dict[str, Any], ...] = ({}, {"rows": "x"}, {"table": "nowhere"})
+    for fields in refused:
+        answer = await ingest.upload(b"1\n2\n", path="/api/previews", **fields)
+        assert answer.status_code in (404, 422)
+        assert (await ingest.get("/api/uploads")).json()["items"] == []
+    upload = (await ingest.upload(b"1\n2\n", path="/api/uploads")).json()["id"]
+    answer = await ingest.http.post(
+        "/api/previews", headers=ingest.issuer.bearer(ANN), files={"upload": (None, upload)}
+    )
+    assert answer.status_code == 422
+    assert [each["id"] for each in (await ingest.get("/api/uploads")).json()["items"]] == [upload]
+
+
 async def test_an_upload_of_someone_else_is_not_shown(ingest: Ingest) -> None:
     seen = await look(ingest, MESSY)
     answer = await ingest.http.post(
