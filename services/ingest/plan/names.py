@@ -13,6 +13,7 @@ from services.ingest.errors import (
 )
 from services.ingest.plan.source_columns import Columns, SourceColumn
 from shared.contracts.records import ID_COLUMN, IDENTIFIER_LIMIT_BYTES
+from shared.values.texts import scrubbed
 
 REPORT_COLUMNS = ("_line", "_column", "_code", "_message", "_raw")
 """The last columns of a report of refused rows, which are ignored on the way in."""
@@ -30,8 +31,10 @@ _REPEATED = re.compile(r"(.*)#(\d{1,4})", re.DOTALL)
 def named_columns(header: Sequence[str]) -> tuple[SourceColumn, ...]:
     """A header's columns, each with a name of its own.
 
-    A nameless column is `#3` by its place, and `Labels` for the second time `Labels#2`.
+    A nameless column is `#3` by its place, and `Labels` for the second time `Labels#2`. What no
+    text can hold (NUL) becomes U+FFFD.
     """
+    header = [scrubbed(label) for label in header]
     columns: list[SourceColumn] = []
     names: set[str] = set()
     count: Counter[str] = Counter()

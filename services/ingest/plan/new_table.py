@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from services.ingest.domain.options import ImportOptions
 from services.ingest.domain.outcome import InferredColumn
-from services.ingest.errors import OptionError, TooManyColumnsError
+from services.ingest.errors import EmptyFileError, OptionError, TooManyColumnsError
 from services.ingest.plan.names import (
     COLUMN_LIMIT,
     by_name,
@@ -58,8 +58,10 @@ class NewTable:
     ) -> "NewTable":
         """A table with these columns, none of which is called by a `taken` name.
 
-        Raises as `new_names`.
+        Raises as `new_names`, and EmptyFileError for none.
         """
+        if not columns:
+            raise EmptyFileError("the file names no column that the table could have")
         targets = new_names(source, options, taken=taken)
         origin = "file" if source.ways.reports else "source"
         return cls(

@@ -31,6 +31,12 @@ _MARKUP: tuple[tuple[bytes, str], ...] = (
     (b"<html", "an HTML page"),
     (b"<?xml", "an XML file"),
     (b"<svg", "an SVG picture"),
+    (b"insert into ", "a script of SQL"),
+    (b"create table ", "a script of SQL"),
+    (b"-- mysql dump", "a script of SQL"),
+    (b"-- mariadb dump", "a script of SQL"),
+    (b"--\n-- postgresql database", "a script of SQL"),
+    (b"pgdmp", "a dump of PostgreSQL"),
 )
 _INSIDE_ZIP: tuple[tuple[bytes, str], ...] = (
     (b"word/", "a Word document (DOCX)"),

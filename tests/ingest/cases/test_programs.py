@@ -10,8 +10,13 @@ import pytest
 
 from services.ingest.domain.options import ImportOptions
 from services.ingest.domain.outcome import Outcome
-from services.ingest.errors import DuplicateColumnError, FileRefusedError, NoRowFitsError
-from services.ingest.read.errors import HeaderDoubtfulError
+from services.ingest.errors import (
+    DuplicateColumnError,
+    EmptyFileError,
+    FileRefusedError,
+    NoRowFitsError,
+)
+from services.ingest.read.errors import HeaderDoubtfulError, WrongFileKindError
 from tests.ingest.pipeline.loading import Loader, columns
 
 CREATE = ImportOptions(create_table=True)
@@ -279,3 +284,14 @@ async def test_what_cannot_be_told_apart_or_kept_is_refused_with_a_way_out(load:
     assert "delimiter=tab" in load.rejects.kept[0].message
     outcome, _, cells = await made(load, "name\nSmith, John\nPlato\n", delimiter="\t")
     assert cells == [("Smith, John",), ("Plato",)]
+
+
+async def test_files_without_a_column_and_headers_that_no_text_can_hold(load: Loader) -> None:
+    for data in ("[]", "[{}]"):
+        with pytest.raises(EmptyFileError):
+            await made(load, data, "a.json")
+    _, named, cells = await made(load, b"a\0b,c\n1,2\n")
+    assert (named, cells) == ("a_b:INTEGER c:INTEGER", [("1", "2")])
+    for script in ("INSERT INTO t (a) VALUES (1);\n", "-- MySQL dump 10.13\n"):
+        with pytest.raises(WrongFileKindError, match="SQL"):
+            await made(load, script)
