@@ -7,6 +7,7 @@ those of OpenTelemetry's semantic conventions, or begin with `tabularium.`.
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ Kind = Literal["internal", "server", "client", "consumer"]
 Attributes = Mapping[str, str | int | None]
 """None: left out."""
 
+LAST_SPANS_S = 2.0
+"""How long, at most, a process that stops waits for its last spans to be taken."""
 PARENT = "traceparent"
 """The header of the W3C's Trace Context, and the key of a parent; `tracestate` goes beside it."""
 
@@ -48,13 +51,16 @@ async def traced(settings: ProcessSettings, *, service: str) -> AsyncIterator[No
     if not settings.otel_exporter_otlp_endpoint:
         yield
         return
-    tracing = _begun(service)
+    tracing = _begun(settings.otel_exporter_otlp_endpoint, service)
     _on = tracing
     try:
         yield
     finally:
         _on = None
-        await asyncio.to_thread(tracing.provider.shutdown)
+        # A daemon, so that no process waits for a receiver that is away.
+        last = threading.Thread(target=tracing.provider.shutdown, daemon=True)
+        last.start()
+        await asyncio.to_thread(last.join, LAST_SPANS_S)
 
 
 def is_on() -> bool:
@@ -154,7 +160,7 @@ def parent_of(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
     }
 
 
-def _begun(service: str) -> _Tracing:
+def _begun(endpoint: str, service: str) -> _Tracing:
     # Half a second and 17 MB, for those alone who want traces.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
         OTLPSpanExporter,
@@ -166,8 +172,9 @@ def _begun(service: str) -> _Tracing:
     names = {"service.version": __version__, "service.namespace": "tabularium"}
     if "OTEL_SERVICE_NAME" not in os.environ:
         names["service.name"] = f"tabularium-{service}"
+    url = f"{endpoint.rstrip('/')}/v1/traces"
     provider = TracerProvider(resource=Resource.create(names), shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(url)))
     return _Tracing(provider, provider.get_tracer("tabularium", __version__))
 
 
