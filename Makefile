@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	done; echo python3)
 RUN := .venv/bin/python
 
-.PHONY: help up demo test check faults lint format docs reference walk bench rotate-keys lock clean
+.PHONY: help up demo test check faults pooled lint format docs reference walk bench rotate-keys lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -32,6 +32,10 @@ check: .venv/.dev ## Every test but the fault injection, with all examples; and 
 	@TEST_PROFILE=full $(RUN) -m coverage run -m pytest --ignore=tests/faults -n 3 --dist loadgroup
 	@$(RUN) -m coverage combine --quiet
 	@$(RUN) -m coverage report
+
+pooled: .venv/.dev ## The services' tests by way of PgBouncer, which POOLER_BIN or the PATH names
+	@TEST_POOLER=1 $(RUN) -m pytest tests/auth tests/catalog tests/records tests/ingest \
+		-n 3 --dist loadgroup
 
 faults: .venv/.dev ## Imports under killed workers, lost databases and full disks
 	@$(RUN) -m pytest tests/faults

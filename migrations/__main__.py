@@ -2,7 +2,8 @@
 
 `python -m migrations bootstrap` makes roles and schemas alone, before a restore.
 
-Reads `DATABASE_URL` (the owner's log-in) and `<SERVICE>_DB_PASSWORD` for each role.
+Reads `DATABASE_URL` (the owner's log-in), `<SERVICE>_DB_PASSWORD` for each role, and
+`STATEMENT_TIMEOUT_S`.
 """
 
 import asyncio
@@ -14,10 +15,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 
-from migrations.bootstrap import SERVICES, bootstrap
+from migrations.bootstrap import SERVICES, STATEMENT_TIMEOUT_S, bootstrap
 from shared.process.connection_string import ConnectionStringError, connection_string
 
 ROOT = Path(__file__).resolve().parent.parent
+LONGEST_TIMEOUT_S = 24 * 3600
 
 
 def upgrade(service: str) -> None:
@@ -36,13 +38,24 @@ def main() -> None:
         owner_url = connection_string(os.environ["DATABASE_URL"])
     except ConnectionStringError as exc:
         sys.exit(f"migrations: DATABASE_URL: {exc}")
-    asyncio.run(bootstrap(owner_url, passwords))
+    asyncio.run(bootstrap(owner_url, passwords, statement_timeout_s=_statement_timeout_s()))
     if sys.argv[1:] != ["bootstrap"]:
         try:
             for service in SERVICES:
                 upgrade(service)
         except CommandError as exc:
             sys.exit(f"migrations: {exc}")
+
+
+def _statement_timeout_s() -> float:
+    text = os.environ.get("STATEMENT_TIMEOUT_S") or str(STATEMENT_TIMEOUT_S)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < LONGEST_TIMEOUT_S:
+        sys.exit(f"migrations: STATEMENT_TIMEOUT_S is a number of seconds, not {text!r}")
+    return seconds
 
 
 if __name__ == "__main__":

@@ -14,15 +14,39 @@ import asyncpg
 from migrations.verifiers import scram_verifier
 from shared.store.identifiers import quoted
 
+ROLE_SETTINGS = {
+    # How values are read and written: times in UTC, everything in ISO 8601.
+    "records": {
+        "timezone": "UTC",
+        "datestyle": "ISO, YMD",
+        "intervalstyle": "iso_8601",
+        # Statements are short, and compiling them takes longer than running them.
+        "jit": "off",
+    },
+    # A process that is stopped between two statements must not hold a run's row for ever.
+    "ingest": {"idle_in_transaction_session_timeout": "15s"},
+}
+"""What holds in every session of a role: a pooler passes on no settings of its clients, and Citus
+opens sessions on its workers itself."""
+STATEMENT_TIMEOUT_S = 55.0
+"""For reading and writing records; less than the gateway waits for an answer."""
+
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('tabularium.bootstrap'))"
 SERVICES = ("auth", "catalog", "records", "ingest")
 
 
-async def bootstrap(owner_url: str, passwords: Mapping[str, str]) -> None:
+async def bootstrap(
+    owner_url: str,
+    passwords: Mapping[str, str],
+    *,
+    statement_timeout_s: float = STATEMENT_TIMEOUT_S,
+) -> None:
     """Make or repair roles and schemas; running it again changes nothing but the passwords.
 
     The owner needs CREATEROLE and CREATE on the database, as managed PostgreSQL gives.
+    `statement_timeout_s` holds for the sessions of `records` that begin from then on.
     """
+    timeout = {"statement_timeout": f"{statement_timeout_s * 1000:.0f}ms"}
     connection = await asyncpg.connect(owner_url, timeout=10)
     try:
         async with connection.transaction():
@@ -30,6 +54,9 @@ async def bootstrap(owner_url: str, passwords: Mapping[str, str]) -> None:
             await connection.execute(LOCK)
             for role in SERVICES:
                 await login_role(connection, role, passwords[role])
+            for role, settings in ROLE_SETTINGS.items():
+                await _settings(connection, role, settings)
+            await _settings(connection, "records", timeout)
             await _own_schemas(connection)
             await _data_schema(connection)
             await _bulk_references(connection)
@@ -46,6 +73,19 @@ async def login_role(
     # Role statements take no bind parameters; a verifier's alphabet needs no quoting.
     verifier = scram_verifier(password)
     await connection.execute(f"{verb} ROLE {quoted(role)} LOGIN {may} PASSWORD '{verifier}'")
+
+
+async def _settings(connection: asyncpg.Connection, role: str, settings: Mapping[str, str]) -> None:
+    has = await connection.fetchval("SELECT rolconfig FROM pg_roles WHERE rolname = $1", role)
+    for name, value in settings.items():
+        if f"{name}={value}" not in {_lowered(each) for each in has or ()}:
+            await connection.execute(f"ALTER ROLE {quoted(role)} SET {name} = '{value}'")
+
+
+def _lowered(setting: str) -> str:
+    # PostgreSQL keeps a name as it spells it itself: `TimeZone`, `DateStyle`.
+    name, _, value = setting.partition("=")
+    return f"{name.lower()}={value}"
 
 
 async def _own_schemas(connection: asyncpg.Connection) -> None:
@@ -88,6 +128,9 @@ async def _data_schema(connection: asyncpg.Connection) -> None:
         "ALTER DEFAULT PRIVILEGES FOR ROLE records IN SCHEMA data"
         " GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO ingest"
     )
-    # Trusted since PostgreSQL 13; without it only `searchable` columns are refused.
-    if await connection.fetchval("SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'"):
+    # Trusted since PostgreSQL 13; without it only `searchable` columns are refused. Not sent when
+    # it is there: on the workers of Citus it belongs to whoever added them.
+    if await connection.fetchval(
+        "SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm' AND installed_version IS NULL"
+    ):
         await connection.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public")

@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from deploy.local import postgresql, valkey
 from deploy.local.valkey import Valkey
 from tests.support.databases import Database, copy_of, make_database, make_owner, migrate
 from tests.support.issuer import Issuer, running_issuer
+from tests.support.pooler import THROUGH_POOLER, Pooler, running_pooler
 from tests.support.profile import left_out
 from tests.support.stack import RunningStack, running_stack
 
@@ -63,6 +65,13 @@ def other_cluster() -> Iterator[postgresql.Cluster]:
 
 
 @pytest.fixture(scope="session")
+def pooler(cluster: postgresql.Cluster, state_folder: Path) -> Iterator[Pooler]:
+    """PgBouncer before the cluster; skips where there is none."""
+    with running_pooler(cluster, state_folder / "pgbouncer") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def valkey_server(state_folder: Path) -> Iterator[Valkey]:
     server = Valkey(server=valkey.find_server(), folder=state_folder)
     server.start()
@@ -71,15 +80,18 @@ def valkey_server(state_folder: Path) -> Iterator[Valkey]:
 
 
 @pytest.fixture(scope="session")
-def template(cluster: postgresql.Cluster) -> Database:
+def template(cluster: postgresql.Cluster, request: pytest.FixtureRequest) -> Database:
     """The migrated template; nobody may stay connected to it.
 
     `TEST_SERVICES=auth,records` migrates only those, while a schema is being worked on.
+    With `TEST_POOLER=1` every log-in to its copies goes by way of PgBouncer.
     """
     asyncio.run(make_owner(cluster))
     database = asyncio.run(make_database(cluster, "tabularium_template"))
     chosen = os.environ.get("TEST_SERVICES")
     migrate(database, *(chosen.split(",") if chosen else ()))
+    if THROUGH_POOLER:
+        return replace(database, pooler=request.getfixturevalue("pooler"))
     return database
 
 

@@ -138,7 +138,7 @@ async def _start(
     owner_url = given.get("DATABASE_URL") or await _own_postgresql(state, known, children)
     redis_url = given.get("REDIS_URL") or _own_valkey(state, children)
     at = addresses(gateway_port=port, owner_url=owner_url, redis_url=redis_url, given=given)
-    await asyncio.to_thread(_migrate, migration_environment(at, known))
+    await asyncio.to_thread(_migrate, migration_environment(at, known, given))
     names = [*SERVICES, "worker", "gateway"]
     if at.own_mail_catcher:
         names.insert(0, "mail catcher")

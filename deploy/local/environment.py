@@ -18,6 +18,8 @@ STORAGE_ACCESS = "AWS_"
 """How the names of what opens an S3 storage begin; its client reads them itself."""
 MEASURED = ("gateway", *SERVICES, "worker")
 """Who has metrics, in the order of their ports."""
+OTHER_DATABASES = ("LISTEN_DATABASE_URL",)
+"""Settings that name other ways to the database, where each service logs in as itself."""
 LOOPBACK_AND_PUBLIC = "public,127.0.0.0/8,::1/128"
 """Where the local stack lets database sources be."""
 
@@ -50,12 +52,13 @@ class Addresses:
             return {}
         return {name: self.metrics_port + place for place, name in enumerate(MEASURED)}
 
-    def role_url(self, role: str, password: str) -> str:
-        """The owner's database URL with another log-in."""
-        parts = urlsplit(self.owner_url)
-        host = parts.netloc.rpartition("@")[2]
-        netloc = f"{quote(role, safe='')}:{quote(password, safe='')}@{host}"
-        return urlunsplit(parts._replace(netloc=netloc))
+
+def with_log_in(url: str, role: str, password: str) -> str:
+    """A database URL with another log-in."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    netloc = f"{quote(role, safe='')}:{quote(password, safe='')}@{host}"
+    return urlunsplit(parts._replace(netloc=netloc))
 
 
 def addresses(
@@ -74,10 +77,13 @@ def addresses(
     )
 
 
-def migration_environment(at: Addresses, known: Secrets) -> dict[str, str]:
+def migration_environment(
+    at: Addresses, known: Secrets, given: Mapping[str, str]
+) -> dict[str, str]:
     """For `python -m migrations`."""
     passwords = {f"{name.upper()}_DB_PASSWORD": known.database_passwords[name] for name in SERVICES}
-    return {**_base(), "DATABASE_URL": at.owner_url, **passwords}
+    timeout = {name: given[name] for name in ("STATEMENT_TIMEOUT_S",) if name in given}
+    return {**_base(), "DATABASE_URL": at.owner_url, **passwords, **timeout}
 
 
 def process_environment(
@@ -111,8 +117,14 @@ def process_environment(
             "ADMIN_EMAILS": given.get("ADMIN_EMAILS", ADMIN_EMAIL),
         }
     service = "ingest" if name == "worker" else name
+    databases = {"DATABASE_URL": at.owner_url} | {
+        setting: given[setting] for setting in OTHER_DATABASES if setting in given
+    }
     environment |= {
-        "DATABASE_URL": at.role_url(service, known.database_passwords[service]),
+        **{
+            setting: with_log_in(url, service, known.database_passwords[service])
+            for setting, url in databases.items()
+        },
         "SERVICE_CLIENT_ID": service,
         "SERVICE_CLIENT_SECRET": known.client_secrets[service],
     }
@@ -142,7 +154,8 @@ def _own(service: str, *, known: Secrets, state: Path, given: Mapping[str, str])
 
 def _is_for_few(setting: str) -> bool:
     """Whether not every process may have it."""
-    return setting in ("DATABASE_URL", "REDIS_URL") or setting.startswith(STORAGE_ACCESS)
+    alone = ("DATABASE_URL", "REDIS_URL", *OTHER_DATABASES)
+    return setting in alone or setting.startswith(STORAGE_ACCESS)
 
 
 def _base() -> dict[str, str]:

@@ -39,7 +39,7 @@ def main() -> None:
         sys.exit(f"tabularium: no stack runs from {state}; start it with `make up`")
     known = load_secrets(state)
     if name == MIGRATIONS:
-        environment = migration_environment(at, known)
+        environment = migration_environment(at, known, given)
     else:
         environment = process_environment(name, at=at, known=known, state=state, given=given)
     environment.pop("METRICS_PORT", None)  # the process itself has it open

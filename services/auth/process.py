@@ -73,7 +73,7 @@ async def opened(settings: AuthSettings) -> AsyncIterator[AuthProcess]:
             async with stop_event() as stopping:
                 feed = RevocationFeed(
                     engine,
-                    settings.database_url.get_secret_value(),
+                    settings.direct_url,
                     stopping=stopping,
                     keys_replaced=keys.forget,
                 )

@@ -104,8 +104,9 @@ async def opened(settings: CatalogSettings) -> AsyncIterator[CatalogProcess]:
 
 
 def own_namespaces(settings: CatalogSettings) -> frozenset[str]:
-    """The name of the installation's own database as other programs would call it."""
-    url = settings.database_url.get_secret_value()
+    """The names of the installation's own database as other programs would call it."""
     return frozenset(
-        canonical(f"postgres://{host}:{port}/{database_of(url)}") for host, port in servers_of(url)
+        canonical(f"postgres://{host}:{port}/{database_of(url)}")
+        for url in settings.own_databases
+        for host, port in servers_of(url)
     )

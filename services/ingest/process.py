@@ -53,10 +53,8 @@ from shared.process.connection_string import database_of, servers_of
 from shared.process.duties import Duty, on_duty
 from shared.process.stopping import stop_event
 from shared.security.tokens import Verifier, verifying
-from shared.store.engine import RawConnection, RawPool, database_engine, database_pool
+from shared.store.engine import RawPool, database_engine, database_pool
 
-ABANDONED_TRANSACTION = "15s"
-"""A process that is stopped between two statements must not hold a run's row for ever."""
 MEASURE_EVERY_S = 5.0
 WATCH_AGAIN_S = 1.0
 REDIS_RETRIES = 10
@@ -136,7 +134,6 @@ async def opened(settings: IngestSettings) -> AsyncIterator[IngestProcess]:
                 settings.database_url.get_secret_value(),
                 application_name="tabularium-ingest:api",
                 size=settings.database_pool_size,
-                reset=_nothing_to_reset,
             )
         )
         uploads = Uploads(
@@ -216,7 +213,6 @@ async def opened_worker(settings: WorkerSettings) -> AsyncIterator[WorkerProcess
                 settings.database_url.get_secret_value(),
                 application_name="tabularium-ingest:worker",
                 size=settings.worker_concurrency * 2 + 4,
-                reset=_nothing_to_reset,
             )
         )
         loads_pool = await stack.enter_async_context(
@@ -224,7 +220,6 @@ async def opened_worker(settings: WorkerSettings) -> AsyncIterator[WorkerProcess
                 settings.database_url.get_secret_value(),
                 application_name="tabularium-ingest:load",
                 size=settings.worker_concurrency * CONNECTIONS_PER_LOAD,
-                reset=_nothing_to_reset,
                 # The same names stand for other tables in the next load.
                 statement_cache_size=0,
             )
@@ -295,7 +290,6 @@ async def _shared(settings: IngestSettings, *, redis_retries: int) -> AsyncItera
             settings.database_url.get_secret_value(),
             application_name="tabularium-ingest:engine",
             pool_size=settings.database_pool_size,
-            server_settings={"idle_in_transaction_session_timeout": ABANDONED_TRANSACTION},
         ) as engine,
         arq_redis(settings.redis_url.get_secret_value(), retries=redis_retries) as redis,
     ):
@@ -329,7 +323,7 @@ def _stop_links(settings: IngestSettings) -> StopLinks:
 
 def _names(settings: IngestSettings) -> Names:
     """What this installation and its database are called in lineage."""
-    url = settings.database_url.get_secret_value()
+    url = settings.direct_url
     host, port = servers_of(url)[0]
     public_url = settings.public_url.rstrip("/")
     return Names(
@@ -345,7 +339,7 @@ def _own_servers(settings: IngestSettings) -> list[Endpoint]:
     """What this installation runs or relies on, which no import may call."""
     services = (settings.auth_url, settings.catalog_url, settings.records_url, settings.ingest_url)
     own = [
-        *(Endpoint(*server) for server in servers_of(settings.database_url.get_secret_value())),
+        *(Endpoint(*server) for url in settings.own_databases for server in servers_of(url)),
         *endpoints_of(settings.redis_url.get_secret_value(), default_port=6379),
         *(endpoint for url in services for endpoint in endpoints_of(url, default_port=80)),
         *endpoints_of(settings.public_url, default_port=443),
@@ -353,7 +347,3 @@ def _own_servers(settings: IngestSettings) -> list[Endpoint]:
     if settings.smtp_host is not None:
         own.append(Endpoint(settings.smtp_host, settings.smtp_port))
     return own
-
-
-async def _nothing_to_reset(_connection: RawConnection) -> None:
-    """Statements of these pools leave nothing behind in a session: settings are SET LOCAL."""

@@ -26,17 +26,9 @@ from shared.contracts.events import TableNews
 from shared.http.peers import PeerClient, TokenSource, http_client
 from shared.process.duties import Duty, on_duty
 from shared.security.tokens import Verifier, verifying
-from shared.store.engine import RawConnection, RawPool, database_engine, database_pool
+from shared.store.engine import RawPool, database_engine, database_pool
 from shared.store.outbox import deliver_due
 
-SESSION = {
-    "timezone": "UTC",
-    "datestyle": "ISO, YMD",
-    "intervalstyle": "iso_8601",
-    # Statements are short, and compiling them takes longer than running them.
-    "jit": "off",
-}
-"""How values are read and written: times in UTC, everything in ISO 8601."""
 RECONNECT_S = 1.0
 DELIVER_EVERY_S = 2.0
 
@@ -71,7 +63,7 @@ async def opened(settings: RecordsSettings) -> AsyncIterator[RecordsProcess]:
         catalog = CatalogClient(PeerClient(http, tokens, base_url=settings.catalog_url))
         ingest = IngestClient(PeerClient(http, tokens, base_url=settings.ingest_url))
         known, wake, shown = KnownTables(pool), asyncio.Event(), as_its_owner_sees_it
-        duties = _duties(engine, known, catalog, ingest, wake=wake, database_url=url)
+        duties = _duties(engine, known, catalog, ingest, wake=wake, listen_url=settings.direct_url)
         async with on_duty(*duties):
             yield RecordsProcess(
                 settings=settings,
@@ -100,17 +92,13 @@ async def _databases(
             url,
             application_name="tabularium-records:engine",
             pool_size=settings.engine_pool_size,
-            server_settings=SESSION,
         )
     )
-    timeout_ms = f"{settings.statement_timeout_s * 1000:.0f}ms"
     pool = await stack.enter_async_context(
         database_pool(
             url,
             application_name="tabularium-records:records",
             size=settings.database_pool_size,
-            server_settings={**SESSION, "statement_timeout": timeout_ms},
-            reset=_nothing_to_reset,
         )
     )
     exports_pool = await stack.enter_async_context(
@@ -118,14 +106,9 @@ async def _databases(
             url,
             application_name="tabularium-records:export",
             size=settings.export_pool_size,
-            server_settings=SESSION,
         )
     )
     return engine, pool, exports_pool
-
-
-async def _nothing_to_reset(_connection: RawConnection) -> None:
-    """Settings are only ever changed with SET LOCAL, and nothing is listened to in this pool."""
 
 
 def _duties(
@@ -135,7 +118,7 @@ def _duties(
     ingest: IngestClient,
     *,
     wake: asyncio.Event,
-    database_url: str,
+    listen_url: str,
 ) -> Sequence[Duty]:
     """Deliveries to the catalog and to ingest, and the listener for changed tables."""
 
@@ -155,7 +138,7 @@ def _duties(
         # Only a hint, since every statement looks at the versions; but after a lost connection,
         # which may mean another database (a restored one), nothing known is kept.
         try:
-            await notices.listen(database_url, listening=known.clear, changed=known.forget)
+            await notices.listen(listen_url, listening=known.clear, changed=known.forget)
         finally:
             known.clear()
 

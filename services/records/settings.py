@@ -14,8 +14,6 @@ class RecordsSettings(ServiceSettings):
     service_client_id: str = "records"
     engine_pool_size: int = Field(default=5, ge=2)
     """Connections for what also writes audit or outbox: DDL, grants, bulk changes."""
-    statement_timeout_s: float = Field(default=55, gt=0)
-    """For reading and writing records; less than the gateway waits for an answer."""
     summary_timeout_s: float = Field(default=10, gt=0)
     """For a summary of records."""
     summaries_at_once: int = Field(default=4, ge=1)

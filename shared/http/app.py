@@ -28,8 +28,8 @@ from shared.process.logging import configure_logging
 from shared.process.metrics import metrics_served
 from shared.process.settings import ProcessSettings
 from shared.process.tracing import traced
-from shared.store.engine import probe_engine
 from shared.store.idempotency import PURGE_EVERY_S, purge
+from shared.store.pooler import probe_engine
 from shared.store.transaction import Bookkeeping
 
 MIB = 1024 * 1024

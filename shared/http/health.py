@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
 
 from shared import __version__
 from shared.contracts.base import AnswerModel
+from shared.errors import UnavailableError
 
 Probe = Callable[[Any], Awaitable[object]]
 """Takes the process's state; raises unless a dependency responds."""
@@ -58,6 +59,9 @@ async def _one(name: str, probe: Callable[[], Awaitable[object]]) -> str:
             await probe()
     except TimeoutError:
         return f"no answer within {PROBE_TIMEOUT_S:g} s"
+    except UnavailableError as exc:
+        log.warning("probe_failed", probe=name, error=exc.detail)
+        return exc.detail
     except Exception as exc:  # noqa: BLE001 - an edge: whatever a dependency raises means "not ready"
         log.warning("probe_failed", probe=name, error=type(exc).__name__)
         return f"down ({type(exc).__name__})"

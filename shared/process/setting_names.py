@@ -58,6 +58,7 @@ SETTINGS = frozenset(
         "INGEST_DB_PASSWORD",
         "INGEST_URL",
         "INTERNAL_CLIENTS",
+        "LISTEN_DATABASE_URL",
         "LOG_FORMAT",
         "LOG_LEVEL",
         "MAILS_PER_DAY",

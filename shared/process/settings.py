@@ -100,12 +100,24 @@ class ServiceSettings(ProcessSettings):
 
     database_url: DatabaseUrl
     """`postgresql://role:password@host:port/database?sslmode=…`, as a provider prints it."""
+    listen_database_url: DatabaseUrl | None = None
+    """The same database and log-in past a pooler: none delivers notices."""
     database_pool_size: int = 10
     """Connections to PostgreSQL of this process."""
     service_client_id: str
     """The machine client this service is to its peers, for example `records`."""
     service_client_secret: SecretStr
     """The secret of that machine client."""
+
+    @property
+    def direct_url(self) -> str:
+        """The way to the database past any pooler."""
+        return (self.listen_database_url or self.database_url).get_secret_value()
+
+    @property
+    def own_databases(self) -> tuple[str, ...]:
+        """Every way to the installation's own database."""
+        return self.database_url.get_secret_value(), self.direct_url
 
 
 class MailSettings(BaseSettings):

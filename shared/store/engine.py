@@ -1,12 +1,12 @@
 """Connections to PostgreSQL: SQLAlchemy's engine and asyncpg's pool."""
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any, TypeAlias
 
 import asyncpg
-from sqlalchemy import event, text
+from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -22,11 +22,15 @@ async def database_engine(
     *,
     application_name: str,
     pool_size: int = 10,
-    server_settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[AsyncEngine]:
-    """An SQLAlchemy engine on asyncpg, closed at the end; `server_settings` hold per session."""
+    """An SQLAlchemy engine on asyncpg, closed at the end.
+
+    Sessions have a name and no other settings of their own, here and in `database_pool`: a pooler
+    takes none when a client connects, and gives each transaction another session. What must hold
+    is set by SET LOCAL, or for the role (`migrations.bootstrap`).
+    """
     scrub_environment()
-    settings = {"application_name": application_name, **(server_settings or {})}
+    settings = {"application_name": application_name}
 
     async def connected() -> RawConnection:
         # asyncpg reads the string by itself: SQLAlchemy's URL knows neither TLS nor several hosts.
@@ -54,14 +58,12 @@ async def database_pool(
     *,
     application_name: str,
     size: int = 10,
-    server_settings: Mapping[str, str] | None = None,
-    reset: Callable[[RawConnection], Awaitable[None]] | None = None,
     statement_cache_size: int = 100,
 ) -> AsyncIterator[RawPool]:
     """An asyncpg pool for the paths where rows must not become Python objects.
 
-    `server_settings` hold per session. `reset` replaces what asyncpg does to a connection that
-    comes back (one more round trip), for pools whose users leave nothing behind in a session.
+    Its users leave nothing behind in a session: settings are SET LOCAL, locks and tables end with
+    the transaction. So a connection that comes back is not reset, which saves a round trip.
     """
     scrub_environment()
     pool = await asyncpg.create_pool(
@@ -69,8 +71,8 @@ async def database_pool(
         min_size=1,
         max_size=size,
         timeout=10,
-        server_settings={"application_name": application_name, **(server_settings or {})},
-        reset=reset,
+        server_settings={"application_name": application_name},
+        reset=_nothing_to_reset,
         statement_cache_size=statement_cache_size,
     )
     try:
@@ -85,17 +87,15 @@ def traced_session(name: str, *, application_name: str) -> AbstractContextManage
     return tracing.span(name, kind="client", attributes=about)
 
 
+async def _nothing_to_reset(_connection: RawConnection) -> None:
+    """In place of asyncpg's RESET ALL, UNLISTEN and CLOSE ALL."""
+
+
 def _replace_closed(dbapi_connection: Any, _record: object, _proxy: object) -> None:
     # In place of `pool_pre_ping`, which is three round trips: the socket has said already that
     # the server ended the session, and the pool then opens another one.
     if dbapi_connection.driver_connection.is_closed():
         raise DisconnectionError
-
-
-async def probe_engine(engine: AsyncEngine) -> None:
-    """Raise unless PostgreSQL answers."""
-    async with engine.connect() as connection:
-        await connection.execute(text("SELECT 1"))
 
 
 def scrub_environment() -> None:

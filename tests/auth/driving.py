@@ -35,6 +35,7 @@ def auth_settings(database: Database, mailbox: Mailbox, **changes: Any) -> AuthS
         "records_url": unused,
         "ingest_url": unused,
         "database_url": database.url("auth"),
+        "listen_database_url": database.direct_url("auth"),
         "service_client_id": "auth",
         "service_client_secret": "unused",
         "smtp_host": mailbox.settings.smtp_host,

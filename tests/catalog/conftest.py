@@ -33,6 +33,7 @@ def at(minute: float) -> datetime:
 def settings_for(database: Database, issuer: Issuer, peers_url: str) -> CatalogSettings:
     return CatalogSettings(
         database_url=SecretStr(database.url("catalog")),
+        listen_database_url=SecretStr(database.direct_url("catalog")),
         redis_url=SecretStr("redis://127.0.0.1:1/0"),
         auth_url=issuer.url,
         catalog_url="http://127.0.0.1:1",

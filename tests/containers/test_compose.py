@@ -99,7 +99,7 @@ def test_a_container_is_told_what_a_local_process_is_told(
     local = {setting for setting in process if not setting.startswith(STORAGE_ACCESS)}
     wanted = local - LOCAL_ONLY - (MAIL if name in SEND_NO_MAIL else set())
     assert wanted <= told(services[name], secrets_folder)
-    migrating = set(migration_environment(at, known)) - LOCAL_ONLY
+    migrating = set(migration_environment(at, known, {})) - LOCAL_ONLY
     assert migrating <= told(services["migrations"], secrets_folder)
 
 

@@ -57,6 +57,7 @@ def settings_for(
 ) -> WorkerSettings:
     given: dict[str, Any] = {
         "database_url": SecretStr(database.url("ingest")),
+        "listen_database_url": SecretStr(database.direct_url("ingest")),
         "redis_url": SecretStr(redis_url),
         "auth_url": issuer.url,
         "catalog_url": peers.url,

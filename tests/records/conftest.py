@@ -39,6 +39,7 @@ def settings_for(database: Database, issuer: Issuer, *, catalog_url: str = "", *
         records_url="http://127.0.0.1:1",
         ingest_url="http://127.0.0.1:1",
         database_url=database.url("records"),
+        listen_database_url=database.direct_url("records"),
         service_client_secret="only-for-tests",
         **more,
     )

@@ -1,12 +1,15 @@
 """What happens when PostgreSQL goes away, is slow, or holds something else than we remember."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import asyncpg
 import httpx2
 
 from services.records.main import create_app
 from tests.records.conftest import BOB, Service, new_name, settings_for
+from tests.support.databases import Database
 from tests.support.issuer import Issuer
 from tests.support.serving import serving
 from tests.support.waiting import until
@@ -74,10 +77,25 @@ async def test_a_change_behind_our_back_is_found(service: Service) -> None:
     assert (await service.ann("GET", path)).status_code == 404
 
 
+@asynccontextmanager
+async def statements_timed_out(database: Database, after: str) -> AsyncIterator[None]:
+    """Sessions of `records` that begin inside; the bootstrap sets it for all its databases."""
+    of_role = f"ALTER ROLE records IN DATABASE {database.name}"
+    owner = await asyncpg.connect(database.url())
+    await owner.execute(f"{of_role} SET statement_timeout = '{after}'")
+    if database.pooler is not None:
+        await database.pooler.reconnect()
+    try:
+        yield
+    finally:
+        await owner.execute(f"{of_role} RESET statement_timeout")
+        await owner.close()
+
+
 async def test_what_takes_too_long_is_ended_and_said(service: Service, issuer: Issuer) -> None:
-    settings = settings_for(service.database, issuer, statement_timeout_s=0.3)
     async with (
-        serving(create_app(settings)) as url,
+        statements_timed_out(service.database, "300ms"),
+        serving(create_app(settings_for(service.database, issuer))) as url,
         httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as http,
     ):
         ann = Service(url=url, issuer=issuer, database=service.database, http=http).ann
@@ -99,9 +117,9 @@ async def test_a_table_that_is_locked_and_not_known_yet_is_said_to_be_slow(
 ) -> None:
     table = new_name()
     await service.ann.table(table, "a TEXT")
-    settings = settings_for(service.database, issuer, statement_timeout_s=0.3)
     async with (
-        serving(create_app(settings)) as url,
+        statements_timed_out(service.database, "300ms"),
+        serving(create_app(settings_for(service.database, issuer))) as url,
         httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as http,
     ):
         ann = Service(url=url, issuer=issuer, database=service.database, http=http).ann

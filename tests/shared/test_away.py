@@ -12,7 +12,8 @@ from sqlalchemy import text
 
 from deploy.local import postgresql
 from shared.away import is_away
-from shared.store.engine import database_engine, probe_engine
+from shared.store.engine import database_engine
+from shared.store.pooler import probe_engine
 
 
 @pytest.fixture

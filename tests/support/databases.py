@@ -12,6 +12,7 @@ import asyncpg
 from deploy.local.postgresql import Cluster
 from migrations.__main__ import upgrade
 from migrations.bootstrap import SERVICES, bootstrap
+from tests.support.pooler import Pooler
 
 OWNER = "tabularium"
 PASSWORD = "only-for-tests"
@@ -23,9 +24,18 @@ class Database:
 
     cluster: Cluster
     name: str
+    pooler: Pooler | None = None
 
     def url(self, role: str = OWNER) -> str:
-        """A log-in: `tabularium` (the owner), `auth`, `catalog`, `records` or `ingest`."""
+        """A log-in: `tabularium` (the owner), `auth`, `catalog`, `records` or `ingest`.
+
+        By way of the pooler, if there is one.
+        """
+        direct = self.direct_url(role)
+        return direct if self.pooler is None else self.pooler.before(direct)
+
+    def direct_url(self, role: str = OWNER) -> str:
+        """The same log-in to PostgreSQL itself, whose sessions are one's own."""
         return self.cluster.url(user=role, password=PASSWORD, database=self.name)
 
     @property
@@ -43,11 +53,13 @@ async def make_owner(cluster: Cluster) -> None:
     await connection.close()
 
 
-async def make_database(cluster: Cluster, name: str, *, template: str = "template1") -> Database:
+async def make_database(
+    cluster: Cluster, name: str, *, template: str = "template1", pooler: Pooler | None = None
+) -> Database:
     connection = await asyncpg.connect(cluster.url())
     await connection.execute(f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE {template}")
     await connection.close()
-    return Database(cluster=cluster, name=name)
+    return Database(cluster=cluster, name=name, pooler=pooler)
 
 
 async def drop_database(database: Database) -> None:
@@ -74,7 +86,9 @@ def migrate(database: Database, *services: str) -> None:
 @asynccontextmanager
 async def copy_of(template: Database) -> AsyncIterator[Database]:
     name = f"copy_{secrets.token_hex(6)}"
-    database = await make_database(template.cluster, name, template=template.name)
+    database = await make_database(
+        template.cluster, name, template=template.name, pooler=template.pooler
+    )
     try:
         yield database
     finally:

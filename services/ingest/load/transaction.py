@@ -24,6 +24,10 @@ from shared.store.engine import RawConnection, traced_session
 DEADLOCK_TRIES = 5
 TRIES_BESIDE_OTHERS = 2
 
+MAY_WAIT = "SET LOCAL idle_in_transaction_session_timeout = 0"
+"""A load waits for its source and for storage, far longer than other transactions of ingest may
+(`migrations.bootstrap`)."""
+
 ANNOUNCE = """
 SELECT pid, backend_start, set_config('application_name', $1, true),
   set_config('tabularium.user', $2, true)
@@ -111,6 +115,7 @@ class Transaction:
         # Inside the transaction: behind a pooler, another may have another backend.
         outside = self.outside
         name = load_name(outside.import_id)
+        await connection.execute(MAY_WAIT)
         row = await connection.fetchrow(ANNOUNCE, name, outside.submitter)
         assert row is not None
         await outside.note_backend(row["pid"], row["backend_start"])

@@ -7,6 +7,7 @@ from services.ingest.domain.run import ImportRequest, Run, Submission
 from services.ingest.domain.undo import Family, why_never, why_not_now
 from services.ingest.errors import NotUndoableError
 from services.ingest.load.standing import Look
+from services.ingest.load.transaction import MAY_WAIT
 from services.ingest.load.undo import refuse_changed_columns, refuse_edited
 from services.ingest.runs import undo
 from services.ingest.service.control import ImportControl
@@ -71,6 +72,7 @@ class Undos:
             transaction = connection.transaction()
             await transaction.start()
             try:
+                await connection.execute(MAY_WAIT)
                 look = Look(connection, self.storage, contract, family, later)
                 standing = await look.standing()
             finally:

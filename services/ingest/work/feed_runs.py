@@ -13,6 +13,7 @@ from services.ingest.feeds.errors import (
     FeedRemovedError,
 )
 from services.ingest.load.load import load_file, load_source
+from services.ingest.load.transaction import MAY_WAIT
 from services.ingest.read.database import DatabaseSource, newer_rows
 from services.ingest.read.since import Since
 from services.ingest.read.source import StoredBytes
@@ -101,6 +102,7 @@ async def load_unchanged(attempt: Attempt, feed: Feed, seen: SeenFile) -> Outcom
     )
     outcome = Outcome(rows=RowCounts(), bytes_read=0, format=None)
     async with attempt.connections.acquire() as connection, connection.transaction():
+        await connection.execute(MAY_WAIT)
         await attempt.fence(connection, outcome)
     return outcome
 

@@ -31,8 +31,10 @@ async def held(pool: RawPool, table: Table) -> AsyncIterator[RawConnection]:
         transaction = connection.transaction(isolation="repeatable_read", readonly=True)
         async with transaction:
             with reading(table):
+                # An export takes as long as its reader does.
                 await connection.execute(
-                    f"LOCK TABLE {table_name(table.name)} IN ACCESS SHARE MODE"
+                    "SET LOCAL statement_timeout = 0;"
+                    f" LOCK TABLE {table_name(table.name)} IN ACCESS SHARE MODE"
                 )
             version = await connection.fetchval(
                 "SELECT version FROM records.tables WHERE id = $1", table.id

@@ -16,7 +16,8 @@ from shared.process.connection_string import (
     database_of,
     servers_of,
 )
-from shared.store.engine import database_engine, probe_engine
+from shared.store.engine import database_engine
+from shared.store.pooler import probe_engine
 from tests.support.certificates import self_signed, server_context
 
 SSL_REQUEST = 80877103

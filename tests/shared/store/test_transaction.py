@@ -65,7 +65,7 @@ async def test_a_transaction_bears_its_request_and_its_settings(database: Databa
             assert row is not None
             return row[0], row[1]
 
-    url = database.url("records")
+    url = database.url("catalog")
     async with database_engine(url, application_name="pooled", pool_size=1) as engine:
         assert await settings(engine) == ("tabularium-records:engine", "7min")
         reset = current_request_id.set("abc")
