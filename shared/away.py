@@ -27,6 +27,8 @@ AWAY: tuple[type[Exception], ...] = (
 )
 """What asyncpg raises, and what SQLAlchemy hides inside its own errors; trying later helps."""
 
+NODE_AWAY = ("connection marked as essential", "connection to the remote node")
+"""What Citus says, under no code of its own, when one of its nodes is away."""
 UNREACHABLE = frozenset(
     {errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
 )
@@ -38,15 +40,21 @@ def is_away(error: BaseException) -> bool:
         return (
             error.connection_invalidated
             or isinstance(error, AlchemyInterfaceError)
-            or isinstance(error.driver_exception, AWAY)
+            or _is_away(error.driver_exception)
         )
-    return isinstance(error, AWAY) or _is_unreachable(error)
+    return _is_away(error) or _is_unreachable(error)
 
 
 def is_overdue(error: BaseException) -> bool:
     """Whether PostgreSQL ended a statement that took too long, such as behind another's lock."""
     cause = error.driver_exception if isinstance(error, DBAPIError) else error
     return isinstance(cause, asyncpg.QueryCanceledError | asyncpg.LockNotAvailableError)
+
+
+def _is_away(error: BaseException | None) -> bool:
+    if isinstance(error, asyncpg.InternalServerError):
+        return any(words in str(error) for words in NODE_AWAY)
+    return isinstance(error, AWAY)
 
 
 def _is_unreachable(error: BaseException) -> bool:

@@ -21,6 +21,7 @@ from services.ingest.load.references import is_still_referenced
 from services.ingest.load.target import Target
 from services.ingest.plan.columns import ColumnPlan
 from shared.contracts.records import TableContract
+from shared.store.citus import constraint_of
 from shared.store.engine import RawConnection
 
 
@@ -110,7 +111,7 @@ def unexplained(
     reason = error.detail or error
     if isinstance(error, asyncpg.CheckViolationError):
         return ConstraintBrokenError(
-            f"the constraint {error.constraint_name}, which is no rule of the table's columns,"
+            f"the constraint {constraint_of(error)}, which is no rule of the table's columns,"
             f" refuses a row: {reason}"
         )
     if is_still_referenced(error, contract):

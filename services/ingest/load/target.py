@@ -21,6 +21,7 @@ from shared.contracts.records import (
     VERSION_COLUMN,
     TableContract,
 )
+from shared.store.citus import coded
 from shared.store.copying import while_connected
 from shared.store.engine import RawConnection
 from shared.store.identifiers import quoted
@@ -191,11 +192,14 @@ class Target:
     async def copy(self, columns: Sequence[str], data: AsyncIterator[bytes]) -> int:
         """COPY binary data straight into the table; the number of rows."""
         async with while_connected(self.connection):
-            status = await self.connection.copy_to_table(
-                self.contract.table,
-                schema_name=DATA_SCHEMA,
-                source=data,
-                columns=list(columns),
-                format="binary",
-            )
+            try:
+                status = await self.connection.copy_to_table(
+                    self.contract.table,
+                    schema_name=DATA_SCHEMA,
+                    source=data,
+                    columns=list(columns),
+                    format="binary",
+                )
+            except asyncpg.InternalServerError as error:
+                raise coded(error) from error
         return int(status.split()[-1])

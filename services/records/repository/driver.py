@@ -24,6 +24,7 @@ from services.records.errors import (
 from shared.contracts.problem import FieldError
 from shared.contracts.records import ID_COLUMN
 from shared.errors import InvalidInputError, ProblemError
+from shared.store.citus import constraint_of
 from shared.values.rules import CODES, RuleCode, message_of
 
 _MISSING_KEY = re.compile(r"\)=\((.*)\) is not present", re.DOTALL)
@@ -90,8 +91,9 @@ def writing(table: Table, *, draws_ids: bool = False) -> Iterator[None]:
         with reading(table):
             yield
     except asyncpg.UniqueViolationError as exc:
-        violation = unique_violation(table, exc.constraint_name)
-        if draws_ids and columns_of(table, exc.constraint_name) == (ID_COLUMN,):
+        constraint = constraint_of(exc)
+        violation = unique_violation(table, constraint)
+        if draws_ids and columns_of(table, constraint) == (ID_COLUMN,):
             # Somebody chose this id while it was being drawn.
             raise WriterInTheWayError(str(violation)) from exc
         raise violation from exc
@@ -131,9 +133,10 @@ def unique_violation(table: Table, constraint: str | None, *, at: str = "") -> U
 
 
 def _broken_rule(table: Table, exc: asyncpg.CheckViolationError) -> InvalidInputError:
-    held = _rule_held_by(table, exc.constraint_name)
+    constraint = constraint_of(exc)
+    held = _rule_held_by(table, constraint)
     if held is None:
-        message = f"the table's constraint {exc.constraint_name!r} refuses it"
+        message = f"the table's constraint {constraint!r} refuses it"
         return InvalidInputError.of("data", "check_violation", message)
     rules = table.by_name[held.column].rules
     return InvalidInputError.of(held.column, CODES[held.rule], message_of(held.rule, rules))

@@ -74,22 +74,26 @@ async def one(
 
 
 async def estimate(driver: Driver, table: Table, selection: Selection) -> int:
-    """How many rows there are: exact up to 10,000, beyond that what the planner expects."""
+    """How many rows there are: exact up to 10,000, beyond that what the planner expects.
+
+    Of a table that Citus distributes it expects nothing: those are counted.
+    """
     expected = await _expected(driver, table, selection)
-    if expected >= COUNTED_UP_TO:
+    if expected is not None and expected >= COUNTED_UP_TO:
         return expected
     binds = statement.Binds()
     condition = statement.where(selection, table, binds)
+    limit = "" if expected is None else f" LIMIT {COUNTED_UP_TO + 1}"
     with reading(table):
         counted: int = await driver.fetchval(
             f"SELECT count(*) FROM (SELECT 1 FROM {table_name(table.name)} {statement.ROW}"  # noqa: S608
-            f"{condition} LIMIT {COUNTED_UP_TO + 1}) _c",
+            f"{condition}{limit}) _c",
             *binds.values,
         )
-    return counted if counted <= COUNTED_UP_TO else max(counted, expected)
+    return counted if counted <= COUNTED_UP_TO else max(counted, expected or 0)
 
 
-async def _expected(driver: Driver, table: Table, selection: Selection) -> int:
+async def _expected(driver: Driver, table: Table, selection: Selection) -> int | None:
     # By the table's size now, which the statistics of its rows follow late.
     binds = statement.Binds()
     condition = statement.where(selection, table, binds)
@@ -98,7 +102,8 @@ async def _expected(driver: Driver, table: Table, selection: Selection) -> int:
             f"EXPLAIN SELECT 1 FROM {table_name(table.name)} {statement.ROW}{condition}",  # noqa: S608
             *binds.values,
         )
-    return int(str(lines[0][0]).partition(" rows=")[2].partition(" ")[0])
+    plan = str(lines[0][0])
+    return None if "(Citus" in plan else int(plan.partition(" rows=")[2].partition(" ")[0])
 
 
 def record_of(table: Table, row: Any) -> Record:

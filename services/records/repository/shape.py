@@ -122,7 +122,9 @@ def _cause(exc: asyncpg.PostgresError) -> ProblemError | None:  # noqa: PLR0911 
     if isinstance(exc, asyncpg.DatatypeMismatchError):
         return ConflictError(f"a reference needs columns of like types: {detail}")
     if isinstance(exc, asyncpg.DependentObjectsStillExistError | asyncpg.FeatureNotSupportedError):
-        return ConflictError(f"something else depends on it: {detail}")
+        by_citus = "istributed" in str(exc)
+        why = "Citus does not do this" if by_citus else "something else depends on it"
+        return ConflictError(f"{why}: {detail}")
     if isinstance(exc, asyncpg.TooManyColumnsError):
         return InvalidInputError.of("columns", "too_many", "too many columns")
     if isinstance(exc, asyncpg.LockNotAvailableError | asyncpg.DeadlockDetectedError):
