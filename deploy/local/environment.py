@@ -18,7 +18,7 @@ STORAGE_ACCESS = "AWS_"
 """How the names of what opens an S3 storage begin; its client reads them itself."""
 MEASURED = ("gateway", *SERVICES, "worker")
 """Who has metrics, in the order of their ports."""
-OTHER_DATABASES = ("LISTEN_DATABASE_URL",)
+OTHER_DATABASES = ("LISTEN_DATABASE_URL", "EXPORT_DATABASE_URL")
 """Settings that name other ways to the database, where each service logs in as itself."""
 LOOPBACK_AND_PUBLIC = "public,127.0.0.0/8,::1/128"
 """Where the local stack lets database sources be."""

@@ -57,6 +57,7 @@ async def opened(settings: RecordsSettings) -> AsyncIterator[RecordsProcess]:
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(http_client())
         engine, pool, exports_pool = await _databases(stack, settings, url)
+        replica = await _replica(stack, settings)
         tokens = TokenSource(http, settings)
         verifier = await stack.enter_async_context(verifying(http, settings))
         subjects = SubjectClient(PeerClient(http, tokens, base_url=settings.auth_url))
@@ -80,7 +81,7 @@ async def opened(settings: RecordsSettings) -> AsyncIterator[RecordsProcess]:
                     Places(settings.summaries_at_once, wait_s=settings.summary_timeout_s),
                     settings.summary_timeout_s,
                 ),
-                exports=Exports(engine, exports_pool, known),
+                exports=Exports(engine, exports_pool, known, replica),
             )
 
 
@@ -109,6 +110,20 @@ async def _databases(
         )
     )
     return engine, pool, exports_pool
+
+
+async def _replica(stack: AsyncExitStack, settings: RecordsSettings) -> "RawPool | None":
+    """The replica's pool, which needs no replica to start."""
+    if settings.export_database_url is None:
+        return None
+    return await stack.enter_async_context(
+        database_pool(
+            settings.export_database_url.get_secret_value(),
+            application_name="tabularium-records:export",
+            size=settings.export_pool_size,
+            kept=0,
+        )
+    )
 
 
 def _duties(

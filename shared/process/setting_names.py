@@ -39,6 +39,7 @@ SETTINGS = frozenset(
         "DEMO_LOG_IN",
         "DEMO_URL",
         "ENGINE_POOL_SIZE",
+        "EXPORT_DATABASE_URL",
         "EXPORT_POOL_SIZE",
         "EXPORT_STALL_S",
         "FIRST_ADMIN_EMAIL",

@@ -102,6 +102,8 @@ class ServiceSettings(ProcessSettings):
     """`postgresql://role:password@host:port/database?sslmode=…`, as a provider prints it."""
     listen_database_url: DatabaseUrl | None = None
     """The same database and log-in past a pooler: none delivers notices."""
+    export_database_url: DatabaseUrl | None = None
+    """A read replica with the same log-in, where records runs exports."""
     database_pool_size: int = 10
     """Connections to PostgreSQL of this process."""
     service_client_id: str
@@ -117,7 +119,9 @@ class ServiceSettings(ProcessSettings):
     @property
     def own_databases(self) -> tuple[str, ...]:
         """Every way to the installation's own database."""
-        return self.database_url.get_secret_value(), self.direct_url
+        replica = self.export_database_url
+        others = () if replica is None else (replica.get_secret_value(),)
+        return self.database_url.get_secret_value(), self.direct_url, *others
 
 
 class MailSettings(BaseSettings):

@@ -58,17 +58,19 @@ async def database_pool(
     *,
     application_name: str,
     size: int = 10,
+    kept: int = 1,
     statement_cache_size: int = 100,
 ) -> AsyncIterator[RawPool]:
     """An asyncpg pool for the paths where rows must not become Python objects.
 
     Its users leave nothing behind in a session: settings are SET LOCAL, locks and tables end with
-    the transaction. So a connection that comes back is not reset, which saves a round trip.
+    the transaction. So a connection that comes back is not reset, which saves a round trip. With
+    `kept=0` it opens its first connection when one is needed.
     """
     scrub_environment()
     pool = await asyncpg.create_pool(
         url,
-        min_size=1,
+        min_size=kept,
         max_size=size,
         timeout=10,
         server_settings={"application_name": application_name},

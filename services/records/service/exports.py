@@ -64,12 +64,14 @@ class Export:
 class Exports:
     """Exports of a table's records.
 
-    `pool` is apart from that of records, so that slow readers take nothing from the others.
+    `pool` is apart from that of records, so that slow readers take nothing from the others; a
+    `replica` of the database takes what it can of them.
     """
 
     engine: AsyncEngine
     pool: RawPool
     tables: KnownTables
+    replica: "RawPool | None" = None
 
     async def start(self, caller: Caller, name: str, pairs: Pairs, *, gzip: bool) -> Export:
         """Start an export; whoever calls must `close` it.
@@ -105,7 +107,8 @@ class Exports:
 
     async def _pieces(self, table: Table, plan: ExportPlan) -> AsyncGenerator[bytes, None]:
         async with AsyncExitStack() as stack:
-            connection = await stack.enter_async_context(exports.held(self.pool, table))
+            pool = await exports.place_of(self.pool, self.replica)
+            connection = await stack.enter_async_context(exports.held(pool, table))
             huge = plan.format is ExportFormat.XLSX and await _is_huge(connection, table, plan)
             as_json = plan.format in (ExportFormat.JSON, ExportFormat.NDJSON)
             binds = statement.Binds()
