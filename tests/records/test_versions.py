@@ -1,5 +1,6 @@
 """`_version`: raised by every change of a record, its ETag, hidden unless asked for."""
 
+import asyncpg
 import pytest
 
 from tests.records.conftest import Client, Service, new_name
@@ -124,3 +125,18 @@ async def test_a_tag_on_many_records_is_refused(service: Service, tag: str) -> N
         assert answer.status_code == 422, answer.text
         assert answer.json()["errors"][0]["field"] == "If-Match"
     assert await version(ann, table, 1) == 1
+
+
+@pytest.mark.parametrize("rewrite", ["VACUUM (FULL, FREEZE) {}", "CLUSTER {} USING {}"])
+async def test_a_tag_holds_across_a_rewrite_of_the_table(service: Service, rewrite: str) -> None:
+    table = new_name()
+    await service.ann.table(table, "a INTEGER")
+    (record_id,) = await service.ann.insert(table, {"a": 1})
+    path = f"/api/tables/{table}/records/{record_id}"
+    tag = (await service.ann("GET", path)).headers["ETag"]
+    owner = await asyncpg.connect(service.database.superuser_url)
+    await owner.execute(rewrite.format(f'data."{table}"', f'"{table}_pkey"'))
+    await owner.close()
+    assert (await service.ann("GET", path)).headers["ETag"] == tag
+    changed = await service.ann("PATCH", path, {"a": 2}, headers={"If-Match": tag})
+    assert changed.status_code == 200, changed.text
