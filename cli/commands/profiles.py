@@ -104,9 +104,9 @@ def _values(column: ColumnProfile, rows: int) -> str:
     most = max((each.count for each in column.histogram), default=0)
     few = not column.distinct_approximate and column.distinct <= SHOWN_COMMON
     if most and not few:
-        steps = len(BLOCKS) - 1
+        steps = len(BLOCKS)
         return "".join(
-            BLOCKS[-(-each.count * steps // most)] if each.count else " "
+            BLOCKS[-(-each.count * steps // most) - 1] if each.count else " "
             for each in column.histogram
         )
     shown = column.common[:SHOWN_COMMON]
