@@ -69,6 +69,7 @@ ROUTES: Sequence[tuple[str, str, Any, tuple[int, ...]]] = [
     ("DELETE", RECORDS + "/{id}", None, WRITE),
     ("GET", TABLE + "/export", None, READ),
     ("GET", TABLE + "/summary", None, READ),
+    ("POST", "/internal/columns", {}, SERVICES_ALONE),
     ("POST", "/internal/contracts", {}, SERVICES_ALONE),
     ("POST", "/internal/tables", {}, SERVICES_ALONE),
     ("POST", "/internal/tables/describe", {}, SERVICES_ALONE),
