@@ -61,8 +61,10 @@ class Api:
         """Send JSON where more than one status is a good answer."""
         return self._http.request(method, path, json=body).status_code
 
-    def upload(self, path: str, file: Path, *, fields: Mapping[str, str]) -> dict[str, Any]:
-        """Send a file with a progress bar; returns the import that was accepted."""
+    def upload(
+        self, path: str, file: Path, *, fields: Mapping[str, str], status: int = 202
+    ) -> dict[str, Any]:
+        """Send a file with a progress bar; returns the answer, as a rule the accepted import."""
         forms = " ".join(f"-F {shlex.quote(f'{name}={value}')}" for name, value in fields.items())
         self._show(f'curl "$TABULARIUM{path}" {self._auth} -F file=@{file} {forms}')
         with self._bar() as bar:
@@ -71,7 +73,7 @@ class Api:
                 answer = self._http.post(
                     path, data=dict(fields), files={"file": (file.name, content, "text/csv")}
                 )
-        accepted: dict[str, Any] = self._checked(answer, 202)
+        accepted: dict[str, Any] = self._checked(answer, status)
         return accepted
 
     def follow(self, accepted: Mapping[str, Any]) -> dict[str, Any]:
