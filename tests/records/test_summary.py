@@ -141,6 +141,23 @@ async def test_digits_are_kept(service: Service) -> None:
     assert '"avg(took)":"PT1H"' in text
 
 
+async def test_long_numbers_may_be_texts(service: Service) -> None:
+    asked = "group_by=miles&measures=count,sum(distance),max(delay),count_distinct(origin)&limit=1"
+    path = f"/api/tables/{FLIGHTS}/summary?{asked}&numbers=text"
+    answer = await service.ann("GET", path)
+    assert answer.json()["items"] == [
+        {
+            "miles": "1",
+            "count": 1,
+            "sum(distance)": "0.25",
+            "max(delay)": 6,
+            "count_distinct(origin)": 1,
+        }
+    ]
+    following = await service.ann("GET", answer.json()["next"])
+    assert following.json()["items"][0]["miles"] == "9223372036854775807"
+
+
 async def test_without_groups_there_is_one(service: Service) -> None:
     assert await summary(service) == {"items": [{"count": 5}], "next": None, "groups": 1}
     nothing = await summary(service, measures="count,sum(delay)", id="0")

@@ -130,6 +130,7 @@ SUMMARY = {
             "Groups on a page.",
         ),
         PAGING[2],
+        NUMBERS,
         Q,
         ACCENTS,
         FILTERS,

@@ -10,6 +10,7 @@ from shared.values.types import FLOAT_TYPES, INTEGER_TYPES, TypeName
 
 ROW = statement.ROW
 GROUPS = "_g"
+COUNTS = (Aggregate.COUNT, Aggregate.COUNT_DISTINCT)
 
 
 def page(summary: Summary, table: Table, binds: statement.Binds) -> str:
@@ -26,7 +27,7 @@ def page(summary: Summary, table: Table, binds: statement.Binds) -> str:
     grouped = ", ".join(str(number) for number, _ in enumerate(summary.groupings, start=1))
     # Not json_build_object, whose objects are full of blanks. Words hold nothing to escape.
     members = " || ',' || ".join(
-        literal(f'"{part.word}":') + f" || coalesce(to_json({ROW}.{place(number)})::text, 'null')"
+        literal(f'"{part.word}":') + f" || coalesce({_json(part, number, summary)}, 'null')"
         for number, part in enumerate(parts, start=1)
     )
     keys = ", ".join(f"{statement.reference(key.column)}::text" for key in summary.order)
@@ -43,6 +44,13 @@ def page(summary: Summary, table: Table, binds: statement.Binds) -> str:
         f"{f' WHERE {after}' if after else ''}{statement.order_by(summary.order)}"
         f" LIMIT {limit + 1}) _q"
     )
+
+
+def _json(part: Grouping | Measure, number: int, summary: Summary) -> str:
+    value = f"{ROW}.{place(number)}"
+    counts = isinstance(part, Measure) and part.aggregate in COUNTS
+    cast = None if counts else statement.CASTS[summary.numbers].get(part.type.name)
+    return f"to_json({value}::{cast})::text" if cast else f"to_json({value})::text"
 
 
 def _group(grouping: Grouping) -> str:

@@ -12,7 +12,7 @@ from services.records.domain import Column, Table
 from services.records.query import parameters
 from services.records.query.cursor import values_of
 from services.records.query.parameters import Pairs
-from services.records.query.plan import CODE, Selection, SortKey
+from services.records.query.plan import CODE, Numbers, Selection, SortKey
 from shared.contracts.records import ColumnName
 from shared.errors import InvalidInputError
 from shared.http.paging import Position
@@ -27,7 +27,9 @@ from shared.values.types import (
     TypeName,
 )
 
-SUMMARY_PARAMETERS = frozenset({"group_by", "measures", "sort", "limit", "cursor", "q", "accents"})
+SUMMARY_PARAMETERS = frozenset(
+    {"group_by", "measures", "sort", "limit", "cursor", "q", "accents", "numbers"}
+)
 GROUP_LIMIT = 5
 MEASURE_LIMIT = 20
 DEFAULT_LIMIT = 100
@@ -107,6 +109,8 @@ class Summary:
     order_words: str
     limit: int
     after: Position | None = None
+    numbers: Numbers = Numbers.JSON
+    """Of groups and measures; counts are numbers always."""
 
 
 def summary_of(table: Table, pairs: Pairs) -> Summary:
@@ -128,6 +132,7 @@ def summary_of(table: Table, pairs: Pairs) -> Summary:
         order_words=order_words,
         limit=parameters.number(given, "limit", DEFAULT_LIMIT, LIMIT),
         after=None if cursor is None else values_of(cursor, order, words=order_words),
+        numbers=parameters.numbers_of(given.get("numbers")),
     )
 
 
