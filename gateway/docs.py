@@ -36,6 +36,7 @@ _PAGE = """\
 <body>
 {above}<div id="swagger-ui"></div>
 <script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/samples.js"></script>
 <script src="/docs/{script}"></script>
 </body>
 </html>
@@ -44,16 +45,36 @@ _PAGE = """\
 _TABLE_ABOVE = """\
 <main class="sign-in">
 <p><a href="/docs">All calls</a></p>
-<form id="sign-in" hidden>
+<section id="sign-in" hidden>
 <h1>Tables</h1>
 <p>A table's document is only for those who may see the table. Sign in to read it.</p>
+<form id="by-password">
+<h2>With a password</h2>
 <label>User name or e-mail address <input name="username" autocomplete="username" required></label>
 <label>Password
 <input name="password" type="password" autocomplete="current-password" required></label>
 <button type="submit">Sign in</button>
 </form>
+<form id="by-mail">
+<h2>With a code by mail</h2>
+<label>E-mail address
+<input name="email" type="email" autocomplete="email" required></label>
+<label hidden>Code of the mail <input name="code" autocomplete="one-time-code"></label>
+<button type="submit">Send the code</button>
+</form>
+<form id="by-token">
+<h2>With a token</h2>
+<label>Access token or API key
+<input name="token" type="password" autocomplete="off" required></label>
+<button type="submit">Use the token</button>
+</form>
+</section>
 <p id="message" role="status"></p>
 <ul id="tables"></ul>
+<form id="filters" hidden>
+<label>Show a filter
+<select><option value="">Choose a column and a comparison</option></select></label>
+</form>
 </main>
 """
 
@@ -64,6 +85,7 @@ _ASSETS = {
     "favicon-32x32.png": ("fastapi_swagger.resources", "image/png"),
     "page.css": ("gateway.static", "text/css; charset=utf-8"),
     "all.js": ("gateway.static", "text/javascript; charset=utf-8"),
+    "samples.js": ("gateway.static", "text/javascript; charset=utf-8"),
     "table.js": ("gateway.static", "text/javascript; charset=utf-8"),
 }
 

@@ -123,3 +123,26 @@ def with_example(operation_id: str, body: Mapping[str, Any]) -> Mapping[str, Any
         for media_type, entry in body.get("content", {}).items()
     }
     return {**body, "content": content}
+
+
+PARAMETERS: Mapping[str, Any] = {
+    "alias": "postgres://10.0.0.5:5432/shop",
+    "delivery": 1,
+    "id": 1,
+    "name": "orders",
+    "run": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
+    "table_name": "Customer",
+    "token": "the token of a mail",
+}
+"""Of what a call cannot do without, by name, where the service has no example."""
+
+
+def with_parameter_example(parameter: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A parameter, with an example to be filled in where the call needs it."""
+    if not parameter.get("required") or "example" in parameter:
+        return parameter
+    schema = parameter.get("schema", {})
+    given = [*schema.get("examples", ()), PARAMETERS.get(parameter["name"])]
+    if schema.get("format") == "uuid":
+        given = [PARAMETERS["run"]]
+    return parameter if given[0] is None else {**parameter, "example": given[0]}

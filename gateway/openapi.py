@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gateway.answers import with_answers
-from gateway.examples import with_example
+from gateway.examples import with_example, with_parameter_example
 from gateway.routing import Service, rule_for
 from shared import __version__
 from shared.contracts.problem import PROBLEM_MEDIA_TYPE
@@ -230,6 +230,8 @@ def _tidied(
         }
         if "security" in operation:
             operation["security"] = [*operation["security"], {TOKEN_SCHEME: []}]
+        if "parameters" in operation:
+            operation["parameters"] = [with_parameter_example(e) for e in operation["parameters"]]
         if "requestBody" in operation:
             operation["requestBody"] = with_example(
                 name, _with_file_fields(operation["requestBody"])

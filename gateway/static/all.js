@@ -28,6 +28,18 @@ function emptyFields(text) {
   return JSON.stringify(whole);
 }
 
+/* Whatever way somebody signed in: a token that was sent is kept, and one that is kept is used. */
+function onRequest(request) {
+  const sent = (request.headers || {}).Authorization || "";
+  if (sent.startsWith("Bearer ")) { sessionStorage.setItem("tabularium.access", sent.slice(7)); }
+  return request;
+}
+
+function useKeptToken(ui) {
+  const kept = sessionStorage.getItem("tabularium.access");
+  if (kept) { ui.preauthorizeApiKey("AccessToken", kept); }
+}
+
 function onAnswer(response) {
   keepToken(response);
   if (response.ok && new URL(response.url).pathname === "/openapi.json") {
@@ -72,7 +84,10 @@ window.ui = SwaggerUIBundle({
   defaultModelsExpandDepth: 0,
   tryItOutEnabled: false,
   validatorUrl: null,
-  plugins: [LeaveOutEmptyFields],
+  plugins: [LeaveOutEmptyFields, window.codeSamples.plugin],
+  requestSnippetsEnabled: window.codeSamples.requestSnippetsEnabled,
+  requestSnippets: window.codeSamples.requestSnippets,
+  requestInterceptor: onRequest,
   responseInterceptor: onAnswer,
   onComplete: function () {
     const scopes = [];
@@ -84,5 +99,6 @@ window.ui = SwaggerUIBundle({
       });
     }
     window.ui.initOAuth({ scopes: scopes });
+    useKeptToken(window.ui);
   },
 });

@@ -1,6 +1,7 @@
 """Swagger UI in headless Chromium: what a person does with a mouse."""
 
 import json
+import re
 import uuid
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,17 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from tests.support.browser import Browsing, needs_chromium
 from tests.support.stack import RunningStack
+from tests.support.waiting import until_now
 
 pytestmark = needs_chromium
+
+
+def read(shown: str) -> Any:
+    """A body as the page shows it: JSON, or a text."""
+    try:
+        return json.loads(shown)
+    except ValueError:
+        return shown
 
 
 class SwaggerUI(Browsing):
@@ -76,7 +86,19 @@ class SwaggerUI(Browsing):
         row = self.wait_for(".live-responses-table tr.response", within=block)
         status = int(self.wait_for(".response-col_status", within=row).text.split()[0])
         shown = row.find_elements(By.CSS_SELECTOR, ".highlight-code code, .highlight-code pre")
-        return status, json.loads(shown[0].text) if shown else None
+        return status, read(shown[0].text) if shown else None
+
+    def choose_filter(self, name: str) -> None:
+        """Have a table's page show a filter."""
+        options = self.browser.find_elements(By.CSS_SELECTOR, "#filters option")
+        (option,) = [each for each in options if each.get_attribute("value") == name]
+        option.click()
+
+    def choose_sample(self, block: WebElement, title: str) -> None:
+        """Show a call that was made in another language."""
+        tabs = block.find_elements(By.CSS_SELECTOR, ".request-snippets .btn")
+        (tab,) = [each for each in tabs if each.text == title]
+        self.browser.execute_script("arguments[0].click()", tab)
 
     def error_box(self) -> str:
         """What Swagger UI itself found wrong with the document, at the top of the page."""
@@ -148,7 +170,8 @@ def test_a_table_has_a_page_of_its_own(page: SwaggerUI, stack: RunningStack) -> 
 
     browser = page.browser
     browser.get(f"{stack.url}/docs/tables/")
-    form = page.wait_for("form#sign-in:not([hidden])")
+    page.wait_for("#sign-in:not([hidden])")
+    form = page.wait_for("form#by-password")
     page.wait_for("input[name=username]", within=form).send_keys(stack.admin["username"])
     page.wait_for("input[name=password]", within=form).send_keys("wrong")
     page.click("button", within=form)
@@ -160,7 +183,60 @@ def test_a_table_has_a_page_of_its_own(page: SwaggerUI, stack: RunningStack) -> 
     page.click(f"#tables a[href='/docs/tables/{table}']")
     page.wait_for(".opblock")
     assert table in page.wait_for(".information-container .title").text
-    page.wait_for("[data-param-name^='city']", within=page.operation_named("GET", "records"))
+    block = page.operation_named("GET", "records")
+    page.wait_for("[data-param-name='sort']", within=block)
+    assert not block.find_elements(By.CSS_SELECTOR, "[data-param-name^='city']")
+    page.choose_filter("city__startswith")
+    page.wait_for("[data-param-name='city__startswith']", within=block)
+    assert not block.find_elements(By.CSS_SELECTOR, "[data-param-name='city']")
 
     assert page.error_box() == ""
     assert page.outside_addresses() == []
+
+
+def test_a_tables_page_takes_every_way_of_signing_in(page: SwaggerUI, stack: RunningStack) -> None:
+    table = f"Ways_{uuid.uuid4().hex[:8]}"
+    columns = [{"name": "city", "type": "TEXT"}]
+    with stack.signed_in() as http:
+        assert http.post("/api/tables", json={"name": table, "columns": columns}).status_code == 201
+        token = str(http.headers["Authorization"]).removeprefix("Bearer ")
+    browser = page.browser
+
+    browser.get(f"{stack.url}/docs/tables/{table}")
+    form = page.wait_for("form#by-token")
+    field = page.wait_for("input[name=token]", within=form)
+    field.send_keys("no token")
+    page.click("button", within=form)
+    page.wait_for_text(page.wait_for("#message"), "token")
+    field.clear()
+    field.send_keys(token)
+    page.click("button", within=form)
+    page.wait_for(".opblock")
+
+    # The page of all calls goes on with the token.
+    page.open("/docs")
+    block = page.operation("tables_get")
+    page.fill(block, "table", table)
+    status, shown = page.execute(block)
+    assert (status, shown["name"]) == (200, table)
+
+    browser.execute_script("sessionStorage.clear()")
+    browser.get(f"{stack.url}/docs/tables")
+    form = page.wait_for("form#by-mail")
+    address = f"{uuid.uuid4().hex}@example.com"
+    page.wait_for("input[name=email]", within=form).send_keys(address)
+    page.click("button", within=form)
+    page.wait_for("#by-mail label:not([hidden]) input[name=code]")
+    code = until_now(f"the code for {address}", lambda: code_for(stack, address))
+    page.wait_for("input[name=code]", within=form).send_keys(code)
+    page.click("button", within=form)
+    page.wait_for_text(page.wait_for("#message"), "no table yet")
+    assert page.outside_addresses() == []
+
+
+def code_for(stack: RunningStack, address: str) -> str | None:
+    """The code in the mail to an address, once it is there."""
+    for mail in stack.mails():
+        if address in mail and (code := re.search(r"\b[0-9]{6}\b", mail.partition("\n\n")[2])):
+            return code[0]
+    return None

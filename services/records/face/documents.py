@@ -286,6 +286,8 @@ def _filters(table: Table, *, reserved: Collection[str] = LIST_PARAMETERS) -> It
                 "required": False,
                 "schema": _operand(column, operator),
                 "description": f"{column.name} {OPERATOR_PHRASES[operator]}",
+                # The page of the table shows only those that somebody asks for.
+                "x-filter": True,
             }
 
 

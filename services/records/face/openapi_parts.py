@@ -36,8 +36,10 @@ FILTERS: Parameter = {
     "style": "form",
     "explode": True,
     "schema": {"type": "object", "additionalProperties": {"type": "string"}},
-    "example": {"age__gte": "18"},
-    "description": "Column filters: `column=value`, or `column__operator=value` with one of "
+    # Swagger UI fills in an example, which no table need have a column for.
+    "example": {},
+    "description": "Column filters as an object: `column=value`, or `column__operator=value` with"
+    " one of "
     + ", ".join(Operator)
     + ". `in` takes values separated by commas; a column named like a parameter is filtered by"
     " `__eq`.",
