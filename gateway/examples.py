@@ -130,6 +130,7 @@ PARAMETERS: Mapping[str, Any] = {
     "delivery": 1,
     "id": 1,
     "name": "orders",
+    "q": "customer",
     "run": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
     "table_name": "Customer",
     "token": "the token of a mail",
@@ -137,8 +138,15 @@ PARAMETERS: Mapping[str, Any] = {
 """Of what a call cannot do without, by name, where the service has no example."""
 
 
-def with_parameter_example(parameter: Mapping[str, Any]) -> Mapping[str, Any]:
+CHOICES: Mapping[str, Mapping[str, Any]] = {"catalog_lineage_get": {"table": "data.Customer"}}
+"""Of parameters one of which a call needs, by operation id."""
+
+
+def with_parameter_example(operation_id: str, parameter: Mapping[str, Any]) -> Mapping[str, Any]:
     """A parameter, with an example to be filled in where the call needs it."""
+    chosen = CHOICES.get(operation_id, {})
+    if parameter["name"] in chosen:
+        return {**parameter, "example": chosen[parameter["name"]]}
     if not parameter.get("required") or "example" in parameter:
         return parameter
     schema = parameter.get("schema", {})

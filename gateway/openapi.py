@@ -231,7 +231,9 @@ def _tidied(
         if "security" in operation:
             operation["security"] = [*operation["security"], {TOKEN_SCHEME: []}]
         if "parameters" in operation:
-            operation["parameters"] = [with_parameter_example(e) for e in operation["parameters"]]
+            operation["parameters"] = [
+                with_parameter_example(name, each) for each in operation["parameters"]
+            ]
         if "requestBody" in operation:
             operation["requestBody"] = with_example(
                 name, _with_file_fields(operation["requestBody"])

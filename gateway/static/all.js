@@ -18,7 +18,12 @@ function emptyFields(text) {
       for (const [mediaType, entry] of Object.entries(content)) {
         if (!/form/.test(mediaType)) { continue; }
         const schema = named[(entry.schema.$ref || "").split("/").pop()] || entry.schema;
-        for (const field of Object.values(schema.properties || {})) {
+        const example = /urlencoded/.test(mediaType) ? entry.example || {} : {};
+        for (const [name, field] of Object.entries(schema.properties || {})) {
+          if (name in example) {
+            field.example = example[name];
+            continue;
+          }
           const filled = ["default", "example", "examples", "const", "enum"];
           if (!filled.some(function (word) { return word in field; })) { field.example = ""; }
         }

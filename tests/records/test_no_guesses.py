@@ -199,3 +199,18 @@ async def test_a_text_of_the_type_table_follows(
     assert answer.status_code == 200, answer.text
     record = (await service.ann("GET", f"{path}/records/1")).text
     assert f'"v":{kept}' in record
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+async def test_an_infinity_that_a_format_has_not_is_refused(service: Service, form: str) -> None:
+    table = new_name()
+    await service.ann.table(table, "at TIMESTAMPTZ", "n INTEGER")
+    await service.ann.insert(table, {"at": "2026-01-31T00:00:00Z", "n": 1}, {"at": "-infinity"})
+    path = f"/api/tables/{table}/export?format={form}"
+    answer = await service.ann("GET", path)
+    await refused(answer, "format", "out_of_range")
+    assert "at holds" in answer.json()["detail"]
+    for more in ("&fields=n", "&n=1"):
+        assert (await service.ann("GET", path + more)).status_code == 200
+    csv = await service.ann("GET", f"/api/tables/{table}/export?format=csv")
+    assert "-infinity" in csv.text

@@ -78,7 +78,7 @@ class TablePatch(EtlPatch):
                     "description": "Who buys from us",
                     "tags": ["personal data"],
                     "owners": ["ann@example.com"],
-                    "columns": {"born": {"description": "Date of birth", "tags": ["sensitive"]}},
+                    "columns": {"email": {"description": "Where to write", "tags": ["sensitive"]}},
                 }
             ]
         }

@@ -10,7 +10,9 @@ from services.records.query.plan import Numbers, Selection, SortKey
 from shared.store.conditions import literal
 from shared.store.identifiers import quoted
 from shared.values.texts import FORMULA_STARTS
-from shared.values.types import TypeName
+from shared.values.types import TIMESTAMP_TYPES, TypeName
+
+MAY_BE_INFINITE = TIMESTAMP_TYPES | {TypeName.DATE}
 
 
 class ExportFormat(StrEnum):
@@ -75,6 +77,28 @@ def sheet_size(
         f" array_remove(ARRAY[{longest}]::text[], NULL) AS too_long"
         f" FROM (SELECT {statement.ROW}.* FROM {table_name(table.name)} {statement.ROW}{condition}"
         f" LIMIT {SHEET_ROWS + 1}) {statement.ROW}"
+    )
+
+
+def infinite(
+    table: Table, selection: Selection, fields: Sequence[Column], binds: statement.Binds
+) -> str | None:
+    """One row, `names`: the columns of days and moments that hold an infinity.
+
+    None where there is no such column.
+    """
+    columns = [column for column in fields if column.type.name in MAY_BE_INFINITE]
+    if not columns:
+        return None
+    condition = statement.where(selection, table, binds)
+    names = ", ".join(
+        f"CASE WHEN NOT bool_and(isfinite({statement.reference(column)}))"
+        f" THEN {literal(column.name)} END"
+        for column in columns
+    )
+    return (
+        f"SELECT array_remove(ARRAY[{names}]::text[], NULL) AS names"  # noqa: S608
+        f" FROM {table_name(table.name)} {statement.ROW}{condition}"
     )
 
 

@@ -92,6 +92,15 @@ async def sheet_size(
     return row["rows"], row["bytes"], row["too_long"]
 
 
+async def infinite(
+    connection: RawConnection, table: Table, query: str, values: list[object]
+) -> Sequence[str]:
+    """The names in the row of `services.records.query.export.infinite`."""
+    with reading(table):
+        names: Sequence[str] = await connection.fetchval(query, *values)
+    return names
+
+
 async def copied(
     connection: RawConnection,
     table: Table,

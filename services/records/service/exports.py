@@ -13,7 +13,14 @@ from services.records.files.parquet import parquet
 from services.records.files.pieces import PIECE_BYTES, gzipped, json_array
 from services.records.files.workbook import workbook
 from services.records.query import parameters, statement
-from services.records.query.export import SHEET_CELL, SHEET_ROWS, ExportFormat, rows_of, sheet_size
+from services.records.query.export import (
+    SHEET_CELL,
+    SHEET_ROWS,
+    ExportFormat,
+    infinite,
+    rows_of,
+    sheet_size,
+)
 from services.records.query.parameters import Pairs
 from services.records.query.plan import Numbers, Selection, SortKey
 from services.records.repository import exports
@@ -110,6 +117,8 @@ class Exports:
             pool = await exports.place_of(self.pool, self.replica)
             connection = await stack.enter_async_context(exports.held(pool, table))
             huge = plan.format is ExportFormat.XLSX and await _is_huge(connection, table, plan)
+            if plan.format in (ExportFormat.PARQUET, ExportFormat.ARROW):
+                await _refuse_infinities(connection, table, plan)
             as_json = plan.format in (ExportFormat.JSON, ExportFormat.NDJSON)
             binds = statement.Binds()
             query = rows_of(
@@ -174,6 +183,19 @@ async def _is_huge(connection: RawConnection, table: Table, plan: ExportPlan) ->
         )
         raise InvalidInputError.of("format", "too_long", message)
     return size_bytes > ZIP_LIMIT_BYTES
+
+
+async def _refuse_infinities(connection: RawConnection, table: Table, plan: ExportPlan) -> None:
+    """Raise InvalidInputError for days and moments that a binary file has no value for."""
+    binds = statement.Binds()
+    query = infinite(table, plan.selection, plan.fields, binds)
+    names = query and await exports.infinite(connection, table, query, binds.values)
+    if names:
+        message = (
+            f"{plan.format} has no infinity, which {', '.join(names)} holds; leave it out by"
+            " `fields` or filters, or export another format"
+        )
+        raise InvalidInputError.of("format", "out_of_range", message)
 
 
 def _formed(
