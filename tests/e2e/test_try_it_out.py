@@ -23,6 +23,7 @@ MADE_FIRST = ("tables_create", "records_create", "catalog_etls_create", "catalog
 LAST = ("keys_rotate", "auth_revoke", "records_delete", "records_delete_selected", "tables_delete")
 METHODS = ("get", "put", "post", "patch", "delete")
 NO_EXAMPLE = {
+    "auth_token": "one's own password",
     "auth_otp_verify": "the challenge of a mail",
     "imports_events": "a stream, which Swagger UI shows when it has ended",
     "mail_stop": "the token of a mail",

@@ -100,7 +100,7 @@ QUERY_BODY = {
     "additionalProperties": True,
     "description": "The parameters of the list and its column filters; `column__in` is an array.",
 }
-QUERY_EXAMPLE = {"name__in": ["Ann", "Bob"], "sort": ["-age", "name"], "limit": 100}
+QUERY_EXAMPLE = {"name__in": ["Ann", "Bob"], "sort": ["-created_at", "name"], "limit": 100}
 SUMMARY = {
     "parameters": [
         parameter(
