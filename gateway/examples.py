@@ -134,6 +134,7 @@ PARAMETERS: Mapping[str, Any] = {
     "run": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
     "table_name": "Customer",
     "token": "the token of a mail",
+    "upload-offset": 0,
 }
 """Of what a call cannot do without, by name, where the service has no example."""
 
