@@ -11,6 +11,7 @@ from services.ingest.domain.options import Mode
 from services.ingest.load.copying import Copies, TableRows, staged_rows
 from services.ingest.load.direct import copy_directly
 from services.ingest.load.duplicates import DuplicateLines, FileKey, HeldRule
+from services.ingest.load.former import beside, reading_beside
 from services.ingest.load.ids import IdBlocks
 from services.ingest.load.modes import VIOLATIONS, Load, Loaded, unexplained
 from services.ingest.load.readings import Seen
@@ -26,7 +27,21 @@ SMALL_FILE_BYTES = 64 * 1024
 async def replace(load: Load) -> Loaded:
     """Delete the table's rows, then append; raises StillReferencedError."""
     await require_unreferenced(load.connection, load.contract)
-    deleted = await load.target.empty(load.former)
+    if (former := load.former) is None:
+        return await _replaced(load)
+    async with reading_beside(load.outside.connections, load.contract) as reader:
+        if reader is not None:
+            kept, loaded = await beside(
+                load.target.keep_all(reader, former), lambda: _replaced(load)
+            )
+            assert kept == loaded.deleted, "no writer was let in"
+            return loaded
+    deleted = await load.target.empty_into(former)
+    return dataclasses.replace(await append(load), deleted=deleted)
+
+
+async def _replaced(load: Load) -> Loaded:
+    deleted = await load.target.empty()
     return dataclasses.replace(await append(load), deleted=deleted)
 
 

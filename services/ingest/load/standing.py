@@ -18,6 +18,7 @@ from services.ingest.domain.former import FormerRows
 from services.ingest.domain.options import ImportKind
 from services.ingest.domain.run import ImportId
 from services.ingest.domain.undo import Family, Later, Member
+from services.ingest.load.former import IS_FORMER
 from services.ingest.storage import Storage
 from shared.contracts.problem import FieldError
 from shared.contracts.records import DATA_SCHEMA, TableContract
@@ -212,6 +213,7 @@ class Look:
                 source=self._unpacked(former.stored.path),
                 columns=["id", "_import", "_version", *(column for column, _ in columns)],
                 format="binary",
+                where=IS_FORMER,
             )
         await self._run(f"ANALYZE {name}")
 

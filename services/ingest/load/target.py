@@ -10,12 +10,17 @@ from collections.abc import AsyncIterator, Sequence
 import asyncpg
 
 from services.ingest.errors import TableChangedError, TableLockedError
-from services.ingest.load.former import RETURNS_OLD, keep, selected
+from services.ingest.load.former import (
+    RETURNS_OLD,
+    keep,
+    keep_updated,
+    returned_old,
+    selected,
+)
 from services.ingest.load.outside import FormerStore
 from services.ingest.load.staging import LINE_COLUMN, ROWS
 from shared.contracts.records import (
     DATA_SCHEMA,
-    ID_COLUMN,
     IMPORT_COLUMN,
     SYSTEM_COLUMNS,
     VERSION_COLUMN,
@@ -88,16 +93,26 @@ class Target:
                 f"{self.contract.table} was changed while the import was starting: retry it"
             )
 
-    async def empty(self, former: FormerStore | None) -> int:
-        """Delete all rows, which go into `former`; how many.
+    async def empty(self) -> int:
+        """Delete all rows; how many.
 
         Readers see the old ones until commit, which TRUNCATE would not let.
         """
-        if former is not None:
-            rows = f"DELETE FROM {self._name} AS t RETURNING {selected(self.contract, 't')}"  # noqa: S608 - quoted
-            return await keep(self.connection, rows, self.contract, former)
         status = await self.connection.execute(f"DELETE FROM {self._name}")  # noqa: S608 - quoted
         return int(status.split()[-1])
+
+    async def empty_into(self, former: FormerStore) -> int:
+        """Delete all rows, which go into `former` by the same statement; how many."""
+        rows = f"DELETE FROM {self._name} AS t RETURNING {selected(self.contract, 't')}"  # noqa: S608 - quoted
+        return await keep(self.connection, rows, self.contract, former)
+
+    async def keep_all(self, reader: RawConnection, former: FormerStore) -> int:
+        """Keep all rows as another connection sees them, to which nothing is deleted yet.
+
+        No writers are let in meanwhile: it sees what this transaction deletes. How many.
+        """
+        rows = f"SELECT {selected(self.contract, 't')} FROM {self._name} AS t"  # noqa: S608 - quoted
+        return await keep(reader, rows, self.contract, former)
 
     async def shut_out_writers(self) -> None:
         """Let nobody else write until the transaction ends; may deadlock with another load."""
@@ -119,7 +134,8 @@ class Target:
         """
         merging = self._merging(columns, key, import_id)
         if former is not None and self._returns_old:
-            return await self._merge_returning(merging, former)
+            merging = f"{merging} RETURNING {returned_old(self.contract)}"
+            return await keep_updated(self.connection, merging, self.contract, former)
         if former is not None:
             await self._keep_rivals(key, former)
         row = await self.connection.fetchrow(
@@ -144,15 +160,6 @@ class Target:
             f" SELECT {names}, {int(import_id)}::bigint FROM pg_temp.{ROWS} ORDER BY {LINE_COLUMN}"
             f" ON CONFLICT ({', '.join(quoted(name) for name in key)}) DO UPDATE SET {changes}"
         )
-
-    async def _merge_returning(self, merging: str, former: FormerStore) -> tuple[int, int]:
-        staged = int(await self.connection.fetchval(f"SELECT count(*) FROM pg_temp.{ROWS}"))  # noqa: S608
-        rows = (
-            f"WITH merged AS ({merging} RETURNING {selected(self.contract, 'old')})"  # noqa: S608 - quoted
-            f" SELECT * FROM merged WHERE {ID_COLUMN} IS NOT NULL"
-        )
-        updated = await keep(self.connection, rows, self.contract, former)
-        return staged - updated, updated
 
     async def _keep_rivals(self, key: Sequence[str], former: FormerStore) -> None:
         """Keep the records that a merge will update, beside readers only, so that they stay so."""

@@ -1,15 +1,21 @@
-"""Former rows leave by the statement that changes them, or under a lock before PostgreSQL 18."""
+"""Former rows leave by the statement that changes them, under a lock, or beside the load."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
 
 from services.ingest.domain.former import FormerColumn
+from services.ingest.domain.options import ImportOptions, Mode
+from services.ingest.domain.run import ImportId
+from services.ingest.load.former import IS_FORMER, reading_beside
 from services.ingest.load.outside import FormerStore
 from services.ingest.load.staging import Staging
 from services.ingest.load.target import Target
-from tests.ingest.pipeline.loading import Loader, columns
+from shared.errors import StorageFullError
+from tests.ingest.pipeline.loading import LoadedTable, Loader, columns
+from tests.support.waiting import until
 
 
 @dataclass
@@ -29,6 +35,17 @@ class Kept(FormerStore):
         self.data = []
 
 
+@dataclass(frozen=True)
+class Keeping(LoadedTable):
+    """The outside of a load whose former rows are kept in memory."""
+
+    kept: Kept = field(default_factory=Kept)
+
+    @property
+    def former(self) -> Kept:  # type: ignore[override]
+        return self.kept
+
+
 async def copied(load: Loader, kept: Kept) -> list[tuple[object, ...]]:
     """The rows, read again by PostgreSQL."""
     async with load.owner.acquire() as connection, connection.transaction():
@@ -36,7 +53,9 @@ async def copied(load: Loader, kept: Kept) -> list[tuple[object, ...]]:
             "CREATE TEMPORARY TABLE kept (id bigint, _import bigint, _version integer, a text,"
             " n integer) ON COMMIT DROP"
         )
-        await connection.copy_to_table("kept", source=_pieces(kept), format="binary")
+        await connection.copy_to_table(
+            "kept", source=_pieces(kept), format="binary", where=IS_FORMER
+        )
         rows = await connection.fetch("SELECT * FROM kept ORDER BY id")
     return [tuple(row) for row in rows]
 
@@ -80,3 +99,51 @@ async def test_a_merge_of_new_rows_keeps_nothing(load: Loader, returns_old: bool
         await connection.execute("INSERT INTO import_rows (_line, a, n) VALUES (2, 'x', 10)")
         assert await target.merge(["a", "n"], ["a"], 8, former=kept) == (1, 0)
     assert kept.data == []
+
+
+async def replaced(load: Loader, kept: Kept) -> None:
+    options = ImportOptions(mode=Mode.REPLACE)
+    outside = Keeping(load, "t", ImportId(8), kept)
+    outcome = await load.load("t", "a,n\nnew,9\n", options=options, outside=outside)
+    assert (outcome.rows.deleted, outcome.rows.inserted) == (3, 1)
+    assert await copied(load, kept) == [(1, 7, 1, "x", 1), (2, 7, 1, "y", 2), (3, 7, 1, "z", 3)]
+    assert await load.rows("t", "_import, a, n") == [(8, "new", 9)]
+
+
+async def test_a_replace_keeps_what_it_removes(load: Loader) -> None:
+    await load.make_table("t", columns(a="TEXT UNIQUE", n="INTEGER"))
+    await load.load("t", "a,n\nx,1\ny,2\nz,3\n")
+    await replaced(load, Kept())
+
+
+async def test_a_replace_keeps_rows_although_ddl_waits_for_it(load: Loader) -> None:
+    await load.make_table("t", columns(a="TEXT UNIQUE", n="INTEGER"))
+    await load.load("t", "a,n\nx,1\ny,2\nz,3\n")
+    contract = await load.contract("t")
+    async with load.pool.acquire() as connection, load.owner.acquire() as altering:
+        transaction = connection.transaction()
+        await transaction.start()
+        target = Target(connection, contract)
+        await target.lock(alone=True)
+        ddl = asyncio.create_task(altering.execute("ALTER TABLE data.t ADD COLUMN later integer"))
+        waits = "SELECT count(*) FROM pg_locks WHERE relation = $1 AND NOT granted"
+        await until("the DDL waits", lambda: load.owner.fetchval(waits, contract.oid))
+        async with reading_beside(load.pool, contract) as reader:
+            assert reader is None
+        kept = Kept()
+        assert await target.empty_into(kept) == 3
+        await transaction.commit()
+        await ddl
+    assert [row[0] for row in await copied(load, kept)] == [1, 2, 3]
+
+
+async def test_what_fails_beside_a_load_ends_it(load: Loader) -> None:
+    class Full(Kept):
+        async def write(self, data: bytes) -> None:
+            raise StorageFullError("no room")
+
+    await load.make_table("t", columns(a="TEXT UNIQUE", n="INTEGER"))
+    await load.load("t", "a,n\nx,1\ny,2\nz,3\n")
+    with pytest.raises(StorageFullError):
+        await replaced(load, Full())
+    assert await load.rows("t", "_import, a, n") == [(7, "x", 1), (7, "y", 2), (7, "z", 3)]
