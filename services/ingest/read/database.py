@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 
 from services.ingest.connections.access import SourceAccess
 from services.ingest.connections.domain import Login, Selection, SourceKind
+from services.ingest.read.oracle import since as oracle
 from services.ingest.read.oracle.frames import OracleRows
 from services.ingest.read.postgresql import since as postgresql
 from services.ingest.read.postgresql.frames import PostgresqlRows
 from services.ingest.read.since import Since, Span
-from shared.errors import InvalidInputError
 
 DatabaseSource = PostgresqlRows | OracleRows
 
@@ -19,15 +19,9 @@ async def newer_rows(source: DatabaseSource, since: Since) -> tuple[DatabaseSour
 
     Raises InvalidInputError where the column cannot be a cursor, and SourceUnusableError.
     """
-    refuse_whole(source)
-    assert isinstance(source, PostgresqlRows)
-    return await postgresql.newer_rows(source, since)
-
-
-def refuse_whole(source: DatabaseSource) -> None:
-    """Raise InvalidInputError for a source that can only be read whole."""
     if isinstance(source, OracleRows):
-        raise InvalidInputError.of("incremental", "not_supported", "an Oracle source is read whole")
+        return await oracle.newer_rows(source, since)
+    return await postgresql.newer_rows(source, since)
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from services.ingest.plan.source_columns import Columns, SourceColumn
 from shared.errors import InvalidInputError
 from shared.values.faults import Fault
 from shared.values.grammar import read
+from shared.values.instants import Infinity
 from shared.values.intervals import read_duration
 from shared.values.types import ColumnType, TypeName
 
@@ -65,7 +66,9 @@ def check_since(
     """Refuse what is no value of the column, or no distance; raises InvalidInputError."""
     assert column.type is not None
     kind = column.type.name
-    if value is not None and isinstance(read(ColumnType(name=kind), value), Fault):
+    # A cursor at infinity would be the last one.
+    no_value = (Fault, Infinity)
+    if value is not None and isinstance(read(ColumnType(name=kind), value), no_value):
         raise InvalidInputError.of(
             field, "type_mismatch", f"{value!r} is no value of {column.name} ({kind})"
         )

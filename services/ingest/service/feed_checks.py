@@ -13,7 +13,7 @@ from services.ingest.domain.options import ImportOptions, Mode
 from services.ingest.feeds.domain import DatabaseRows, Feed, FeedSettings, HttpFile, Push
 from services.ingest.feeds.errors import FeedInvalidError
 from services.ingest.plan.columns import check_columns
-from services.ingest.read.database import DatabaseSource, opened, refuse_whole
+from services.ingest.read.database import DatabaseSource, opened
 from services.ingest.read.since import check_since, cursor_column
 from services.ingest.service.intake import check_key
 from shared.contracts.auth import Caller
@@ -132,6 +132,5 @@ def _check_incremental(rows: DatabaseSource, settings: FeedSettings) -> None:
     incremental = settings.incremental
     if incremental is None:
         return
-    refuse_whole(rows)
     column = cursor_column(rows, incremental.column)
     check_since(column, value=incremental.start, lookback=incremental.lookback)

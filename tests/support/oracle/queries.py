@@ -1,8 +1,9 @@
 """The small SELECT that the test server understands; everything else is an ORA error.
 
 `SELECT * | item, … FROM [owner.]table | (select) [WHERE c op value AND …] [ORDER BY c]`, where
-an item is a column, a literal, or one of the functions in FUNCTIONS. The dictionary's views go
-to SQLite whole.
+an item is a column, a literal, or one of the functions in FUNCTIONS. The one item may also be
+`COUNT(*)` or `TO_CHAR(MAX(item), format)`, and a condition `c IS [NOT] NULL`. The dictionary's
+views go to SQLite whole.
 """
 
 import datetime as dt
@@ -19,7 +20,7 @@ from tests.support.oracle.database import Column, OracleDatabase, OracleError, R
 
 TOKEN = re.compile(
     r"""\s*(?:(?P<quoted>"[^"]+")|(?P<text>'(?:[^']|'')*')|(?P<number>\d+(?:\.\d+)?)
-    |(?P<bind>:\w+)|(?P<word>[A-Za-z][\w$\#]*)|(?P<sign><=|>=|<>|!=|[(),.*=<>]))""",
+    |(?P<bind>:\w+)|(?P<word>[A-Za-z][\w$\#]*)|(?P<sign><=|>=|<>|!=|[(),.*=<>-]))""",
     re.VERBOSE,
 )
 VIEWS = re.compile(r"\b(all_(tables|tab_columns|users)|user_users|session_privs)\b", re.IGNORECASE)
@@ -28,6 +29,14 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq, "<>": operator.ne, "!=": operator.ne, "<": operator.lt,
     "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
+PICTURES = {
+    "YYYY-MM-DD HH24:MI:SS": "%Y-%m-%d %H:%M:%S",
+    "YYYY-MM-DD HH24:MI:SS.FF9": "%Y-%m-%d %H:%M:%S.%f",
+    "YYYY-MM-DD HH24:MI:SS TZH:TZM": "%Y-%m-%d %H:%M:%S %z",
+    "YYYY-MM-DD HH24:MI:SS.FF9 TZH:TZM": "%Y-%m-%d %H:%M:%S.%f %z",
+}
+"""Oracle's format models as Python's; a moment of ours has no more than six digits."""
+MOMENTS = ("TO_DATE", "TO_TIMESTAMP", "TO_TIMESTAMP_TZ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +108,10 @@ class _Statement:
         source = self._source()
         keep, order = self._where(source), self._order(source)
         rest, self._tokens = self._tokens, start[:position]
+        if (aggregate := self._aggregate(source)) is not None:
+            column, fold = aggregate
+            self._tokens = rest
+            return Result((column,), lambda: [(fold([r for r in source.rows() if keep(r)]),)])
         items = self._items(source)
         self._tokens = rest
         columns = tuple(column for column, _take in items)
@@ -136,6 +149,33 @@ class _Statement:
         token = self.next()
         if token and token.kind in ("word", "quoted") and token.text.upper() not in KEYWORDS:
             self._tokens = self._tokens[1:]
+
+    def _aggregate(self, source: Result) -> tuple[Column, Callable[[list[Row]], object]] | None:
+        if self._accept("COUNT"):
+            for sign in "(*)":
+                self._expect(sign)
+            return Column("COUNT(*)", types.number_()), len
+        if not self._accept("TO_CHAR"):
+            return None
+        for word in ("(", "MAX", "("):
+            self._expect(word)
+        _column, take = self._expression(source)
+        for sign in "),":
+            self._expect(sign)
+        picture = str(self._value())
+        if picture == "TM9":
+            self._expect(",")
+            if self._value() != "NLS_NUMERIC_CHARACTERS='.,'":
+                raise OracleError(12702, "invalid NLS parameter string used in SQL function")
+        elif picture not in PICTURES:
+            raise OracleError(1821, "date format not recognized")
+        self._expect(")")
+
+        def highest(rows: list[Row]) -> str | None:
+            values: list[Any] = [cell for row in rows if (cell := take(row)) is not None]
+            return _as_text(max(values), picture) if values else None
+
+        return Column("TO_CHAR", types.varchar2(64)), highest
 
     def _items(self, source: Result) -> list[Item]:
         items: list[Item] = []
@@ -196,6 +236,10 @@ class _Statement:
 
     def _comparison(self, source: Result) -> Callable[[Row], bool]:
         _column, take = self._expression(source)
+        if self._accept("IS"):
+            null = not self._accept("NOT")
+            self._expect("NULL")
+            return lambda row: (take(row) is None) is null
         sign = self._tokens.pop(0).text if self._tokens else ""
         if sign not in COMPARISONS:
             raise OracleError(920, "invalid relational operator")
@@ -212,6 +256,19 @@ class _Statement:
 
     def _value(self) -> object:
         token = self._tokens.pop(0)
+        if token.text == "-":
+            number = self._value()
+            assert isinstance(number, int | Decimal)
+            return -number
+        if token.text in MOMENTS:
+            self._expect("(")
+            text = str(self._value())
+            self._expect(",")
+            picture = PICTURES[str(self._value())]
+            self._expect(")")
+            # Python has six digits of a fraction where Oracle has nine.
+            shortened = re.sub(r"(\.[0-9]{6})[0-9]+", r"\1", text)
+            return dt.datetime.strptime(shortened, picture)  # noqa: DTZ007 - as Oracle's
         if token.kind == "number":
             return Decimal(token.text) if "." in token.text else int(token.text)
         if token.kind == "text":
@@ -244,6 +301,13 @@ KEYWORDS = ("WHERE", "ORDER", "AND", "UNION", "GROUP", "FOR")
 
 def _sorted(take: Callable[[Row], Any], rows: Iterable[Row]) -> Iterable[Row]:
     return sorted(rows, key=take)
+
+
+def _as_text(value: object, picture: str) -> str:
+    if isinstance(value, dt.datetime):
+        nanoseconds = "000" if picture.endswith("FF9") else ""
+        return f"{value.strftime(PICTURES[picture])}{nanoseconds}"
+    return f"{Decimal(str(value)):f}"
 
 
 def _extract_utc(column: Column) -> tuple[Column, Callable[[object], object]]:

@@ -37,7 +37,7 @@ class OracleRows:
 
     session: OracleSession
     read: tuple[OracleColumn, ...]
-    _from: str
+    from_clause: str
     """What stands behind FROM: a quoted name, or a query in brackets."""
     table: SourceTable | None = None
     """The table as it is spelled there, without a schema the log-in's own; None for a query."""
@@ -85,11 +85,11 @@ class OracleRows:
     def select(self) -> str:
         """The statement that reads every row."""
         selected = [
-            f"{column.expression.format(_quoted(name))} AS {_quoted(name)}"
+            f"{column.expression.format(quoted(name))} AS {quoted(name)}"
             for column in self.read
             for name in (column.source.name,)
         ]
-        return f"SELECT {', '.join(selected)} FROM {self._from}"  # noqa: S608 - quoted
+        return f"SELECT {', '.join(selected)} FROM {self.from_clause}"  # noqa: S608 - quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +222,7 @@ def _candidates(wanted: Selection) -> list[tuple[str, SourceTable | None]]:
         return [(f"(\n{wanted.sql.strip().removesuffix(';')}\n)", None)]
     return [
         (
-            ".".join(_quoted(part) for part in (schema, name) if part is not None),
+            ".".join(quoted(part) for part in (schema, name) if part is not None),
             SourceTable(schema, name, exact=True),
         )
         for schema, name in _spellings(wanted)
@@ -237,7 +237,7 @@ def _spellings(wanted: SourceTable) -> list[tuple[str | None, str]]:
     return [(schema and schema.upper(), wanted.name.upper()), (schema, wanted.name)]
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     """An identifier of Oracle, which allows no quote in it."""
     if not name or '"' in name or "\0" in name or len(name.encode()) > IDENTIFIER_LIMIT_BYTES:
         raise SourceUnusableError.of("table", "invalid_name", "that is no name in Oracle")
