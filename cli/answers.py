@@ -155,7 +155,7 @@ class Feed(AnswerModel):
     def source(self) -> str:
         """Where the rows come from, in words."""
         origin = self.origin
-        if origin.kind == "http":
+        if origin.kind in ("http", "s3"):
             return origin.url or origin.kind
         if origin.kind == "database":
             return f"source {origin.source_id}, {origin.table or 'a query'}"
@@ -260,11 +260,12 @@ class Source(AnswerModel):
     database: str | None = None
     service_name: str | None = None
     sid: str | None = None
+    region: str | None = None
 
     @property
     def what(self) -> str | None:
-        """The database, Oracle service or SID."""
-        return self.database or self.service_name or self.sid
+        """The database, Oracle service or SID, or the region of S3."""
+        return self.database or self.service_name or self.sid or self.region
 
 
 class Disabled(AnswerModel):

@@ -17,7 +17,11 @@ class OriginOptions:
     """Where the rows come from; files that are sent, if nothing is given."""
 
     from_url: Annotated[
-        str | None, typer.Option(help="Fetch a file by http or https.", rich_help_panel=OF_ROWS)
+        str | None,
+        typer.Option(
+            help="Fetch a file by http or https, or s3://bucket/key with --from-source.",
+            rich_help_panel=OF_ROWS,
+        ),
     ] = None
     headers: Annotated[
         list[str] | None,
@@ -56,11 +60,16 @@ class OriginOptions:
 
     def source(self) -> dict[str, Any] | None:
         """The API's `from`; None where nothing is given. Raises UsageError."""
+        is_s3 = self.from_url is not None and self.from_url.startswith("s3://")
+        if is_s3 and self.from_source is None:
+            raise UsageError("s3:// is read with the keys of a saved source: give --from-source")
         if self.from_url is not None and self.from_source is None:
             headers = dict(map(_header, self.headers or ()))
             return {"kind": "http", "url": self.from_url, "headers": headers}
         if self.headers:
             raise UsageError("--header goes with --from-url")
+        if is_s3:
+            return {"kind": "s3", "url": self.from_url, "source_id": self.from_source}
         if self.from_source is not None and self.from_url is None:
             place = given(table=self.source_table, query=self.query)
             return {"kind": "database", "source_id": self.from_source, **place}

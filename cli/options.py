@@ -17,6 +17,7 @@ from cli.errors import UsageError
 PASSWORD_VARIABLE = "TABULARIUM_SOURCE_PASSWORD"  # noqa: S105 - a name
 KINDS = {"postgresql": "postgresql", "postgres": "postgresql", "oracle": "oracle"}
 DEFAULT_PORTS = {"postgresql": 5432, "oracle": 1521}
+S3 = "s3"
 RECORD_PARAMETERS = frozenset({"q", "fields", "sort", "page", "limit", "cursor", "count"})
 """A column with such a name must be filtered by `__eq`."""
 
@@ -151,7 +152,43 @@ class DatabaseAddress:
         """The password that was given, else what is typed now, unseen."""
         if self.password is not None:
             return self.password
-        return str(typer.prompt("Password of the database", hide_input=True, err=True))
+        files = self.fields.get("kind") == S3
+        asked = "Secret access key" if files else "Password of the database"
+        return str(typer.prompt(asked, hide_input=True, err=True))
+
+
+def source_address(text: str) -> DatabaseAddress:
+    """An address that can be saved: a database's, or `s3://ACCESS-KEY@region`.
+
+    In place of a region of AWS, another server's host and port: `s3://KEY@host:9000?region=name`.
+    Raises UsageError.
+    """
+    parts = urlsplit(text)
+    if parts.scheme != S3:
+        address = DatabaseAddress.parsed(text)
+        if address.source_id is not None:
+            raise UsageError(f"{text!r} is no address of a source")
+        return address
+    query = parse_qs(parts.query)
+    try:
+        port = parts.port
+    except ValueError as exc:
+        raise UsageError(f"{text!r}: {exc}") from exc
+    if not parts.username or not parts.hostname or parts.path.strip("/") or set(query) - {"region"}:
+        raise UsageError("write s3://ACCESS-KEY@eu-central-1, or s3://ACCESS-KEY@host:9000")
+    fields: dict[str, str | int | bool] = {"kind": S3, "user": unquote(parts.username)}
+    if port is None and "." not in parts.hostname:
+        fields["region"] = parts.hostname
+    else:
+        fields["host"] = parts.hostname
+    if port is not None:
+        fields["port"] = port
+    if "region" in query:
+        fields["region"] = query["region"][0]
+    given = unquote(parts.password) if parts.password is not None else None
+    return DatabaseAddress(
+        source_id=None, fields=fields, password=given or os.environ.get(PASSWORD_VARIABLE)
+    )
 
 
 def _database_fields(kind: str, name: str, query: dict[str, list[str]]) -> dict[str, str]:

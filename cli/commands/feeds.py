@@ -31,6 +31,8 @@ ADD_EXAMPLES = examples(
     "    --cron '0 2 * * *' --timezone Europe/Paris",
     "tabularium feed add orders -t Orders --from-source 7 --source-table sales.orders \\",
     "    -o mode=upsert -o key=number --every-s 600 --incremental updated_at",
+    "tabularium feed add stock -t Stock --from-url s3://lake/stock.csv --from-source 8 \\",
+    "    -o mode=replace --every-s 3600",
     "tabularium feed add nightly --like 42 --cron '0 2 * * *'",
 )
 

@@ -1,4 +1,4 @@
-"""`tabularium sources`: saved connections to other databases."""
+"""`tabularium sources`: saved connections to other databases, and to files in S3."""
 
 from typing import Annotated, Any
 
@@ -6,13 +6,12 @@ import typer
 
 from cli.answers import Source
 from cli.client import decoded
-from cli.errors import UsageError
 from cli.flattened import flattened
 from cli.listing import Columns, listing, removed
-from cli.options import PASSWORD_VARIABLE, DatabaseAddress
+from cli.options import PASSWORD_VARIABLE, source_address
 from cli.session import AsJson, Url, View, examples, session, viewing
 
-app = typer.Typer(no_args_is_help=True, help="Saved connections to other databases.")
+app = typer.Typer(no_args_is_help=True, help="Saved connections to databases and S3.")
 
 SourceId = Annotated[int, typer.Argument(metavar="ID", min=1, help="The source's number.")]
 
@@ -38,6 +37,7 @@ def list_sources(*, view: View) -> None:
 @app.command(
     epilog=examples(
         "tabularium sources add shop postgresql://clerk@db.example.com/shop --tls",
+        "tabularium sources add lake s3://AKIAIOSFODNN7EXAMPLE@eu-central-1",
         "tabularium import --from-database 7 --source-table public.orders -t orders",
     )
 )
@@ -48,7 +48,8 @@ def add(
         str,
         typer.Argument(
             metavar="ADDRESS",
-            help="postgresql://user@host:5432/database or oracle://user@host:1521/service. The"
+            help="postgresql://user@host:5432/database, oracle://user@host:1521/service, or"
+            " s3://access-key@region (s3://access-key@host:9000 for a server of your own). The"
             f" password is asked for, or taken from {PASSWORD_VARIABLE}.",
         ),
     ],
@@ -59,9 +60,7 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Save a connection, its password encrypted on the server."""
-    parsed = DatabaseAddress.parsed(address)
-    if parsed.source_id is not None:
-        raise UsageError(f"{address!r} is no address of a database")
+    parsed = source_address(address)
     body: dict[str, Any] = {"name": name, **parsed.fields, "password": parsed.password_or_ask()}
     if tls is not None:
         body["tls"] = tls

@@ -47,6 +47,7 @@ def test_an_import_is_saved_as_a_feed(command: Command, tmp_path: Path) -> None:
 def test_what_does_not_fit_together_is_said(command: Command, tmp_path: Path) -> None:
     for words in (
         ("--from-url", "http://127.0.0.1/a.csv", "--from-source", "1"),
+        ("--from-url", "s3://lake/a.csv"),
         ("--header", "a: b"),
         ("--query", "SELECT 1"),
         ("-o", "mode"),

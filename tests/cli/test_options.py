@@ -8,7 +8,7 @@ import pytest
 from cli.credentials import CredentialStore, LogIn
 from cli.errors import CommandError, UsageError, one_line
 from cli.exact import exact_json
-from cli.options import DatabaseAddress, filters_of, mapping_of, types_of
+from cli.options import DatabaseAddress, filters_of, mapping_of, source_address, types_of
 from cli.screen import Screen, plural
 from shared.contracts.problem import FieldError, ProblemDocument
 
@@ -77,6 +77,29 @@ def test_addresses_of_databases(monkeypatch: pytest.MonkeyPatch) -> None:
     assert oracle.fields["port"] == 1522
     assert DatabaseAddress.parsed("oracle://scott@ora?sid=XE").fields["sid"] == "XE"
     assert DatabaseAddress.parsed("7").source_id == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ("s3://AKIA@eu-west-1", {"user": "AKIA", "region": "eu-west-1"}),
+        ("s3://a%2Fb@localhost:9000", {"user": "a/b", "host": "localhost", "port": 9000}),
+        (
+            "s3://k@minio.example.com?region=eu",
+            {"user": "k", "host": "minio.example.com", "region": "eu"},
+        ),
+    ],
+)
+def test_an_address_of_s3_is_read(text: str, fields: dict[str, object]) -> None:
+    assert source_address(text).fields == {"kind": "s3", **fields}
+
+
+@pytest.mark.parametrize(
+    "text", ["s3://eu-west-1", "s3://k@eu/bucket", "s3://k@eu?zone=a", "s3://k@h:x", "7"]
+)
+def test_what_is_no_address_of_a_source_says_so(text: str) -> None:
+    with pytest.raises(UsageError):
+        source_address(text)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ingest.connections import repository
-from services.ingest.connections.domain import Login, SourceTimeouts
-from services.ingest.connections.errors import NO_ANSWER, SourcesNotSetUpError
+from services.ingest.connections import repository, s3
+from services.ingest.connections.domain import Login, SourceKind, SourceTimeouts
+from services.ingest.connections.errors import NO_ANSWER, NO_DATABASE, SourcesNotSetUpError
 from services.ingest.connections.guard import Endpoint, guard_of
 from services.ingest.connections.kinds import KINDS, Terms
 from services.ingest.settings import ConnectionSettings
@@ -40,10 +40,14 @@ class SourceAccess:
 
         Raises SourceRefusedError, SourceUnusableError, SourceAwayError.
         """
+        if login.target.kind is SourceKind.S3:
+            raise NO_DATABASE.error()
         return KINDS[login.target.kind].session(login, self.terms)
 
     async def greet(self, login: Login) -> str:
         """Log in and out again; the server, for example `PostgreSQL 18.6`. Raises as `session`."""
+        if login.target.kind is SourceKind.S3:
+            return await s3.greet(self.terms.guard, login)
         async with self.session(login) as session:
             return await KINDS[login.target.kind].greet(session)
 

@@ -14,22 +14,24 @@ def source_row(source_id: SourceId) -> str:
 
 
 class SourceKind(StrEnum):
-    """The database systems that can be read."""
+    """What can be read with a log-in: database systems, and files in S3."""
 
     POSTGRESQL = "postgresql"
     ORACLE = "oracle"
+    S3 = "s3"
 
     @property
     def default_port(self) -> int:
         """Where such a server listens by custom."""
-        return 5432 if self is SourceKind.POSTGRESQL else 1521
+        return {"postgresql": 5432, "oracle": 1521, "s3": 443}[self.value]
 
 
 @dataclass(frozen=True, slots=True)
 class SourceTarget:
-    """Which database, as whom; everything but the password.
+    """Which database or S3 server, as whom; everything but the password.
 
-    PostgreSQL has a `database`; Oracle has either a `service_name` or a `sid`.
+    PostgreSQL has a `database`; Oracle has either a `service_name` or a `sid`; S3 has a `region`,
+    and the id of an access key for a `user`.
     """
 
     kind: SourceKind
@@ -41,12 +43,14 @@ class SourceTarget:
     sid: str | None = None
     tls: bool | None = None
     """True: encrypted, and the certificate verified. False: plain. None: PostgreSQL encrypts if
-    the server offers it, without verifying; Oracle is plain."""
+    the server offers it, without verifying; Oracle is plain, S3 encrypted."""
+    region: str | None = None
 
     @property
     def label(self) -> str:
         """How the source is called where nobody gave it a name: `kind://host/database`."""
-        return f"{self.kind.value}://{self.host}/{self.database or self.service_name or self.sid}"
+        what = self.database or self.service_name or self.sid or self.region
+        return f"{self.kind.value}://{self.host}/{what}"
 
     @property
     def namespace(self) -> str:

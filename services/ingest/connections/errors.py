@@ -85,6 +85,12 @@ CERTIFICATE = Reason("tls", "certificate", "the server's TLS certificate cannot 
 NO_TLS = Reason("tls", "no_tls", "the server does not offer TLS")
 NO_TABLE = Reason("table", "no_such_table", "there is no such table, or this user may not read it")
 NO_GRANT = Reason("table", "no_grant", "this user may not read that")
+NO_DATABASE = Reason(
+    "source_id", "no_database", "this source is S3, which has files: a feed of the kind s3 reads it"
+)
+NO_FILES = Reason(
+    "from.source_id", "no_files", "this source is a database: a feed of the kind database reads it"
+)
 NEEDS_THICK = "which needs Oracle's own client libraries; they are not part of this installation"
 BUSY = Reason(
     "source", "listener_refused", "the listener refused: the database is busy or starting",

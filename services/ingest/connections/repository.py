@@ -50,6 +50,7 @@ async def save(
         "sid": target.sid,
         "username": target.user,
         "tls": target.tls,
+        "region": target.region,
         "sealed_password": sealed_password,
     }
     try:
@@ -155,4 +156,5 @@ def _target(row: Mapping[str, Any] | RowMapping) -> SourceTarget:
         service_name=row["service_name"],
         sid=row["sid"],
         tls=row["tls"],
+        region=row["region"],
     )

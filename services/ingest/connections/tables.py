@@ -35,6 +35,7 @@ sources = Table(
     Column("sid", Text),
     Column("username", Text, nullable=False),
     Column("tls", Boolean),
+    Column("region", Text),
     # Sealed with the row's id, which is therefore taken from the sequence before the row is made.
     Column("sealed_password", LargeBinary, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),

@@ -8,7 +8,7 @@ import asyncio
 import ipaddress
 import socket
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from services.ingest.connections.errors import Reason
 from services.ingest.connections.guard import Guard
 from shared.errors import InvalidInputError
 
@@ -34,7 +35,14 @@ PIECE_BYTES = 1 << 16
 FILE_NAME_LIMIT = 255
 CODINGS = frozenset({"identity", "gzip", "x-gzip", ""})
 """Codings of a body that is read as it comes: a file may be compressed by gzip."""
+GOOD_STATUSES = range(200, 300)
+EXPLANATION_BYTES = 4_096
+"""How much of a refusal is read to find out why."""
 REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
+
+
+Explain = Callable[[int, bytes], Reason | None]
+"""Why an answer of this status refuses, by the beginning of its body."""
 
 
 class UrlRefusedError(InvalidInputError):
@@ -50,9 +58,19 @@ class AnswerError(Exception):
     `again`: trying later may help (a time-out, 5xx), or never will (4xx, a refused address).
     """
 
-    def __init__(self, message: str, *, again: bool) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        again: bool,
+        status: int | None = None,
+        reason: Reason | None = None,
+    ) -> None:
+        """`status`: what was answered, if anything was; `reason`: what its body says."""
         super().__init__(message)
         self.again = again
+        self.status = status
+        self.reason = reason
 
 
 class _AddressRefusedError(OSError):
@@ -183,11 +201,12 @@ async def download(
     headers: Mapping[str, str],
     validators: Validators,
     limit_bytes: int,
+    explain: Explain | None = None,
 ) -> AsyncIterator[Download]:
     """GET a file; redirects are followed at most five times, none from https to http.
 
     What the caller sends as headers goes to the origin that they named and to no other. Raises
-    AnswerError.
+    AnswerError, with the reason that `explain` finds in the body of a refusal.
     """
     sent: dict[str, str] = {**headers, **validators.headers()}
     origin = url.origin()
@@ -197,6 +216,8 @@ async def download(
         except (TimeoutError, aiohttp.ClientError, OSError) as exc:
             raise _unreachable(url, exc) from exc
         async with response:
+            if explain is not None and response.status not in (*GOOD_STATUSES, 304):
+                await _refuse_explained(response, explain)
             if response.status not in REDIRECT_STATUSES:
                 yield _taken(response, limit_bytes)
                 return
@@ -259,7 +280,7 @@ def _redirected(url: URL, response: aiohttp.ClientResponse) -> URL:
 
 def _taken(response: aiohttp.ClientResponse, limit_bytes: int) -> Download:
     status = response.status
-    if status == 304 or 200 <= status < 300:
+    if status == 304 or status in GOOD_STATUSES:
         size = response.content_length
         if size is not None and size > limit_bytes:
             raise AnswerError(f"the file is larger than {limit_bytes:,} bytes", again=False)
@@ -276,8 +297,27 @@ def _taken(response: aiohttp.ClientResponse, limit_bytes: int) -> Download:
             limit_bytes=limit_bytes,
             _response=response,
         )
-    again = status >= 500 or status in (408, 425, 429)
-    raise AnswerError(f"the server answered {status} {response.reason or ''}".rstrip(), again=again)
+    raise AnswerError(
+        f"the server answered {status} {response.reason or ''}".rstrip(),
+        again=_may_pass(status),
+        status=status,
+    )
+
+
+async def _refuse_explained(response: aiohttp.ClientResponse, explain: Explain) -> None:
+    """Raise AnswerError where the body of a refusal says why."""
+    status = response.status
+    try:
+        body = await response.content.read(EXPLANATION_BYTES)
+    except (TimeoutError, aiohttp.ClientError, OSError):
+        return  # its status says enough
+    if (reason := explain(status, body)) is not None:
+        again = reason.passing or _may_pass(status)
+        raise AnswerError(reason.words, again=again, status=status, reason=reason)
+
+
+def _may_pass(status: int) -> bool:
+    return status >= 500 or status in (408, 425, 429)
 
 
 def _file_name(response: aiohttp.ClientResponse) -> str | None:

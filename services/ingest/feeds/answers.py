@@ -10,7 +10,7 @@ from services.ingest.answers import Rows
 from services.ingest.connections.domain import SourceQuery, SourceTable
 from services.ingest.domain.options import ImportOptions
 from services.ingest.domain.run import State
-from services.ingest.feeds.domain import Feed, Health, HttpFile, Origin, Push, SkippedTick
+from services.ingest.feeds.domain import Feed, Health, HttpFile, Origin, Push, S3File, SkippedTick
 from services.ingest.feeds.headers import MASK
 from services.ingest.feeds.schedule import EverySchedule, Schedule
 from shared.contracts.base import AnswerModel
@@ -120,6 +120,8 @@ def shown_origin(origin: Origin) -> dict[str, Any]:
     if isinstance(origin, HttpFile):
         masked = dict.fromkeys(origin.header_names, MASK)
         return {"kind": origin.kind, "url": origin.url, "headers": masked}
+    if isinstance(origin, S3File):
+        return {"kind": origin.kind, "url": origin.url, "source_id": origin.source_id}
     selection = origin.selection
     if isinstance(selection, SourceQuery):
         return {"kind": origin.kind, "source_id": origin.source_id, "query": selection.sql}

@@ -42,7 +42,20 @@ class HttpFile:
     kind: Literal["http"] = "http"
 
 
-Origin = Annotated[Push | HttpFile | DatabaseRows, Discriminator("kind")]
+@dataclass(frozen=True, slots=True)
+class S3File:
+    """An object of S3, `s3://bucket/key`, fetched with the keys of a saved connection."""
+
+    url: str
+    source_id: SourceId
+    kind: Literal["s3"] = "s3"
+
+
+Origin = Annotated[Push | HttpFile | S3File | DatabaseRows, Discriminator("kind")]
+FETCHED = (HttpFile, S3File)
+"""Origins whose file a run fetches."""
+OF_SOURCES = (S3File, DatabaseRows)
+"""Origins that a saved connection is needed for."""
 
 
 @dataclass(frozen=True, slots=True)

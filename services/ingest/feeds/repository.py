@@ -11,9 +11,9 @@ from services.ingest.connections.domain import Sealed
 from services.ingest.domain.outcome import RowCounts
 from services.ingest.domain.run import ImportId, Run, State
 from services.ingest.feeds.domain import (
+    OF_SOURCES,
     SEEN,
     SETTINGS,
-    DatabaseRows,
     Feed,
     FeedFilter,
     FeedId,
@@ -261,7 +261,7 @@ def _written(settings: FeedSettings) -> tuple[Any, ...]:
     return (
         SETTINGS.dump_json(settings).decode(),
         settings.table,
-        origin.source_id if isinstance(origin, DatabaseRows) else None,
+        origin.source_id if isinstance(origin, OF_SOURCES) else None,
         settings.paused,
     )
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from services.ingest.dependencies import Importer, Process
 from services.ingest.routes.schemas import Limit
-from services.ingest.routes.schemas_of_connections import (
+from services.ingest.routes.schemas_of_sources import (
     SAVED_EXAMPLES,
     SourceAnswer,
     SourceTested,

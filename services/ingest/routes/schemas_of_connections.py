@@ -1,7 +1,6 @@
 """Wire models of sources and of imports from databases."""
 
 import re
-from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -17,7 +16,6 @@ from pydantic_core import PydanticCustomError
 
 from services.ingest.connections.domain import (
     Login,
-    SavedConnection,
     Selection,
     SourceId,
     SourceKind,
@@ -29,7 +27,6 @@ from services.ingest.domain.options import ImportKind
 from services.ingest.domain.run import ImportRequest
 from services.ingest.routes.schemas import Name, Notices, RowOptions
 from shared.contracts.base import (
-    AnswerModel,
     Id,
     RequestModel,
     StorableSecret,
@@ -82,11 +79,6 @@ IMPORT_EXAMPLES = {
         },
     },
 }
-SAVED_EXAMPLES = {
-    "postgresql": {"value": {"name": "crm", **POSTGRESQL_EXAMPLE}},
-    "oracle": {"value": {"name": "people", **ORACLE_EXAMPLE}},
-}
-
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
@@ -175,58 +167,6 @@ class OracleGiven(RequestModel):
 
 
 SourceGiven = Annotated[PostgresqlGiven | OracleGiven, Field(discriminator="kind")]
-
-
-class NamedPostgresql(PostgresqlGiven):
-    """A PostgreSQL database to be saved."""
-
-    name: Name
-
-
-class NamedOracle(OracleGiven):
-    """An Oracle database to be saved."""
-
-    name: Name
-
-
-SourceToSave = Annotated[NamedPostgresql | NamedOracle, Field(discriminator="kind")]
-
-
-class SourceAnswer(AnswerModel):
-    """A saved source; without its password."""
-
-    id: int
-    name: str
-    kind: SourceKind
-    host: str
-    port: int
-    database: str | None
-    service_name: str | None
-    sid: str | None
-    user: str
-    tls: bool | None
-    owner: str
-    created_at: datetime
-
-
-def source_answer(saved: SavedConnection) -> SourceAnswer:
-    """A saved connection as its owner sees it."""
-    return SourceAnswer.of(
-        saved.target,
-        id=saved.id,
-        name=saved.name,
-        owner=saved.owner_label,
-        created_at=saved.created_at,
-    )
-
-
-class SourceTested(AnswerModel):
-    """A log-in that worked, and who answered."""
-
-    status: Literal["ok"] = "ok"
-    server: str
-    """For example `PostgreSQL 18.6`."""
-    duration_ms: float
 
 
 class DatabaseImport(RowOptions, Notices):

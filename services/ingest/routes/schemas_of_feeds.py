@@ -9,6 +9,7 @@ from pydantic import AfterValidator, EmailStr, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
 from services.ingest.connections.domain import SourceId
+from services.ingest.connections.s3 import S3Object
 from services.ingest.connections.web import checked_url
 from services.ingest.feeds.answers import shown_options
 from services.ingest.feeds.domain import (
@@ -19,6 +20,7 @@ from services.ingest.feeds.domain import (
     Incremental,
     Origin,
     Push,
+    S3File,
 )
 from services.ingest.feeds.errors import FeedInvalidError
 from services.ingest.feeds.schedule import CronSchedule, EverySchedule, Schedule
@@ -53,6 +55,16 @@ FEED_EXAMPLES = {
                 "headers": {"Authorization": "Bearer secret"},
             },
             "schedule": {"cron": "0 2 * * *", "timezone": "Europe/Paris"},
+        },
+    },
+    "s3": {
+        "summary": "A file in S3, every hour",
+        "value": {
+            "name": "stock",
+            "table": "Stock",
+            "options": {"mode": "replace"},
+            "from": {"kind": "s3", "url": "s3://lake/exports/stock.csv.gz", "source_id": 8},
+            "schedule": {"every_s": 3600},
         },
     },
     "database": {
@@ -135,6 +147,21 @@ class HttpGiven(RequestModel):
         return HttpFile(self.url, tuple(sorted(self.headers)))
 
 
+class S3Given(RequestModel):
+    """A file in S3, read with the keys of a saved source of the kind `s3`."""
+
+    kind: Literal["s3"]
+    url: Annotated[
+        StorableText, Field(description="`s3://bucket/key`; the key as it is, not encoded.")
+    ]
+    source_id: Id
+
+    def origin(self) -> Origin:
+        """As the feed keeps it; raises InvalidInputError."""
+        S3Object.parsed(self.url, field_name="from.url")
+        return S3File(self.url, SourceId(self.source_id))
+
+
 class DatabaseGiven(RequestModel):
     """A table or query of a saved source."""
 
@@ -157,7 +184,9 @@ class DatabaseGiven(RequestModel):
         return DatabaseRows(SourceId(self.source_id), selection_of(self.table, self.query))
 
 
-OriginGiven = Annotated[PushGiven | HttpGiven | DatabaseGiven, Field(discriminator="kind")]
+OriginGiven = Annotated[
+    PushGiven | HttpGiven | S3Given | DatabaseGiven, Field(discriminator="kind")
+]
 
 
 class ScheduleGiven(RequestModel):

@@ -6,11 +6,21 @@ from dataclasses import dataclass, replace
 
 from services.ingest.clients import RecordsClient
 from services.ingest.connections.access import SourceAccess, trial
+from services.ingest.connections.domain import Login, SourceId, SourceKind
+from services.ingest.connections.errors import NO_DATABASE, NO_FILES
 from services.ingest.connections.guard import SourceRefusedError
+from services.ingest.connections.s3 import NO_OBJECT, S3Object, refusal
 from services.ingest.connections.saved import SavedConnections
 from services.ingest.connections.web import checked_url
 from services.ingest.domain.options import ImportOptions, Mode
-from services.ingest.feeds.domain import DatabaseRows, Feed, FeedSettings, HttpFile, Push
+from services.ingest.feeds.domain import (
+    DatabaseRows,
+    Feed,
+    FeedSettings,
+    HttpFile,
+    Push,
+    S3File,
+)
 from services.ingest.feeds.errors import FeedInvalidError
 from services.ingest.plan.columns import check_columns
 from services.ingest.read.database import DatabaseSource, opened
@@ -50,6 +60,8 @@ class FeedChecks:
             check_key(settings.options, contract, field="options.key")
         if isinstance(settings.origin, HttpFile):
             await self._check_address(settings.origin.url)
+        if isinstance(settings.origin, S3File):
+            await self._check_object(owner, settings.origin)
         if isinstance(settings.origin, DatabaseRows):
             async with self._opened(owner, settings.origin) as rows:
                 options = settings.options
@@ -82,6 +94,24 @@ class FeedChecks:
                 "from.url", exc.errors[0].code, exc.errors[0].message
             ) from exc
 
+    async def _check_object(self, owner: Caller, origin: S3File) -> None:
+        login = await self._login(owner, origin.source_id)
+        if login.target.kind is not SourceKind.S3:
+            raise NO_FILES.error()
+        which = S3Object.parsed(origin.url, field_name="from.url")
+        async with trial():
+            reason = await refusal(self.access.terms.guard, login, which)
+        # What is not there yet may come before the first run.
+        if reason is not None and reason.code != NO_OBJECT.code:
+            field = "from.url" if reason.field == "url" else "from.source_id"
+            raise replace(reason, field=field).error()
+
+    async def _login(self, owner: Caller, source_id: SourceId) -> Login:
+        try:
+            return await self.saved.login(owner, source_id)
+        except NotFoundError as exc:
+            raise FeedInvalidError.of("from.source_id", "unknown_source", exc.detail) from exc
+
     async def _contract(
         self, owner: Caller, table: str, options: ImportOptions
     ) -> TableContract | None:
@@ -94,10 +124,9 @@ class FeedChecks:
 
     @asynccontextmanager
     async def _opened(self, owner: Caller, origin: DatabaseRows) -> AsyncIterator[DatabaseSource]:
-        try:
-            login = await self.saved.login(owner, origin.source_id)
-        except NotFoundError as exc:
-            raise FeedInvalidError.of("from.source_id", "unknown_source", exc.detail) from exc
+        login = await self._login(owner, origin.source_id)
+        if login.target.kind is SourceKind.S3:
+            raise replace(NO_DATABASE, field="from.source_id").error()
         async with trial(), opened(self.access, login, origin.selection) as rows:
             yield rows
 

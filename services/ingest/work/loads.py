@@ -16,7 +16,7 @@ from services.ingest.domain.outcome import Outcome, Progress, RowCounts
 from services.ingest.domain.run import Run
 from services.ingest.errors import ObjectMissingError, PasswordGoneError
 from services.ingest.feeds import headers
-from services.ingest.feeds.domain import Feed, HttpFile
+from services.ingest.feeds.domain import FETCHED, Feed, HttpFile, S3File
 from services.ingest.load.into_catalog import load_into_catalog
 from services.ingest.load.load import load_file, load_source
 from services.ingest.plan.contracts import CATALOG_CONTRACT
@@ -35,7 +35,7 @@ from services.ingest.work.feed_runs import (
     load_new_file,
     load_unchanged,
 )
-from services.ingest.work.pull import pulled
+from services.ingest.work.pull import Asked, asked_of, asked_of_s3, pulled
 from services.ingest.work.rehearsed import load_rehearsed
 from services.ingest.work.undo import take_back
 from shared.contracts.catalog import ScannedTable, TableRead
@@ -76,19 +76,18 @@ class Loads:
         """An uploaded file, or the one that a feed fetches, into a table."""
         run = attempt.run
         feed = await feed_of(attempt)
-        if feed is not None and isinstance(feed.settings.origin, HttpFile):
-            return await self._load_fetched(attempt, feed, feed.settings.origin)
+        if feed is not None and isinstance(feed.settings.origin, FETCHED):
+            return await self._load_fetched(attempt, feed)
         stored, file_name = await _upload(attempt), run.file_name or "upload"
         if feed is not None:
             return await load_feed_file(stored, attempt, feed, file_name=file_name)
         return await load_file(stored, attempt, run.options, file_name=file_name)
 
-    async def _load_fetched(self, attempt: Attempt, feed: Feed, origin: HttpFile) -> Outcome:
+    async def _load_fetched(self, attempt: Attempt, feed: Feed) -> Outcome:
         last = await last_file(attempt, feed)
         file = await pulled(
             attempt,
-            origin,
-            headers.opened(self.access.keyring, feed) if origin.header_names else {},
+            await self._asked(feed),
             last,
             guard=self.access.terms.guard,
             limit_bytes=self.upload_limit_bytes,
@@ -104,6 +103,19 @@ class Loads:
         return await load_new_file(
             stored, attempt, feed, file.seen, file_name=attempt.run.file_name or "download"
         )
+
+    async def _asked(self, feed: Feed) -> Asked:
+        """What is to be fetched; raises PasswordGoneError."""
+        origin = feed.settings.origin
+        if isinstance(origin, HttpFile):
+            sent = headers.opened(self.access.keyring, feed) if origin.header_names else {}
+            return asked_of(origin, sent)
+        assert isinstance(origin, S3File)
+        async with self.engine.connect() as connection:
+            saved = await repository.kept(connection, origin.source_id)
+        assert saved is not None, "a source is kept while a feed reads it"
+        password = self._opened(saved.sealed_password, row=source_row(saved.id))
+        return await asked_of_s3(origin, Login(saved.target, password))
 
     async def load_rows(self, attempt: Attempt) -> Outcome:
         """A table or query into a table, out of one snapshot.
@@ -169,11 +181,13 @@ class Loads:
             target, sealed, row = read.target, read.sealed_password, read_row(run.id)
         else:
             raise PasswordGoneError("the password of the source is no longer kept: submit it again")
+        return read.selection, Login(target, self._opened(sealed, row=row))
+
+    def _opened(self, sealed: bytes, *, row: str) -> str:
         try:
-            password = self.access.keyring.open(sealed, row=row)
+            return self.access.keyring.open(sealed, row=row)
         except SealBrokenError as exc:
             raise PasswordGoneError(f"{exc}: submit it again") from exc
-        return read.selection, Login(target, password)
 
 
 def _table_read(table: SourceTable | None, login: Login) -> TableRead | None:

@@ -1,18 +1,23 @@
-"""The file of a feed fetched by HTTP into storage, anew at each attempt."""
+"""The file of a feed fetched by HTTP, or from S3, into storage, anew at each attempt."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from yarl import URL
+
+from services.ingest.connections.domain import Login
 from services.ingest.connections.guard import Guard
+from services.ingest.connections.s3 import S3Object, explained, signed
 from services.ingest.connections.web import (
     AnswerError,
     Download,
+    Explain,
     Validators,
     checked_url,
     download,
     guarded_session,
 )
-from services.ingest.feeds.domain import HttpFile, SeenFile
+from services.ingest.feeds.domain import HttpFile, S3File, SeenFile
 from services.ingest.feeds.errors import FileAwayError, PullFailedError
 from services.ingest.read.arriving import ArrivingFile
 from services.ingest.runs import worked
@@ -31,10 +36,29 @@ class Pulled:
     seen: SeenFile
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked for: a URL, which may be a secret, and the headers that go with it."""
+
+    url: URL = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    explain: Explain | None = None
+
+
+def asked_of(origin: HttpFile, headers: Mapping[str, str]) -> Asked:
+    """A file of a web server; raises UrlRefusedError."""
+    return Asked(checked_url(origin.url, field_name="from.url"), headers)
+
+
+async def asked_of_s3(origin: S3File, login: Login) -> Asked:
+    """An object of S3."""
+    which = S3Object.parsed(origin.url, field_name="from.url")
+    return Asked(await signed(login, which), explain=explained)
+
+
 async def pulled(
     attempt: Attempt,
-    origin: HttpFile,
-    headers: Mapping[str, str],
+    asked: Asked,
     last: SeenFile | None,
     *,
     guard: Guard,
@@ -47,11 +71,15 @@ async def pulled(
     """
     validators = Validators() if last is None else Validators(last.etag, last.last_modified)
     try:
-        url = checked_url(origin.url, field_name="from.url")
         async with (
             guarded_session(guard) as session,
             download(
-                session, url, headers=headers, validators=validators, limit_bytes=limit_bytes
+                session,
+                asked.url,
+                headers=asked.headers,
+                validators=validators,
+                limit_bytes=limit_bytes,
+                explain=asked.explain,
             ) as answer,
         ):
             if answer.unchanged and last is not None:

@@ -26,6 +26,7 @@ from services.ingest.connections.errors import (
     SourceUnusableError,
 )
 from services.ingest.connections.guard import Endpoint, SourceRefusedError, guard_of
+from services.ingest.connections.kinds import KINDS
 from services.ingest.connections.oracle.session import oracle_session
 from services.ingest.connections.postgresql.session import identity_of, postgresql_session
 from shared.errors import InvalidInputError
@@ -127,7 +128,7 @@ async def test_our_own_database_is_refused_whoever_asks(database: Database) -> N
     await log_in(postgresql(database, database="template1"), own_identity=identity)
 
 
-@pytest.mark.parametrize("kind", list(SourceKind))
+@pytest.mark.parametrize("kind", list(KINDS))
 async def test_nothing_listening_is_told(kind: SourceKind) -> None:
     login = Login(replace(ORACLE, kind=kind, port=free_port(), database="x"), "p")
     assert await refusal(login) == [("port", "nobody_listens")]
@@ -151,7 +152,7 @@ async def listener(
     server.close()
 
 
-@pytest.mark.parametrize("kind", list(SourceKind))
+@pytest.mark.parametrize("kind", list(KINDS))
 async def test_a_silent_listener_is_given_up_in_time(kind: SourceKind) -> None:
     async def nothing(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await reader.read()
@@ -176,13 +177,13 @@ def full_listener() -> Iterator[int]:
         yield address[1]
 
 
-@pytest.mark.parametrize("kind", list(SourceKind))
+@pytest.mark.parametrize("kind", list(KINDS))
 async def test_a_dead_host_is_given_up_in_time(kind: SourceKind, full_listener: int) -> None:
     login = Login(replace(ORACLE, kind=kind, port=full_listener, database="x"), "p")
     assert await refusal(login, timeouts=SHORT) == [("host", "no_answer")]
 
 
-@pytest.mark.parametrize("kind", list(SourceKind))
+@pytest.mark.parametrize("kind", list(KINDS))
 async def test_something_else_listening_is_told_and_never_hangs(kind: SourceKind) -> None:
     async def web_server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
@@ -271,7 +272,7 @@ async def test_a_listener_cannot_send_us_to_a_place_we_may_not_go() -> None:
         assert inner.connections == 1
 
 
-@pytest.mark.parametrize("kind", list(SourceKind))
+@pytest.mark.parametrize("kind", list(KINDS))
 async def test_the_guard_stands_before_every_connection(kind: SourceKind) -> None:
     async with oracle_server(DATABASE) as server:
         for host in ("127.0.0.1", "localhost", "::ffff:127.0.0.1", "169.254.169.254"):
