@@ -185,7 +185,7 @@ class Scene:
 
     async def _wanted(self) -> set[str]:
         rows = await self.ingest.owner.fetch(
-            "SELECT unnest(ARRAY[upload_path, rejects_path, former_path]) AS path"
+            "SELECT unnest(ARRAY[upload_path, rejects_path, former_path, rehearsal_path]) AS path"
             " FROM ingest.imports"
         )
         return {row["path"] for row in rows if row["path"] is not None}
