@@ -16,12 +16,13 @@ import pytest
 
 from deploy.local.environment import ROOT
 from deploy.local.postgresql import Cluster
+from deploy.local.processes import free_port
 from tests.support.documents import pattern, steps
 from tests.support.profile import only_in_full
 from tests.support.stack import RunningStack, running_stack
 
 PATIENCE_S = 20.0
-DOCUMENTS = ("README.md", "docs/guide.md", "docs/migrating.md")
+DOCUMENTS = ("README.md", "docs/guide.md", "docs/recurring.md", "docs/migrating.md")
 WRITES = (
     " -d ",
     " -F ",
@@ -30,11 +31,20 @@ WRITES = (
     "tabularium correct",
     "tabularium commit",
     "tabularium login",
+    "tabularium feed add",
+    "tabularium feed run",
+    "tabularium sources add",
+    "tabularium tables create",
+    "tabularium webhook add",
 )
 SHOP = """
 CREATE TABLE products (sku text PRIMARY KEY, name text, price numeric(8, 2));
 INSERT INTO products VALUES ('p1', 'pen', 1.20), ('p2', 'pad', 3.50), ('p3', 'pin', 0.10);
-GRANT SELECT ON products TO webreader;
+CREATE TABLE orders (number text PRIMARY KEY, total numeric(8, 2),
+  updated_at timestamptz DEFAULT now());
+INSERT INTO orders VALUES ('o1', 19.90, '2026-01-05 09:00Z'), ('o2', 5.00, '2026-01-05 10:00Z');
+GRANT SELECT ON products, orders TO webreader;
+GRANT SELECT, INSERT, UPDATE ON orders TO clerk;
 """
 DMS = """
 CREATE TABLE auth_user (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, username varchar(150));
@@ -73,6 +83,7 @@ def other_port(cluster: Cluster) -> int:
     async def make() -> None:
         for database, statement in (
             ("postgres", "CREATE ROLE webreader LOGIN PASSWORD 'reader-password'"),
+            ("postgres", "CREATE ROLE clerk LOGIN PASSWORD 'clerk-password'"),
             ("postgres", "CREATE ROLE mover LOGIN PASSWORD 'reader-password'"),
             ("postgres", "CREATE DATABASE webshop"),
             ("postgres", "CREATE DATABASE dms"),
@@ -109,11 +120,13 @@ def test_every_block_gives_what_the_document_shows(
     fresh: tuple[str, RunningStack, Path], other_port: int, cluster: Cluster
 ) -> None:
     document, stack, folder = fresh
+    ports = {"5433": other_port, "9001": free_port(), "9002": free_port()}
     before = "set -e\n"
     shown = 0
     for step in steps(document):
         command = step.command.replace("http://127.0.0.1:8000", stack.url)
-        command = command.replace("5433", str(other_port))
+        for written, port in ports.items():
+            command = command.replace(written, str(port))
         if command.startswith("export "):
             before += command
             continue
@@ -141,6 +154,8 @@ def test_every_block_gives_what_the_document_shows(
             lines = done.stdout.strip("\ufeff \n").splitlines()
             printed = "\n".join(line.rstrip() for line in lines)
             printed = printed.replace(stack.url, "http://127.0.0.1:8000")
+            for written, port in ports.items():
+                printed = printed.replace(f"127.0.0.1:{port}", f"127.0.0.1:{written}")
             fits = step.output is None or pattern(step.output).fullmatch(printed)
             if done.returncode == 0 and fits:
                 break
