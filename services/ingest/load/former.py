@@ -111,18 +111,23 @@ async def reading_beside(
     it, and the load for the reader.
     """
     table = f"{quoted(DATA_SCHEMA)}.{quoted(contract.table)}"
-    async with (
-        connections.acquire() as connection,
-        connection.transaction(readonly=True),
-    ):
-        await connection.execute(f"SET LOCAL lock_timeout = '{BESIDE_LOCK_S}s'")
-        try:
-            async with connection.transaction():
-                await connection.execute(f"LOCK TABLE ONLY {table} IN ACCESS SHARE MODE")
-        except asyncpg.LockNotAvailableError:
-            yield None
-        else:
-            yield connection
+    async with connections.acquire() as connection:
+        reading = connection.transaction(readonly=True)
+        await reading.start()
+        yield connection if await _may_read(connection, table) else None
+        # On the way out of an error `connections` ends it: a COPY that is broken off may wait for
+        # its reader, and a rollback for the COPY.
+        await reading.commit()
+
+
+async def _may_read(connection: RawConnection, table: str) -> bool:
+    await connection.execute(f"SET LOCAL lock_timeout = '{BESIDE_LOCK_S}s'")
+    try:
+        async with connection.transaction():
+            await connection.execute(f"LOCK TABLE ONLY {table} IN ACCESS SHARE MODE")
+    except asyncpg.LockNotAvailableError:
+        return False
+    return True
 
 
 async def beside(

@@ -9,10 +9,11 @@ import pytest
 from services.ingest.domain.former import FormerColumn
 from services.ingest.domain.options import ImportOptions, Mode
 from services.ingest.domain.run import ImportId
-from services.ingest.load.former import IS_FORMER, reading_beside
+from services.ingest.load.former import IS_FORMER, beside, reading_beside
 from services.ingest.load.outside import FormerStore
 from services.ingest.load.staging import Staging
 from services.ingest.load.target import Target
+from services.ingest.work.attempt import LoadConnections
 from shared.errors import StorageFullError
 from tests.ingest.pipeline.loading import LoadedTable, Loader, columns
 from tests.support.waiting import until
@@ -40,6 +41,10 @@ class Keeping(LoadedTable):
     """The outside of a load whose former rows are kept in memory."""
 
     kept: Kept = field(default_factory=Kept)
+
+    @property
+    def connections(self) -> LoadConnections:
+        return LoadConnections(self.loader.pool)
 
     @property
     def former(self) -> Kept:  # type: ignore[override]
@@ -135,6 +140,36 @@ async def test_a_replace_keeps_rows_although_ddl_waits_for_it(load: Loader) -> N
         await transaction.commit()
         await ddl
     assert [row[0] for row in await copied(load, kept)] == [1, 2, 3]
+
+
+async def test_a_load_that_fails_ends_what_is_kept_beside_it(load: Loader) -> None:
+    standing = asyncio.Event()
+
+    class Stuck(Kept):
+        async def write(self, data: bytes) -> None:
+            standing.set()
+            await asyncio.Event().wait()
+
+    async def failing() -> None:
+        await standing.wait()
+        raise StorageFullError("no room")
+
+    await load.make_table("t", columns(a="TEXT UNIQUE", n="INTEGER"))
+    await load.owner.execute(
+        "INSERT INTO data.t (a, n) SELECT n, n FROM generate_series(1, 50000) n"
+    )
+    contract, connections = await load.contract("t"), LoadConnections(load.pool)
+
+    async def replacing() -> None:
+        async with connections.acquire() as connection:
+            target = Target(connection, contract)
+            async with reading_beside(connections, contract) as reader:
+                assert reader is not None
+                await beside(target.keep_all(reader, Stuck()), failing)
+
+    with pytest.raises(StorageFullError):
+        await replacing()
+    assert len(await load.rows("t")) == 50_000
 
 
 async def test_what_fails_beside_a_load_ends_it(load: Loader) -> None:
