@@ -21,6 +21,7 @@ from shared.contracts.records import (
     TableContract,
 )
 from shared.process.stopping import end
+from shared.store.copying import copy_out
 from shared.store.engine import RawConnection
 from shared.store.identifiers import quoted
 from shared.values.names import formatted
@@ -71,9 +72,16 @@ async def keep(
 
     Raises StorageFullError, StorageAwayError.
     """
+    status = ""
+
+    def ended(with_status: str) -> None:
+        nonlocal status
+        status = with_status
+
     store.begin(columns_of(contract))
-    # A queue between the two would cost more than what it carries: pieces of 8 kB, as they come.
-    status = await connection.copy_from_query(query, output=store.write, format="binary")
+    async with copy_out(connection, query, on_end=ended, format="binary") as pieces:
+        async for piece in pieces:
+            await store.write(piece)
     rows = int(status.rsplit(maxsplit=1)[-1])
     if not rows:
         store.drop()
@@ -154,4 +162,6 @@ async def keep_versions(connection: RawConnection, table: str, store: FormerStor
     """
     store.begin(())
     rows = f"SELECT id, _import, _version FROM {table} WHERE _import IS NOT NULL"  # noqa: S608
-    await connection.copy_from_query(rows, output=store.write, format="binary")
+    async with copy_out(connection, rows, format="binary") as pieces:
+        async for piece in pieces:
+            await store.write(piece)
