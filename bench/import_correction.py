@@ -58,9 +58,9 @@ async def measured(stack: RunningStack, token: str, file: Path) -> tuple[float, 
         for at in range(1, len(report), AT_ONCE):
             rows = (row.replace("unknown", "7") for row in report[at : at + AT_ONCE])
             corrected = "\n".join([report[0], *rows])
-            files = {"file": ("corrected.csv", corrected.encode(), "text/csv")}
+            ten = {"file": ("corrected.csv", corrected.encode(), "text/csv")}
             began = time.perf_counter()
-            answer = await http.post(f"/api/imports/{first}/corrections", files=files)
+            answer = await http.post(f"/api/imports/{first}/corrections", files=ten)
             _, ended = await finished(http, answer)
             corrections.append(ended - began)
         now = (await http.get(f"/api/imports/{first}")).json()["rows"]
