@@ -31,6 +31,9 @@ async def sent_json(request: Request) -> Sent:
     kind, _, subtype = media_type.lower().partition("/")
     if kind != "application" or not (subtype == "json" or subtype.endswith("+json")):
         raise MediaTypeError("send JSON, with the Content-Type application/json")
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise MediaTypeError("send the body as it is: this call takes no Content-Encoding")
     body = await request.body()
     value = parse_json(body)
     return Sent(value=value, text=body.decode())

@@ -214,3 +214,12 @@ async def test_an_infinity_that_a_format_has_not_is_refused(service: Service, fo
         assert (await service.ann("GET", path + more)).status_code == 200
     csv = await service.ann("GET", f"/api/tables/{table}/export?format=csv")
     assert "-infinity" in csv.text
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "gzip, identity"])
+async def test_a_body_that_is_encoded_is_refused_as_such(service: Service, encoding: str) -> None:
+    headers = {"Content-Encoding": encoding}
+    answer = await service.ann("POST", NOTES, {"note": "encoded"}, headers=headers)
+    assert answer.status_code == 415, answer.text
+    assert "Content-Encoding" in answer.json()["detail"]
+    assert await notes_of(service.ann, note="encoded") == []
