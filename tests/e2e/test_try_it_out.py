@@ -33,7 +33,9 @@ NO_EXAMPLE = {
     "sources_create": "a database to sign in to",
     "imports_database": "a database to sign in to",
     "data_database_action": "a database to sign in to",
+    "uploads_append": "an upload that has begun",
     "uploads_create": "a file",
+    "webhooks_create": "an address that can be reached",
 }
 """Calls that cannot be filled in, and what somebody has to bring."""
 
