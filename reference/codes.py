@@ -13,6 +13,8 @@ from services.ingest.domain.outcome import RejectCode
 from shared.contracts.problem import PROBLEM_MEDIA_TYPE
 from shared.errors import ProblemError
 
+OURS = ("shared.", "services.", "gateway.")
+"""The packages whose errors callers meet."""
 REJECTS = {
     RejectCode.TYPE_MISMATCH: "The value is not written as its column's type is.",
     RejectCode.OUT_OF_RANGE: "It is written so, and outside the type's bounds.",
@@ -39,7 +41,12 @@ def problems_page() -> str:
     """Every cause of an error answer, by status."""
     for package in (shared, services, gateway):
         _load(package)
-    found = {(kind.status, kind.code): kind for kind in _kinds(ProblemError)}
+    # Of several kinds with one code the most general; `__subclasses__` has the order of imports.
+    kinds = sorted(
+        (kind for kind in _kinds(ProblemError) if kind.__module__.startswith(OURS)),
+        key=lambda kind: (-len(kind.__mro__), kind.__module__, kind.__qualname__),
+    )
+    found = {(kind.status, kind.code): kind for kind in kinds}
     rows = [
         [str(status), code(name), kind.title, plain(kind.__doc__)]
         for (status, name), kind in sorted(found.items())
@@ -72,7 +79,7 @@ def _kinds(kind: type[ProblemError]) -> Iterator[type[ProblemError]]:
 
 
 def _load(package: ModuleType) -> None:
-    """Have every module with errors of its own imported, so that its classes are known."""
+    """Have every module imported, so that its classes are known."""
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        if module.name.endswith((".errors", ".texts", ".peers", ".tags", ".domain")):
+        if not module.name.endswith(".__main__"):
             importlib.import_module(module.name)
