@@ -169,7 +169,7 @@ class Gateway:
         own = self._own_paths.get(path)
         if own is not None:
             return own, path
-        for below in (path.rpartition("/")[0] + "/*", f"/{path.split('/', 2)[1]}/**"):
+        for below in (path.rpartition("/")[0] + "/*", f"/{path[1:].partition('/')[0]}/**"):
             own = self._own_paths.get(below)
             if own is not None:
                 return own, below
