@@ -122,8 +122,9 @@ async def _http_exception(request: Request, exc: Exception) -> JSONResponse:
     assert isinstance(exc, HTTPException)
     if exc.status_code == 413 and MAX_BODY_SIZE_SCOPE_KEY in request.scope:
         return too_large(request.scope)
+    # FastAPI answers so where json raises anything but JSONDecodeError.
     if exc.status_code == 400 and isinstance(exc.__cause__, ValueError | RecursionError):
-        return _unreadable_json(request.scope, exc.__cause__)
+        return refused(request.scope, unreadable_json(exc.__cause__))
     title = TITLES.get(exc.status_code, "Not possible")
     code = title.lower().replace(" ", "_")
     detail, headers = str(exc.detail), dict(exc.headers or {})
@@ -143,12 +144,10 @@ async def _http_exception(request: Request, exc: Exception) -> JSONResponse:
     )
 
 
-def _unreadable_json(scope: Scope, cause: ValueError | RecursionError) -> JSONResponse:
-    # FastAPI answers 400 where json raises anything but JSONDecodeError.
+def unreadable_json(cause: ValueError | RecursionError) -> InvalidInputError:
+    """What a body is refused with that cannot be read as JSON, or not without losing a member."""
     reason = "it is nested too deeply" if isinstance(cause, RecursionError) else str(cause)
-    return refused(
-        scope, InvalidInputError.of("body", "json_invalid", f"this is no JSON: {reason}")
-    )
+    return InvalidInputError.of("body", "json_invalid", f"this is no JSON: {reason}")
 
 
 async def _validation(request: Request, exc: Exception) -> JSONResponse:

@@ -104,11 +104,14 @@ def read_json(text: str) -> JsonValue:
     return value
 
 
-def read_exactly(text: str) -> JsonValue:
-    """The same with Python's own numbers, but for those of which a float would lose a digit.
+def read_once(text: str) -> JsonValue:
+    """The same with Python's own numbers; for bodies that a model reads."""
+    value: JsonValue = _plain_decoder.decode(text)
+    return value
 
-    For bodies that a model reads; raises as `read_json`.
-    """
+
+def read_exactly(text: str) -> JsonValue:
+    """The same as `read_once`, but for numbers of which a float would lose a digit."""
     value: JsonValue = _exact_decoder.decode(text)
     return value
 
@@ -118,6 +121,7 @@ def _float_or_number(digits: str) -> "float | Number":
     return number if repr(number) == digits else Number(digits)
 
 
+_plain_decoder = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_members)
 _exact_decoder = json.JSONDecoder(
     parse_float=_float_or_number, parse_constant=_refuse_constant, object_pairs_hook=_members
 )

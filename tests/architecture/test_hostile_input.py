@@ -137,3 +137,23 @@ def test_a_parameter_that_a_call_does_not_have_is_refused(
                 assert answer.status_code == 422, where
                 named = {each["field"]: each["code"] for each in answer.json()["errors"]}
                 assert named == {misspelled: "unknown_parameter"}, where
+
+
+def test_a_member_that_is_there_twice_is_refused(stack: RunningStack, admin: httpx2.Client) -> None:
+    tried = 0
+    for operation in operations(stack):
+        # Events are OpenLineage's, and read as its other receivers read them.
+        if operation.takes_json and not operation.path.startswith("/api/v1/lineage"):
+            answer = admin.request(
+                operation.method,
+                operation.filled(),
+                content=b'{"one": 1, "one": 2}',
+                headers={"Content-Type": "application/json"},
+            )
+            where = f"{operation.method} {operation.path}: {answer.text}"
+            if answer.status_code == 404:
+                continue  # a body that may be a file is read when its feed is known
+            assert answer.status_code == 422, where
+            assert "'one' is there twice" in answer.json()["errors"][0]["message"], where
+            tried += 1
+    assert tried > 30

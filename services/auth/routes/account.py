@@ -5,8 +5,9 @@ from fastapi import APIRouter
 from services.auth.dependencies import Address, CurrentSession, Process, SignedIn
 from services.auth.schemas import Me, MeChange
 from services.auth.service.accounts import OwnChange
+from shared.http.json_bodies import JsonRoute
 
-router = APIRouter(prefix="/api/auth/me", tags=["account"])
+router = APIRouter(prefix="/api/auth/me", tags=["account"], route_class=JsonRoute)
 
 
 @router.get("", status_code=200, summary="Who am I")

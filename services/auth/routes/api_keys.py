@@ -10,9 +10,10 @@ from services.auth.domain import KeyId
 from services.auth.schemas import ApiKeyAnswer, ApiKeyCreate, ApiKeyCreated, ApiKeysQuery
 from shared.contracts.base import Page
 from shared.http.idempotency import answers_secret
+from shared.http.json_bodies import JsonRoute
 from shared.http.paging import decoded, page
 
-router = APIRouter(prefix=API_KEYS_PATH, tags=["api-keys"])
+router = APIRouter(prefix=API_KEYS_PATH, tags=["api-keys"], route_class=JsonRoute)
 
 
 @router.get("", status_code=200, summary="List my API keys")

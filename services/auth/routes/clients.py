@@ -9,9 +9,10 @@ from services.auth.domain import ClientId
 from services.auth.schemas import ClientAnswer, ClientCreate, ClientCreated, ListQuery, PlainText
 from shared.contracts.base import Page
 from shared.http.idempotency import answers_secret
+from shared.http.json_bodies import JsonRoute
 from shared.http.paging import page
 
-router = APIRouter(prefix="/api/auth/clients", tags=["clients"])
+router = APIRouter(prefix="/api/auth/clients", tags=["clients"], route_class=JsonRoute)
 
 
 @router.get("", status_code=200, summary="List machine clients")

@@ -19,8 +19,9 @@ from shared.contracts.auth import (
     SubjectRequest,
 )
 from shared.http.idempotency import not_idempotent
+from shared.http.json_bodies import JsonRoute
 
-router = APIRouter(prefix="/internal", tags=["internal"])
+router = APIRouter(prefix="/internal", tags=["internal"], route_class=JsonRoute)
 
 
 @router.get("/subjects", status_code=200, summary="Who is this")

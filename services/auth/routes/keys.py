@@ -6,8 +6,9 @@ from fastapi import APIRouter, Response
 
 from services.auth.dependencies import Address, Process, SignedIn
 from services.auth.schemas import RotationAnswer
+from shared.http.json_bodies import JsonRoute
 
-router = APIRouter(tags=["keys"])
+router = APIRouter(tags=["keys"], route_class=JsonRoute)
 
 CACHED_S = 60
 

@@ -18,8 +18,9 @@ from services.auth.schemas import (
     TokenForm,
 )
 from shared.http.idempotency import not_idempotent
+from shared.http.json_bodies import JsonRoute
 
-router = APIRouter(tags=["sign-in"], dependencies=[Depends(not_stored)])
+router = APIRouter(tags=["sign-in"], dependencies=[Depends(not_stored)], route_class=JsonRoute)
 
 
 @router.post(

@@ -8,9 +8,10 @@ from services.auth.dependencies import Process, SignedIn
 from services.auth.domain import EventFilter
 from services.auth.schemas import EventAnswer, EventQuery
 from shared.contracts.base import Page
+from shared.http.json_bodies import JsonRoute
 from shared.http.paging import page
 
-router = APIRouter(prefix="/api/audit", tags=["audit"])
+router = APIRouter(prefix="/api/audit", tags=["audit"], route_class=JsonRoute)
 
 
 @router.get("", status_code=200, summary="Who did what to what")

@@ -10,9 +10,10 @@ from services.auth.domain import EmailAddress
 from services.auth.schemas import UserAnswer, UserChange, UserCreate, UsersQuery
 from services.auth.service.accounts import NewUser
 from shared.contracts.base import Page
+from shared.http.json_bodies import JsonRoute
 from shared.http.paging import page
 
-router = APIRouter(prefix="/api/auth/users", tags=["users"])
+router = APIRouter(prefix="/api/auth/users", tags=["users"], route_class=JsonRoute)
 
 
 @router.get("", status_code=200, summary="List accounts")

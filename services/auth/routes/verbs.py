@@ -5,8 +5,9 @@ from fastapi import APIRouter, Depends
 from services.auth.dependencies import Address, Process, not_stored
 from services.auth.schemas import Pair, Refresh, SignIn
 from shared.http.idempotency import not_idempotent
+from shared.http.json_bodies import JsonRoute
 
-router = APIRouter(tags=["sign-in"], dependencies=[Depends(not_stored)])
+router = APIRouter(tags=["sign-in"], dependencies=[Depends(not_stored)], route_class=JsonRoute)
 
 
 @router.post(

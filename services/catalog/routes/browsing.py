@@ -25,9 +25,10 @@ from services.catalog.schemas.browsing import (
     TableItem,
     TablesQuery,
 )
+from shared.http.json_bodies import JsonRoute
 from shared.http.paging import next_path
 
-router = APIRouter(prefix="/api/catalog", tags=["catalog"])
+router = APIRouter(prefix="/api/catalog", tags=["catalog"], route_class=JsonRoute)
 
 Listed = Annotated[ListQuery, Query()]
 ListedTables = Annotated[TablesQuery, Query()]

@@ -17,8 +17,9 @@ from services.catalog.dependencies import (
 )
 from services.catalog.schemas.browsing import EdgeAnswer, EtlItem, NewEtl
 from services.catalog.service.by_hand import EdgeAddress
+from shared.http.json_bodies import JsonRoute
 
-router = APIRouter(prefix="/api/catalog", tags=["catalog"])
+router = APIRouter(prefix="/api/catalog", tags=["catalog"], route_class=JsonRoute)
 
 EXAMPLES = {
     "nightly": {

@@ -13,9 +13,10 @@ from services.catalog.graph.svg import as_svg
 from services.catalog.lineage import LineageGraph
 from services.catalog.schemas.graphs import GraphAnswer, GraphFormat, GraphQuery
 from services.catalog.schemas.lineage import LineageAnswer, LineageQuery
+from shared.http.json_bodies import JsonRoute
 from shared.http.pictures import CONTENT, picture_response
 
-router = APIRouter(prefix="/api/catalog", tags=["catalog"])
+router = APIRouter(prefix="/api/catalog", tags=["catalog"], route_class=JsonRoute)
 
 # Not application/vnd.mermaid: browsers would save it, and Swagger UI would not show it.
 MERMAID = "text/plain; charset=utf-8"

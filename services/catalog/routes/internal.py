@@ -18,8 +18,9 @@ from shared.contracts.catalog import (
 )
 from shared.http.app import STREAMED
 from shared.http.idempotency import not_idempotent
+from shared.http.json_bodies import JsonRoute
 
-router = APIRouter(prefix="/internal/catalog", tags=["internal"])
+router = APIRouter(prefix="/internal/catalog", tags=["internal"], route_class=JsonRoute)
 
 ImportId = Annotated[Id, Query(description="The import that sends this.", examples=[42])]
 

@@ -8,8 +8,9 @@ from services.catalog.dependencies import Process, Reader, Writer
 from services.catalog.schemas.browsing import AliasAnswer, AliasPut
 from shared.contracts.base import Page
 from shared.contracts.catalog import CatalogName
+from shared.http.json_bodies import JsonRoute
 
-router = APIRouter(prefix="/api/catalog/namespaces", tags=["catalog"])
+router = APIRouter(prefix="/api/catalog/namespaces", tags=["catalog"], route_class=JsonRoute)
 
 AliasName = Annotated[
     CatalogName,

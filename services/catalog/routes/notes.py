@@ -17,9 +17,10 @@ from services.catalog.dependencies import (
 )
 from services.catalog.schemas.browsing import EtlAnswer, TableAnswer
 from services.catalog.schemas.notes import EtlPatch, SearchAnswer, SearchQuery, TablePatch
+from shared.http.json_bodies import JsonRoute
 from shared.http.paging import next_path
 
-router = APIRouter(prefix="/api/catalog", tags=["catalog"])
+router = APIRouter(prefix="/api/catalog", tags=["catalog"], route_class=JsonRoute)
 
 
 @router.get("/search", summary="Search the catalog")

@@ -10,11 +10,17 @@ from services.catalog.pipeline.lineage_bodies import batch_of, event_of, receive
 from services.catalog.schemas.runs import BatchAnswer, FailedEvent, ReceivedAnswer
 from shared.http.app import MIB
 from shared.http.idempotency import not_idempotent
+from shared.http.json_bodies import JsonRoute
 
 BODY_LIMIT_BYTES = 64 * MIB
 SPEC = "https://openlineage.io/spec/2-0-2/OpenLineage.json"
 
-router = APIRouter(prefix="/api/v1/lineage", tags=["openlineage"], max_body_size=BODY_LIMIT_BYTES)
+router = APIRouter(
+    prefix="/api/v1/lineage",
+    tags=["openlineage"],
+    max_body_size=BODY_LIMIT_BYTES,
+    route_class=JsonRoute,
+)
 
 SentBody = Annotated[bytes, Depends(received_body(BODY_LIMIT_BYTES))]
 

@@ -14,9 +14,10 @@ from services.catalog.dependencies import (
 )
 from shared.contracts.base import Id
 from shared.contracts.ingest import ProfileFormat, TableProfile
+from shared.http.json_bodies import JsonRoute
 from shared.http.pictures import CONTENT, picture_response
 
-router = APIRouter(prefix="/api/catalog", tags=["catalog"])
+router = APIRouter(prefix="/api/catalog", tags=["catalog"], route_class=JsonRoute)
 
 OneImport = Annotated[
     Id | None, Query(alias="import", description="An import into the table; by default the newest.")

@@ -18,9 +18,10 @@ from services.catalog.routes.paging import position_of
 from services.catalog.schemas.runs import FacetsAnswer, RunAnswer, RunDetailsAnswer, RunsQuery
 from shared.contracts.base import Page
 from shared.contracts.catalog import CatalogText
+from shared.http.json_bodies import JsonRoute
 from shared.http.paging import page
 
-router = APIRouter(prefix="/api/catalog", tags=["catalog"])
+router = APIRouter(prefix="/api/catalog", tags=["catalog"], route_class=JsonRoute)
 
 RunId = Annotated[CatalogText, Path(description="The run's id, percent-encoded.")]
 

@@ -9,8 +9,9 @@ from pydantic import TypeAdapter
 from services.catalog.dependencies import NO_SCHEMA, EtlName, Process, Reader
 from services.catalog.domain import TableKey
 from services.catalog.schemas.browsing import EtlTable, EtlTables
+from shared.http.json_bodies import JsonRoute
 
-router = APIRouter(prefix="/api", tags=["verbs"])
+router = APIRouter(prefix="/api", tags=["verbs"], route_class=JsonRoute)
 
 tables = TypeAdapter(list[EtlTable])
 name = TypeAdapter(str)

@@ -16,9 +16,10 @@ from services.ingest.routes.schemas_of_sources import (
     source_answer,
 )
 from shared.contracts.base import LARGEST_BIGINT, Id, Page
+from shared.http.json_bodies import JsonRoute
 from shared.http.paging import page
 
-router = APIRouter(tags=["sources"])
+router = APIRouter(tags=["sources"], route_class=JsonRoute)
 
 SourceId = Annotated[Id, Path(alias="id")]
 

@@ -25,9 +25,10 @@ from services.ingest.routes.schemas_of_feeds import (
 from shared.contracts.base import LARGEST_BIGINT, Page, StorableText
 from shared.http.app import STREAMED
 from shared.http.idempotency import not_idempotent
+from shared.http.json_bodies import JsonRoute
 from shared.http.paging import page
 
-router = APIRouter(prefix="/api/feeds", tags=["feeds"])
+router = APIRouter(prefix="/api/feeds", tags=["feeds"], route_class=JsonRoute)
 
 Name = Annotated[StorableText, Path()]
 

@@ -14,8 +14,9 @@ from services.ingest.routes.schemas import CorrectionForm, RowCorrections
 from shared.contracts.base import Id
 from shared.http.app import STREAMED
 from shared.http.idempotency import not_idempotent
+from shared.http.json_bodies import JsonRoute
 
-router = APIRouter(tags=["imports"])
+router = APIRouter(tags=["imports"], route_class=JsonRoute)
 
 ImportId = Annotated[Id, Path(alias="id")]
 CORRECTION = {"format": "auto"}

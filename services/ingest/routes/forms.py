@@ -12,6 +12,7 @@ from services.ingest.service.receive import IncomingBody
 from shared.contracts.problem import FieldError
 from shared.errors import InvalidInputError, TooLargeError
 from shared.http.known_fields import unknown_field
+from shared.http.problems import unreadable_json
 from shared.values.numbers import read_json
 
 Form = TypeVar("Form", bound=BaseModel)
@@ -38,7 +39,7 @@ async def json_of(body: IncomingBody, model: type[Form]) -> Form:
     try:
         given = read_json(content.decode())
     except (ValueError, RecursionError) as exc:
-        raise InvalidInputError.of("body", "json_invalid", "this is no JSON") from exc
+        raise unreadable_json(exc) from exc
     if not isinstance(given, dict):
         raise InvalidInputError.of("body", "json_invalid", "send a JSON object")
     return checked(model, given)

@@ -21,9 +21,10 @@ from services.ingest.service.watches import Watch
 from shared.contracts.base import Flag, Id, Page, StorableText
 from shared.http.app import STREAMED
 from shared.http.idempotency import not_idempotent
+from shared.http.json_bodies import JsonRoute
 from shared.http.paging import page
 
-router = APIRouter(tags=["imports"])
+router = APIRouter(tags=["imports"], route_class=JsonRoute)
 
 ImportId = Annotated[Id, Path(alias="id")]
 ExcelSafe = Annotated[

@@ -11,8 +11,9 @@ from shared.contracts.base import Id, StorableText
 from shared.contracts.events import TableNews
 from shared.contracts.ingest import ImportSummaries, ProfilePicture, TableProfile
 from shared.http.app import MIB
+from shared.http.json_bodies import JsonRoute
 
-router = APIRouter(prefix="/internal", include_in_schema=False)
+router = APIRouter(prefix="/internal", include_in_schema=False, route_class=JsonRoute)
 
 OneImport = Annotated[Id | None, Query(alias="import")]
 LARGEST_TABLE_BYTES = 16 * MIB

@@ -8,8 +8,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from services.ingest.dependencies import Process
 from shared.http.idempotency import not_idempotent
+from shared.http.json_bodies import JsonRoute
 
-router = APIRouter(tags=["mail"], prefix="/api/mail")
+router = APIRouter(tags=["mail"], prefix="/api/mail", route_class=JsonRoute)
 
 Token = Annotated[str, Query(max_length=1000, description="Out of the link in a mail.")]
 HTML: dict[int | str, dict[str, Any]] = {

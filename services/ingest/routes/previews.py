@@ -14,8 +14,9 @@ from services.ingest.routes.schemas_of_previews import (
 from services.ingest.uploads.domain import UploadId
 from shared.http.app import STREAMED
 from shared.http.idempotency import not_idempotent
+from shared.http.json_bodies import JsonRoute
 
-router = APIRouter(tags=["uploads"])
+router = APIRouter(tags=["uploads"], route_class=JsonRoute)
 
 EXAMPLE = {"table": "Customer"}
 

@@ -14,9 +14,10 @@ from services.ingest.reports.page import POLICY
 from services.ingest.reports.picture import profile_svg
 from shared.contracts.base import Id
 from shared.contracts.ingest import ProfileFormat, TableProfile
+from shared.http.json_bodies import JsonRoute
 from shared.http.pictures import CONTENT, picture_response
 
-router = APIRouter(tags=["imports"])
+router = APIRouter(tags=["imports"], route_class=JsonRoute)
 
 ImportId = Annotated[Id, Path(alias="id")]
 PAGE_HEADERS = {

@@ -23,9 +23,10 @@ from shared.contracts.base import LARGEST_BIGINT, Page
 from shared.errors import InvalidInputError
 from shared.http.app import STREAMED
 from shared.http.idempotency import not_idempotent
+from shared.http.json_bodies import JsonRoute
 from shared.http.paging import page
 
-router = APIRouter(tags=["uploads"])
+router = APIRouter(tags=["uploads"], route_class=JsonRoute)
 
 TUS = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,termination,expiration,checksum"

@@ -10,8 +10,9 @@ from services.ingest.routes.schemas import CatalogFileForm, UploadCsvForm
 from services.ingest.routes.schemas_of_connections import CatalogDatabase
 from shared.http.app import STREAMED
 from shared.http.idempotency import not_idempotent
+from shared.http.json_bodies import JsonRoute
 
-router = APIRouter(tags=["verbs"])
+router = APIRouter(tags=["verbs"], route_class=JsonRoute)
 
 EXAMPLES = {
     "postgres": {

@@ -19,9 +19,10 @@ from services.ingest.routes.schemas_of_webhooks import (
 )
 from shared.contracts.base import LARGEST_BIGINT, Id, Page
 from shared.http.idempotency import answers_secret
+from shared.http.json_bodies import JsonRoute
 from shared.http.paging import page
 
-router = APIRouter(prefix="/api/webhooks", tags=["webhooks"])
+router = APIRouter(prefix="/api/webhooks", tags=["webhooks"], route_class=JsonRoute)
 
 WebhookId = Annotated[Id, Path(alias="id")]
 DeliveryId = Annotated[Id, Path(alias="delivery")]

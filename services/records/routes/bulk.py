@@ -14,10 +14,10 @@ from services.records.dependencies import (
 from services.records.face import openapi_parts as parts
 from services.records.face import raw_answers
 from services.records.schemas import DeletedAnswer, ManyAnswer, UpdatedAnswer
+from shared.http.json_bodies import JsonRoute
 
 router = APIRouter(
-    prefix="/api/tables/{table:segment}/records",
-    tags=["records"],
+    prefix="/api/tables/{table:segment}/records", tags=["records"], route_class=JsonRoute
 )
 
 OnConflict = Annotated[

@@ -5,8 +5,9 @@ from fastapi import APIRouter, Request, Response
 from services.records.dependencies import Process, RecordReader, TableName
 from services.records.face import openapi_parts as parts
 from services.records.face.export_stream import CONTENT, ExportResponse, wants_gzip
+from shared.http.json_bodies import JsonRoute
 
-router = APIRouter(prefix="/api/tables/{table:segment}", tags=["records"])
+router = APIRouter(prefix="/api/tables/{table:segment}", tags=["records"], route_class=JsonRoute)
 
 
 @router.get(

@@ -14,10 +14,10 @@ from services.records.domain import Level
 from services.records.face.answers import grant_answer
 from services.records.schemas import GrantAnswer, GrantLevel
 from shared.contracts.base import Page
+from shared.http.json_bodies import JsonRoute
 
 router = APIRouter(
-    prefix="/api/tables/{table:segment}/grants",
-    tags=["grants"],
+    prefix="/api/tables/{table:segment}/grants", tags=["grants"], route_class=JsonRoute
 )
 
 Identifier = Annotated[

@@ -20,6 +20,7 @@ from shared.contracts.records import (
     VisibleTable,
     VisibleTables,
 )
+from shared.http.json_bodies import JsonRoute
 
 CALLER = {
     "sub": "4b1b8c1e-5d0e-4b5c-8a53-6f4c1f0d9a3e",
@@ -45,10 +46,7 @@ AskedColumns = Annotated[
 
 LARGEST_OID = 2**32 - 1
 
-router = APIRouter(
-    prefix="/internal",
-    tags=["internal"],
-)
+router = APIRouter(prefix="/internal", tags=["internal"], route_class=JsonRoute)
 
 
 @router.post("/contracts", summary="The contract of a table")

@@ -8,8 +8,11 @@ from services.records.face import raw_answers
 from services.records.query.parameters import pairs_of, pairs_of_body
 from services.records.schemas import RecordPage
 from shared.http.idempotency import not_idempotent
+from shared.http.json_bodies import JsonRoute
 
-router = APIRouter(prefix="/api/tables/{table:segment}/query", tags=["records"])
+router = APIRouter(
+    prefix="/api/tables/{table:segment}/query", tags=["records"], route_class=JsonRoute
+)
 
 
 @router.post(

@@ -21,10 +21,10 @@ from services.records.face import openapi_parts as parts
 from services.records.face import raw_answers
 from services.records.query.parameters import pairs_of
 from services.records.schemas import RecordPage
+from shared.http.json_bodies import JsonRoute
 
 router = APIRouter(
-    prefix="/api/tables/{table:segment}/records",
-    tags=["records"],
+    prefix="/api/tables/{table:segment}/records", tags=["records"], route_class=JsonRoute
 )
 
 Fields = Annotated[str | None, Query(description="Columns to answer, separated by commas.")]

@@ -6,8 +6,9 @@ from services.records.dependencies import Process, RecordReader, TableName
 from services.records.face import openapi_parts as parts
 from services.records.face import raw_answers
 from services.records.schemas import SummaryPage
+from shared.http.json_bodies import JsonRoute
 
-router = APIRouter(prefix="/api/tables/{table:segment}", tags=["records"])
+router = APIRouter(prefix="/api/tables/{table:segment}", tags=["records"], route_class=JsonRoute)
 
 
 @router.get(

@@ -14,11 +14,11 @@ from services.records.face import openapi_parts as parts
 from services.records.face import raw_answers
 from services.records.face.answers import table_answer
 from services.records.face.documents import document_of
-from services.records.routes.exact import ExactRoute
 from services.records.schemas import NewTable, TableAnswer, TableChange
 from services.records.types.json_schema import schema_of
 from services.records.types.schema_reading import table_of
 from shared.contracts.base import Page
+from shared.http.json_bodies import ExactRoute
 from shared.http.paging import cut, decoded, page
 
 router = APIRouter(

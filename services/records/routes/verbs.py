@@ -16,7 +16,6 @@ from services.records.dependencies import (
 from services.records.face import openapi_parts as parts
 from services.records.face import raw_answers
 from services.records.face.answers import table_answer
-from services.records.routes.exact import ExactRoute
 from services.records.schemas import (
     AddColumnBody,
     CreateTableBody,
@@ -29,6 +28,7 @@ from services.records.schemas import (
 )
 from services.records.types.definitions import change_adding, specs_of_fields
 from shared.errors import InvalidInputError
+from shared.http.json_bodies import ExactRoute
 
 router = APIRouter(
     prefix="/api",
