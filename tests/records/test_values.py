@@ -1,9 +1,7 @@
 """Values that are written in one of the ways that the type table allows, through every door."""
 
-import io
 from typing import Any
 
-import polars as pl
 import pytest
 
 from tests.records.conftest import Service, new_name
@@ -67,7 +65,7 @@ async def test_timestamps_without_end(service: Service) -> None:
         ("infinity", "-infinity"),
         ("2024-01-05T10:11:00+00:00", "2024-01-05T10:11:12"),
     ]
-    exported = await service.ann("GET", f"{path}/export", params={"format": "parquet"})
-    frame = pl.read_parquet(io.BytesIO(exported.content)).sort("a")
-    assert frame["a"].cast(pl.Int64).to_list() == [1_704_449_460_000_000, 2**63 - 1]
-    assert frame["b"].cast(pl.Int64).to_list() == [1_704_449_472_000_000, -(2**63)]
+    exported = await service.ann("GET", f"{path}/export", params={"format": "csv"})
+    assert exported.text.splitlines()[1].endswith(",infinity,-infinity")
+    refused = await service.ann("GET", f"{path}/export", params={"format": "parquet"})
+    assert refused.status_code == 422, refused.text  # a timestamp there has no such value

@@ -47,7 +47,8 @@ async def test_an_import_loads_tells_and_leaves_nothing(working: Ingest) -> None
         f"Import       {done['id']}\nAsked for by ann@example.com\n"
         "File         people.csv\nTable        people\n"
         "Result       succeeded\nRows read    2\nLoaded       2\nRefused      0\n\n"
-        f"The import: {working.settings.public_url}/api/imports/{done['id']}\n"
+        f"Open the import: {working.settings.public_url}/app/imports/{done['id']}\n"
+        f"For programs, with a token: {working.settings.public_url}/api/imports/{done['id']}\n"
     )
     await working.until("SELECT count(*) = 0 FROM ingest.outbox")
     await working.until("SELECT upload_path IS NULL FROM ingest.imports WHERE id = $1", done["id"])
