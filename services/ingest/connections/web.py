@@ -85,9 +85,14 @@ class Validators:
     last_modified: str | None = None
 
     def headers(self) -> dict[str, str]:
-        """The headers of a conditional request."""
-        conditions = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
-        return {name: value for name, value in conditions.items() if value is not None}
+        """The header of a conditional request.
+
+        Where there is an ETag, no date is sent: some servers go by either, and a date does not
+        tell two versions of one second apart.
+        """
+        if self.etag is not None:
+            return {"If-None-Match": self.etag}
+        return {} if self.last_modified is None else {"If-Modified-Since": self.last_modified}
 
 
 @dataclass(slots=True)

@@ -30,11 +30,11 @@ def started(program: Path, log: Path, secret: str) -> "subprocess.Popen[bytes]":
 async def test_the_receiver_of_the_guide_takes_real_messages_and_no_forged_ones(
     ingest: Ingest, tmp_path: Path
 ) -> None:
-    text = (ROOT / "docs" / "webhooks.md").read_text()
-    (code,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    text = (ROOT / "docs" / "recurring.md").read_text()
+    (code,) = re.findall(r"^cat > receiver.py <<'END'\n(.*?)^END$", text, re.MULTILINE | re.DOTALL)
     port = free_port()
     program = tmp_path / "receiver.py"
-    program.write_text(code.replace("9000", str(port)))
+    program.write_text(code.replace("9002", str(port)))
     url = f"http://127.0.0.1:{port}/"
     webhook = await registered(ingest, url, "import.succeeded")
     log = tmp_path / "log"
