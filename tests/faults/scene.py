@@ -21,6 +21,9 @@ from tests.support.waiting import until
 ROWS = 20_000
 HELD_NAME = "person 15000"
 BAD_LINES = (101, 5001, 19_001)
+TRIED_AGAIN = "(attempt > 1 OR alone)"
+"""Given back at the cost of an attempt; or taken over, where the database came back too late for
+that, without counting one."""
 COMMIT_LOCK = 4711
 FENCE_LOCK = 4712
 

@@ -13,7 +13,7 @@ import pytest
 from redis.asyncio import Redis
 
 from deploy.local.valkey import Valkey
-from tests.faults.scene import Scene, fill, is_back, people
+from tests.faults.scene import TRIED_AGAIN, Scene, fill, is_back, people
 from tests.ingest.driving import PEOPLE, running_ingest
 from tests.support.databases import Database
 from tests.support.issuer import Issuer
@@ -129,7 +129,7 @@ async def test_postgresql_goes_in_mid_undo(scene: Scene, how: str) -> None:
                 await asyncio.to_thread(scene.ingest.database.cluster.stop)
                 await asyncio.to_thread(scene.ingest.database.cluster.start)
             await is_back(scene, witness)
-        await scene.ingest.until("SELECT attempt > 1 FROM ingest.imports WHERE kind = 'undo'")
+        await scene.ingest.until(f"SELECT {TRIED_AGAIN} FROM ingest.imports WHERE kind = 'undo'")
         await is_undone(scene, undoing, before=before)
         assert worker.popen.poll() is None
 
