@@ -20,6 +20,8 @@ class JsonRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's own handler, given a request that reads its body so."""
         handle, read = super().get_route_handler(), self.read
+        if self.body_field is None:
+            return handle
 
         class JsonRequest(Request):
             async def json(self) -> Any:

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.contracts.problem import FieldError
 from shared.errors import InvalidInputError
-from shared.values.nearest import did_you_mean
+from shared.values.nearest import SUGGESTED, did_you_mean
 from shared.values.texts import readable
 
 
@@ -47,10 +47,11 @@ class KnownParameters:
 
 
 def _refuse_others(query: str, known: frozenset[str]) -> None:
-    errors = []
+    errors: list[FieldError] = []
     for name, _ in parse_qsl(query, keep_blank_values=True):
         if name not in known:
-            message = f"this call has no such parameter{did_you_mean(name, known)}"
+            likely = did_you_mean(name, known if len(errors) < SUGGESTED else ())
+            message = f"this call has no such parameter{likely}"
             errors.append(
                 FieldError(field=readable(name), code="unknown_parameter", message=message)
             )

@@ -18,6 +18,7 @@ from shared.http.known_fields import known_fields, unknown_field
 from shared.http.methods import allowed_in
 from shared.process.request_id import current_request_id
 from shared.values.faults import FaultCode
+from shared.values.nearest import SUGGESTED
 from shared.values.texts import UnstorableTextError
 
 log = structlog.get_logger()
@@ -153,7 +154,10 @@ def unreadable_json(cause: ValueError | RecursionError) -> InvalidInputError:
 async def _validation(request: Request, exc: Exception) -> JSONResponse:
     assert isinstance(exc, RequestValidationError)
     route = request.scope.get("route")
-    errors = [_field_error(error, body=exc.body, route=route) for error in exc.errors()]
+    errors = [
+        _field_error(error, body=exc.body, route=route if number < SUGGESTED else None)
+        for number, error in enumerate(exc.errors())
+    ]
     return refused(request.scope, InvalidInputError.of_fields(errors))
 
 

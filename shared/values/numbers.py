@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import ClassVar, NoReturn, TypeAlias
 
@@ -42,9 +43,8 @@ class Repeating(dict[str, JsonValue]):
 
     def __init__(self, pairs: list[tuple[str, JsonValue]]) -> None:
         super().__init__(pairs)
-        names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
-        self.member = readable(repeated)
+        times = Counter(name for name, _ in pairs)
+        self.member = readable(next(name for name in times if times[name] > 1))
         Repeating.count += 1
 
 

@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from shared.contracts.base import LARGEST_BIGINT
+from shared.values.nearest import SUGGESTED
 from tests.support.stack import RunningStack
 
 NO_TEXT = ("%00", "x%00y", "%FF", "%ED%A0%80")
@@ -157,3 +158,32 @@ def test_a_member_that_is_there_twice_is_refused(stack: RunningStack, admin: htt
             assert "'one' is there twice" in answer.json()["errors"][0]["message"], where
             tried += 1
     assert tried > 30
+
+
+def test_many_unknown_names_cost_no_more_than_a_few(
+    stack: RunningStack, admin: httpx2.Client
+) -> None:
+    names = [f"name{number}" for number in range(50)]
+    url = f"{stack.url}/api/feeds"
+    answers = (
+        admin.post(url, json=dict.fromkeys(names, 1)),
+        admin.get(url, params=dict.fromkeys(["tables", *(f"table{name}" for name in names)], 1)),
+    )
+    for answer in answers:
+        assert answer.status_code == 422, answer.text
+        told = [error["message"] for error in answer.json()["errors"]]
+        assert len(told) >= len(names)
+        assert 0 < sum("did you mean" in each for each in told) <= SUGGESTED
+
+
+def test_a_member_that_is_there_twice_among_many_is_found(
+    stack: RunningStack, admin: httpx2.Client
+) -> None:
+    members = ",".join(f'"{number}":0' for number in range(80_000))
+    answer = admin.post(
+        f"{stack.url}/api/feeds",
+        content=f'{{{members},"79999":0}}',
+        headers={"Content-Type": "application/json"},
+    )
+    assert answer.status_code == 422
+    assert "'79999' is there twice" in answer.text

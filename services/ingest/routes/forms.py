@@ -13,6 +13,7 @@ from shared.contracts.problem import FieldError
 from shared.errors import InvalidInputError, TooLargeError
 from shared.http.known_fields import unknown_field
 from shared.http.problems import unreadable_json
+from shared.values.nearest import SUGGESTED
 from shared.values.numbers import read_json
 
 Form = TypeVar("Form", bound=BaseModel)
@@ -176,7 +177,10 @@ def checked(form: type[Form], given: Mapping[str, Any], *, within: str = "") -> 
     try:
         return form.model_validate(given)
     except ValidationError as exc:
-        errors = [_field_error(error, within, known=form.model_fields) for error in exc.errors()]
+        errors = [
+            _field_error(error, within, known=form.model_fields if number < SUGGESTED else ())
+            for number, error in enumerate(exc.errors())
+        ]
         detail = "; ".join(f"{error.field}: {error.message}" for error in errors[:3])
         raise InvalidInputError(detail, errors=errors) from exc
 

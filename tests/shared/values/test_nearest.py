@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.values.nearest import did_you_mean, nearest
+from shared.values.nearest import LONGEST, did_you_mean, nearest
 
 COLUMNS = ("name", "email", "Größe", "created_at", "total")
 
@@ -27,3 +27,9 @@ def test_nothing_is_said_where_nothing_is_near() -> None:
     assert did_you_mean("emial", COLUMNS) == ", did you mean 'email'?"
     assert did_you_mean("xyz", COLUMNS) == ""
     assert did_you_mean("email", ()) == ""
+
+
+def test_a_name_as_long_as_none_of_ours_is_not_compared() -> None:
+    known = "n" * (LONGEST + 1)
+    assert nearest(known[1:], [known]) == known
+    assert nearest(known, [known]) is None

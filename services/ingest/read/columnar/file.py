@@ -1,6 +1,7 @@
 """A Parquet or Arrow file as a source: its columns bring their types."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -120,7 +121,7 @@ class ColumnarFormat:
 
 def _refuse_repeated(names: Sequence[str]) -> None:
     """Raise DuplicateColumnError for a name that several columns have: they are read by name."""
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, times in Counter(names).items() if times > 1)
     if repeated:
         raise DuplicateColumnError.of_columns(
             f"the file has several columns named {listed(repeated)}, which cannot be told apart:"
