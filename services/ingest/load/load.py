@@ -8,8 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from services.ingest.domain.options import ImportOptions, Mode, OnNewColumn
-from services.ingest.domain.outcome import InferredColumn, Outcome, Progress, RowCounts
-from services.ingest.judge.infer import infer
+from services.ingest.domain.outcome import InferredColumn, Outcome, RowCounts
 from services.ingest.judge.notations import own_notations
 from services.ingest.load import append
 from services.ingest.load.held import with_rows_here
@@ -17,7 +16,12 @@ from services.ingest.load.modes import Load, Loaded, LoadMode, refuse_nothing
 from services.ingest.load.new_columns import Extended, extended
 from services.ingest.load.outside import Outside
 from services.ingest.load.reading import READING, Reading
-from services.ingest.load.readings import Readings, as_it_turns_out, format_by_the_end
+from services.ingest.load.readings import (
+    Readings,
+    as_it_turns_out,
+    format_by_the_end,
+    inferred_types,
+)
 from services.ingest.load.rehearsal import Bound, RehearsalKeeper
 from services.ingest.load.rehearse import rehearse
 from services.ingest.load.target import Target
@@ -90,13 +94,7 @@ async def _new_table(
     async def described(source: Source) -> tuple[Source, NewTable]:
         columns = typed_columns(source, options)
         if columns is None:
-            columns = await infer(
-                source,
-                options,
-                note_bytes=lambda size: outside.note_progress(
-                    Progress(0, 0, size, source.size_bytes)
-                ),
-            )
+            columns = await inferred_types(source, options, outside)
         return source, NewTable.of(columns, source, options)
 
     return await as_it_turns_out(source, described)

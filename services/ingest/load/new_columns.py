@@ -6,10 +6,9 @@ They are made in another service's transaction, as a new table is, and stay when
 from dataclasses import dataclass, replace
 
 from services.ingest.domain.options import ImportOptions
-from services.ingest.domain.outcome import InferredColumn, Progress
-from services.ingest.judge.infer import infer
+from services.ingest.domain.outcome import InferredColumn
 from services.ingest.load.outside import Outside
-from services.ingest.load.readings import as_it_turns_out
+from services.ingest.load.readings import as_it_turns_out, inferred_types
 from services.ingest.plan.columns import Others, plan_columns
 from services.ingest.plan.new_table import NewTable, TypedColumn, typed_columns
 from services.ingest.read.source import Source
@@ -43,13 +42,7 @@ async def extended(
         alone = replace(options, mapping=others)
         columns = typed_columns(source, alone) if new else None
         if columns is None:
-            columns = await infer(
-                source,
-                alone,
-                note_bytes=lambda size: outside.note_progress(
-                    Progress(0, 0, size, source.size_bytes)
-                ),
-            )
+            columns = await inferred_types(source, alone, outside)
         names = (*SYSTEM_COLUMNS, *(column.name for column in contract.columns))
         return source, NewTable.of(columns, source, alone, taken=names) if columns else None
 

@@ -15,6 +15,7 @@ from services.ingest.domain.options import (
 from services.ingest.domain.outcome import FormatFound, Progress
 from services.ingest.errors import RowRefusedError, TooManyErrorsError
 from services.ingest.judge.decimals import decided, may_have_commas
+from services.ingest.judge.infer import infer
 from services.ingest.judge.judging import CellNotation, CellRules, Judged, judge
 from services.ingest.judge.notations import notation_of, told
 from services.ingest.load.absent import absent_of
@@ -23,6 +24,7 @@ from services.ingest.load.outside import Outside
 from services.ingest.load.profiling import Profiler
 from services.ingest.load.report import RejectReport
 from services.ingest.plan.columns import ColumnPlan
+from services.ingest.plan.new_table import TypedColumn
 from services.ingest.read.frame import Frame, LeftOut
 from services.ingest.read.source import ReadAgainError, Source
 from shared.contracts.ingest import Profile
@@ -199,6 +201,17 @@ async def in_parts_where_bad(
         rows += frame.rows
         for part in frame.in_parts(ROWS_WHERE_BAD) if bad else (frame,):
             yield part
+
+
+async def inferred_types(
+    source: Source, options: ImportOptions, outside: Outside
+) -> tuple[TypedColumn, ...]:
+    """The types of columns to be made, noting how far the source is read; raises as `infer`."""
+    return await infer(
+        source,
+        options,
+        note_bytes=lambda size: outside.note_progress(Progress(0, 0, size, source.size_bytes)),
+    )
 
 
 async def as_it_turns_out(
