@@ -1,24 +1,19 @@
 """COPY, in and out of PostgreSQL, on connections that may end meanwhile; rows run ahead of work."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Generic, TypeVar
 
 import asyncpg
 
-from shared.process.stopping import end
+from shared.process.stopping import CANCEL_AGAIN_S, end
 from shared.store.engine import RawConnection
 
 PIECES_AHEAD = 16
 """How many pieces of a COPY wait for their consumer before the socket is left unread."""
 NEXT_PIECE_S = 0.2
-"""How long a COPY that is left may take to deliver one more piece; then nothing is on its way.
-
-asyncpg cancels a COPY well where the piece is refused, and where it waits for one. Cancelled
-while a piece has arrived that it has not taken yet, it sends no cancel request and its connection
-is lost.
-"""
+"""How long a COPY that is left may take to deliver one more piece, which is refused."""
 
 Item = TypeVar("Item")
 
@@ -80,8 +75,10 @@ async def copy_out(
     """
     line: _Ahead[bytes] = _Ahead(depth=PIECES_AHEAD)
 
+    call = _Cancellable(connection.copy_from_query(query, *args, output=line.put, **options))
+
     async def copy() -> None:
-        status = await connection.copy_from_query(query, *args, output=line.put, **options)
+        status = await call
         if on_end is not None:
             on_end(status)
 
@@ -93,7 +90,7 @@ async def copy_out(
         try:
             await asyncio.wait([task], timeout=NEXT_PIECE_S)
         finally:
-            await end([task])
+            await call.end(task)
 
 
 @asynccontextmanager
@@ -132,6 +129,53 @@ async def gathered(pieces: AsyncIterator[bytes], size_bytes: int) -> AsyncIterat
             parts, waiting_bytes = [], 0
     if parts:
         yield b"".join(parts)
+
+
+class _Cancellable(Generic[Item]):
+    """A call of asyncpg's that is cancelled only while it waits for the server.
+
+    asyncpg cancels a COPY well where a piece is refused, and where none has come. Cancelled when
+    a piece has arrived that the call has not taken yet, or when one arrives in the same turn of
+    the event loop, it sends no cancel request, and the connection is lost with its transaction.
+    """
+
+    def __init__(self, call: Coroutine[Any, Any, Item]) -> None:
+        self._call = call
+        self._awaited: Any = None
+
+    def __await__(self) -> Generator[Any, Any, Item]:
+        resume = self._call.send
+        value: Any = None
+        while True:
+            try:
+                self._awaited = resume(value)
+            except StopIteration as stop:
+                result: Item = stop.value
+                return result
+            try:
+                value = yield self._awaited
+                resume = self._call.send
+            except BaseException as error:  # noqa: BLE001 - raised where the call waits
+                value = error
+                resume = self._call.throw
+
+    async def end(self, task: "asyncio.Task[object]") -> None:
+        """Cancel the task that awaits the call until it is done; does not raise its exception."""
+        loop = asyncio.get_running_loop()
+
+        def cancel() -> None:
+            # A timer's turn comes after all that the sockets had in this turn of the loop, so
+            # what is awaited and not done now gets to know of its cancellation before more does.
+            if isinstance(self._awaited, asyncio.Future) and self._awaited.done():
+                if not task.done():
+                    loop.call_later(0, cancel)
+            else:
+                task.cancel()
+
+        while not task.done():
+            timer = loop.call_later(0, cancel)
+            await asyncio.wait([task], timeout=CANCEL_AGAIN_S)
+            timer.cancel()
 
 
 class _Ahead(Generic[Item]):

@@ -1,6 +1,7 @@
 """COPY on connections that may end meanwhile."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -9,7 +10,7 @@ import pytest
 
 from deploy.local import postgresql
 from shared.away import is_away
-from shared.store.copying import ahead, copy_out, gathered, while_connected
+from shared.store.copying import NEXT_PIECE_S, ahead, copy_out, gathered, while_connected
 from shared.store.engine import database_pool
 from tests.support.waiting import until
 
@@ -94,6 +95,22 @@ async def test_a_copy_out_that_is_left_ends_at_the_server(
             assert await anext(pieces)
             for _ in range(turns):
                 await asyncio.sleep(0)
+        await connection.execute("ROLLBACK TO copied")
+        assert await connection.fetchval("SELECT 1") == 1
+    await connection.close()
+
+
+async def test_a_piece_may_arrive_in_the_moment_in_which_a_copy_out_is_cancelled(
+    cluster: postgresql.Cluster,
+) -> None:
+    connection = await asyncpg.connect(cluster.url())
+    slow = "SELECT repeat('x', 9000), pg_sleep(0.5) FROM generate_series(1, 1000)"
+    async with connection.transaction():
+        await connection.execute("SAVEPOINT copied")
+        async with copy_out(connection, slow, format="csv") as pieces:
+            assert await anext(pieces)
+            # Held up in the turn of the loop in which the wait for one more piece is over.
+            asyncio.get_running_loop().call_later(NEXT_PIECE_S, time.sleep, 0.5)
         await connection.execute("ROLLBACK TO copied")
         assert await connection.fetchval("SELECT 1") == 1
     await connection.close()
