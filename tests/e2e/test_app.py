@@ -38,14 +38,14 @@ def test_a_link_leads_to_its_page_after_signing_in(
     app.open(f"/app/tables/{people}?sort=-age")
     app.wait_for("input[name=username]").send_keys("nobody")
     app.wait_for("input[name=password]").send_keys("wrong", Keys.ENTER)
-    app.wait_until(lambda: app.wait_for("[role=alert]").text)
+    app.text_of("[role=alert]")
     # What the browser itself says of the 401.
     assert all("401" in line for line in app.complaints())
     app.is_in_order()
 
     app.sign_in(stack)
     app.wait_for(".grid")
-    assert app.wait_for("h1").text == people
+    assert app.text_of("h1") == people
     assert app.browser.current_url.endswith(f"/app/tables/{people}?sort=-age")
     assert app.stored() == {"tab": ["tabularium.session"], "lasting": []}
     app.is_in_order()
@@ -67,7 +67,7 @@ def test_a_mailed_code_signs_in_and_signing_out_forgets_it(app: App, stack: Runn
 
     app.wait_for("header nav")
     assert app.stored() == {"tab": [], "lasting": ["tabularium.session"]}
-    app.wait_for_text(app.wait_for(".who"), address)
+    app.wait_for_text(".who", address)
     app.is_in_order()
 
     app.click(".menu summary")
@@ -133,7 +133,7 @@ def test_a_cell_is_edited_by_keyboard_unless_somebody_was_faster(
     app.browser.execute_script("document.querySelector('.grid td').focus()")
     app.browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
     app.type_into_cell("not a number")
-    app.wait_for_text(app.wait_for("td.open [role=alert]"), "whole number")
+    app.wait_for_text("td.open [role=alert]", "whole number")
     app.browser.switch_to.active_element.send_keys(Keys.ESCAPE)
     app.type_into_cell("77")
     app.wait_until(lambda: app.cells()[0][1] == "77")
@@ -143,7 +143,7 @@ def test_a_cell_is_edited_by_keyboard_unless_somebody_was_faster(
         assert http.patch(f"/api/tables/{people}/records/2", json={"age": 5}).is_success
     app.wait_until(lambda: app.browser.switch_to.active_element.tag_name == "td")
     app.type_into_cell("6")
-    app.wait_for_text(app.wait_for("td.open [role=alert]"), "changed this record since")
+    app.wait_for_text("td.open [role=alert]", "changed this record since")
     with stack.signed_in() as http:
         assert http.get(f"/api/tables/{people}/records/2").json()["age"] == 5
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from selenium.webdriver.common.by import By
 
 from tests.support.app import App
 from tests.support.browser import needs_chromium
@@ -50,7 +49,7 @@ def sales(stack: RunningStack) -> str:
 
 
 def boxes(app: App) -> list[str]:
-    return [box.text for box in app.browser.find_elements(By.CSS_SELECTOR, ".box b")]
+    return app.texts(".box b")
 
 
 def test_lineage_is_found_by_words_and_walked(app: App, stack: RunningStack, sales: str) -> None:
@@ -60,7 +59,7 @@ def test_lineage_is_found_by_words_and_walked(app: App, stack: RunningStack, sal
     app.is_in_order()
     app.press(f"sales_{sales}")
     app.wait_for(".picture")
-    app.wait_until(lambda: f"load_{sales}" in app.wait_for("ul.plain").text)
+    app.wait_for_text("ul.plain", f"load_{sales}")
     assert set(boxes(app)) == {
         f"orders_{sales}",
         f"load_{sales}",
@@ -68,10 +67,12 @@ def test_lineage_is_found_by_words_and_walked(app: App, stack: RunningStack, sal
         f"publish_{sales}",
         f"report_{sales}",
     }
-    lefts = {
-        box.find_element(By.CSS_SELECTOR, "b").text: box.rect["x"]
-        for box in app.browser.find_elements(By.CSS_SELECTOR, ".box")
-    }
+    lefts = dict(
+        app.browser.execute_script(
+            "return [...document.querySelectorAll('.box')].map(box =>"
+            " [box.querySelector('b').innerText, box.getBoundingClientRect().x])"
+        )
+    )
     way = [f"{name}_{sales}" for name in ("orders", "load", "sales", "publish", "report")]
     assert sorted(way, key=lambda name: lefts[name]) == way
     app.is_in_order()
@@ -80,7 +81,7 @@ def test_lineage_is_found_by_words_and_walked(app: App, stack: RunningStack, sal
         "[...document.querySelectorAll('.box')].find(box => box.textContent.startsWith('report'))"
         ".click()"
     )
-    app.wait_for_text(app.wait_for("h1"), f"report_{sales}")
+    app.wait_for_text("h1", f"report_{sales}")
     app.choose(app.wait_for("select[aria-label=Direction]"), "downstream")
     app.wait_until(lambda: "direction=downstream" in app.browser.current_url)
     app.wait_until(lambda: boxes(app) == [f"report_{sales}"])
@@ -109,11 +110,11 @@ def test_a_feed_takes_a_file_and_shows_how_it_does(
     app.wait_until(lambda: app.tiles().get("added") == "2")
     app.press(name)
     app.wait_for(".runs tbody tr")
-    label = app.wait_for("svg.spark").get_attribute("aria-label")
-    assert label == "1 run, none failed; the last one loaded 2 rows"
+    label = "1 run, none failed; the last one loaded 2 rows"
+    app.wait_for(f"svg.spark[aria-label='{label}']")
     app.is_in_order()
     app.press("Pause")
-    app.wait_until(lambda: "paused" in app.wait_for(".badge").text)
+    app.wait_for_text(".badge", "paused")
     app.press("Remove")
     assert "Its imports and their rows stay" in app.answer("Remove it")
     app.wait_until(lambda: app.browser.current_url.endswith("/app/feeds"))

@@ -7,7 +7,6 @@ import uuid
 from pathlib import Path
 
 import pytest
-from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tests.support.app import App
@@ -42,15 +41,15 @@ def test_from_a_messy_file_to_an_undone_import(app: App, stack: RunningStack, me
     app.is_in_order()
     app.wait_for("input#file").send_keys(str(messy))
     app.wait_for_preview()
-    assert "header on line 3" in app.wait_for(".seen").text
+    app.wait_for_text(".seen", "header on line 3")
 
     app.set_option("Dates", "%d.%m.%Y")
     app.set_option("Before decimals", ",")
     app.set_option("Between thousands", ".")
     app.set_type("Born", "DATE")
     app.set_type("Balance", "NUMERIC")
-    assert "2 problems" in app.wait_for(".problems").text
-    bad = [cell.text for cell in app.browser.find_elements(By.CSS_SELECTOR, "td.bad")]
+    app.wait_for_text(".problems", "2 problems")
+    bad = app.texts("td.bad")
     assert [cell.splitlines()[0] for cell in bad] == ["31.02.1990", "abc"]
     assert app.cells()[1][2] == "<i>Bern</i>"
     app.is_in_order()
@@ -65,8 +64,8 @@ def test_from_a_messy_file_to_an_undone_import(app: App, stack: RunningStack, me
     app.wait_for("#undo")
     app.wait_for(".grid")
     assert app.tiles() == {"read": "4", "added": "2", "refused": "2"}
-    assert len(app.browser.find_elements(By.CSS_SELECTOR, ".bars li")) == 2
-    assert len(app.browser.find_elements(By.CSS_SELECTOR, ".profile tbody tr")) == 4
+    app.wait_until(lambda: len(app.texts(".bars li")) == 2)
+    app.wait_until(lambda: len(app.texts(".profile tbody tr")) == 4)
     landed = int(app.browser.current_url.rpartition("/")[2])
     app.is_in_order()
 
@@ -74,8 +73,7 @@ def test_from_a_messy_file_to_an_undone_import(app: App, stack: RunningStack, me
     app.type_into_cell("28.02.1990")
     app.press("Send 1 corrected row")
     app.wait_until(lambda: app.tiles().get("corrected since") == "1")
-    app.wait_for(".grid")
-    assert len(app.cells()) == 1
+    app.wait_until(lambda: len(app.cells()) == 1)
     with stack.signed_in() as http:
         rows = http.get(f"/api/tables/{messy.stem}/records").json()["items"]
         assert [(row["Name"], row["Born"]) for row in rows] == [
@@ -90,7 +88,7 @@ def test_from_a_messy_file_to_an_undone_import(app: App, stack: RunningStack, me
     app.wait_until(lambda: app.tiles().get("removed") == "3")
     app.press(f"import {landed}")
     app.wait_until(lambda: app.browser.current_url.endswith(f"/{landed}"))
-    app.wait_until(lambda: "Undone" in app.wait_for("main").text)
+    app.wait_for_text("main", "Undone")
     with stack.signed_in() as http:
         assert http.get(f"/api/tables/{messy.stem}/records").json()["items"] == []
     app.press("Imports", within="header")
@@ -108,7 +106,7 @@ def test_what_an_option_gets_wrong_stands_beside_it(
     app.wait_for_preview()
     app.control("Dates").send_keys("%d.%m", Keys.TAB)
     app.wait_for("input[aria-invalid=true]")
-    app.wait_for_text(app.wait_for(".seen .bad"), "a year")
+    app.wait_for_text(".seen .bad", "a year")
     assert not app.wait_for(".landing .primary").is_enabled()
 
 
@@ -167,7 +165,7 @@ def test_a_large_file_goes_up_in_pieces_and_on_after_a_break(
     app.wait_for("input#file").send_keys(str(large))
     app.wait_for_preview()
     assert app.browser.execute_script("return window.pieces") == 4
-    assert "in gzip" in app.wait_for(".seen").text
+    app.wait_for_text(".seen", "in gzip")
 
 
 def test_a_file_dropped_again_goes_on_where_its_upload_was(
@@ -210,7 +208,7 @@ def test_an_undo_asks_about_records_that_were_edited_since(
     app.sign_in(stack)
     app.press("Undo")
     app.answer("Undo it")
-    app.wait_until(lambda: "edited since" in app.wait_for("dialog[open]").text)
+    app.wait_for_text("dialog[open]", "edited since")
     app.is_accessible()
     app.answer("Undo the others, leave these")
     app.wait_until(lambda: app.tiles().get("removed") == "3")

@@ -84,9 +84,9 @@ class SwaggerUI(Browsing):
         """Press *Execute*; the status and the body that the page shows."""
         self.click(".btn.execute", within=block)
         row = self.wait_for(".live-responses-table tr.response", within=block)
-        status = int(self.wait_for(".response-col_status", within=row).text.split()[0])
+        status = self.wait_until(lambda: self.wait_for(".response-col_status", within=row).text)
         shown = row.find_elements(By.CSS_SELECTOR, ".highlight-code code, .highlight-code pre")
-        return status, read(shown[0].text) if shown else None
+        return int(status.split()[0]), read(shown[0].text) if shown else None
 
     def choose_filter(self, name: str) -> None:
         """Have a table's page show a filter."""
@@ -175,14 +175,14 @@ def test_a_table_has_a_page_of_its_own(page: SwaggerUI, stack: RunningStack) -> 
     page.wait_for("input[name=username]", within=form).send_keys(stack.admin["username"])
     page.wait_for("input[name=password]", within=form).send_keys("wrong")
     page.click("button", within=form)
-    page.wait_until(lambda: page.wait_for("#message").text)
+    page.text_of("#message")
     password = page.wait_for("input[name=password]", within=form)
     password.clear()
     password.send_keys(stack.admin["password"])
     page.click("button", within=form)
     page.click(f"#tables a[href='/docs/tables/{table}']")
     page.wait_for(".opblock")
-    assert table in page.wait_for(".information-container .title").text
+    page.wait_for_text(".information-container .title", table)
     block = page.operation_named("GET", "records")
     page.wait_for("[data-param-name='sort']", within=block)
     assert not block.find_elements(By.CSS_SELECTOR, "[data-param-name^='city']")
@@ -207,7 +207,7 @@ def test_a_tables_page_takes_every_way_of_signing_in(page: SwaggerUI, stack: Run
     field = page.wait_for("input[name=token]", within=form)
     field.send_keys("no token")
     page.click("button", within=form)
-    page.wait_for_text(page.wait_for("#message"), "token")
+    page.wait_for_text("#message", "token")
     field.clear()
     field.send_keys(token)
     page.click("button", within=form)
@@ -230,7 +230,7 @@ def test_a_tables_page_takes_every_way_of_signing_in(page: SwaggerUI, stack: Run
     code = until_now(f"the code for {address}", lambda: code_for(stack, address))
     page.wait_for("input[name=code]", within=form).send_keys(code)
     page.click("button", within=form)
-    page.wait_for_text(page.wait_for("#message"), "no table yet")
+    page.wait_for_text("#message", "no table yet")
     assert page.outside_addresses() == []
 
 

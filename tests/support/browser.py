@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -61,8 +62,13 @@ class Browsing:
         self.url = url
 
     def wait_until(self, condition: Any) -> Any:
-        """The first true answer of a function of no arguments."""
-        wait: WebDriverWait[WebDriver] = WebDriverWait(self.browser, WAIT_S)
+        """The first true answer of a function of no arguments.
+
+        The page may replace an element while it is read: then it is read again.
+        """
+        wait: WebDriverWait[WebDriver] = WebDriverWait(
+            self.browser, WAIT_S, ignored_exceptions=[StaleElementReferenceException]
+        )
         return wait.until(lambda _: condition())
 
     def wait_for(self, selector: str, *, within: Any = None) -> WebElement:
@@ -72,13 +78,30 @@ class Browsing:
         )
         return element
 
+    def texts(self, selector: str) -> list[str]:
+        """The texts of the elements as the page stands at this moment."""
+        texts: list[str] = self.browser.execute_script(
+            "return [...document.querySelectorAll(arguments[0])].map(each => each.innerText)",
+            selector,
+        )
+        return texts
+
+    def text_of(self, selector: str) -> str:
+        """The text of the first such element, once there is one with a text."""
+        text: str = self.wait_until(lambda: next(iter(self.texts(selector)), ""))
+        return text
+
+    def wait_for_text(self, where: str | WebElement, text: str) -> None:
+        """Until an element, or one that the selector chooses, has this text."""
+        if isinstance(where, str):
+            self.wait_until(lambda: any(text in each for each in self.texts(where)))
+        else:
+            self.wait_until(lambda: text in where.text)
+
     def click(self, selector: str, *, within: Any = None) -> None:
         element = self.wait_for(selector, within=within)
         # The page scrolls while it unfolds; a click by script hits what is meant.
         self.browser.execute_script("arguments[0].click()", element)
-
-    def wait_for_text(self, element: WebElement, text: str) -> None:
-        self.wait_until(lambda: text in element.text)
 
     def addresses(self) -> set[str]:
         """Everything that the page asked the network for."""
