@@ -4,25 +4,56 @@ The queue is asked of the database by the API's process, so that every one of th
 what a worker does is counted by the worker.
 """
 
-from prometheus_client import Counter, Gauge, Histogram
+from collections.abc import Iterator
+
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ingest.domain.run import State
+from services.ingest.domain.run import QueueFigures, State
 from services.ingest.runs import asked
 
-imports_by_state = Gauge("tabularium_imports", "Imports by state; queued is the queue.", ["state"])
-oldest_queued_s = Gauge(
-    "tabularium_imports_oldest_queued_seconds", "How long the oldest queued import has waited."
-)
-rows_per_s = Gauge(
-    "tabularium_imports_rows_per_second", "Rows read per second, over all running imports."
-)
-waiting_intents = Gauge(
-    "tabularium_imports_undelivered", "Mails and catalog edges that wait to be delivered."
-)
-former_bytes = Gauge(
-    "tabularium_imports_former_bytes", "What the rows kept for undo take in storage, compressed."
-)
+
+class Queue(Collector):
+    """The queue, as this process saw it last; a process that does not look says nothing of it."""
+
+    figures: QueueFigures | None = None
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """A gauge for each figure."""
+        if (figures := self.figures) is None:
+            return
+        imports = GaugeMetricFamily(
+            "tabularium_imports", "Imports by state; queued is the queue.", labels=["state"]
+        )
+        for state in State:
+            imports.add_metric([state.value], figures.by_state.get(state, 0))
+        yield imports
+        yield GaugeMetricFamily(
+            "tabularium_imports_oldest_queued_seconds",
+            "How long the oldest queued import has waited.",
+            value=figures.oldest_queued_s,
+        )
+        yield GaugeMetricFamily(
+            "tabularium_imports_rows_per_second",
+            "Rows read per second, over all running imports.",
+            value=figures.rows_per_s,
+        )
+        yield GaugeMetricFamily(
+            "tabularium_imports_undelivered",
+            "Mails and catalog edges that wait to be delivered.",
+            value=figures.intents,
+        )
+        yield GaugeMetricFamily(
+            "tabularium_imports_former_bytes",
+            "What the rows kept for undo take in storage, compressed.",
+            value=figures.former_bytes,
+        )
+
+
+queue = Queue()
+REGISTRY.register(queue)
 
 places = Gauge("tabularium_worker_places", "Imports that this worker runs at once, at most.")
 running = Gauge("tabularium_worker_imports_running", "Imports that this worker runs now.")
@@ -40,12 +71,6 @@ attempt_s = Histogram(
 
 
 async def measure(engine: AsyncEngine) -> None:
-    """Set the gauges."""
+    """Look at the queue."""
     async with engine.connect() as connection:
-        figures = await asked.figures(connection)
-    for state in State:
-        imports_by_state.labels(state.value).set(figures.by_state.get(state, 0))
-    oldest_queued_s.set(figures.oldest_queued_s)
-    rows_per_s.set(figures.rows_per_s)
-    waiting_intents.set(figures.intents)
-    former_bytes.set(figures.former_bytes)
+        queue.figures = await asked.figures(connection)
