@@ -19,16 +19,19 @@ from tests.support.pooler import THROUGH_POOLER, Pooler, running_pooler
 from tests.support.profile import left_out
 from tests.support.stack import RunningStack, running_stack
 
+SHARED = ("stack", "machines")
+"""Fixtures that take long to make: there is one of each in a run."""
+
 
 @pytest.hookimpl(tryfirst=True)  # xdist's own hook reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests of one file run in one process, and so do all that use the one stack."""
+    """Tests of one file run in one process, and so do all that use the one stack or machines."""
     without = left_out(items)
     config.hook.pytest_deselected(items=[item for item in items if item.nodeid in without])
     items[:] = [item for item in items if item.nodeid not in without]
     for item in items:
-        uses_stack = "stack" in getattr(item, "fixturenames", ())
-        group = "stack" if uses_stack else item.nodeid.partition("::")[0]
+        used = set(getattr(item, "fixturenames", ())).intersection(SHARED)
+        group = min(used, default=item.nodeid.partition("::")[0])
         item.add_marker(pytest.mark.xdist_group(group))
 
 
