@@ -65,10 +65,15 @@ def _members_noted(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     return members if len(members) == len(pairs) else Repeating(pairs)
 
 
+def twice(member: str) -> str:
+    """Why an object is refused of which a member is there twice."""
+    return f"{member!r} is there twice in one object"
+
+
 def _members(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     members = _members_noted(pairs)
     if isinstance(members, Repeating):
-        raise ValueError(f"{members.member!r} is there twice in one object")  # noqa: TRY004
+        raise ValueError(twice(members.member))  # noqa: TRY004
     return members
 
 
@@ -76,6 +81,12 @@ _scanner = json.JSONDecoder(
     parse_float=Number,
     parse_int=Number,
     parse_constant=_refuse_constant,
+    object_pairs_hook=_members_noted,
+)
+_noting_decoder = json.JSONDecoder(
+    parse_float=Number,
+    parse_int=Number,
+    parse_constant=Number,
     object_pairs_hook=_members_noted,
 )
 _decoder = json.JSONDecoder(
@@ -101,6 +112,15 @@ def read_json(text: str) -> JsonValue:
     RecursionError.
     """
     value: JsonValue = _decoder.decode(text)
+    return value
+
+
+def read_noted(text: str) -> JsonValue:
+    """The one value of a text; objects of which a member is there twice are `Repeating`.
+
+    NaN and the infinities are read as numbers. Raises ValueError, RecursionError.
+    """
+    value: JsonValue = _noting_decoder.decode(text)
     return value
 
 

@@ -284,6 +284,20 @@ async def test_the_newest_column_lineage_of_an_output_is_the_whole_of_it(catalog
     assert rows == [("b",), ("c",)]
 
 
+async def test_numbers_that_jsonb_has_not_are_kept_as_texts(catalog: Catalog) -> None:
+    headers = catalog.issuer.bearer(catalog.reader) | {"Content-Type": "application/json"}
+    for second, (name, path) in enumerate((("a", PATH), ("b", f"{PATH}/batch"))):
+        output = dataset(f"shop.public.{name}", m={"mean": "?", "max": "!"})
+        sent = json.dumps(event("COMPLETE", second, outputs=[output]))
+        sent = sent.replace('"?"', "NaN").replace('"!"', "1e999")
+        content = f"[{sent}]" if path.endswith("/batch") else sent
+        answer = await catalog.http.post(path, content=content, headers=headers)
+        assert answer.json()["status"] == "success"
+        await applied(catalog)
+        kept = (await catalog.get(f"/api/catalog/tables/public/{name}/facets")).json()["facets"]
+        assert kept == {"m": {"mean": "NaN", "max": "Infinity"}}
+
+
 async def test_unknown_facets_are_kept_as_sent_up_to_their_limits(catalog: Catalog) -> None:
     odd = {"_producer": "x", "deep": [[{"n": 1.5}]], "text": "a\x00b", "ключ": None}
     facets = {"my_own": odd, "too_large": {"x": "y" * 70_000}, "no_object": [1, 2]}

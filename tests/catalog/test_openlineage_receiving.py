@@ -57,6 +57,28 @@ async def test_a_batch_says_which_events_it_could_not_read(catalog: Catalog) -> 
     assert (await post(catalog, {}, f"{PATH}/batch")).status_code == 400
 
 
+TWICE = (
+    b'{"eventTime":"2026-11-28T21:22:05Z","job":{"namespace":"n","name":"j"},"run":{"runId":"1",'
+    b'"runId":"2"}}'
+)
+
+
+async def test_a_member_that_is_there_twice_is_refused(catalog: Catalog) -> None:
+    headers = catalog.issuer.bearer(catalog.reader) | {"Content-Type": "application/json"}
+    answer = await catalog.http.post(PATH, content=TWICE, headers=headers)
+    assert answer.status_code == 422
+    assert "'runId' is there twice" in answer.json()["errors"][0]["message"]
+
+    story = json.dumps(STORY[0]).encode()
+    body = b"[" + b",".join([story, TWICE, story]) + b"]"
+    answer = await catalog.http.post(f"{PATH}/batch", content=body, headers=headers)
+    assert answer.json()["failed_events"] == [
+        {"index": 1, "reason": "'runId' is there twice in one object", "retriable": False}
+    ]
+    await applied(catalog)
+    assert [run["state"] for run in await runs(catalog)] == ["running"]
+
+
 async def compressed(catalog: Catalog, body: bytes, coding: str = "gzip") -> httpx2.Response:
     headers = catalog.issuer.bearer(catalog.reader) | {"Content-Encoding": coding}
     return await catalog.http.post(PATH, content=body, headers=headers, timeout=60)

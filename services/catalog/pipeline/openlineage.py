@@ -4,7 +4,6 @@ Whatever a facet holds, an event is accepted: a facet that is not as its schema 
 understood. Only what has no time, or names neither run, job nor dataset, cannot be read.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import to_json
 
 from services.catalog.domain import EtlKey
 from services.catalog.errors import EventUnreadableError
@@ -201,7 +201,7 @@ def _facets(sent: Mapping[str, Any]) -> tuple[Facet, ...]:
         if isinstance(content, dict) and content.get("_deleted") is True:
             facets.append(Facet(scrubbed(name), None))
             continue
-        text = json.dumps(content, ensure_ascii=False)
+        text = to_json(content, inf_nan_mode="strings").decode()  # jsonb holds no NaN either
         if "\\u0000" in text:  # PostgreSQL's jsonb holds no NUL
             text = _NUL.sub(r"\1\\ufffd", text)
         if len(text.encode()) <= FACET_BYTES:

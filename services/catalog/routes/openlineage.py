@@ -54,7 +54,8 @@ EXAMPLE = {
 async def lineage_event(catalog: Process, _caller: Writer, body: SentBody) -> ReceivedAnswer:
     """Receive a RunEvent, JobEvent or DatasetEvent, in any order and as often as it comes.
 
-    It appears in the catalog a moment later. 400 `event_unreadable` for what is no event.
+    It appears in the catalog a moment later. 400 `event_unreadable` for what is no event, 422 for
+    one in which an object has a member twice.
     """
     async with catalog.lineage.reading:
         event = await asyncio.to_thread(event_of, body)
