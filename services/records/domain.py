@@ -22,14 +22,13 @@ from shared.contracts.records import (
     TableOid,
 )
 from shared.errors import InvalidInputError
+from shared.values.naming import POSTGRESQL_COLUMNS, may_stand
 from shared.values.rules import NO_RULES, ColumnRules, RuleName
 from shared.values.texts import readable
 from shared.values.types import TEXT_TYPES, ColumnType, TypeName
 
 SEARCHABLE_TYPES = frozenset({TypeName.TEXT, TypeName.VARCHAR})
 """What PostgreSQL's trigram index takes; a blank-padded CHAR(n) is none of it."""
-POSTGRESQL_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
-"""System columns of every table of PostgreSQL: no column of ours can have these names."""
 COLUMN_LIMIT = 1000
 
 TableId = NewType("TableId", int)
@@ -310,18 +309,10 @@ def _objection(name: str) -> str | None:
     if not name or name[0] == "_" or name[0].isdigit():
         return "does not begin with a letter"
     for place, character in enumerate(name):
-        if not _may_stand(character, first=place == 0):
+        if not may_stand(character, first=place == 0):
             return f"holds {character!r}; only letters, digits and underscores may stand in a name"
     if name == ID_COLUMN:
         return "is the name of the column that every table has; choose another"
     if name in POSTGRESQL_COLUMNS:
         return "is a name that PostgreSQL keeps for itself; choose another"
     return None
-
-
-def _may_stand(character: str, *, first: bool) -> bool:
-    # Marks are parts of letters in scripts that have no composed form, such as Devanagari.
-    category = unicodedata.category(character)
-    if category.startswith("L"):
-        return True
-    return not first and (character == "_" or category in ("Nd", "Mn", "Mc"))

@@ -13,17 +13,16 @@ from services.ingest.errors import (
 )
 from services.ingest.plan.source_columns import Columns, SourceColumn
 from shared.contracts.records import ID_COLUMN, IDENTIFIER_LIMIT_BYTES
+from shared.values.naming import POSTGRESQL_COLUMNS, may_stand
 from shared.values.texts import scrubbed
 
 REPORT_COLUMNS = ("_line", "_column", "_code", "_message", "_raw")
 """The last columns of a report of refused rows, which are ignored on the way in."""
 COLUMN_LIMIT = 1_600
 """PostgreSQL's columns per table; a source with more cannot fit any."""
-SOURCE_ID = "source_id"
-"""What a source's own `id` becomes; the table's `id` is its own."""
+SOURCE = "source_"
+"""What is put before a source's own `id`, and before names that PostgreSQL keeps for itself."""
 _LISTED = 20
-_NOT_ALLOWED = re.compile(r"[^\w]")
-_FIRST = re.compile(r"[^\W\d_]")
 _PLACE = re.compile(r"#(\d{1,4})")
 _REPEATED = re.compile(r"(.*)#(\d{1,4})", re.DOTALL)
 
@@ -137,15 +136,19 @@ def refuse_unclear(columns: Sequence[SourceColumn], mapped: Iterable[str]) -> No
 def folded_name(name: str, position: int) -> str:
     """The nearest name that the naming rule allows; `position` (from 1) names the nameless.
 
-    Other characters become `_`; what begins with a digit gets a `c` in front.
+    Other characters become `_`; what begins with a digit gets a `c` in front, `id` and the system
+    columns of PostgreSQL `source_`.
     """
-    text = _NOT_ALLOWED.sub("_", unicodedata.normalize("NFC", name.strip())).strip("_")
+    characters = unicodedata.normalize("NFC", name.strip())
+    text = "".join(each if may_stand(each, first=False) else "_" for each in characters).strip("_")
     if not text:
         return f"column_{position}"
-    if not _FIRST.match(text):
+    if not may_stand(text[0], first=True):
         text = f"c{text}"
     if text.lower() == ID_COLUMN:
-        return SOURCE_ID
+        return SOURCE + ID_COLUMN
+    if text in POSTGRESQL_COLUMNS:
+        return SOURCE + text
     return _cut(text, IDENTIFIER_LIMIT_BYTES)
 
 

@@ -70,6 +70,10 @@ async def test_names_are_folded_and_collisions_numbered(load: Loader) -> None:
     assert [column.column for column in outcome.inferred] == ["source_id", "c2020_Umsatz", "größe"]
     outcome = await load.load("u", "a b,a-b,,a_b\n1,2,3,4\n", options=CREATE)
     assert [column.column for column in outcome.inferred] == ["a_b", "a_b_2", "column_3", "a_b_3"]
+    outcome = await load.load("w", "xmin,XMIN,नाम,ชื่อ,km²,²,Ⅳ\n1,2,3,4,5,6,7\n", options=CREATE)
+    assert [column.column for column in outcome.inferred] == [
+        "source_xmin", "XMIN", "नाम", "ชื่อ", "km", "column_6", "column_7",
+    ]  # fmt: skip
     mapping = {"a b": "x", "a-b": "x"}
     with pytest.raises(DuplicateColumnError):
         await load.load("v", "a b,a-b\n1,2\n", options=replace(CREATE, mapping=mapping))
