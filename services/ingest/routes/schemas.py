@@ -1,6 +1,5 @@
 """Wire models of the import service: what callers send as form fields, and what they get back."""
 
-import json
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
@@ -35,6 +34,7 @@ from services.ingest.service.corrections import CorrectedRow
 from services.ingest.uploads.domain import UploadId
 from shared.contracts.base import LARGEST_BIGINT, RequestModel, StorableText
 from shared.errors import InvalidInputError
+from shared.values.numbers import read_once
 
 DELIMITER_LIMIT = 4
 DELIMITER_NAMES = {
@@ -55,10 +55,13 @@ def _json(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
-    except ValueError as exc:
+        return read_once(value)
+    except (ValueError, RecursionError) as exc:
+        reason = "it is nested too deeply" if isinstance(exc, RecursionError) else str(exc)
         raise PydanticCustomError(
-            "json_invalid", 'send a JSON object, for example {"Full name": "name"}'
+            "json_invalid",
+            'send a JSON object, for example {"Full name": "name"}: {reason}',
+            {"reason": reason},
         ) from exc
 
 

@@ -75,6 +75,18 @@ async def test_of_several_files_one_is_to_be_named(make: Any, tmp_path: Path) ->
     assert (len(listing["members"]), content) == (2, b"")
 
 
+@pytest.mark.parametrize("named", [None, "a.csv"])
+async def test_a_name_that_is_there_twice_is_no_choice(named: str | None, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        file.writestr("a.csv", "x\n1\n")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            file.writestr("a.csv", "x\n2\n")
+    problem, content, _ = await read(buffer.getvalue(), tmp_path, named)
+    assert (problem["code"], content) == ("unsafe_member", b"")
+    assert "'a.csv' 2 times" in problem["message"]
+
+
 @pytest.mark.parametrize("make", [zipped, tarred])
 @pytest.mark.parametrize("name", ["../a.csv", "/etc/a.csv", "in/../../a.csv", "C:\\a.csv"])
 async def test_a_name_that_leads_outside_is_not_read(make: Any, name: str, tmp_path: Path) -> None:

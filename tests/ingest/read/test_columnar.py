@@ -90,9 +90,48 @@ async def test_a_column_names_the_type_of_a_new_table(
 
 
 @pytest.mark.parametrize(
+    ("array", "spelled"),
+    [
+        (pa.array([[0.1, float("nan"), None], None], pa.list_(pa.float32())), '[0.1, "NaN", null]'),
+        (pa.array([[0.5]], pa.list_(pa.float16())), "[0.5]"),
+        (pa.array([[1.5, 2.5]], pa.list_(pa.float64(), 2)), "[1.5, 2.5]"),
+        (pa.array([[1_500]], pa.list_(pa.timestamp("ns"))), '["1970-01-01T00:00:00.000001500"]'),
+        (pa.array([[0]], pa.list_(pa.timestamp("ms", "UTC"))), '["1970-01-01T00:00:00Z"]'),
+        (
+            pa.array([{"a": {"b": [1]}, "c": None}], pa.struct([
+                ("a", pa.struct([("b", pa.list_(pa.uint64()))])), ("c", pa.string()),
+            ])),
+            '{"a": {"b": [1]}, "c": null}',
+        ),
+        (pa.array([[("k", [True])]], pa.map_(pa.string(), pa.list_(pa.bool_()))),
+         '[["k", [true]]]'),
+        (pa.array([[{"d": Decimal("1.10")}]], pa.list_(pa.struct([("d", pa.decimal128(5, 2))]))),
+         '[{"d": "1.10"}]'),
+        (pa.array([{}], pa.struct([])), "{}"),
+    ],
+)  # fmt: skip
+async def test_nested_values_keep_their_digits(
+    array: pa.Array, spelled: str, tmp_path: Path
+) -> None:
+    before = pa.nulls(1, array.type)
+    whole = pa.concat_arrays([before, array])
+    sent = await values(arrow(tmp_path, c=whole), "JSON")
+    assert sent[:2] == [None, spelled]
+    sliced = whole.slice(1)
+    assert (await values(arrow(tmp_path, c=sliced), "JSON"))[0] == spelled
+
+
+@pytest.mark.parametrize(
     ("array", "wanted", "sent"),
     [
         (pa.array([1, None], pa.int64()), "SMALLINT", [1, None]),
+        (pa.array([Decimal(1200)], pa.decimal128(5, -2)), "NUMERIC", ["1200"]),
+        (pa.array([0], pa.timestamp("s", "UTC")), "DATE", ["1970-01-01 00:00:00Z"]),
+        (
+            pa.array([0], pa.timestamp("s", "Asia/Tokyo")),
+            "DATE",
+            ["1970-01-01 00:00:00Z[Asia/Tokyo]"],
+        ),
         (pa.array([70_000], pa.int64()), "SMALLINT", ["70000"]),
         (pa.array([2**63], pa.uint64()), "BIGINT", ["9223372036854775808"]),
         (pa.array([7], pa.int64()), "TEXT", ["7"]),

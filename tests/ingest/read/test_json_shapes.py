@@ -33,6 +33,13 @@ async def test_records_in_a_document(indent: int | None, name: str) -> None:
         assert list(found.rows) == [1, 2]
 
 
+async def test_a_member_may_be_nameless() -> None:
+    for text in ('[{"": 1, "b": "x"}]', '[{"": 1, "b": "x"}, {"": 2, "b": "é\\u0000"}]'):
+        found = await read(text, file_name="x.json")
+        assert found.names == ["", "b"]
+        assert found.cells[0] == ("1", "x")
+
+
 async def test_several_places_for_records_are_asked_about() -> None:
     text = json.dumps({"data": {"items": ROWS}, "errors": [{"e": 1}], "n": [1]})
     with pytest.raises(RecordPathNeededError, match=r"data\.items, errors") as refusal:

@@ -38,6 +38,10 @@ def test_fields_become_options() -> None:
         ({"thousands": "5"}, "thousands", "one character"),
         ({"thousands": "-"}, "thousands", "one character"),
         ({"numbers": "sloppy"}, "numbers", "'plain' or 'lenient'"),
+        ({"mapping": '{"a": "x", "a": "y"}'}, "mapping", "'a' is there twice"),
+        ({"types": '{"a": "TEXT", "a": "DATE"}'}, "types", "'a' is there twice"),
+        ({"mapping": "[" * 100_000}, "mapping", "nested too deeply"),
+        ({"mapping": "{a: 1}"}, "mapping", '{"Full name": "name"}'),
     ],
 )
 def test_what_is_no_option_is_named(fields: dict[str, str], field: str, message: str) -> None:

@@ -135,23 +135,30 @@ def chosen(members: list[Member], wanted: str | None) -> Member:
                 f"the archive has no member {wanted!r}; it has {_listed(members)}",
                 code="unknown_member",
             )
-        return _readable(member)
+        return _readable(member, members)
     files = [member for member in members if not _is_litter(member.name)]
     data = [each for each in files if PurePosixPath(each.name).suffix.lower() in DATA_SUFFIXES]
     found = data or files
     if not found:
         raise ArchiveError("the archive holds no file", code="empty_file")
-    if len(found) > 1:
+    if len({member.name for member in found}) > 1:
         raise ArchiveError(
             f"the archive holds {len(found)} files that can be loaded: name one with `member`;"
             f" it has {_listed(found)}",
             code="member_needed",
             choices=[member.name for member in found[:MEMBERS_NAMED]],
         )
-    return _readable(found[0])
+    return _readable(found[0], members)
 
 
-def _readable(member: Member) -> Member:
+def _readable(member: Member, members: list[Member]) -> Member:
+    count = sum(each.name == member.name for each in members)
+    if count > 1:
+        raise ArchiveError(
+            f"the archive holds {member.name!r} {count} times, and one cannot be told from the"
+            " other: pack each file once",
+            code="unsafe_member",
+        )
     if member.fault is not None:
         raise ArchiveError(
             f"the member {member.name!r} {member.fault}; it is not read", code=member.code

@@ -5,8 +5,10 @@ text of its values, which is then judged as any cell of a file is.
 """
 
 import json
-from datetime import date, datetime, time, timedelta
+import re
+from datetime import date
 from decimal import Decimal
+from itertools import islice, repeat
 from typing import Any
 
 import pyarrow as pa
@@ -14,8 +16,10 @@ import pyarrow.compute as pc
 
 US = pa.timestamp("us")
 US_UTC = pa.timestamp("us", tz="UTC")
+UTC = frozenset({None, "UTC", "Z", "Etc/UTC", "+00:00"})
 FIRST_DAY, LAST_DAY = date(1, 1, 1), date(9999, 12, 31)
 DECIMAL_DIGITS = 38
+NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
 
 
 class ColumnUnreadableError(Exception):
@@ -105,11 +109,16 @@ def fitted(column: pa.Array, wanted: str) -> tuple[pa.Array, list[int]]:
             return texts(plain)
     if plain.type == target and _in_calendar(plain):
         return plain, []
-    if pa.types.is_decimal(plain.type) and wanted == "NUMERIC":
+    if wanted == "NUMERIC" and pa.types.is_decimal(plain.type) and plain.type.scale >= 0:
         return plain, []
+    if wanted == "DATE" and pa.types.is_timestamp(plain.type) and plain.type.tz not in UTC:
+        # An instant is a day in its own zone, perhaps another than in UTC.
+        written, wrong = texts(plain)
+        return pc.binary_join_element_wise(written, f"[{plain.type.tz}]", ""), wrong
     return texts(plain)
 
 
+_NO_FRACTION = re.compile(r"\.0+(?=Z?$)")
 _ARROW_TYPES = {
     "BOOLEAN": pa.bool_(),
     "SMALLINT": pa.int16(),
@@ -161,7 +170,8 @@ def _plain(column: pa.Array) -> pa.Array:  # noqa: PLR0911 - one line a type
     if pa.types.is_dictionary(kind):
         return _plain(column.dictionary_decode())
     if pa.types.is_nested(kind):
-        return pa.array([_json(value) for value in column.to_pylist()], pa.string())
+        values = _nested(column)
+        return pa.array([None if value is None else _json(value) for value in values], pa.string())
     if pa.types.is_null(kind):
         return column.cast(pa.string())
     return column.cast(storage(kind)) if storage(kind) != kind else column
@@ -249,26 +259,43 @@ def _digits(value: Decimal | None) -> str | None:
     return None if value is None else format(value, "f")
 
 
-def _json(value: Any) -> str | None:
-    if value is None:
-        return None
-    return json.dumps(_jsonable(value), ensure_ascii=False)
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
-def _jsonable(value: Any) -> Any:  # noqa: PLR0911 - one line a type
-    """A nested value in JSON's types; what JSON has no number for is text."""
-    if isinstance(value, dict):
-        return {str(key): _jsonable(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_jsonable(each) for each in value]
-    if isinstance(value, tuple):  # a map's entry
-        return [_jsonable(each) for each in value]
-    if isinstance(value, bytes):
-        return _hex(value)
-    if isinstance(value, float):
-        return value if value - value == 0 else _float(str(value))
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    if isinstance(value, Decimal | timedelta):
-        return str(value)
+def _nested(column: pa.Array) -> list[Any]:  # noqa: PLR0911 - one line a type
+    """The values in JSON's types; a map is its pairs, and what JSON has no number for is text."""
+    kind = column.type
+    if pa.types.is_struct(kind):
+        names = [kind.field(at).name for at in range(kind.num_fields)]
+        rows = zip(*map(_nested, column.flatten()), strict=True) if names else repeat(())
+        known = zip(column.is_valid().to_pylist(), rows, strict=bool(names))
+        return [dict(zip(names, row, strict=True)) if valid else None for valid, row in known]
+    if pa.types.is_map(kind):
+        pair = pa.struct([("key", kind.key_type), ("value", kind.item_type)])
+        maps = _nested(column.cast(pa.list_(pair)))
+        return [each and [[pair["key"], pair["value"]] for pair in each] for each in maps]
+    if pa.types.is_nested(kind) and not pa.types.is_union(kind):
+        items = iter(_nested(pc.list_flatten(column)))
+        lengths = pc.list_value_length(column).to_pylist()
+        return [None if length is None else list(islice(items, length)) for length in lengths]
+    if pa.types.is_union(kind):
+        return [_in_json(value) for value in column.to_pylist()]
+    plain = _plain(column)
+    if pa.types.is_floating(plain.type):  # REAL by its own digits, not those of the double
+        spelled = [_float(text) for text in plain.cast(pa.string()).to_pylist()]
+        return [text if text is None or text in NO_NUMBERS else float(text) for text in spelled]
+    if pa.types.is_timestamp(plain.type) or pa.types.is_time(plain.type):
+        return [text and _iso(text) for text in texts(plain)[0].to_pylist()]
+    if pa.types.is_integer(plain.type) or pa.types.is_boolean(plain.type):
+        return list(plain.to_pylist())
+    return list(texts(plain)[0].to_pylist())
+
+
+def _iso(text: str) -> str:
+    """A timestamp or time as JSON's readers expect it."""
+    return _NO_FRACTION.sub("", text.replace(" ", "T"))
+
+
+def _in_json(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | str) else str(value)

@@ -228,7 +228,8 @@ class JsonReader:
     ) -> Frame:
         faults: list[CellFault] = []
         quoted: dict[str, int] = {}
-        columns = [self._column(name, rows, faults, quoted) for name in self.columns]
+        # By name: polars gives a series whose name is empty one of its own.
+        columns = {name: self._column(name, rows, faults, quoted) for name in self.columns}
         return Frame(
             cells=pl.DataFrame(columns) if columns else pl.DataFrame(height=len(rows)),
             lines=pl.Series(lines, dtype=pl.Int64),
