@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from services.ingest.domain.run import ImportId
 from shared.contracts.auth import Caller, CallerAsked, CallerNow
-from shared.contracts.catalog import EdgeSeen, EdgeUndone, MergeAnswer
+from shared.contracts.catalog import EdgeSeen, EdgesSeen, EdgeUndone, MergeAnswer
 from shared.contracts.records import (
     ColumnsForImport,
     ContractRequest,
@@ -103,9 +103,13 @@ class CatalogClient:
     def __init__(self, peer: PeerClient) -> None:
         self._peer = peer
 
-    async def saw_edge(self, edge: EdgeSeen) -> None:
-        """Tell of an ETL that fed a table; telling again changes nothing."""
-        await self._peer.send("POST", "/internal/catalog/edges", body=edge)
+    async def saw_edges(self, edges: Sequence[EdgeSeen]) -> None:
+        """Report ETLs that fed tables, all of them or none; a second time changes nothing."""
+        if len(edges) == 1:
+            await self._peer.send("POST", "/internal/catalog/edges", body=edges[0])
+        elif edges:
+            body = EdgesSeen(edges=tuple(edges))
+            await self._peer.send("POST", "/internal/catalog/edges/all", body=body)
 
     async def undid_edge(self, edge: EdgeUndone) -> None:
         """Say that the only import by which an ETL fed a table is undone; may be said again."""

@@ -32,6 +32,8 @@ log = structlog.get_logger()
 
 LISTEN_AGAIN_S = 1.0
 DELIVER_EVERY_S = 2.0
+DELIVER_REST_S = 0.1
+"""Of many small imports, what they deliver is gathered."""
 SWEEPS_PER_HEALTH = 5
 """It looks at every feed's last run, and a moment later is as good."""
 
@@ -70,6 +72,7 @@ def duties_of(worker: WorkerProcess) -> tuple[Duty, ...]:
             lambda: deliver_due(worker.engine, outbox, handlers),
             every_s=DELIVER_EVERY_S,
             woken_by=worker.due,
+            rest_s=DELIVER_REST_S,
         ),
         # By itself: while its receiver is slow or away, mails and edges go on.
         Duty(

@@ -101,6 +101,12 @@ class EdgeSeen(_NamedTable):
     read: TableRead | None = None
 
 
+class EdgesSeen(RequestModel):
+    """`POST /internal/catalog/edges/all`: what several imports fed, oldest first; idempotent."""
+
+    edges: tuple[EdgeSeen, ...] = Field(min_length=1, max_length=100)
+
+
 class EdgeUndone(_NamedTable):
     """`POST /internal/catalog/edges/undone`: the only import by which an ETL fed a table is undone.
 

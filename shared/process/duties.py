@@ -19,13 +19,14 @@ class Duty:
     """A step that is repeated `every_s` seconds after it returned, or when `woken_by` is set.
 
     A step that holds a session (LISTEN, a queue) returns when the session is lost. If `woken_by`
-    is set during a step, the next step follows immediately.
+    is set during a step, the next step follows after `rest_s`: what comes meanwhile is gathered.
     """
 
     name: str
     step: Callable[[], Awaitable[object]]
     every_s: float
     woken_by: asyncio.Event | None = None
+    rest_s: float = 0
     bears: tuple[type[Exception], ...] = ()
     """Exceptions that mean a dependency is away, besides those of PostgreSQL and of peers."""
 
@@ -65,6 +66,7 @@ async def _pause(duty: Duty) -> None:
         return
     try:
         async with asyncio.timeout(duty.every_s):
+            await asyncio.sleep(duty.rest_s)
             await duty.woken_by.wait()
     except TimeoutError:
         return

@@ -5,7 +5,9 @@ attempt into the future and committing, so no transaction is open during the net
 process that dies in between leaves the intent to the next round. Handlers must be idempotent.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import structlog
@@ -30,8 +32,21 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-Handler = Callable[[Mapping[str, Any]], Awaitable[None]]
+Payload = Mapping[str, Any]
+
+Handler = Callable[[Payload], Awaitable[None]]
 """Does what an intent says; any exception means: later again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Does what several intents of one kind say, oldest first, all of it or nothing.
+
+    After an exception each is tried by itself, so that one does not hold up the others.
+    """
+
+    handle: Callable[[Sequence[Payload]], Awaitable[None]]
+
 
 CLAIM_S = 60
 FIRST_RETRY_S = 2
@@ -67,32 +82,73 @@ async def intend(
     await connection.execute(insert(outbox).values(kind=kind, payload=dict(payload)))
 
 
-async def deliver_due(engine: AsyncEngine, outbox: Table, handlers: Mapping[str, Handler]) -> int:
+@dataclass(frozen=True, slots=True)
+class _Intent:
+    id: int
+    kind: str
+    payload: Payload
+    attempts: int
+
+
+async def deliver_due(
+    engine: AsyncEngine, outbox: Table, handlers: Mapping[str, Handler | Together]
+) -> int:
     """Try every intent that is due, oldest first; returns how many were delivered."""
-    delivered = 0
-    while claimed := await _claim(engine, outbox, kinds=list(handlers)):
-        for intent_id, kind, payload, attempts in claimed:
-            try:
-                await handlers[kind](payload)
-            except Exception as exc:  # noqa: BLE001 - an edge: whatever failed, the intent stays and is told
-                log.warning(
-                    "intent_failed",
-                    kind=kind,
-                    intent=intent_id,
-                    attempts=attempts,
-                    error=f"{type(exc).__name__}: {exc}",
-                )
-                await _postpone(engine, outbox, intent_id, attempts, exc)
-            else:
-                async with engine.begin() as connection:
-                    await connection.execute(delete(outbox).where(outbox.c.id == intent_id))
-                delivered += 1
+    delivered, full = 0, True
+    while full:
+        claimed = await _claim(engine, outbox, kinds=list(handlers))
+        full = len(claimed) == BATCH
+        for kind, intents in groupby(claimed, key=lambda intent: intent.kind):
+            delivered += await _deliver(engine, outbox, handlers[kind], list(intents))
     return delivered
 
 
-async def _claim(
-    engine: AsyncEngine, outbox: Table, *, kinds: list[str]
-) -> list[tuple[int, str, Mapping[str, Any], int]]:
+async def _deliver(
+    engine: AsyncEngine, outbox: Table, handler: Handler | Together, intents: Sequence[_Intent]
+) -> int:
+    """Try intents of one kind, in their order; returns how many were delivered."""
+    if isinstance(handler, Together) and len(intents) > 1:
+        try:
+            await handler.handle([intent.payload for intent in intents])
+        except Exception as exc:  # noqa: BLE001 - an edge: each is tried by itself now
+            _log_failure(exc, *intents)
+        else:
+            await _forget(engine, outbox, intents)
+            return len(intents)
+    delivered = 0
+    for intent in intents:
+        try:
+            if isinstance(handler, Together):
+                await handler.handle([intent.payload])
+            else:
+                await handler(intent.payload)
+        except Exception as exc:  # noqa: BLE001 - an edge: whatever failed, the intent stays and is told
+            _log_failure(exc, intent)
+            await _postpone(engine, outbox, intent, exc)
+        else:
+            await _forget(engine, outbox, [intent])
+            delivered += 1
+    return delivered
+
+
+def _log_failure(error: Exception, first: _Intent, *others: _Intent) -> None:
+    log.warning(
+        "intent_failed",
+        kind=first.kind,
+        intent=first.id,
+        together_with=len(others),
+        attempts=first.attempts,
+        error=f"{type(error).__name__}: {error}",
+    )
+
+
+async def _forget(engine: AsyncEngine, outbox: Table, intents: Sequence[_Intent]) -> None:
+    done = delete(outbox).where(outbox.c.id.in_([intent.id for intent in intents]))
+    async with engine.begin() as connection:
+        await connection.execute(done)
+
+
+async def _claim(engine: AsyncEngine, outbox: Table, *, kinds: list[str]) -> list[_Intent]:
     # Later than any retry can be: the database's clock was set back, and nobody waits for that.
     latest = func.now() + text(f"interval '{LONGEST_RETRY_S} s'")
     due = (
@@ -116,19 +172,16 @@ async def _claim(
     )
     async with engine.begin() as connection:
         rows = (await connection.execute(statement)).all()
-    return sorted(
-        ((row.id, row.kind, row.payload, row.attempts) for row in rows), key=lambda row: row[0]
-    )
+    intents = [_Intent(row.id, row.kind, row.payload, row.attempts) for row in rows]
+    return sorted(intents, key=lambda intent: intent.id)
 
 
-async def _postpone(
-    engine: AsyncEngine, outbox: Table, intent_id: int, attempts: int, error: Exception
-) -> None:
-    delay_s = min(FIRST_RETRY_S * 2 ** min(attempts - 1, 10), LONGEST_RETRY_S)
+async def _postpone(engine: AsyncEngine, outbox: Table, intent: _Intent, error: Exception) -> None:
+    delay_s = min(FIRST_RETRY_S * 2 ** min(intent.attempts - 1, 10), LONGEST_RETRY_S)
     async with engine.begin() as connection:
         await connection.execute(
             update(outbox)
-            .where(outbox.c.id == intent_id)
+            .where(outbox.c.id == intent.id)
             .values(
                 next_attempt_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, delay_s),
                 last_error=f"{type(error).__name__}: {error}"[:1000],

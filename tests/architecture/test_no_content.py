@@ -121,6 +121,7 @@ def between_services() -> dict[tuple[str, str], Call]:
     return {
         ("post", "/internal/catalog/table-events"): ("/internal/catalog/table-events", event),
         ("post", "/internal/catalog/edges"): ("/internal/catalog/edges", edge),
+        ("post", "/internal/catalog/edges/all"): ("/internal/catalog/edges/all", {"edges": [edge]}),
         ("post", "/internal/catalog/edges/undone"): (
             "/internal/catalog/edges/undone",
             {name: value for name, value in edge.items() if name != "seen_at"} | {"undone_at": now},

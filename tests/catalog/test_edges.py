@@ -1,6 +1,9 @@
 """Edges as imports report them."""
 
 import asyncio
+from collections.abc import Mapping
+from itertools import permutations
+from typing import Any
 
 import asyncpg
 import pytest
@@ -35,6 +38,24 @@ async def test_an_edge_knows_its_first_and_last_import_in_any_order(
     ) == [(10, 12, at(0), at(2))]
 
 
+def sighting(
+    etl: str,
+    table: str,
+    *,
+    import_id: int = 1,
+    minute: float = 0,
+    read: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    return {
+        "etl_name": etl,
+        "schema_name": "data",
+        "table_name": table,
+        "import_id": import_id,
+        "seen_at": at(minute).isoformat(),
+        "read": read,
+    }
+
+
 READ = {
     "namespace": "postgres://shop.example.com:5432/shop",
     "schema_name": "public",
@@ -43,13 +64,78 @@ READ = {
 }
 
 
-async def test_an_import_from_a_database_leads_back_to_the_table_it_read(catalog: Catalog) -> None:
-    edge = {
-        "etl_name": "nightly", "schema_name": "data", "table_name": "orders", "import_id": 7,
-        "seen_at": at(3).isoformat(), "read": READ,
-    }  # fmt: skip
+@pytest.mark.parametrize("order", [*permutations(range(3)), (1, 1, 0, 2)])
+async def test_edges_that_come_together_are_as_edges_one_by_one(
+    catalog: Catalog, order: tuple[int, ...]
+) -> None:
+    edges = [
+        sighting("nightly", "orders", import_id=10 + number, minute=number) for number in order
+    ] + [sighting("nightly", "items"), sighting("other", "orders", import_id=20)]
+
     for _ in range(2):
-        await catalog.tell("edges", edge)
+        await catalog.tell("edges/all", {"edges": edges})
+
+    assert await catalog.rows(
+        "SELECT e.name, t.name, d.first_import, d.last_import, d.first_seen, d.last_seen"
+        " FROM catalog.edges d JOIN catalog.etls e ON e.id = etl_id"
+        " JOIN catalog.tables t ON t.id = table_id ORDER BY 1, 2"
+    ) == [
+        ("nightly", "items", 1, 1, at(0), at(0)),
+        ("nightly", "orders", 10, 12, at(0), at(2)),
+        ("other", "orders", 20, 20, at(0), at(0)),
+    ]
+
+
+async def test_edges_that_come_together_are_of_the_tables_that_had_their_names_then(
+    catalog: Catalog,
+) -> None:
+    await catalog.see_table("created", "orders", minute=0)
+    await catalog.see_table("renamed", "orders", minute=2, new_name="old_orders")
+    await catalog.see_table("created", "orders", minute=3)
+
+    earlier, later = (
+        sighting("a", "orders", minute=1),
+        sighting("b", "orders", import_id=2, minute=4),
+    )
+    await catalog.tell("edges/all", {"edges": [later, earlier]})
+
+    assert await catalog.tables_of("a") == [("data", "old_orders")]
+    assert await catalog.tables_of("b") == [("data", "orders")]
+
+
+async def test_edges_that_come_together_in_any_order_do_not_wait_for_each_other(
+    catalog: Catalog,
+) -> None:
+    edges = [
+        sighting(
+            f"etl {n % 7}", f"t{n % 5}", import_id=n + 1, minute=n, read=READ if n % 2 else None
+        )
+        for n in range(40)
+    ]
+    bodies = [{"edges": edges[n:] + edges[:n]} for n in range(12)]
+    await asyncio.gather(*(catalog.tell("edges/all", body) for body in bodies))
+
+    assert await catalog.rows("SELECT count(*) FROM catalog.edges") == [(35,)]
+    assert await catalog.rows("SELECT count(*) FROM catalog.inputs") == [(7,)]
+
+
+async def test_of_edges_that_come_together_one_that_does_not_fit_is_named(catalog: Catalog) -> None:
+    edges = [sighting("a", "t"), {**sighting("b", "t"), "import_id": 0}]
+
+    bodies = {"edges.1.import_id": edges, "edges": edges[:1] * 101}
+    for field, sent in bodies.items():
+        answer = await catalog.send(
+            "POST", "/internal/catalog/edges/all", {"edges": sent}, caller=peer("ingest")
+        )
+        assert answer.status_code == 422
+        assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert await catalog.rows("SELECT count(*) FROM catalog.etls") == [(0,)]
+
+
+async def test_an_import_from_a_database_leads_back_to_the_table_it_read(catalog: Catalog) -> None:
+    read = sighting("nightly", "orders", import_id=7, minute=3, read=READ)
+    for _ in range(2):
+        await catalog.tell("edges", read)
 
     upstream = {"table": "data.orders", "direction": "upstream"}
     walk = (await catalog.get("/api/catalog/lineage", upstream)).json()

@@ -5,7 +5,7 @@ Contracts are read from PostgreSQL's catalog, as records does it; edges and merg
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +15,14 @@ from aiohttp import web
 
 from deploy.local.processes import free_port
 from shared.contracts.auth import Caller
-from shared.contracts.catalog import CatalogTriple, EdgeSeen, EdgeUndone, MergeAnswer, ScannedTable
+from shared.contracts.catalog import (
+    CatalogTriple,
+    EdgeSeen,
+    EdgesSeen,
+    EdgeUndone,
+    MergeAnswer,
+    ScannedTable,
+)
 from shared.contracts.records import (
     ColumnsForImport,
     ContractRequest,
@@ -152,9 +159,17 @@ class Peers:
         self.edge_calls += 1
         if self.catalog_down:
             return _refusal(503, "unavailable")
-        edge = EdgeSeen.model_validate_json(await request.read())
+        return await self._saw([EdgeSeen.model_validate_json(await request.read())])
+
+    async def edges_all(self, request: web.Request) -> web.Response:
+        self.edge_calls += 1
+        if self.catalog_down:
+            return _refusal(503, "unavailable")
+        return await self._saw(EdgesSeen.model_validate_json(await request.read()).edges)
+
+    async def _saw(self, edges: Iterable[EdgeSeen]) -> web.Response:
         async with self.changed:
-            self.edges.append(edge)
+            self.edges.extend(edges)
             self.changed.notify_all()
         return web.Response(status=204)
 
@@ -223,6 +238,7 @@ async def running_peers(database: Database) -> AsyncIterator[Peers]:
     app.router.add_post("/internal/tables/describe", peers.describe)
     app.router.add_delete("/internal/tables/{table}", peers.drop)
     app.router.add_post("/internal/catalog/edges", peers.edge)
+    app.router.add_post("/internal/catalog/edges/all", peers.edges_all)
     app.router.add_post("/internal/catalog/edges/undone", peers.edge_undone)
     app.router.add_post("/internal/catalog/merge", peers.merge)
     app.router.add_post("/internal/catalog/scan", peers.scan)

@@ -1,5 +1,7 @@
-"""Edges one at a time, and the ETLs, schemas and tables at their ends."""
+"""Edges of a few sightings, and the ETLs, schemas and tables at their ends."""
 
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import (
@@ -12,6 +14,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    text,
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import Insert, insert
@@ -23,11 +26,38 @@ from services.catalog.tables import (
     NO_NAMESPACE,
     EdgeRow,
     EtlRow,
-    FormerNameRow,
     RemovedEdgeRow,
     SchemaRow,
     TableRow,
 )
+
+# Where a later rename freed the name, the table that was renamed.
+TABLES_AS_OF = text(
+    "SELECT coalesce("
+    " (SELECT former.table_id FROM catalog.former_names former"
+    " WHERE named.namespace = '' AND former.schema_name = named.schema_name"
+    " AND former.name = named.name AND former.renamed_at > named.at"
+    " ORDER BY former.renamed_at LIMIT 1),"
+    " (SELECT known.id FROM catalog.tables known WHERE known.schema_name = named.schema_name"
+    " AND known.name = named.name AND known.namespace = named.namespace))"
+    " FROM unnest(CAST(:schemas AS text[]), CAST(:names AS text[]), CAST(:namespaces AS text[]),"
+    " CAST(:times AS timestamptz[]))"
+    " WITH ORDINALITY AS named (schema_name, name, namespace, at, place) ORDER BY named.place"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """When an edge was first and last seen, and by which imports; None where by none."""
+
+    etl_id: int
+    table_id: int
+    first_seen: datetime
+    last_seen: datetime
+    first_import: int | None = None
+    last_import: int | None = None
+    entered_by: str | None = None
+    """The subject who enters it by hand."""
 
 
 def absorbing(statement: Insert) -> Insert:
@@ -64,29 +94,11 @@ def absorbing(statement: Insert) -> Insert:
     )
 
 
-async def add_edge(
-    connection: AsyncConnection,
-    *,
-    etl_id: int,
-    table_id: int,
-    seen_at: datetime,
-    import_id: int | None = None,
-    entered_by: str | None = None,
-) -> None:
-    """Insert an edge, or add this sighting to the known one.
-
-    `entered_by` is the subject who enters it by hand.
-    """
-    statement = insert(EdgeRow).values(
-        etl_id=etl_id,
-        table_id=table_id,
-        first_seen=seen_at,
-        last_seen=seen_at,
-        first_import=import_id,
-        last_import=import_id,
-        entered_by=entered_by,
-    )
-    await connection.execute(absorbing(statement))
+async def add_edges(connection: AsyncConnection, sightings: Sequence[Sighting]) -> None:
+    """Insert edges, or add these sightings to the known ones; no two are of one edge."""
+    # In one order, so that two transactions cannot wait for each other.
+    ordered = sorted(sightings, key=lambda one: (one.etl_id, one.table_id))
+    await connection.execute(absorbing(insert(EdgeRow)), [asdict(one) for one in ordered])
 
 
 async def remove_edge(
@@ -128,18 +140,21 @@ async def find_etl_id(connection: AsyncConnection, key: EtlKey) -> int | None:
 
 async def ensure_etl(connection: AsyncConnection, key: EtlKey, *, seen_at: datetime) -> int:
     """The id of an ETL, inserted if it is new."""
-    namespace = key.namespace or NO_NAMESPACE
+    etl_id = await find_etl_id(connection, key)
+    if etl_id is not None:
+        return etl_id
     made = (
         insert(EtlRow)
-        .values(name=key.name, namespace=namespace, first_seen=seen_at)
+        .values(name=key.name, namespace=key.namespace or NO_NAMESPACE, first_seen=seen_at)
         .on_conflict_do_nothing()
         .returning(EtlRow.id)
     )
     etl_id = (await connection.execute(made)).scalar_one_or_none()
-    if etl_id is not None:
-        return etl_id
-    known = select(EtlRow.id).where(EtlRow.name == key.name, EtlRow.namespace == namespace)
-    return (await connection.execute(known)).scalar_one()
+    if etl_id is None:
+        # Another transaction inserted it meanwhile; it has committed, so it is visible now.
+        etl_id = await find_etl_id(connection, key)
+    assert etl_id is not None
+    return etl_id
 
 
 async def create_etl(
@@ -192,20 +207,33 @@ async def table_as_of(connection: AsyncConnection, key: TableKey, *, at: datetim
 
     Where a later rename freed the name, this is the table that was renamed.
     """
-    if key.namespace is not None:
-        return await ensure_table(connection, key, seen_at=at)
-    renamed = (
-        select(FormerNameRow.table_id)
-        .where(
-            FormerNameRow.schema_name == key.schema,
-            FormerNameRow.name == key.name,
-            FormerNameRow.renamed_at > at,
-        )
-        .order_by(FormerNameRow.renamed_at)
-        .limit(1)
-    )
-    table_id = (await connection.execute(renamed)).scalar_one_or_none()
-    return table_id or await ensure_table(connection, key, seen_at=at)
+    [table_id] = await tables_as_of(connection, [(key, at)])
+    return table_id
+
+
+async def tables_as_of(
+    connection: AsyncConnection, named: Sequence[tuple[TableKey, datetime]]
+) -> list[int]:
+    """As `table_as_of` for several names, in their order."""
+    names = [stored(key) for key, _ in named]
+    sent = {
+        "schemas": [schema for schema, _, _ in names],
+        "names": [name for _, name, _ in names],
+        "namespaces": [namespace for _, _, namespace in names],
+        "times": [at for _, at in named],
+    }
+    ids: list[int | None] = list((await connection.execute(TABLES_AS_OF, sent)).scalars())
+    new: dict[TableKey, datetime] = {}
+    for (key, at), table_id in zip(named, ids, strict=True):
+        if table_id is None:
+            new[key] = min(at, new.get(key, at))
+    # In one order, so that two transactions cannot wait for each other; schemas come with tables.
+    in_order = sorted(new, key=lambda key: (key.namespace or "", key.schema or "", key.name))
+    made = {key: await ensure_table(connection, key, seen_at=new[key]) for key in in_order}
+    return [
+        made[key] if table_id is None else table_id
+        for (key, _), table_id in zip(named, ids, strict=True)
+    ]
 
 
 async def now(connection: AsyncConnection) -> datetime:

@@ -12,6 +12,7 @@ from shared.contracts.base import Id
 from shared.contracts.catalog import (
     CatalogName,
     EdgeSeen,
+    EdgesSeen,
     EdgeUndone,
     MergeAnswer,
     TableEvent,
@@ -60,7 +61,13 @@ async def internal_catalog_table_events(catalog: Process, _peer: Peer, event: Ta
 @router.post("/edges", status_code=204, summary="An ETL fed a table")
 async def internal_catalog_edges(catalog: Process, _peer: Peer, edge: EdgeSeen) -> None:
     """Idempotent; schema, table and ETL are entered when unknown."""
-    await catalog.events.edge_seen(edge)
+    await catalog.events.edges_seen([edge])
+
+
+@router.post("/edges/all", status_code=204, summary="ETLs fed tables")
+async def internal_catalog_edges_all(catalog: Process, _peer: Peer, edges: EdgesSeen) -> None:
+    """As each by itself; all of them or none."""
+    await catalog.events.edges_seen(edges.edges)
 
 
 @router.post("/edges/undone", status_code=204, summary="The only import of an edge was undone")

@@ -75,13 +75,8 @@ class ByHand:
                 table_id = await edges.ensure_table(tx.connection, key, seen_at=now)
             edge = await browsing.find_edge(tx.connection, etl_id=etl.id, table_id=table_id)
             if edge is None:
-                await edges.add_edge(
-                    tx.connection,
-                    etl_id=etl.id,
-                    table_id=table_id,
-                    seen_at=now,
-                    entered_by=caller.sub,
-                )
+                by_hand = edges.Sighting(etl.id, table_id, now, now, entered_by=caller.sub)
+                await edges.add_edges(tx.connection, [by_hand])
                 await _record(tx, caller, "edge.create", etl, key)
                 edge = await browsing.find_edge(tx.connection, etl_id=etl.id, table_id=table_id)
         assert edge is not None

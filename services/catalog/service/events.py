@@ -3,17 +3,33 @@
 Each event is idempotent: repeated, late and out of order, the catalog ends up the same.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.catalog.domain import EtlKey, Removal, TableKey
 from services.catalog.repository import edges, lifecycle, lineage, locks, moving
-from services.catalog.service.namespaces import Namespaces
+from services.catalog.service.namespaces import Aliases, Namespaces
 from services.catalog.tables import BOOKS
 from shared.contracts.catalog import EdgeSeen, EdgeUndone, TableEvent, TableEventKind, TableRead
 from shared.store.transaction import Transaction, transaction
+
+
+@dataclass(frozen=True, slots=True)
+class _Fed:
+    """An edge that was seen, with the ids of its ends."""
+
+    seen: EdgeSeen
+    etl_id: int
+    table_id: int
+    input_id: int | None = None
+    """The table that was read; None where none is named."""
+
+    @property
+    def edge_key(self) -> tuple[int, int]:
+        return self.etl_id, self.table_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +57,24 @@ class Events:
             else:
                 await lifecycle.mark_dropped(tx.connection, table_id, at=at)
 
-    async def edge_seen(self, edge: EdgeSeen) -> None:
-        """An import of an ETL fed a table. Raises CatalogBusyError."""
-        key = TableKey(schema=edge.schema_name, name=edge.table_name)
-        read = edge.read
-        namespace = None if read is None else await self.namespaces.resolve(read.namespace)
+    async def edges_seen(self, seen: Sequence[EdgeSeen]) -> None:
+        """Imports of ETLs fed tables; all of it is entered, or nothing. Raises CatalogBusyError."""
+        namespaces = await self._namespaces(seen)
         async with transaction(self.engine, BOOKS) as tx:
             await locks.write_beside_others(tx.connection)
-            etl_id = await edges.ensure_etl(
-                tx.connection, EtlKey(edge.etl_name), seen_at=edge.seen_at
-            )
-            table_id = await edges.table_as_of(tx.connection, key, at=edge.seen_at)
-            await edges.add_edge(
-                tx.connection,
-                etl_id=etl_id,
-                table_id=table_id,
-                seen_at=edge.seen_at,
-                import_id=edge.import_id,
-            )
-            if edge.read is not None:
-                ends = (etl_id, table_id)
-                await _note_read(tx, edge.read, ends, namespace=namespace, at=edge.seen_at)
+            # ETLs, tables, edges, what was read: each kind in one order and after the one before
+            # it, so that two transactions cannot wait for each other.
+            fed = await _ends(tx.connection, seen, namespaces)
+            await edges.add_edges(tx.connection, _sightings(fed))
+            for each in sorted(fed, key=lambda each: each.edge_key):
+                if each.seen.read is not None:
+                    await _note_read(tx, each, each.seen.read)
+
+    async def _namespaces(self, seen: Sequence[EdgeSeen]) -> Aliases | None:
+        """How to resolve the namespaces of what was read; None where nothing was."""
+        if all(edge.read is None for edge in seen):
+            return None
+        return await self.namespaces.aliases()
 
     async def edge_undone(self, undone: EdgeUndone) -> None:
         """The only import by which an ETL fed a table was undone. Raises CatalogBusyError.
@@ -87,13 +100,56 @@ class Events:
                 await lineage.forget_reads(tx.raw, etl_id, table_id)
 
 
-async def _note_read(
-    tx: Transaction, read: TableRead, ends: tuple[int, int], *, namespace: str | None, at: datetime
-) -> None:
-    """An import read a table of another database, and fed `ends` (ETL, table) out of it."""
-    etl_id, output_id = ends
-    key = TableKey(read.schema_name, read.table_name, namespace)
-    input_id = await edges.ensure_table(tx.connection, key, seen_at=at)
+async def _ends(
+    connection: AsyncConnection, seen: Sequence[EdgeSeen], aliases: Aliases | None
+) -> list[_Fed]:
+    """The ETLs and tables of edges, inserted if they are new."""
+    etls = {
+        name: await edges.ensure_etl(
+            connection,
+            EtlKey(name),
+            seen_at=min(edge.seen_at for edge in seen if edge.etl_name == name),
+        )
+        for name in sorted({edge.etl_name for edge in seen})
+    }
+    named = [(TableKey(edge.schema_name, edge.table_name), edge.seen_at) for edge in seen]
+    for edge in seen:
+        if edge.read is not None:
+            assert aliases is not None
+            namespace = aliases.of(edge.read.namespace)
+            key = TableKey(edge.read.schema_name, edge.read.table_name, namespace)
+            named.append((key, edge.seen_at))
+    ids = iter(await edges.tables_as_of(connection, named))
+    fed = [_Fed(edge, etls[edge.etl_name], next(ids)) for edge in seen]
+    return [each if each.seen.read is None else replace(each, input_id=next(ids)) for each in fed]
+
+
+def _sightings(fed: Sequence[_Fed]) -> list[edges.Sighting]:
+    """One for each edge: the first and the last time."""
+    by_edge: dict[tuple[int, int], list[EdgeSeen]] = {}
+    for each in fed:
+        by_edge.setdefault(each.edge_key, []).append(each.seen)
+    sightings = []
+    for (etl_id, table_id), times in by_edge.items():
+        first = min(times, key=lambda edge: edge.seen_at)
+        last = max(times, key=lambda edge: (edge.seen_at, edge.import_id))
+        sightings.append(
+            edges.Sighting(
+                etl_id,
+                table_id,
+                first_seen=first.seen_at,
+                last_seen=last.seen_at,
+                first_import=first.import_id,
+                last_import=last.import_id,
+            )
+        )
+    return sightings
+
+
+async def _note_read(tx: Transaction, fed: _Fed, read: TableRead) -> None:
+    """An import read a table of another database, and fed its own out of it."""
+    etl_id, output_id = fed.edge_key
+    input_id, at = fed.input_id, fed.seen.seen_at
     await lineage.put(tx.raw, lineage.INPUTS, [(etl_id, input_id, at, at, None)])
     await lineage.put(tx.raw, lineage.OLDER_COLUMNS, [(etl_id, output_id, at)])
     copied = ("DIRECT", "IDENTITY", False, at)

@@ -10,9 +10,11 @@ from shared.store.engine import RawPool
 BATCH = 1000
 
 STATE: Final[LiteralString] = """
-SELECT state, upload_path, rejects_path, former_path, rehearsal_path,
-    undone IS NOT NULL AS is_undone
+SELECT state, upload_path, rejects_path, former_path, rehearsal_path
 FROM ingest.imports WHERE id = $1"""
+
+UNDONE: Final[LiteralString] = """
+SELECT id FROM ingest.imports WHERE id = ANY ($1::bigint[]) AND undone IS NOT NULL"""
 
 FORGET_UPLOAD: Final[LiteralString] = """
 UPDATE ingest.imports SET upload_path = NULL
@@ -97,7 +99,6 @@ class KeptState:
     upload_path: str | None
     rejects_path: str | None
     former_path: str | None
-    is_undone: bool
     rehearsal_path: str | None
 
 
@@ -119,9 +120,13 @@ async def state_of(pool: RawPool, import_id: ImportId) -> KeptState | None:
         row["upload_path"],
         row["rejects_path"],
         row["former_path"],
-        row["is_undone"],
         row["rehearsal_path"],
     )
+
+
+async def undone_of(pool: RawPool, import_ids: Sequence[int]) -> set[int]:
+    """Those of these imports that were undone."""
+    return {row["id"] for row in await pool.fetch(UNDONE, import_ids)}
 
 
 async def forget_upload(pool: RawPool, import_id: ImportId) -> None:

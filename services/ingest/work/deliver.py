@@ -1,6 +1,6 @@
 """The outbox's handlers: what follows a commit, done at least once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from services.ingest.work.publish import Publisher
 from services.ingest.work.table_news import TableNewsPublisher
 from shared.contracts.catalog import EdgeSeen, EdgeUndone
 from shared.store.engine import RawPool
-from shared.store.outbox import Handler
+from shared.store.outbox import Handler, Together
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,11 @@ class Deliveries:
     published: Callable[[], None]
     """Called when webhooks may have something to be sent."""
 
-    def handlers(self) -> Mapping[str, Handler]:
+    def handlers(self) -> Mapping[str, Handler | Together]:
         """A handler for each kind of intent; each may be called again for the same intent."""
         return {
             IntentKind.MAIL: self._mail,
-            IntentKind.EDGE: self._edge,
+            IntentKind.EDGE: Together(self._edges),
             IntentKind.EDGE_UNDONE: self._edge_undone,
             IntentKind.DROP_TABLE: self._drop_table,
             events.INTENT: self._publish,
@@ -47,12 +47,11 @@ class Deliveries:
     async def _mail(self, payload: Mapping[str, Any]) -> None:
         await self.mails.deliver(MailNotice.model_validate(payload))
 
-    async def _edge(self, payload: Mapping[str, Any]) -> None:
-        edge = EdgeSeen.model_validate(payload)
-        now = await kept.state_of(self.pool, ImportId(edge.import_id))
-        if now is not None and now.is_undone:  # while the catalog was away
-            return
-        await self.catalog.saw_edge(edge)
+    async def _edges(self, payloads: Sequence[Mapping[str, Any]]) -> None:
+        edges = [EdgeSeen.model_validate(payload) for payload in payloads]
+        # While the catalog was away.
+        undone = await kept.undone_of(self.pool, [edge.import_id for edge in edges])
+        await self.catalog.saw_edges([edge for edge in edges if edge.import_id not in undone])
 
     async def _edge_undone(self, payload: Mapping[str, Any]) -> None:
         await self.catalog.undid_edge(EdgeUndone.model_validate(payload))

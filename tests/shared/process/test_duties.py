@@ -57,6 +57,22 @@ async def test_a_wake_up_is_not_waited_out() -> None:
             wake.set()
 
 
+async def test_a_duty_that_rests_gathers_wake_ups() -> None:
+    steps, wake = Steps(), asyncio.Event()
+    async with on_duty(
+        Duty("rests", steps.step, every_s=NEVER_S, woken_by=wake, rest_s=NEVER_S / 2)
+    ):
+        await steps.reach(1)
+        wake.set()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert steps.taken == 1
+    async with on_duty(Duty("rests", steps.step, every_s=NEVER_S, woken_by=wake, rest_s=0.01)):
+        await steps.reach(2)
+        wake.set()
+        await steps.reach(3)
+
+
 async def test_a_wake_up_during_a_step_makes_the_next_one_follow() -> None:
     wake, entered, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
     taken = 0

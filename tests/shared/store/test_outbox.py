@@ -1,7 +1,7 @@
 """Intents: delivered once their transaction is committed, tried until they are done."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.records.tables import BOOKS, outbox
 from shared.store.engine import RawConnection, database_engine
-from shared.store.outbox import deliver_due
+from shared.store.outbox import Handler, Together, deliver_due
 from shared.store.transaction import transaction
 from tests.support.databases import Database
 
@@ -137,3 +137,56 @@ async def test_a_clock_that_was_set_back_holds_no_intent_up(
         "UPDATE records.outbox SET next_attempt_at = next_attempt_at + interval '1 h'"
     )
     assert await deliver_due(engine, outbox, {"count": Counted()}) == 1
+
+
+class Group(Counted):
+    """Takes several intents at once; refuses groups that hold `poison`."""
+
+    def __init__(self, *, poison: int | None = None) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+        self._poison = poison
+
+    async def take(self, payloads: Sequence[Mapping[str, Any]]) -> None:
+        self.sizes.append(len(payloads))
+        if self._poison in [payload["number"] for payload in payloads]:
+            raise ValueError("it does not fit")
+        for payload in payloads:
+            await self(payload)
+
+
+async def test_intents_are_delivered_together_where_the_handler_takes_them_so(
+    engine: AsyncEngine, look: RawConnection
+) -> None:
+    await intend(engine, *range(45))
+    group = Group()
+    assert await deliver_due(engine, outbox, {"count": Together(group.take)}) == 45
+    assert group.sizes == [20, 20, 5]
+    assert group.numbers == [*range(45)]
+    assert await look.fetchval("SELECT count(*) FROM records.outbox") == 0
+
+
+async def test_one_that_fails_does_not_hold_up_those_it_was_delivered_with(
+    engine: AsyncEngine, look: RawConnection
+) -> None:
+    await intend(engine, *range(5))
+    group = Group(poison=2)
+    assert await deliver_due(engine, outbox, {"count": Together(group.take)}) == 4
+    assert group.numbers == [0, 1, 3, 4]
+    assert group.sizes == [5, 1, 1, 1, 1, 1]
+    rows = await look.fetch("SELECT payload->>'number' AS number, last_error FROM records.outbox")
+    assert [tuple(row) for row in rows] == [("2", "ValueError: it does not fit")]
+
+
+async def test_intents_of_several_kinds_keep_their_order(
+    engine: AsyncEngine, look: RawConnection
+) -> None:
+    async with transaction(engine, BOOKS) as tx:
+        for number, kind in enumerate(["many", "many", "count", "many"]):
+            await tx.intend(kind, {"number": number})
+    group = Group()
+    handlers: dict[str, Handler | Together] = {"many": Together(group.take), "count": group}
+    assert await deliver_due(engine, outbox, handlers) == 4
+    assert group.numbers == [0, 1, 2, 3]
+    assert group.sizes == [2, 1]
+    assert await look.fetchval("SELECT count(*) FROM records.outbox") == 0
