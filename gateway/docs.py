@@ -115,9 +115,11 @@ async def favicon(_state: GatewayState, incoming: Incoming, reply: Reply) -> Non
     await _send_asset(incoming, reply, "favicon-32x32.png")
 
 
-async def front_door(_state: GatewayState, _incoming: Incoming, reply: Reply) -> None:
-    """`/` leads to the documentation."""
-    await reply.whole(307, b"", media_type="text/plain", headers={"Location": "/docs"})
+async def front_door(_state: GatewayState, incoming: Incoming, reply: Reply) -> None:
+    """`/` leads browsers, which ask for HTML, to the page, and programs to the documentation."""
+    location = "/app" if incoming.accepts_html else "/docs"
+    headers = {"Location": location, "Vary": "Accept"}
+    await reply.whole(307, b"", media_type="text/plain", headers=headers)
 
 
 async def _send_asset(incoming: Incoming, reply: Reply, name: str) -> None:

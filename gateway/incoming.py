@@ -91,6 +91,8 @@ class Incoming:
     """The media type alone, in small letters."""
     if_none_match: str | None
     accepts_gzip: bool
+    accepts_html: bool
+    """It names `text/html`, as browsers do; `*/*` alone does not count."""
     connection: Connection | None = None
     """None where the server is not ours, as in tests of this module."""
 
@@ -142,12 +144,20 @@ def read_head(scope: Scope, *, trusted_proxies: Sequence[Network]) -> Incoming:
         content_type=known.get("content-type", "").partition(";")[0].strip().lower(),
         if_none_match=known.get("if-none-match"),
         accepts_gzip="gzip" in known.get("accept-encoding", ""),
+        accepts_html="text/html" in known.get("accept", "").lower(),
         connection=scope.get(CONNECTION),
     )
 
 
 _READ = frozenset(
-    {"content-length", "content-type", "authorization", "if-none-match", "accept-encoding"}
+    {
+        "accept",
+        "accept-encoding",
+        "authorization",
+        "content-length",
+        "content-type",
+        "if-none-match",
+    }
 )
 
 Headers = list[tuple[str, str]]

@@ -48,6 +48,23 @@ async def test_the_front_door_leads_to_the_documentation(http: aiohttp.ClientSes
         assert answer.content_type == "image/png"
 
 
+@pytest.mark.parametrize(
+    ("accept", "location"),
+    [
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "/app"),
+        ("Text/HTML", "/app"),
+        ("application/json", "/docs"),
+        ("*/*", "/docs"),
+    ],
+)
+async def test_the_front_door_leads_browsers_to_the_page(
+    http: aiohttp.ClientSession, accept: str, location: str
+) -> None:
+    async with http.get("/", allow_redirects=False, headers={"Accept": accept}) as answer:
+        assert (answer.status, answer.headers["Location"]) == (307, location)
+        assert answer.headers["Vary"] == "Accept"
+
+
 async def test_own_paths_only_know_reading(
     service: FakeService, http: aiohttp.ClientSession
 ) -> None:
