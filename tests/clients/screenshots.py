@@ -23,6 +23,10 @@ from tests.support.stack import RunningStack, running_stack
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "app"
 DESK = (1280, 860)
+WIDE = (1440, 860)
+"""A grid of four columns beside the options."""
+TALL = (1280, 1200)
+"""All of an import."""
 PHONE = (390, 844)
 MESSY = """\
 "Customer report, November"
@@ -157,10 +161,13 @@ def take(app: App, stack: RunningStack, import_id: int, folder: Path) -> Iterato
     app.open("/app/tables/Orders?sort=-total&f=paid%20eq%20false")
     app.wait_for(".pages")
     yield picture(app, "rows")
+    app.resize(*WIDE)
     yield look_at_a_file(app, folder)
+    app.resize(*TALL)
     app.open(f"/app/imports/{import_id}")
-    app.wait_for(".grid")
+    app.wait_for(".profile")
     yield picture(app, "import")
+    app.resize(*DESK)
     for path, name in (("/app/imports", "imports"), ("/app/feeds", "feeds")):
         app.open(path)
         app.wait_for(".list")
