@@ -1,6 +1,7 @@
 """The blocks of our documents that a reader runs."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deploy.local.environment import ROOT
@@ -32,6 +33,23 @@ def steps(document: str, section: str | None = None) -> list[Step]:
             found[-1] = Step(found[-1].line, found[-1].command, body)
     assert found or section is None, f"{document} has no commands under {section!r}"
     return found
+
+
+MARK = "=== step"
+
+
+def pasted(document: Sequence[Step]) -> str:
+    """All commands as one script, which prints a line with a step's exit code behind its output."""
+    return "".join(
+        f"{step.command.rstrip()}\nprintf '\\n{MARK} %d: %d\\n' {number} $?\n"
+        for number, step in enumerate(document)
+    )
+
+
+def outputs(printed: str) -> list[tuple[int, str]]:
+    """The exit code of each step that was run, and what it printed."""
+    parts = re.split(rf"^{MARK} \d+: (\d+)\n", printed, flags=re.MULTILINE)
+    return [(int(code), text) for text, code in zip(parts[::2], parts[1::2], strict=False)]
 
 
 def pattern(output: str) -> re.Pattern[str]:
