@@ -29,7 +29,8 @@ const OPTIONS = [
 ];
 
 /* Fieldsets of controls. `onChange(values)` gets the options that differ from the defaults, ready
-   to be sent. The result has `element`, `update(preview)` and `refuse(problem)`. */
+   to be sent. The result has `element`, `update(preview)` and `refuse(fields)`, which says at an
+   option how its refusal begins: the whole of it stands where the preview would be. */
 export function optionPanel(initial, onChange) {
   const controls = [];
   const values = { ...initial };
@@ -37,6 +38,8 @@ export function optionPanel(initial, onChange) {
     h("details", { open: index === 0 || options.some(({ name }) => name in initial) }, h("summary", {}, heading),
       options.map((option) => {
         const made = control(option, values, () => onChange({ ...values }));
+        // Which there are to choose from, only a preview knows.
+        if (option.from && !(option.name in initial)) { made.element.hidden = true; }
         controls.push(made);
         return made.element;
       }))));
@@ -48,7 +51,7 @@ export function optionPanel(initial, onChange) {
       const offered = option.from ? { sheets, members }[option.from] : null;
       shown.hidden = !(fits || option.name in values) || (option.from && offered.length === 0);
       if (option.from && offered.length && input.options.length !== offered.length + 1) {
-        input.replaceChildren(...[["", "The only one"], ...offered.map((each) => [each, each])].map(([key, text]) => h("option", { value: key }, text)));
+        input.replaceChildren(...[["", "Found by itself"], ...offered.map((each) => [each, each])].map(([key, text]) => h("option", { value: key }, text)));
         input.value = values[option.name] || "";
       }
     }
@@ -57,7 +60,7 @@ export function optionPanel(initial, onChange) {
   function refuse(fields) {
     for (const { option, input, refusal } of controls) {
       const fault = fields.find((each) => each.field === option.name);
-      refusal.textContent = fault ? fault.message : "";
+      refusal.textContent = fault ? fault.message.split(/[.;] /, 1)[0] : "";
       input.setAttribute("aria-invalid", fault ? "true" : "false");
       if (fault) { input.closest("details").open = true; }
     }
@@ -81,7 +84,7 @@ function control(option, values, onChange) {
   let list = null;
   let input;
   if (option.choices || option.from) {
-    input = choice(option.choices || [["", "The only one"]], shown);
+    input = choice(option.choices || [["", "Found by itself"]], shown);
   } else {
     list = option.suggestions && h("datalist", { id: newId("d") }, option.suggestions.map((value) => h("option", { value })));
     input = h("input", { value: shown, placeholder: "Found by itself", list: list && list.id, inputmode: option.number ? "numeric" : null, spellcheck: "false" });

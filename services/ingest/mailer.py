@@ -16,6 +16,7 @@ from services.ingest.webhooks.domain import DisabledReason
 from services.ingest.webhooks.notice import DisabledNotice
 from shared.process.mail import MailRefusedError, compose, send
 from shared.process.settings import MailSettings
+from shared.values.intervals import read_duration
 
 BECAUSE = {
     DisabledReason.GONE: "its receiver answered that it is gone (410)",
@@ -88,7 +89,8 @@ class Mailer:
             "headline": f"Webhook {notice.webhook_id} is disabled",
             "notice": notice,
             "because": BECAUSE[notice.reason],
-            "webhook_url": f"{self._public_url}/api/webhooks/{notice.webhook_id}",
+            "call": f"PATCH {self._public_url}/api/webhooks/{notice.webhook_id}",
+            "page_url": f"{self._public_url}/docs",
         }
         since = notice.failing_since
         message = compose(
@@ -112,6 +114,7 @@ class Mailer:
         values = {
             "notice": notice,
             "headline": headline,
+            "every": _often(notice.every),
             "feed_url": f"{self._public_url}/api/feeds/{quote(notice.name, safe='')}",
             "page_url": f"{self._public_url}/app/feeds/{quote(notice.name, safe='')}",
         }
@@ -145,6 +148,15 @@ class Mailer:
         }
 
 
+def _often(every: str | None) -> str | None:
+    """An ISO 8601 duration as it stands behind *every*: `hour`, `2 days`."""
+    length = None if every is None else read_duration(every)
+    if length is None:
+        return every
+    words = length.words()
+    return words.removeprefix("1 ") if words.count(" ") == 1 else words
+
+
 def headline(notices: Sequence[MailNotice]) -> str:
     """The mail's subject: what became of the import, or of how many."""
     if len(notices) == 1:
@@ -161,7 +173,7 @@ def outcome(notice: MailNotice) -> str:
     if notice.dry_run:
         return f"{what} tried out"
     if notice.rows_rejected:
-        rows = "1 row" if notice.rows_rejected == 1 else f"{notice.rows_rejected} rows"
+        rows = "1 row" if notice.rows_rejected == 1 else f"{notice.rows_rejected:,} rows"
         return f"{what} succeeded, {rows} refused"
     return f"{what} succeeded"
 
@@ -175,9 +187,9 @@ def reason_of(reason: Reason) -> str:
 
 def facts(notice: MailNotice) -> list[tuple[str, str]]:
     """What there is to say, by its label."""
-    loaded = f"{notice.rows_loaded}"
+    loaded = f"{notice.rows_loaded:,}"
     if notice.rows_updated:
-        loaded += f" ({notice.rows_inserted} new, {notice.rows_updated} updated)"
+        loaded += f" ({notice.rows_inserted:,} new, {notice.rows_updated:,} updated)"
     result = notice.state.value + (" (dry run: nothing was changed)" if notice.dry_run else "")
     lines = [
         ("Import", f"{notice.import_id}"),
@@ -185,8 +197,8 @@ def facts(notice: MailNotice) -> list[tuple[str, str]]:
         ("File", notice.file_name),
         ("Table", notice.table),
         ("Result", result),
-        ("Rows read", f"{notice.rows_read}"),
+        ("Rows read", f"{notice.rows_read:,}"),
         ("Would load" if notice.dry_run else "Loaded", loaded),
-        ("Refused", f"{notice.rows_rejected}"),
+        ("Refused", f"{notice.rows_rejected:,}"),
     ]
     return [(label, value) for label, value in lines if value is not None]

@@ -48,6 +48,20 @@ class Interval:
         sign = "-" if self.microseconds < 0 else ""
         return f"P{self.months}M{self.days}DT{sign}{seconds}.{microseconds:06}S"
 
+    def words(self) -> str:
+        """In words, as `1 day 2 hours`; for a length that is positive."""
+        years, months = divmod(self.months, 12)
+        minutes, left = divmod(self.microseconds, _MINUTE_US)
+        hours, minutes = divmod(minutes, 60)
+        seconds = Decimal(left) / _SECOND_US
+        parts = {"year": years, "month": months, "day": self.days}
+        parts |= {"hour": hours, "minute": minutes, "second": seconds}
+        return " ".join(
+            f"{number} {unit}{'' if number == 1 else 's'}"
+            for unit, number in parts.items()
+            if number
+        )
+
     def __le__(self, other: "Interval") -> bool:
         return (
             self.months <= other.months

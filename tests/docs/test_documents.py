@@ -21,7 +21,7 @@ from tests.support.profile import only_in_full
 from tests.support.stack import RunningStack, running_stack
 from tests.support.waiting import until_now
 
-TIMEOUT_S = 120.0
+TIMEOUT_S = 600.0
 README = "README.md"
 GUIDES = ("docs/guide.md", "docs/recurring.md", "docs/csv-scripts.md")
 MOVE = "docs/migrating.md"

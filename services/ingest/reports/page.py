@@ -90,6 +90,7 @@ def report(findings: Findings, *, base_url: str) -> str:
         columns=[] if profile is None else list(islice(shapes(profile), SHOWN_COLUMNS)),
         chart_px=CHART_PX,
         chart_height_px=CHART_HEIGHT_PX,
+        page_url=f"{base_url}/app/imports/{run.id}",
         import_url=url,
     )
 

@@ -192,5 +192,6 @@ async def test_the_report_is_attached_to_the_submitters_own_mail(ingest: Ingest)
     page = report.get_content()
     assert "What is in the rows" in page
     assert f'href="{ingest.settings.public_url}/api/imports/{own["id"]}/rejects"' in page
+    assert f'href="{ingest.settings.public_url}/app/imports/{own["id"]}"' in page
     # Whoever reads another address may not be one who may read the table.
     assert list(mails["b@example.com"].iter_attachments()) == []

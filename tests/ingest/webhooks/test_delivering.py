@@ -164,6 +164,10 @@ async def test_an_owner_without_rights_hears_nothing_more(
     seen = await ingest.get(f"/api/webhooks/{webhook['id']}", caller=ADMIN)
     assert seen.json()["disabled"]["reason"] == "owner"
     assert mail["Subject"] == f"Webhook {webhook['id']} is disabled"
+    for kind in ("plain", "html"):
+        body = mail.get_body((kind,))
+        assert body is not None
+        assert f"tabularium webhook change {webhook['id']} --enable" in body.get_content()
 
 
 async def test_a_refused_message_is_tried_again_by_the_schedule(

@@ -45,6 +45,11 @@ async def test_late_is_said_once_and_once_when_it_is_well_again(
     assert recovered.verified(webhook["secret"])["type"] == "feed.recovered"
     subjects = [str(mail["Subject"]) for mail in ingest.mailbox.received]
     assert subjects == ["Feed 1 is late", "Feed 1 is well again", "Feed 1 is late"]
+    for kind in ("plain", "html"):
+        body = ingest.mailbox.received[0].get_body((kind,))
+        assert body is not None
+        assert "is expected to succeed every hour." in body.get_content()
+        assert f"{ingest.settings.public_url}/app/feeds/people" in body.get_content()
 
 
 async def test_a_feed_that_fails_is_said_to_fail_once(ingest: Ingest, receiver: Receiver) -> None:
