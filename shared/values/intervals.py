@@ -53,9 +53,8 @@ class Interval:
         years, months = divmod(self.months, 12)
         minutes, left = divmod(self.microseconds, _MINUTE_US)
         hours, minutes = divmod(minutes, 60)
-        seconds = Decimal(left) / _SECOND_US
-        parts = {"year": years, "month": months, "day": self.days}
-        parts |= {"hour": hours, "minute": minutes, "second": seconds}
+        parts: dict[str, int | Decimal] = {"year": years, "month": months, "day": self.days}
+        parts |= {"hour": hours, "minute": minutes, "second": Decimal(left) / _SECOND_US}
         return " ".join(
             f"{number} {unit}{'' if number == 1 else 's'}"
             for unit, number in parts.items()
