@@ -128,7 +128,6 @@ async def opened(settings: IngestSettings) -> AsyncIterator[IngestProcess]:
         shared = await stack.enter_async_context(_shared(settings, redis_retries=1))
         verifier = await stack.enter_async_context(verifying(shared.http, settings))
         stopping = await stack.enter_async_context(stop_event())
-        wake = WakeUps(shared.redis).send
         pool = await stack.enter_async_context(
             database_pool(
                 settings.database_url.get_secret_value(),
@@ -136,71 +135,71 @@ async def opened(settings: IngestSettings) -> AsyncIterator[IngestProcess]:
                 size=settings.database_pool_size,
             )
         )
-        uploads = Uploads(
-            engine=shared.engine,
-            storage=shared.storage,
-            limit_bytes=settings.upload_limit_bytes,
-        )
-        intake = Intake(
-            engine=shared.engine,
-            pool=pool,
-            storage=shared.storage,
-            records=shared.records,
-            wake=wake,
-            uploads=uploads,
-            upload_limit_bytes=settings.upload_limit_bytes,
-            queued_limit=settings.queued_per_subject,
-        )
-        control = ImportControl(
-            engine=shared.engine,
-            pool=pool,
-            storage=shared.storage,
-            records=shared.records,
-            wake=wake,
-            queued_limit=settings.queued_per_subject,
-            tells_lineage=settings.tells_lineage,
-        )
-        saved = SavedConnections(engine=shared.engine, access=shared.access)
-        gauges = Duty("measure", lambda: measure(shared.engine), every_s=MEASURE_EVERY_S)
         watches = Watches(pool, per_subject=settings.streams_per_subject)
+        gauges = Duty("measure", lambda: measure(shared.engine), every_s=MEASURE_EVERY_S)
         watch = Duty("watch", watches.look, every_s=WATCH_AGAIN_S, woken_by=watches.wanted)
         async with on_duty(gauges, watch):
-            yield IngestProcess(
-                settings=settings,
-                verifier=verifier,
-                engine=shared.engine,
-                redis=shared.redis,
-                storage=shared.storage,
-                intake=intake,
-                databases=DatabaseImports(intake=intake, saved=saved, access=shared.access),
-                saved=saved,
-                control=control,
-                reports=_reports(settings, shared, pool),
-                feeds=Feeds(
-                    engine=shared.engine,
-                    pool=pool,
-                    intake=intake,
-                    control=control,
-                    checks=FeedChecks(shared.records, saved, shared.access),
-                ),
-                undos=Undos(pool=pool, storage=shared.storage, control=control, intake=intake),
-                commits=Commits(intake=intake, control=control),
-                corrections=Corrections(intake=intake, control=control),
-                watches=watches,
-                mail_stops=MailStops(pool, _stop_links(settings)),
-                uploads=uploads,
-                previews=Previews(
-                    storage=shared.storage,
-                    uploads=uploads,
-                    records=shared.records,
-                    saved=saved,
-                    access=shared.access,
-                ),
-                webhooks=Webhooks(
-                    engine=shared.engine, access=shared.access, records=shared.records
-                ),
-                stopping=stopping,
-            )
+            yield _api(settings, shared, pool, verifier, watches, stopping)
+
+
+def _api(
+    settings: IngestSettings,
+    shared: _Shared,
+    pool: RawPool,
+    verifier: Verifier,
+    watches: Watches,
+    stopping: asyncio.Event,
+) -> IngestProcess:
+    """The services of an API's process, over what was opened for it."""
+    engine, storage = shared.engine, shared.storage
+    records, access = shared.records, shared.access
+    wake = WakeUps(shared.redis).send
+    uploads = Uploads(engine=engine, storage=storage, limit_bytes=settings.upload_limit_bytes)
+    intake = Intake(
+        engine=engine,
+        pool=pool,
+        storage=storage,
+        records=records,
+        wake=wake,
+        uploads=uploads,
+        upload_limit_bytes=settings.upload_limit_bytes,
+        queued_limit=settings.queued_per_subject,
+    )
+    control = ImportControl(
+        engine=engine,
+        pool=pool,
+        storage=storage,
+        records=records,
+        wake=wake,
+        queued_limit=settings.queued_per_subject,
+        tells_lineage=settings.tells_lineage,
+    )
+    saved = SavedConnections(engine=engine, access=access)
+    checks = FeedChecks(records, saved, access)
+    return IngestProcess(
+        settings=settings,
+        verifier=verifier,
+        engine=engine,
+        redis=shared.redis,
+        storage=storage,
+        intake=intake,
+        databases=DatabaseImports(intake=intake, saved=saved, access=access),
+        saved=saved,
+        control=control,
+        reports=_reports(settings, shared, pool),
+        feeds=Feeds(engine=engine, pool=pool, intake=intake, control=control, checks=checks),
+        undos=Undos(pool=pool, storage=storage, control=control, intake=intake),
+        commits=Commits(intake=intake, control=control),
+        corrections=Corrections(intake=intake, control=control),
+        uploads=uploads,
+        watches=watches,
+        mail_stops=MailStops(pool, _stop_links(settings)),
+        previews=Previews(
+            storage=storage, uploads=uploads, records=records, saved=saved, access=access
+        ),
+        webhooks=Webhooks(engine=engine, access=access, records=records),
+        stopping=stopping,
+    )
 
 
 @asynccontextmanager
@@ -225,6 +224,7 @@ async def opened_worker(settings: WorkerSettings) -> AsyncIterator[WorkerProcess
             )
         )
         hints = await stack.enter_async_context(hint_redis(settings.redis_url.get_secret_value()))
+        sender = await stack.enter_async_context(sending(pool, shared.access))
         due = asyncio.Event()
         tidy = Tidy(pool=pool, engine=shared.engine, storage=shared.storage, settings=settings)
         runner = Runner(
@@ -240,17 +240,11 @@ async def opened_worker(settings: WorkerSettings) -> AsyncIterator[WorkerProcess
             settings=settings,
             apart=Apart(settings),
         )
+        # Opened last: its imports are given back before anything they work with is closed.
         slots = await stack.enter_async_context(
             worker_slots(runner.run_next, places=settings.worker_concurrency, after_each=due.set)
         )
-        mails = Mails(
-            pool=pool,
-            mailer=Mailer(settings, _stop_links(settings), public_url=settings.public_url),
-            reports=_reports(settings, shared, pool),
-            per_hour=settings.mails_per_hour,
-            per_day=settings.mails_per_day,
-        )
-        sender = await stack.enter_async_context(sending(pool, shared.access))
+        mails = _mails(settings, shared, pool)
         yield WorkerProcess(
             settings=settings,
             engine=shared.engine,
@@ -260,15 +254,7 @@ async def opened_worker(settings: WorkerSettings) -> AsyncIterator[WorkerProcess
             runner=runner,
             slots=slots,
             tidy=tidy,
-            deliveries=Deliveries(
-                pool=pool,
-                mails=mails,
-                catalog=shared.catalog,
-                records=shared.records,
-                table_news=TableNewsPublisher(pool=pool, auth=shared.auth),
-                publisher=Publisher(pool=pool, auth=shared.auth, records=shared.records),
-                published=sender.due.set,
-            ),
+            deliveries=_deliveries(shared, pool, mails, sender),
             mails=mails,
             sender=sender,
             lineage=Lineage(
@@ -280,6 +266,28 @@ async def opened_worker(settings: WorkerSettings) -> AsyncIterator[WorkerProcess
             ),
             due=due,
         )
+
+
+def _mails(settings: WorkerSettings, shared: _Shared, pool: RawPool) -> Mails:
+    return Mails(
+        pool=pool,
+        mailer=Mailer(settings, _stop_links(settings), public_url=settings.public_url),
+        reports=_reports(settings, shared, pool),
+        per_hour=settings.mails_per_hour,
+        per_day=settings.mails_per_day,
+    )
+
+
+def _deliveries(shared: _Shared, pool: RawPool, mails: Mails, sender: Sender) -> Deliveries:
+    return Deliveries(
+        pool=pool,
+        mails=mails,
+        catalog=shared.catalog,
+        records=shared.records,
+        table_news=TableNewsPublisher(pool=pool, auth=shared.auth),
+        publisher=Publisher(pool=pool, auth=shared.auth, records=shared.records),
+        published=sender.due.set,
+    )
 
 
 @asynccontextmanager

@@ -7,6 +7,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from services.records import ddl
+from services.records.change_checks import (
+    AnyCheck,
+    EmptyCheck,
+    KeyCheck,
+    NotNullCheck,
+    RuleCheck,
+    TypeCheck,
+    UniqueCheck,
+)
 from services.records.domain import (
     SEARCHABLE_TYPES,
     Column,
@@ -32,61 +41,8 @@ from services.records.types.words import call_of, type_of
 from shared.contracts.records import ColumnName
 from shared.errors import InvalidInputError
 from shared.values.nearest import did_you_mean
-from shared.values.rules import ColumnRules, RuleName
+from shared.values.rules import ColumnRules
 from shared.values.types import ColumnType
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """Something that rows may forbid; `of` names the input's field."""
-
-    of: str
-    column: Column
-
-
-@dataclass(frozen=True, slots=True)
-class TypeCheck(Check):
-    """Every value has an equal in the new type."""
-
-    kind: ColumnType
-
-
-@dataclass(frozen=True, slots=True)
-class NotNullCheck(Check):
-    """No row is without a value."""
-
-
-@dataclass(frozen=True, slots=True)
-class UniqueCheck(Check):
-    """No value is there twice."""
-
-
-@dataclass(frozen=True, slots=True)
-class EmptyCheck:
-    """The table has at most so many rows."""
-
-    of: str
-    message: str
-    rows_allowed: int
-
-
-@dataclass(frozen=True, slots=True)
-class KeyCheck:
-    """No row has the same values in these columns as another."""
-
-    of: str
-    columns: tuple[Column, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RuleCheck(Check):
-    """Every value passes a rule; `column` has the type that it gets."""
-
-    rule: RuleName
-    value: object
-
-
-AnyCheck = TypeCheck | NotNullCheck | UniqueCheck | EmptyCheck | KeyCheck | RuleCheck
 
 
 @dataclass

@@ -70,20 +70,10 @@ def build_app(
     configure_logging(service=service, level=settings.log_level, log_format=settings.log_format)
     keys = None if books is None else books.idempotency
 
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[Mapping[str, Process]]:
-        async with (
-            metrics_served(settings),
-            traced(settings, service=service),
-            opened(settings) as process,
-            on_duty(*_duties(process, keys)),
-        ):
-            yield {"process": process}
-
     app = FastAPI(
         title=title,
         version=__version__,
-        lifespan=lifespan,
+        lifespan=_lifespan(settings, service, opened, keys),
         docs_url=None,
         redoc_url=None,
         openapi_url="/internal/openapi.json",
@@ -107,6 +97,25 @@ def build_app(
     app.add_middleware(TokenFirst, routes=app.routes)
     app.add_middleware(RequestContext, service=service, settings=settings)
     return app
+
+
+def _lifespan(
+    settings: Settings,
+    service: str,
+    opened: Callable[[Settings], AbstractAsyncContextManager[Process]],
+    keys: Table | None,
+) -> Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Process]]]:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[Mapping[str, Process]]:
+        async with (
+            metrics_served(settings),
+            traced(settings, service=service),
+            opened(settings) as process,
+            on_duty(*_duties(process, keys)),
+        ):
+            yield {"process": process}
+
+    return lifespan
 
 
 def _duties(process: HasEngine, keys: Table | None) -> Iterator[Duty]:

@@ -7,17 +7,15 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.records.change_plan import (
+from services.records.change_checks import (
     AnyCheck,
-    ChangePlan,
     KeyCheck,
     NotNullCheck,
     RuleCheck,
     TypeCheck,
     UniqueCheck,
-    add_all,
-    plan_change,
 )
+from services.records.change_plan import ChangePlan, add_all, plan_change
 from services.records.ddl import drop_index
 from services.records.domain import ColumnSpec, Level, Table
 from services.records.errors import RowsInTheWayError
