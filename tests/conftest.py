@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +12,7 @@ import pytest_asyncio
 from deploy.local import postgresql, valkey
 from deploy.local.valkey import Valkey
 from tests.support.databases import Database, copy_of, make_database, make_owner, migrate
+from tests.support.folders import lasting_folder
 from tests.support.issuer import Issuer, running_issuer
 from tests.support.pooler import THROUGH_POOLER, Pooler, running_pooler
 from tests.support.profile import left_out
@@ -37,11 +36,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def state_folder() -> Iterator[Path]:
-    """A folder that PostgreSQL's user can enter, unlike pytest's own."""
-    folder = Path(tempfile.mkdtemp(prefix="tabularium-tests-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    """For clusters, stacks and what belongs to them."""
+    with lasting_folder("tabularium-tests-") as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -56,15 +53,13 @@ def cluster(state_folder: Path) -> Iterator[postgresql.Cluster]:
 @pytest.fixture(scope="session")
 def other_cluster() -> Iterator[postgresql.Cluster]:
     """A PostgreSQL that is not ours: our own one may not be imported from."""
-    folder = Path(tempfile.mkdtemp(prefix="tabularium-elsewhere-"))
-    folder.chmod(0o755)
-    running = postgresql.prepare(folder, durable=False)
-    running.initialise()
-    running.start()
-    asyncio.run(make_owner(running))
-    yield running
-    running.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+    with lasting_folder("tabularium-elsewhere-") as folder:
+        running = postgresql.prepare(folder, durable=False)
+        running.initialise()
+        running.start()
+        asyncio.run(make_owner(running))
+        yield running
+        running.stop()
 
 
 @pytest.fixture(scope="session")
