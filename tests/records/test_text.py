@@ -167,6 +167,29 @@ async def test_yo_alone_comes_after_ye(service: Service) -> None:
     assert await names(service.ann, path, sort="name") == ["Е", "е", "Ё", "ё", "Ж"]
 
 
+async def test_a_short_i_alone_comes_before_the_same_with_an_accent(service: Service) -> None:
+    path = await filled(service.ann, "ма\u0301й", "май", "маи", "майор", "Май")
+    ordered = ["маи", "Май", "май", "ма\u0301й", "майор"]
+    assert await names(service.ann, path, sort="name") == ordered
+
+
+ACCENTED = """
+SELECT text FROM (
+    SELECT format(pattern, chr(code)) AS text
+    FROM (SELECT generate_series(33, 591) UNION ALL SELECT generate_series(7680, 7935)
+        UNION ALL SELECT generate_series(1024, 1279)) letters (code),
+        unnest(ARRAY['%1$s', 'é%1$sÑ', 'x%1$s' || U&'\\0301', 'й%1$s', 'ß%1$sz'])
+        AS patterns (pattern)
+) texts
+WHERE split_part(records.sort_key(text), E'\\x01', 1) <> records.unaccented(text)"""
+
+
+async def test_the_ways_to_a_sort_key_agree(service: Service) -> None:
+    connection = await asyncpg.connect(service.database.url("records"))
+    assert await connection.fetch(ACCENTED) == []
+    await connection.close()
+
+
 @pytest.mark.parametrize("kind", ["TEXT", "VARCHAR(40)", "CHAR(12)"])
 @pytest.mark.parametrize("sort", ["name", "-name", "name:code", "-name:code"])
 async def test_cursors_walk_in_that_order(service: Service, sort: str, kind: str) -> None:
