@@ -27,7 +27,8 @@ HELD_BYTES = 4 << 20
 """So much of what may be padding at the end of a file waits for what comes behind it."""
 LINES_PER_PIECE = 1 << 15
 MARKS_PER_PIECE = 1 << 19
-_MARKS = b'\n,;\t|^~ "]}'
+VALUE_MARKS = b'\n,;\t|^~ "]}'
+"""What may end a cell, a value or a row of any text."""
 _CONTROLS = b"\x1a\0"
 _PADDING = b"\x1a\0\r\n"
 _TAIL = (b"\x1a", b"\0", b"\x1a\n", b"\x1a\r\n")
@@ -52,7 +53,10 @@ class OtherEncodingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StoredText:
-    """The text of a stored file. `swapped` and `bare_cr` are those of Transcoder."""
+    """The text of a stored file. `swapped` and `bare_cr` are those of Transcoder.
+
+    `marks`: what ends its cells or values, as far as that is known.
+    """
 
     stored: StoredBytes
     compression: str | None
@@ -60,13 +64,20 @@ class StoredText:
     limits: Limits
     swapped: bytes | None = None
     bare_cr: bool = False
+    marks: bytes = VALUE_MARKS
 
     @classmethod
     def of(
-        cls, stored: StoredBytes, head: Head, *, swapped: bytes | None = None, bare_cr: bool = False
+        cls,
+        stored: StoredBytes,
+        head: Head,
+        *,
+        swapped: bytes | None = None,
+        bare_cr: bool = False,
+        marks: bytes = VALUE_MARKS,
     ) -> "StoredText":
         """The text of a file with this head."""
-        return cls(stored, head.compression, head.encoding, head.limits, swapped, bare_cr)
+        return cls(stored, head.compression, head.encoding, head.limits, swapped, bare_cr, marks)
 
     async def pieces(self) -> AsyncIterator[Piece]:
         """The text from its start, without Ctrl-Z and NULs at its end.
@@ -109,15 +120,20 @@ class StoredText:
                 size += len(part)
                 if size >= enough:
                     enough = min(2 * enough, self.limits.block_bytes)
-                    texts = await asyncio.to_thread(_transcoded, transcoder, parts)
+                    texts = await asyncio.to_thread(self._transcoded, transcoder, parts)
                     parts, size = [], 0
                     for text in texts:
                         yield Piece(text, final=False, bytes_read=bytes_read)
         codec.finish()
-        *texts, last = await asyncio.to_thread(_transcoded, transcoder, parts, final=True)
+        *texts, last = await asyncio.to_thread(self._transcoded, transcoder, parts, final=True)
         for text in texts:
             yield Piece(text, final=False, bytes_read=bytes_read)
         yield Piece(last, final=True, bytes_read=bytes_read)
+
+    def _transcoded(
+        self, transcoder: Transcoder, parts: list[bytes], *, final: bool = False
+    ) -> list[bytes]:
+        return in_even_pieces(transcoder.feed(b"".join(parts), final=final), self.marks)
 
     async def _prove(self, part: bytes) -> bool:
         """Whether the first bytes that are not ASCII are in the encoding taken for granted.
@@ -163,27 +179,22 @@ def _next(parts: Iterator[bytes]) -> bytes | None:
     return next(parts, None)
 
 
-def _transcoded(transcoder: Transcoder, parts: list[bytes], *, final: bool = False) -> list[bytes]:
-    return in_even_pieces(transcoder.feed(b"".join(parts), final=final))
-
-
-def in_even_pieces(text: bytes) -> list[bytes]:
-    """The text in pieces of at most `MARKS_PER_PIECE` bytes that may end a line, cell or value.
+def in_even_pieces(text: bytes, marks: bytes = VALUE_MARKS) -> list[bytes]:
+    """The text in pieces of at most `LINES_PER_PIECE` lines and `MARKS_PER_PIECE` of the marks.
 
     What is made of a text takes memory by its cells and rows: the shorter they are, the more.
     """
     if len(text) <= LINES_PER_PIECE:
         return [text]
     codes = byte_series(text)
-    lines = int((codes == 0x0A).sum())
-    if lines <= LINES_PER_PIECE and _marks(codes) <= MARKS_PER_PIECE:
+    if _count(codes, b"\n") <= LINES_PER_PIECE and _count(codes, marks) <= MARKS_PER_PIECE:
         return [text]
     half = len(text) // 2
-    return [*in_even_pieces(text[:half]), *in_even_pieces(text[half:])]
+    return [*in_even_pieces(text[:half], marks), *in_even_pieces(text[half:], marks)]
 
 
-def _marks(codes: pl.Series) -> int:
-    return sum(int((codes == mark).sum()) for mark in _MARKS)
+def _count(codes: pl.Series, marks: bytes) -> int:
+    return sum(int((codes == mark).sum()) for mark in marks)
 
 
 async def _bytes(stored: StoredBytes) -> AsyncIterator[bytes]:

@@ -24,7 +24,12 @@ from services.ingest.read.footer import without_last
 from services.ingest.read.frame import Frame
 from services.ingest.read.head import Head
 from services.ingest.read.source import ReadAgainError, StoredBytes
-from services.ingest.read.stored import OtherEncodingError, Piece, StoredText
+from services.ingest.read.stored import (
+    VALUE_MARKS,
+    OtherEncodingError,
+    Piece,
+    StoredText,
+)
 from shared.store.copying import ahead
 
 WAYS = Ways(reports=True)
@@ -138,7 +143,14 @@ def _file(
     first = records[header.at]
     lines_of_header = 0 if record is None else record.raw.count(b"\n") + 1
     return CsvFile(
-        text=StoredText.of(stored, head, swapped=swapped_of(dialect.written), bare_cr=bare_cr),
+        text=StoredText.of(
+            stored,
+            head,
+            swapped=swapped_of(dialect.written),
+            bare_cr=bare_cr,
+            # The places of quotes are bounded by the cutter that looks for them.
+            marks=VALUE_MARKS if dialect.backslash else dialect.delimiter,
+        ),
         format=head.format_found(
             FileFormat.CSV,
             encoding=head.encoding.codec,
