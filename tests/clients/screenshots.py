@@ -1,6 +1,8 @@
-"""Takes the pictures of docs/app.md from the page itself, on a fresh stack of its own.
+"""Takes the pictures of docs/app.md and of Swagger UI from a browser, on a fresh stack of its own.
 
-    python -m tests.clients.screenshots     # writes docs/app/*.png; wants chromium and chromedriver
+    python -m tests.clients.screenshots     # writes docs/app/*.png and docs/swagger.png
+
+It needs chromium and chromedriver.
 
 The stack gets a few tables, imports, feeds and lineage events, as a small shop would have them.
 """
@@ -20,6 +22,7 @@ from tests.support.app import App
 from tests.support.browser import chromium
 from tests.support.imports import finished
 from tests.support.stack import RunningStack, running_stack
+from tests.support.swagger import SwaggerUI
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "app"
 DESK = (1280, 860)
@@ -66,6 +69,8 @@ def main() -> None:
             import_id = fill(stack)
             for picture in take(App(browser, stack.url), stack, import_id, folder):
                 sys.stdout.write(f"{picture}\n")
+            calls = try_a_call(SwaggerUI(browser, stack.url), stack, import_id)
+            sys.stdout.write(f"{calls}\n")
 
 
 def fill(stack: RunningStack) -> int:
@@ -199,6 +204,22 @@ def look_at_a_file(app: App, folder: Path) -> Path:
         app.set_type(column, type_)
     app.browser.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
     return picture(app, "preview")
+
+
+def try_a_call(page: SwaggerUI, stack: RunningStack, import_id: int) -> Path:
+    """A call at /docs that was made, with its samples and its answer."""
+    page.browser.set_window_size(1280, 1500)
+    page.open("/docs")
+    page.authorize(**stack.admin)
+    block = page.operation("imports_errors")
+    page.fill(block, "id", str(import_id))
+    page.execute(block)
+    page.browser.execute_script(
+        "document.activeElement.blur(); arguments[0].scrollIntoView()", block
+    )
+    file = FOLDER.parent / "swagger.png"
+    page.browser.save_screenshot(str(file))
+    return file
 
 
 def picture(app: App, name: str) -> Path:

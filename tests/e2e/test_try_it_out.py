@@ -12,10 +12,10 @@ import httpx2
 import pytest
 from selenium.webdriver.chrome.webdriver import WebDriver
 
-from tests.e2e.test_browser import SwaggerUI
 from tests.support.browser import needs_chromium
 from tests.support.profile import only_in_full
 from tests.support.stack import RunningStack, running_stack
+from tests.support.swagger import SwaggerUI
 
 pytestmark = [needs_chromium, only_in_full]
 
