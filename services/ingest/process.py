@@ -214,13 +214,13 @@ async def opened_worker(settings: WorkerSettings) -> AsyncIterator[WorkerProcess
                 size=settings.worker_concurrency * 2 + 4,
             )
         )
+        # The same names stand for other temporary tables in the next load; what is prepared on them
+        # returns the same types whatever theirs are, so PostgreSQL plans it anew by itself.
         loads_pool = await stack.enter_async_context(
             database_pool(
                 settings.database_url.get_secret_value(),
                 application_name="tabularium-ingest:load",
                 size=settings.worker_concurrency * CONNECTIONS_PER_LOAD,
-                # The same names stand for other tables in the next load.
-                statement_cache_size=0,
             )
         )
         hints = await stack.enter_async_context(hint_redis(settings.redis_url.get_secret_value()))

@@ -59,7 +59,6 @@ async def database_pool(
     application_name: str,
     size: int = 10,
     kept: int = 1,
-    statement_cache_size: int = 100,
 ) -> AsyncIterator[RawPool]:
     """An asyncpg pool for the paths where rows must not become Python objects.
 
@@ -75,7 +74,6 @@ async def database_pool(
         timeout=10,
         server_settings={"application_name": application_name},
         reset=_nothing_to_reset,
-        statement_cache_size=statement_cache_size,
     )
     try:
         yield pool

@@ -60,9 +60,11 @@ class Target:
         Raises TableChangedError, TableLockedError.
         """
         strength = "SHARE ROW EXCLUSIVE" if alone else "ROW EXCLUSIVE"
-        await self.connection.execute(f"SET LOCAL lock_timeout = {int(timeout_s * 1000)}")
         try:
-            await self.connection.execute(f"LOCK TABLE ONLY {self._name} IN {strength} MODE")
+            await self.connection.execute(
+                f"SET LOCAL lock_timeout = {int(timeout_s * 1000)};"
+                f" LOCK TABLE ONLY {self._name} IN {strength} MODE"
+            )
         except asyncpg.LockNotAvailableError as error:
             raise TableLockedError(
                 f"{self.contract.table} was locked by others for {timeout_s:g} s: try again"

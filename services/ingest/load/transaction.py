@@ -30,10 +30,11 @@ MAY_WAIT = "SET LOCAL idle_in_transaction_session_timeout = 0"
 
 ANNOUNCE = """
 SELECT pid, backend_start, set_config('application_name', $1, true),
-  set_config('tabularium.user', $2, true)
-FROM pg_stat_activity WHERE pid = pg_backend_pid()"""
+  set_config('tabularium.user', $2, true),
+  set_config('idle_in_transaction_session_timeout', '0', true)
+FROM pg_stat_get_activity(pg_backend_pid())"""
 """By its name, DDL that meets the load's lock can tell which import has it; the user is what
-defaults that call for it give."""
+defaults that call for it give. As for MAY_WAIT. The view `pg_stat_activity` reads every session."""
 
 HOLDERS = """
 SELECT DISTINCT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
@@ -115,7 +116,6 @@ class Transaction:
         # Inside the transaction: behind a pooler, another may have another backend.
         outside = self.outside
         name = load_name(outside.import_id)
-        await connection.execute(MAY_WAIT)
         row = await connection.fetchrow(ANNOUNCE, name, outside.submitter)
         assert row is not None
         await outside.note_backend(row["pid"], row["backend_start"])

@@ -92,3 +92,26 @@ async def test_composite_keys(load: Loader) -> None:
     outcome = await load.load("t", second, options=options)
     assert (outcome.rows.inserted, outcome.rows.updated) == (1, 1)
     assert [row[0] for row in await load.rows("t", "clicks")] == [11, 5, 7]
+
+
+async def test_loads_into_tables_of_other_types_follow_each_other(load: Loader) -> None:
+    """Statements are kept by connection, and their temporary tables have the same names."""
+    cells = {
+        "INTEGER": ("1", "2", "3"),
+        "TEXT": ("x", "y", "z"),
+        "DATE": ("2024-01-01", "2024-01-02", "2024-01-03"),
+        "NUMERIC(5,1)": ("1.5", "2.5", "3.5"),
+    }
+    for turn in range(8):  # PostgreSQL keeps a plan from the sixth time on
+        kind = list(cells)[turn % len(cells)]
+        one, two, three = cells[kind]
+        name = f"t{turn}"
+        await load.make_table(name, columns(a=f"{kind} UNIQUE", b=f"{kind} UNIQUE", n="TEXT"))
+        data = f"a,b,n\n{one},{one},first\n{two},{one},\n{two},{two},\n{two},{three},\n"
+        appended = await load.load(name, data)
+        assert (appended.rows.inserted, appended.rows.rejected) == (2, 2)
+        by_a = ImportOptions(mode=Mode.UPSERT, key=("a",), on_duplicate=OnDuplicate.LAST)
+        data = f"a,n\n{one},second\n{one},third\n{three},new\n"
+        merged = await load.load(name, data, options=by_a)
+        assert (merged.rows.updated, merged.rows.inserted) == (1, 1)
+        assert await load.rows(name, "n") == [("third",), (None,), ("new",)]

@@ -334,10 +334,7 @@ def known_type(words: str) -> ColumnType:
 @asynccontextmanager
 async def loader(database: Database) -> AsyncIterator[Loader]:
     owner = await asyncpg.create_pool(database.direct_url("records"), min_size=0, max_size=2)
-    # As in a worker: the same names stand for other tables in the next load.
-    pool = await asyncpg.create_pool(
-        database.url("ingest"), min_size=0, max_size=4, statement_cache_size=0
-    )
+    pool = await asyncpg.create_pool(database.url("ingest"), min_size=0, max_size=4)
     try:
         yield Loader(pool=pool, owner=owner)
     finally:
