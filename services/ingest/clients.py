@@ -1,6 +1,8 @@
 """The peers that imports need: records makes and describes tables, the catalog keeps edges."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from typing import Generic, TypeVar
 from urllib.parse import quote
 
 from services.ingest.domain.run import ImportId
@@ -19,6 +21,41 @@ from shared.errors import NotFoundError
 from shared.http.peers import PeerClient, PeerProblemError
 
 MERGE_TIMEOUT_S = 600.0
+
+Question = TypeVar("Question", bound=Hashable)
+Answer = TypeVar("Answer")
+
+
+class Joint(Generic[Question, Answer]):
+    """Asks the same question once for all who have it at the same time.
+
+    Nobody gets an answer to what was asked before they came: whoever comes while a question is on
+    its way waits for the next one, which is asked for all of them.
+    """
+
+    def __init__(self, ask: Callable[[Question], Awaitable[Answer]]) -> None:
+        self._ask = ask
+        self._asked: dict[Question, asyncio.Task[Answer]] = {}
+        self._next: dict[Question, asyncio.Task[Answer]] = {}
+
+    async def answer(self, question: Question) -> Answer:
+        """The answer as of now; raises what asking raises."""
+        task = self._next.get(question)
+        if task is None:
+            before = self._asked.get(question)
+            task = asyncio.create_task(self._put(question, before))
+            (self._asked if before is None else self._next)[question] = task
+        # One who leaves does not take the question back from the others.
+        return await asyncio.shield(task)
+
+    async def _put(self, question: Question, before: "asyncio.Task[Answer] | None") -> Answer:
+        if before is not None:
+            await asyncio.wait([before])
+            self._asked[question] = self._next.pop(question)
+        try:
+            return await self._ask(question)
+        finally:
+            del self._asked[question]
 
 
 class AuthClient:
@@ -47,14 +84,17 @@ class RecordsClient:
 
     def __init__(self, peer: PeerClient) -> None:
         self._peer = peer
+        self._contracts = Joint(self._contract)
 
     async def contract(self, table: str, caller: Caller) -> TableContract:
         """What an import must know of its table.
 
         Raises PeerProblemError: 404 when the caller may not see it, 403 when only read it.
         """
-        body = ContractRequest(table=table, caller=caller)
-        return await self._peer.call("POST", "/internal/contracts", TableContract, body=body)
+        return await self._contracts.answer(ContractRequest(table=table, caller=caller))
+
+    async def _contract(self, asked: ContractRequest) -> TableContract:
+        return await self._peer.call("POST", "/internal/contracts", TableContract, body=asked)
 
     async def sees(self, table: str, caller: Caller) -> bool:
         """Whether the caller may see the table; raises PeerUnavailableError."""
