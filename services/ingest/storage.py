@@ -7,7 +7,7 @@ upload), and throws away what was not finished.
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -28,6 +28,8 @@ PART_BYTES = 8 * 1024 * 1024
 """S3 takes parts of 5 MiB and more, 10,000 of them: 80 GB."""
 PARTS_AT_ONCE = 2
 READ_BYTES = 4 * 1024 * 1024
+SMALL_BYTES = 64 * 1024
+"""A file of this size is kept in memory while it is read, for it is read more than once."""
 NO_ROOM = ("os error 28", "os error 122", "No space left", "quota exceeded", "StorageFull")
 
 
@@ -133,10 +135,20 @@ class Storage:
     async def head(self, path: str, size_bytes: int) -> bytes:
         """The first bytes of an object, or all of a shorter one; raises ObjectMissingError."""
         with _translated():
-            size_bytes = min(size_bytes, int((await obstore.head_async(self._store, path))["size"]))
-            if not size_bytes:
-                return b""
-            return bytes(await obstore.get_range_async(self._store, path, start=0, end=size_bytes))
+            return await self._start(path, min(size_bytes, await self.size_bytes(path)))
+
+    async def _start(self, path: str, size_bytes: int) -> bytes:
+        if not size_bytes:
+            return b""
+        return bytes(await obstore.get_range_async(self._store, path, start=0, end=size_bytes))
+
+    async def file(self, path: str) -> "StoredFile":
+        """An object to be read as often as wanted; raises ObjectMissingError."""
+        size_bytes = await self.size_bytes(path)
+        if size_bytes > SMALL_BYTES:
+            return StoredFile(self, path, size_bytes)
+        with _translated():
+            return StoredFile(self, path, size_bytes, await self._start(path, size_bytes))
 
     async def size_bytes(self, path: str) -> int:
         """An object's size; raises ObjectMissingError."""
@@ -206,15 +218,21 @@ class StoredFile:
     storage: Storage
     path: str
     size_bytes: int
+    content: bytes | None = field(default=None, repr=False)
+    """All of it, where it is small and was read."""
 
     @property
     def local_path(self) -> Path | None:
         """The object as a file on this machine; None where storage is elsewhere."""
         return self.storage.local_path(self.path)
 
-    def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncIterator[bytes]:
         """The bytes in order; raises ObjectMissingError."""
-        return self.storage.chunks(self.path)
+        if self.content is not None:
+            yield self.content
+            return
+        async for chunk in self.storage.chunks(self.path):
+            yield chunk
 
 
 class ObjectWriter:

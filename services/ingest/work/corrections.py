@@ -69,4 +69,4 @@ async def _import(attempt: Attempt, import_id: int | None) -> Run:
 
 
 async def _stored(storage: Storage, path: str) -> StoredFile:
-    return StoredFile(storage, path, await storage.size_bytes(path))
+    return await storage.file(path)

@@ -221,7 +221,7 @@ async def _upload(attempt: Attempt) -> StoredFile:
     run, storage = attempt.run, attempt.storage
     if run.upload_path is None:
         raise ObjectMissingError("the file is no longer in storage")
-    return StoredFile(storage, run.upload_path, await storage.size_bytes(run.upload_path))
+    return await storage.file(run.upload_path)
 
 
 async def _pieces(lines: IO[bytes]) -> AsyncIterator[bytes]:

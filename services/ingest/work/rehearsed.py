@@ -9,7 +9,6 @@ from services.ingest.load.commit import commit
 from services.ingest.load.rehearsal import KeptRows
 from services.ingest.read.source import local_file
 from services.ingest.runs import corrections, submitted
-from services.ingest.storage import StoredFile
 from services.ingest.work.attempt import Attempt
 
 
@@ -27,7 +26,7 @@ async def load_rehearsed(attempt: Attempt) -> Outcome:
     if rehearsal is None or rehearsal.rehearsal_path is None:
         raise RehearsalGoneError("the rows that the dry run judged are no longer kept")
     path = rehearsal.rehearsal_path
-    stored = StoredFile(storage, path, await storage.size_bytes(path))
+    stored = await storage.file(path)
     async with local_file(stored) as file:
         return await commit(
             await KeptRows.opened(file),
