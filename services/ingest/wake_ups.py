@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from arq.connections import ArqRedis
+from arq.constants import job_key_prefix
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
@@ -97,8 +98,11 @@ class WakeUps:
             async with self._redis.pipeline(transaction=False) as pipeline:
                 pipeline.lpush(HINTS, import_id)
                 pipeline.ltrim(HINTS, 0, HINTS_KEPT - 1)
-                await pipeline.execute()
-            # One job for all that is due: the worker that has it works until nothing is.
-            await self._redis.enqueue_job(TASK, _job_id=TASK, _queue_name=QUEUE)
+                pipeline.exists(job_key_prefix + TASK)
+                *_, waits = await pipeline.execute()
+            # One job for all that is due: the worker that has it works until nothing is. arq asks
+            # for itself whether it is there, in three round trips.
+            if not waits:
+                await self._redis.enqueue_job(TASK, _job_id=TASK, _queue_name=QUEUE)
         except REDIS_AWAY as exc:
             log.warning("wake_up_not_sent", import_id=import_id, error=type(exc).__name__)
