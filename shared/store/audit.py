@@ -6,21 +6,18 @@ belong to auth.
 
 import json
 from collections.abc import Mapping
-from typing import Any
-
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from typing import Any, Final, LiteralString
 
 from shared.process.request_id import current_request_id
+from shared.store.engine import RawConnection
 
-INSERT_EVENT = text(
-    "INSERT INTO audit.events (subject, action, object, result, request_id, address, detail)"
-    " VALUES (:subject, :action, :object, :result, :request_id, :address, CAST(:detail AS jsonb))"
-)
+INSERT_EVENT: Final[LiteralString] = """
+INSERT INTO audit.events (subject, action, object, result, request_id, address, detail)
+VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb)"""
 
 
 async def record_event(
-    connection: AsyncConnection,
+    connection: RawConnection,
     *,
     subject: str | None,
     action: str,
@@ -35,13 +32,11 @@ async def record_event(
     """
     await connection.execute(
         INSERT_EVENT,
-        {
-            "subject": subject,
-            "action": action,
-            "object": object_,
-            "result": result,
-            "request_id": current_request_id.get(),
-            "address": address,
-            "detail": json.dumps(dict(detail)) if detail else None,
-        },
+        subject,
+        action,
+        object_,
+        result,
+        current_request_id.get(),
+        address,
+        json.dumps(dict(detail)) if detail else None,
     )

@@ -66,7 +66,7 @@ class Transaction:
         if isinstance(who, Caller) and who.api_key is not None:
             detail["api_key"] = who.api_key
         await record_event(
-            self.connection,
+            self.raw,
             subject=who.sub if isinstance(who, Caller) else who,
             action=action,
             object_=object_,

@@ -10,7 +10,6 @@ import pytest
 from migrations.bootstrap import SERVICES
 from shared.process.request_id import current_request_id
 from shared.store.audit import record_event
-from shared.store.engine import database_engine
 from tests.auth.driving import ADMIN, ADMIN_PASSWORD, Auth, bearer
 from tests.support.databases import Database
 
@@ -39,24 +38,22 @@ async def test_every_service_may_write_and_none_may_change(
     owner = await asyncpg.connect(module_database.url())
     before = await owner.fetch("SELECT * FROM audit.events ORDER BY id")
     token = current_request_id.set("request-1")
-    async with database_engine(module_database.url(role), application_name=role) as engine:
-        async with engine.begin() as connection:
-            await record_event(
-                connection,
-                subject="somebody",
-                action="test.write",
-                object_=f"role:{role}",
-                detail={"n": 1},
-            )
+    connection = await asyncpg.connect(module_database.url(role))
+    try:
+        await record_event(
+            connection,
+            subject="somebody",
+            action="test.write",
+            object_=f"role:{role}",
+            detail={"n": 1},
+        )
         for change in CHANGES.values():
-            connection_of_role = await asyncpg.connect(module_database.url(role))
-            try:
-                with contextlib.suppress(asyncpg.InsufficientPrivilegeError):
-                    await connection_of_role.execute(GRANT)
-                with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                    await connection_of_role.execute(change)
-            finally:
-                await connection_of_role.close()
+            with contextlib.suppress(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(GRANT)
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(change)
+    finally:
+        await connection.close()
     current_request_id.reset(token)
     after = await owner.fetch("SELECT * FROM audit.events ORDER BY id")
     await owner.close()
