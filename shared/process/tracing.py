@@ -18,6 +18,7 @@ from shared.process.settings import ProcessSettings
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Span, Tracer
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -35,6 +36,7 @@ PARENT = "traceparent"
 @dataclass(frozen=True, slots=True)
 class _Tracing:
     provider: "TracerProvider"
+    exporter: "OTLPSpanExporter"
     tracer: "Tracer"
 
 
@@ -57,10 +59,7 @@ async def traced(settings: ProcessSettings, *, service: str) -> AsyncIterator[No
         yield
     finally:
         _on = None
-        # A daemon, so that no process waits for a receiver that is away.
-        last = threading.Thread(target=tracing.provider.shutdown, daemon=True)
-        last.start()
-        await asyncio.to_thread(last.join, LAST_SPANS_S)
+        await asyncio.to_thread(_end, tracing)
 
 
 def is_on() -> bool:
@@ -174,8 +173,24 @@ def _begun(endpoint: str, service: str) -> _Tracing:
         names["service.name"] = f"tabularium-{service}"
     url = f"{endpoint.rstrip('/')}/v1/traces"
     provider = TracerProvider(resource=Resource.create(names), shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(url)))
-    return _Tracing(provider, provider.get_tracer("tabularium", __version__))
+    exporter = OTLPSpanExporter(url)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    return _Tracing(provider, exporter, provider.get_tracer("tabularium", __version__))
+
+
+def _end(tracing: _Tracing) -> None:
+    """Send the last spans, or give them up: no thread of the exporter goes on behind this.
+
+    But one whose receiver takes a connection and says nothing; it is a daemon, for which no process
+    waits.
+    """
+    last = threading.Thread(target=tracing.provider.shutdown, daemon=True)
+    last.start()
+    last.join(LAST_SPANS_S)
+    if last.is_alive():
+        # Wakes it where it waits to try again.
+        tracing.exporter.shutdown()  # type: ignore[no-untyped-call]
+        last.join(LAST_SPANS_S)
 
 
 def _propagator() -> "TraceContextTextMapPropagator":

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 
 from deploy.local.processes import free_port
 from shared.process import tracing
@@ -41,3 +42,5 @@ async def test_a_receiver_that_is_away_holds_up_nothing() -> None:
         with tracing.span("its work", parent=tracing.parent_in(line)):
             assert tracing.trace_id() == line.split("-")[1]
     assert not tracing.is_on()
+    # One that goes on would log into whatever comes after.
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("Otel")]
