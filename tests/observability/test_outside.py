@@ -15,16 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx2
 import pytest
 import yaml
 
-from deploy.local.environment import MEASURED, ROOT
+from deploy.local.environment import MEASURED, ROOT, with_log_in
 from deploy.local.processes import free_port
+from deploy.local.state import load_secrets
 from tests.support.imports import finished, submit
 from tests.support.otlp import Receiver, receiving
 from tests.support.stack import RunningStack, running_stack
-from tests.support.waiting import until_now
+from tests.support.waiting import until, until_now
 
 FOLDER = ROOT / "deploy" / "observability"
 ROWS = b"name,born\nAnn,1990-01-31\nBob,never\n"
@@ -116,6 +118,43 @@ def test_a_trace_goes_from_the_caller_through_gateway_and_service_to_the_load(
     assert "tabularium-records" in services  # the worker asked it for the table's contract
 
 
+async def test_a_load_has_the_name_of_its_span_in_postgresql(watched: Watched) -> None:
+    password = load_secrets(watched.stack.state).database_passwords["records"]
+    url = with_log_in(watched.stack.facts["owner_url"], "records", password)
+    records = await asyncpg.connect(url)
+    with watched.stack.signed_in() as http:
+        body = {"table_name": "held", "fields": {"name": "TEXT UNIQUE"}}
+        assert http.post("/api/create-table", json=body).status_code == 201
+        trace_id = secrets.token_hex(16)
+        http.headers["traceparent"] = f"00-{trace_id}-{watched.caller_span}-01"
+        transaction = records.transaction()
+        await transaction.start()
+        await records.execute("INSERT INTO data.held (name) VALUES ('Ann')")
+        import_ = submit(http, "held", b"name\nAnn\n")
+        name = f"tabularium-ingest:import:{import_['id']}"
+
+        async def waits() -> bool:
+            import_now = http.get(import_["links"]["self"]).json()
+            assert import_now["state"] in ("queued", "running"), import_now
+            return bool(
+                await records.fetchval(
+                    "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1"
+                    " AND pg_backend_pid() = ANY(pg_blocking_pids(pid))",
+                    name,
+                )
+            )
+
+        await until("the load waits for the row in a session of its name", waits, timeout_s=90)
+        await transaction.rollback()
+        await records.close()
+        assert finished(http, import_)["state"] == "succeeded"
+    load = watched.receiver.span(
+        "the load's span has arrived",
+        lambda span: span.attributes.get("tabularium.application_name") == name,
+    )
+    assert load.trace_id == trace_id
+
+
 def test_a_request_without_an_id_has_its_traces_and_so_has_its_session(watched: Watched) -> None:
     with watched.stack.signed_in() as http:
         body = {"table_name": "of_a_trace", "fields": {"name": "TEXT"}}
@@ -155,10 +194,11 @@ def test_each_process_has_its_metrics_on_its_own_port_alone(watched: Watched) ->
     worker = watched.metrics("worker")
     assert 'tabularium_worker_attempts_total{kind="file",result="succeeded"} ' in worker
     assert "tabularium_worker_imports_running 0.0" in worker
-    until_now(
-        "the queue's figures are there",
-        lambda: 'tabularium_imports{state="succeeded"} 1.0' in watched.metrics("ingest"),
-    )
+    with watched.stack.signed_in() as http:
+        succeeded = http.get("/api/imports", params={"state": "succeeded"}).json()["items"]
+    assert watched.import_["id"] in [import_["id"] for import_ in succeeded]
+    figure = f'tabularium_imports{{state="succeeded"}} {len(succeeded)}.0'
+    until_now("the queue's figures are there", lambda: figure in watched.metrics("ingest"))
 
 
 def rules() -> list[dict[str, Any]]:
