@@ -15,7 +15,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 
-from migrations.bootstrap import SERVICES, STATEMENT_TIMEOUT_S, bootstrap
+from migrations.bootstrap import SERVICES, STATEMENT_TIMEOUT_S, NoConnectionError, bootstrap
 from shared.process.connection_string import ConnectionStringError, connection_string
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,7 +38,11 @@ def main() -> None:
         owner_url = connection_string(os.environ["DATABASE_URL"])
     except ConnectionStringError as exc:
         sys.exit(f"migrations: DATABASE_URL: {exc}")
-    asyncio.run(bootstrap(owner_url, passwords, statement_timeout_s=_statement_timeout_s()))
+    timeout_s = _statement_timeout_s()
+    try:
+        asyncio.run(bootstrap(owner_url, passwords, statement_timeout_s=timeout_s))
+    except NoConnectionError as exc:
+        sys.exit(f"migrations: DATABASE_URL: {exc}")
     if sys.argv[1:] != ["bootstrap"]:
         try:
             for service in SERVICES:

@@ -35,6 +35,13 @@ LOCK = "SELECT pg_advisory_xact_lock(hashtext('tabularium.bootstrap'))"
 SERVICES = ("auth", "catalog", "records", "ingest")
 
 
+class NoConnectionError(Exception):
+    """The database cannot be reached, or takes no such log-in."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(f"no connection ({reason or type(reason).__name__})")
+
+
 async def bootstrap(
     owner_url: str,
     passwords: Mapping[str, str],
@@ -44,10 +51,19 @@ async def bootstrap(
     """Make or repair roles and schemas; running it again changes nothing but the passwords.
 
     The owner needs CREATEROLE and CREATE on the database, as managed PostgreSQL gives.
-    `statement_timeout_s` holds for the sessions of `records` that begin from then on.
+    `statement_timeout_s` holds for the sessions of `records` that begin from then on. Raises
+    NoConnectionError.
     """
     timeout = {"statement_timeout": f"{statement_timeout_s * 1000:.0f}ms"}
-    connection = await asyncpg.connect(owner_url, timeout=10)
+    try:
+        connection = await asyncpg.connect(owner_url, timeout=10)
+    except (
+        OSError,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+    ) as exc:
+        raise NoConnectionError(exc) from exc
     try:
         async with connection.transaction():
             # Two bootstraps at once would race for the same roles.

@@ -9,6 +9,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import DBAPIError
 
+from migrations.bootstrap import NoConnectionError
 from shared.process.connection_string import ConnectionStringError, connection_string
 from shared.store.engine import database_engine
 
@@ -30,7 +31,7 @@ def run(metadata: MetaData) -> None:
     try:
         asyncio.run(_connect_and_migrate(metadata, _owner_url()))
     except (OSError, asyncpg.PostgresError, TimeoutError) as exc:
-        raise CommandError(f"DATABASE_URL: no connection ({exc or type(exc).__name__})") from exc
+        raise CommandError(f"DATABASE_URL: {NoConnectionError(exc)}") from exc
     except DBAPIError as exc:
         if getattr(exc.orig, "sqlstate", None) != NO_SCHEMA:
             raise

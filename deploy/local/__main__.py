@@ -26,7 +26,7 @@ from deploy.local.environment import (
     migration_environment,
     process_environment,
 )
-from deploy.local.postgresql import Cluster, ClusterError, prepare
+from deploy.local.postgresql import Cluster, ClusterError, last_line, prepare
 from deploy.local.state import (
     OWNER,
     Secrets,
@@ -232,7 +232,8 @@ async def _until_ready(at: Addresses, children: list[Child]) -> None:
         while True:
             for child in children:
                 if child.pid is None:
-                    raise StateError(f"{child.name} did not start: see {child.log_file}")
+                    reason = last_line(child.log_file)
+                    raise StateError(f"{child.name} did not start: {reason}; see {child.log_file}")
             with contextlib.suppress(httpx2.HTTPError):
                 answer = await http.get(f"{at.public_url}/readyz")
                 if answer.status_code == 200:

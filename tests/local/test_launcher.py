@@ -160,6 +160,12 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(state: Path) -> None:
     assert "STATE_DIR" in refusal(STATE_DIR=str(state))
 
 
+@only_in_full
+def test_a_setting_that_a_process_refuses_is_one_clear_line(state: Path) -> None:
+    line = refusal(REDIS_URL="http://127.0.0.1:1", STATE_DIR=str(state), PORT=str(free_port()))
+    assert "did not start: REDIS_URL: it begins with redis://" in line
+
+
 def test_two_launchers_on_one_state_is_one_clear_line(stack: RunningStack) -> None:
     assert "already runs" in refusal(STATE_DIR=str(stack.state), PORT=str(free_port()))
 

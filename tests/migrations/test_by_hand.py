@@ -60,6 +60,25 @@ def bootstrap(url: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("postgresql://a:geheim@127.0.0.1:1/x", "Connect call failed"),
+        ("postgresql://a:geheim@127.0.0.1:PORT/x", 'authentication failed for user "a"'),
+        ("postgresql://a:geheim@127.0.0.1:PORT/x?sslmode=require", "rejected SSL upgrade"),
+    ],
+)
+def test_a_database_that_is_not_to_be_had_is_one_line_that_names_the_setting(
+    template: Database, url: str, reason: str
+) -> None:
+    done = bootstrap(url.replace("PORT", str(template.cluster.port)))
+    assert done.returncode == 1
+    (only,) = (done.stdout + done.stderr).splitlines()
+    assert only.startswith("migrations: DATABASE_URL: no connection (")
+    assert reason in only
+    assert "geheim" not in only
+
+
 @pytest.fixture
 def empty(template: Database) -> Iterator[Database]:
     """A database without anything of ours."""
