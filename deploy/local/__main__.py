@@ -26,7 +26,7 @@ from deploy.local.environment import (
     migration_environment,
     process_environment,
 )
-from deploy.local.postgresql import Cluster, ClusterError, last_line, prepare
+from deploy.local.postgresql import Cluster, ClusterError, prepare
 from deploy.local.state import (
     OWNER,
     Secrets,
@@ -36,7 +36,7 @@ from deploy.local.state import (
     open_state,
     write_private,
 )
-from deploy.local.supervisor import Child, launching, say
+from deploy.local.supervisor import Child, last_words, launching, say
 from deploy.local.valkey import Valkey, ValkeyError, find_server
 from migrations.bootstrap import SERVICES, login_role
 from shared.process.setting_names import READ_BY_LIBRARIES, SETTINGS, misspelt
@@ -232,7 +232,7 @@ async def _until_ready(at: Addresses, children: list[Child]) -> None:
         while True:
             for child in children:
                 if child.pid is None:
-                    reason = last_line(child.log_file)
+                    reason = last_words(child.log_file)
                     raise StateError(f"{child.name} did not start: {reason}; see {child.log_file}")
             with contextlib.suppress(httpx2.HTTPError):
                 answer = await http.get(f"{at.public_url}/readyz")

@@ -129,7 +129,7 @@ class Cluster:
         deadline = time.monotonic() + START_TIMEOUT_S
         while not await self._answers():
             if self.process is None or self.process.poll() is not None:
-                raise ClusterError(f"PostgreSQL did not start: {last_line(self.log_file)}")
+                raise ClusterError(f"PostgreSQL did not start: {_last_line(self.log_file)}")
             if time.monotonic() > deadline:
                 raise ClusterError(f"PostgreSQL did not answer: see {self.log_file}")
             await asyncio.sleep(0.05)
@@ -228,7 +228,6 @@ def _as_postgres() -> dict[str, Any]:
     return {"user": NOBODY_UID, "group": NOBODY_UID, "extra_groups": [], "cwd": "/"}
 
 
-def last_line(log_file: Path) -> str:
-    """What a process said last."""
+def _last_line(log_file: Path) -> str:
     lines = log_file.read_text(errors="replace").splitlines()
     return lines[-1] if lines else "it said nothing"

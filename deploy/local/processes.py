@@ -7,12 +7,15 @@ import signal
 import socket
 import stat
 import sys
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 NOBODY_UID = 65534
 _PR_SET_PDEATHSIG = 1
+_HELD = 64
+_held: deque[socket.socket] = deque()
 
 
 def die_with_parent(sig: signal.Signals) -> Callable[[], None] | None:
@@ -34,11 +37,23 @@ def die_with_parent(sig: signal.Signals) -> Callable[[], None] | None:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A TCP port of 127.0.0.1 that nobody listens on now.
+
+    On Linux it stays bound here, without a listener, until `_HELD` others were given out, so that
+    no outgoing connection is given it before the server is up that it is for. That one binds it all
+    the same: servers set SO_REUSEADDR.
+    """
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", 0))
+    port: int = listener.getsockname()[1]
+    if sys.platform.startswith("linux"):
+        _held.append(listener)
+        if len(_held) > _HELD:
+            _held.popleft().close()
+    else:
+        listener.close()
+    return port
 
 
 def may_enter(folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -51,6 +52,18 @@ def launching(command: Sequence[str], *, environment: Mapping[str, str], log_fil
             )
 
     return launch
+
+
+def last_words(log_file: Path) -> str:
+    """Why a process has ended: the last error in its log, or what it said outside of it."""
+    for line in reversed(log_file.read_text(errors="replace").splitlines()):
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            return line
+        if entry["level"] in ("error", "critical"):
+            return str(entry["event"])
+    return "it said nothing"
 
 
 @dataclass
