@@ -6,6 +6,7 @@ import boto3
 import pytest
 import pytest_asyncio
 
+from deploy.local import valkey
 from deploy.local.valkey import Valkey
 from tests.several_machines.machines import Machines, running_machines
 from tests.support.databases import Database, copy_of
@@ -34,14 +35,18 @@ def storage() -> Iterator[Mapping[str, str]]:
 async def machines(
     tmp_path_factory: pytest.TempPathFactory,
     template: Database,
-    valkey_server: Valkey,
     storage: Mapping[str, str],
 ) -> AsyncIterator[Machines]:
-    settings = {**storage, "REDIS_URL": valkey_server.url}
     folder = tmp_path_factory.mktemp("machines")
+    redis = Valkey(server=valkey.find_server(), folder=folder)
+    redis.start()
+    settings = {**storage, "REDIS_URL": redis.url}
     async with (
         copy_of(template) as database,
         running_mailbox() as mailbox,
-        running_machines(folder, database, settings=settings, mailbox=mailbox) as running,
+        running_machines(
+            folder, database, settings=settings, mailbox=mailbox, redis=redis
+        ) as running,
     ):
         yield running
+    redis.stop()

@@ -21,6 +21,7 @@ from deploy.local.environment import HOST, MEASURED, Addresses, command, process
 from deploy.local.processes import free_port
 from deploy.local.state import Secrets, load_secrets, open_state
 from deploy.local.supervisor import Child, launching
+from deploy.local.valkey import Valkey
 from migrations.bootstrap import SERVICES
 from tests.support.balancer import Balancer, balanced
 from tests.support.databases import PASSWORD, Database
@@ -85,6 +86,7 @@ class Machines:
     owner: "asyncpg.Pool[asyncpg.Record]"
     mailbox: Mailbox
     balancers: Mapping[str, Balancer]
+    redis: Valkey
     gateways: list[httpx2.AsyncClient] = field(default_factory=list)
     _turn: Iterator[int] = field(default_factory=itertools.count)
 
@@ -223,7 +225,12 @@ async def events(
 
 @asynccontextmanager
 async def running_machines(
-    folder: Path, database: Database, *, settings: Mapping[str, str], mailbox: Mailbox
+    folder: Path,
+    database: Database,
+    *,
+    settings: Mapping[str, str],
+    mailbox: Mailbox,
+    redis: Valkey,
 ) -> AsyncIterator[Machines]:
     """Start all of it at once; `settings` hold on every machine."""
     known = dataclasses.replace(
@@ -261,7 +268,7 @@ async def running_machines(
         owner = await stack.enter_async_context(
             asyncpg.create_pool(database.superuser_url, min_size=1, max_size=8)
         )
-        machines = Machines(processes, owner, mailbox, balancers)
+        machines = Machines(processes, owner, mailbox, balancers, redis)
         for process in machines.named("gateway"):
             http = httpx2.AsyncClient(base_url=str(process.url), timeout=60, trust_env=False)
             machines.gateways.append(await stack.enter_async_context(http))

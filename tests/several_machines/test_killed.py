@@ -78,6 +78,34 @@ async def test_whatever_is_killed_every_import_ends_right(machines: Machines, vi
     await machines.until("SELECT count(*) = 0 FROM ingest.outbox")
 
 
+async def test_work_goes_on_without_redis(machines: Machines) -> None:
+    await machines.make_table("forgotten")
+    log_in = {"username": "nobody", "password": "nothing"}
+    machines.redis.stop()
+    try:
+        imports = [
+            await machines.submit("forgotten", people(of=f"unheard {n}"), etl_name="forgotten")
+            for n in range(4)
+        ]
+        for import_ in imports:
+            assert is_whole(await machines.finished(import_))
+            assert await loaded(machines, "forgotten", import_) == (ROWS, ROWS)
+        for http in machines.gateways:
+            # Nobody counts the tries.
+            assert (await http.post("/api/token/", json=log_in)).status_code == 503
+    finally:
+        machines.redis.start()
+    for http in machines.gateways:
+
+        async def counts_again(http: httpx2.AsyncClient = http) -> bool:
+            return bool((await http.post("/api/token/", json=log_in)).status_code == 401)
+
+        await until("sign-in is possible again", counts_again)
+    import_ = await machines.submit("forgotten", people())
+    assert is_whole(await machines.finished(import_))
+    assert await machines.owner.fetchval('SELECT count(*) FROM data."forgotten"') == 5 * ROWS
+
+
 @pytest.mark.parametrize("victim", ["ingest", "gateway"])
 async def test_an_upload_outlives_who_took_it(machines: Machines, victim: str) -> None:
     table = f"outlived_{victim}"

@@ -17,10 +17,21 @@ class Balancer:
     url: str = ""
     passed_bytes: dict[int, int] = field(default_factory=dict)
     """How much each port has been sent."""
+    serving: "set[asyncio.Task[None]]" = field(default_factory=set)
     _next: int = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Connect a client with the next process that is there; hang up if there is none."""
+        task = asyncio.current_task()
+        assert task is not None
+        self.serving.add(task)
+        try:
+            await self._connect(reader, writer)
+        finally:
+            writer.close()
+            self.serving.discard(task)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in self.ports:
             port = self.ports[self._next % len(self.ports)]
             self._next += 1
@@ -28,14 +39,15 @@ class Balancer:
                 answers, behind = await asyncio.open_connection(HOST, port)
                 break
         else:
-            writer.close()
             return
-        with suppress(ConnectionError):
+        try:
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._pass(reader, behind, port))
                 both.create_task(self._pass(answers, writer))
-        writer.close()
-        behind.close()
+        except* ConnectionError:  # one side has gone, so the other goes too
+            pass
+        finally:
+            behind.close()
 
     async def _pass(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int | None = None
@@ -59,4 +71,6 @@ async def balanced(ports: Sequence[int]) -> AsyncIterator[Balancer]:
         yield balancer
     finally:
         server.close()
-        # Not wait_closed: connections that are kept alive end with the processes behind.
+        for task in balancer.serving:
+            task.cancel()
+        await asyncio.gather(*balancer.serving, return_exceptions=True)
