@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, LiteralString
 
 from services.ingest.domain.run import ImportId, MailState, State
+from services.ingest.runs.row import UNFLUSHED
 from shared.store.engine import RawPool
 
 BATCH = 1000
@@ -16,9 +17,10 @@ FROM ingest.imports WHERE id = $1"""
 UNDONE: Final[LiteralString] = """
 SELECT id FROM ingest.imports WHERE id = ANY ($1::bigint[]) AND undone IS NOT NULL"""
 
-FORGET_UPLOAD: Final[LiteralString] = """
+# If the server crashes before this is on its disk, UPLOADS has the run.
+FORGET_UPLOAD: Final[LiteralString] = f"""
 UPDATE ingest.imports SET upload_path = NULL
-WHERE id = $1 AND state NOT IN ('queued', 'running')"""
+WHERE id = $1 AND state NOT IN ('queued', 'running') AND {UNFLUSHED}"""  # noqa: S608 - literals only
 
 # A success whose upload is still there was cut off between its COMMIT and its tidying.
 UPLOADS: Final[LiteralString] = """

@@ -50,6 +50,9 @@ COLUMNS: Final = (
 SELECTED: Final[LiteralString] = ", ".join(f"i.{name}" for name in COLUMNS)
 """The same as SQL, of `ingest.imports i`."""
 
+UNFLUSHED: Final[LiteralString] = "set_config('synchronous_commit', 'off', true) = 'off'"
+"""In the condition of a statement in autocommit: it does not wait for the server's disk."""
+
 
 class Row(Protocol):
     """A row of either driver."""

@@ -21,6 +21,7 @@ from services.ingest.errors import FencedOutError
 from services.ingest.runs.events import OF_CLAIM, OF_END
 from services.ingest.runs.row import (
     SELECTED,
+    UNFLUSHED,
     format_json,
     former_values,
     inferred_json,
@@ -80,9 +81,10 @@ WHERE id = $1 AND lease = $2 AND state = 'running' RETURNING true"""
 HELD: Final[LiteralString] = """
 SELECT true FROM ingest.imports WHERE id = $1 AND lease = $2"""
 
-BACKEND: Final[LiteralString] = """
+# A server that crashes before this is on its disk has no such backend any more.
+BACKEND: Final[LiteralString] = f"""
 UPDATE ingest.imports SET backend_pid = $3, backend_start = $4
-WHERE id = $1 AND lease = $2 AND state = 'running' RETURNING true"""
+WHERE id = $1 AND lease = $2 AND state = 'running' AND {UNFLUSHED} RETURNING true"""  # noqa: S608
 
 MADE_TABLE: Final[LiteralString] = """
 UPDATE ingest.imports SET made_table_oid = $3

@@ -4,10 +4,13 @@ import asyncio
 import codecs
 import csv
 import io
+from datetime import UTC, datetime
 
+import asyncpg
 import httpx2
 import pytest
 
+from services.ingest.runs import kept, worked
 from shared.contracts.auth import Role
 from tests.ingest.driving import ANN, Ingest
 from tests.support.issuer import person
@@ -255,3 +258,23 @@ async def test_an_unknown_import_is_404(ingest: Ingest, path: str) -> None:
 
 async def _all(events: object) -> list[tuple[str, str, dict[str, object]]]:
     return [event async for event in events]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("state", ["running", "succeeded"])
+async def test_what_a_crash_of_the_server_may_take_is_not_waited_for(
+    ingest: Ingest, state: str
+) -> None:
+    import_ = await ingest.submit(CSV)
+    await ingest.owner.execute("UPDATE ingest.imports SET state = $1", state)
+    connection = await asyncpg.connect(ingest.database.url("ingest"))
+    try:
+        async with connection.transaction():
+            await connection.execute("SET LOCAL synchronous_commit = on")
+            if state == "running":
+                now = datetime.now(UTC)
+                assert await connection.fetchval(worked.BACKEND, import_["id"], 0, 7, now)
+            else:
+                assert await connection.execute(kept.FORGET_UPLOAD, import_["id"]) == "UPDATE 1"
+            assert await connection.fetchval("SHOW synchronous_commit") == "off"
+    finally:
+        await connection.close()
