@@ -13,7 +13,7 @@ from gateway.alerts.domain import Example, Kind
 from gateway.alerts.watch import ErrorWatch
 from gateway.metrics import answers_broken_off
 from gateway.reply import Reply
-from shared.http.health import QUIET_ROUTES, request_seconds
+from shared.http.health import QUIET_ROUTES, note_request
 from shared.process import tracing
 
 CLIENT_LEFT = "client_left"
@@ -39,7 +39,7 @@ def record(entry: Entry, reply: Reply, watch: ErrorWatch | None) -> None:
     """Record one request."""
     duration_s = time.perf_counter() - entry.started
     status = reply.status or CLIENT_LEFT_STATUS
-    request_seconds.labels("gateway", entry.method, entry.route, str(status)).observe(duration_s)
+    note_request("gateway", entry.method, entry.route, status=status, duration_s=duration_s)
     tracing.answered(entry.method, entry.route, status)
     tracing.note({"tabularium.request_id": reply.request_id})
     if entry.broken_because is None and 200 <= status < 300:
@@ -90,7 +90,7 @@ def _count(
 
 def record_unread(status: int, code: str, *, request_id: str, watch: ErrorWatch | None) -> None:
     """Record a request whose head was refused while it was read."""
-    request_seconds.labels("gateway", "?", "unread", str(status)).observe(0)
+    note_request("gateway", "?", "unread", status=status, duration_s=0)
     log.error("head_refused", status=status, code=code, request_id=request_id)
     if watch is not None:
         example = Example(datetime.now(UTC), request_id, subject=None, duration_ms=0)

@@ -43,12 +43,11 @@ def classify(
     path = incoming.path
     refreshes = path == TOKEN_FORM_PATH and is_refresh(incoming.content_type, body)
     if incoming.method != "POST" or path not in SIGN_IN_PATHS or refreshes:
-        general = _general(
+        return _general(
             subject or address,
             per_s=settings.rate_limit_requests_per_s,
             burst=settings.rate_limit_requests_burst,
         )
-        return Classified((general,), is_sign_in=False)
     if path == OTP_REQUEST_PATH:
         return Classified(_otp_limits(settings, address, email_in(body)), is_sign_in=True)
     name = "verify" if path == OTP_VERIFY_PATH else "sign_in"
@@ -66,13 +65,14 @@ def exchanges(address: str) -> Limit:
 
 
 @functools.lru_cache(maxsize=10_000)  # nearly every request wants one, and the same ones
-def _general(who: str, *, per_s: float, burst: int) -> Limit:
-    return Limit(
+def _general(who: str, *, per_s: float, burst: int) -> Classified:
+    limit = Limit(
         name="requests",
         key=f"{KEY_PREFIX}requests:{who}",
         interval_us=max(1, round(1_000_000 / per_s)),
         burst=burst,
     )
+    return Classified((limit,), is_sign_in=False)
 
 
 def _per_minute(settings: GatewaySettings, name: str, address: str) -> Limit:

@@ -10,6 +10,7 @@ import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import structlog
 from redis.asyncio import Redis
@@ -64,7 +65,7 @@ class LimitsDownError(Exception):
     """Redis is away; nothing can be counted."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limit:
     """`burst` requests at once, and one more every `interval_us`, for one key."""
 
@@ -73,8 +74,17 @@ class Limit:
     interval_us: int
     burst: int
 
+    @cached_property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Those of `RateLimit-*` that are the same in every answer."""
+        window_s = max(1, self.burst * self.interval_us // 1_000_000)
+        return [
+            (b"ratelimit-limit", b"%d" % self.burst),
+            (b"ratelimit-policy", b"%d;w=%d" % (self.burst, window_s)),
+        ]
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Verdict:
     """What the closest of a request's limits says."""
 
@@ -99,14 +109,11 @@ class Verdict:
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """`RateLimit-*` (draft-ietf-httpapi-ratelimit-headers-03)."""
-        limit = self.limit
-        window_s = max(1, limit.burst * limit.interval_us // 1_000_000)
         reset_s = -(-self.reset_us // 1_000_000)
         return [
-            (b"ratelimit-limit", b"%d" % limit.burst),
+            *self.limit.headers,
             (b"ratelimit-remaining", b"%d" % self.remaining),
             (b"ratelimit-reset", b"%d" % reset_s),
-            (b"ratelimit-policy", b"%d;w=%d" % (limit.burst, window_s)),
         ]
 
 

@@ -38,8 +38,8 @@ class Reply:
         """Send the head; what it does not say of caching and sniffing is said for it."""
         self.status = status
         sent = [*headers, (b"x-request-id", self.request_id.encode()), *self._extra]
-        known = dict(sent)
-        sent += [header for header in DEFAULTS if header[0] not in known]
+        names = {name for name, _ in sent}
+        sent += [header for header in DEFAULTS if header[0] not in names]
         await self._send({"type": "http.response.start", "status": status, "headers": sent})
 
     async def body(self, chunk: bytes, *, more: bool) -> None:

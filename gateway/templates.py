@@ -20,15 +20,16 @@ class Templates:
 
     def match(self, path: str) -> str | None:
         """The template of a path without a slash at its end; fixed parts win over `{…}`."""
-        return _find(self._root, path.split("/")[1:])
+        return _find(self._root, path.split("/"), 1)
 
 
-def _find(node: dict[str, object], parts: list[str]) -> str | None:
-    if not parts:
+def _find(node: dict[str, object], parts: list[str], place: int) -> str | None:
+    if place == len(parts):
         template = node.get("")
         return template if isinstance(template, str) else None
-    for key in (parts[0], "{}"):
-        below = node.get(key) if key else None
-        if isinstance(below, dict) and (match := _find(below, parts[1:])) is not None:
+    part = parts[place]
+    for key in (part, "{}") if part else ("{}",):
+        below = node.get(key)
+        if isinstance(below, dict) and (match := _find(below, parts, place + 1)) is not None:
             return match
     return None

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import ProblemError
-from shared.http.health import QUIET_ROUTES, request_seconds
+from shared.http.health import QUIET_ROUTES, note_request
 from shared.http.problems import refused, too_large, unexpected
 from shared.http.texts import check_texts
 from shared.process import tracing
@@ -100,9 +100,7 @@ class RequestContext:
 
     def _record(self, scope: MutableMapping[str, Any], status: int, duration_s: float) -> None:
         route = _route(scope)
-        request_seconds.labels(self._service, scope["method"], route, str(status)).observe(
-            duration_s
-        )
+        note_request(self._service, scope["method"], route, status=status, duration_s=duration_s)
         if route in QUIET_ROUTES:
             return
         tracing.answered(scope["method"], route, status)

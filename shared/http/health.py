@@ -31,6 +31,16 @@ request_seconds = Histogram(
 log = structlog.get_logger()
 
 
+def note_request(service: str, method: str, route: str, *, status: int, duration_s: float) -> None:
+    """Count a request that is over; `route` is a template, so that there are few."""
+    _requests(service, method, route, status).observe(duration_s)
+
+
+@functools.lru_cache(maxsize=4096)  # looking it up by its labels takes longer than counting
+def _requests(service: str, method: str, route: str, status: int) -> Histogram:
+    return request_seconds.labels(service, method, route, str(status))
+
+
 class Health(AnswerModel):
     """The process is alive."""
 
