@@ -5,6 +5,7 @@ one looks wrong. A guess between one-byte encodings would change letters silentl
 """
 
 import codecs
+import re
 from dataclasses import dataclass
 
 from charset_normalizer import from_bytes
@@ -34,6 +35,8 @@ _SURE_SHARE = 0.95
 _SURE_LEAD = 0.04
 _LEAST_LETTERS = 4
 _TELLING_LETTERS = 8
+_CONTROL_BYTES = re.compile(b"[\x80-\x9f]")
+_CONTROLS = re.compile("[\x80-\x9f]")
 _NOT_FOR_FILES = frozenset(
     {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf-7"}
 )
@@ -70,12 +73,14 @@ def codec_name(encoding: str) -> str:
 class EncodingFound:
     """A Python codec, and the bytes of the mark before the text.
 
-    `proven` is False while nothing but ASCII was seen: any encoding may follow.
+    `proven` is False while nothing but ASCII was seen: any encoding may follow. `controls`: the
+    control characters that ISO 8859 has at 80 to 9F are text.
     """
 
     codec: str
     bom_bytes: int = 0
     proven: bool = True
+    controls: bool = False
 
 
 def encoding_of(
@@ -95,7 +100,7 @@ def encoding_of(
         sure = force or not _is_one_byte(codec)
         if not sure:
             refuse_contradiction(head, codec, complete=complete)
-        return EncodingFound(codec, proven=sure or not head.isascii())
+        return EncodingFound(codec, proven=sure or not head.isascii(), controls=force)
     if (wide := _without_bom(head)) is not None:
         return EncodingFound(wide)
     if is_utf8(head, complete=complete) or mostly_utf8(tally(head)):
@@ -104,18 +109,36 @@ def encoding_of(
 
 
 def refuse_contradiction(text: bytes, codec: str, *, complete: bool) -> None:
-    """Raise EncodingContradictedError where text named to be of one byte a letter is UTF-8."""
-    if text.isascii() or not is_utf8(text, complete=complete):
+    """Raise EncodingContradictedError where text is hardly in the one-byte encoding named for it.
+
+    It is UTF-8 with letters, or in windows-1252 or the like, whose signs are controls in ISO 8859.
+    """
+    if text.isascii():
         return
-    letters = [c for c in text.decode(errors="ignore") if not c.isascii() and c.isalpha()]
-    if letters:
-        wrong = letters[0].encode().decode(codec, errors="replace")
+    wrong = ""
+    if is_utf8(text, complete=complete):
+        letters = [c for c in text.decode(errors="ignore") if not c.isascii() and c.isalpha()]
+        if letters:
+            read = letters[0].encode().decode(codec, errors="replace")
+            wrong = f"the file is in UTF-8: '{letters[0]}' would become '{read}' in {codec}."
+    if not wrong and has_controls(codec) and (found := _CONTROL_BYTES.search(text)):
+        sign = found[0].decode("cp1252", errors="replace")
+        wrong = (
+            f"the byte {found[0].hex().upper()} is a control character in {codec} and '{sign}' in"
+            " windows-1252: name that one, or"
+        )
+    if wrong:
+        leave = " Leave `encoding` out, or" if wrong.endswith(".") else ""
         raise EncodingContradictedError.of(
             "encoding",
             EncodingContradictedError.code,
-            f"the file is in UTF-8: '{letters[0]}' would become '{wrong}' in {codec}. Leave"
-            " `encoding` out, or send `force_encoding=true` if that is meant",
+            f"{wrong}{leave} send `force_encoding=true` if that is meant",
         )
+
+
+def has_controls(codec: str) -> bool:
+    """Whether the bytes 80 to 9F are control characters, as in ISO 8859."""
+    return bytes((0x80, 0x9F)).decode(codec, errors="replace") == "\x80\x9f"
 
 
 def _is_one_byte(codec: str) -> bool:
@@ -285,25 +308,28 @@ def _needed(head: bytes) -> EncodingNeededError:
 class Transcoder:
     """Text in some encoding becomes UTF-8; bytes that are no text become the byte FF.
 
-    `swapped`: a delimiter of several bytes, which becomes `quoting.SWAPPED`. `bare_cr`: lines
-    end with CR alone, as on old Macs, and get a LF instead.
+    So do the control characters of ISO 8859 beyond ASCII, which are letters of another encoding,
+    unless the encoding was found to have them. `swapped`: a delimiter of several bytes, which
+    becomes `quoting.SWAPPED`. `bare_cr`: lines end with CR alone, as on old Macs, and get a LF
+    instead.
     """
 
     def __init__(
         self,
-        encoding: str,
+        encoding: EncodingFound,
         *,
-        skip_bytes: int = 0,
         swapped: bytes | None = None,
         bare_cr: bool = False,
     ) -> None:
-        self._skip = skip_bytes
+        self._skip = encoding.bom_bytes
         self._swapped = swapped
         self._bare_cr = bare_cr
         self._rest = b""
         self._decoder: codecs.IncrementalDecoder | None = None
-        if encoding != "utf-8":
-            self._decoder = codecs.getincrementaldecoder(encoding)(errors="tabularium.mark")
+        self._marks_controls = False
+        if encoding.codec != "utf-8":
+            self._decoder = codecs.getincrementaldecoder(encoding.codec)(errors="tabularium.mark")
+            self._marks_controls = has_controls(encoding.codec) and not encoding.controls
 
     def feed(self, data: bytes, *, final: bool = False) -> bytes:
         """The next piece; `final` ends the stream."""
@@ -311,7 +337,10 @@ class Transcoder:
             skipped = min(self._skip, len(data))
             data, self._skip = data[skipped:], self._skip - skipped
         if self._decoder is not None:
-            data = self._decoder.decode(data, final).encode("utf-8", "surrogateescape")
+            text = self._decoder.decode(data, final)
+            if self._marks_controls:
+                text = _CONTROLS.sub(MARK, text)
+            data = text.encode("utf-8", "surrogateescape")
         if self._bare_cr:
             data = data.replace(b"\r", b"\n")
         return data if self._swapped is None else self._swap(data, self._swapped, final=final)

@@ -93,7 +93,7 @@ class Head:
     def text(self) -> bytes:
         """A text in UTF-8; raises FileRefusedError where this is none."""
         encoding = self.encoding
-        transcoder = Transcoder(encoding.codec, skip_bytes=encoding.bom_bytes)
+        transcoder = Transcoder(encoding)
         return transcoder.feed(self.data, final=self.complete)
 
     @cached_property

@@ -103,8 +103,7 @@ class StoredText:
         """
         codec = decompressor(self.compression, self.limits)
         transcoder = Transcoder(
-            self.encoding.codec,
-            skip_bytes=self.encoding.bom_bytes,
+            self.encoding,
             swapped=self.swapped,
             bare_cr=self.bare_cr,
         )

@@ -43,6 +43,21 @@ async def test_a_one_byte_encoding_named_for_utf8_is_contradicted(filler: int) -
     assert (await read("a\né\n".encode("cp1252"), encoding="cp1252")).cells == [("é",)]
 
 
+@pytest.mark.parametrize("filler", [0, 20_000])
+async def test_signs_of_another_encoding_are_no_control_characters(filler: int) -> None:
+    sign, letter = "5 €\n".encode("cp1252"), "é\n".encode("latin-1")
+    data = b"a\n" + b"x\n" * filler
+    with pytest.raises(EncodingContradictedError, match="'€' in windows-1252") as refused:
+        await read(data + sign, encoding="iso-8859-15", block=4096)
+    assert refused.value.errors[0].field == "encoding"
+    forced = await read(data + sign, encoding="latin1", force_encoding=True, block=4096)
+    assert forced.cells[-1] == ("5 \x80",)
+    assert (await read(data + sign, encoding="cp1252", block=4096)).cells[-1] == ("5 €",)
+    # Behind letters that hold, the rows are refused one by one.
+    late = await read(data + letter + b"x\n" * 20_000 + sign, encoding="latin1", block=4096)
+    assert late.refused == [(filler + 20_003, "bad_encoding")]
+
+
 async def test_a_report_is_read_as_what_it_is_whatever_the_options() -> None:
     report = (
         "\ufeffname,born,amount,_line,_column,_code,_message,_raw\n"
