@@ -60,6 +60,7 @@ FIRST_DAY = 61
 LAST_DAY = 2_958_465
 DAY_US = 86_400_000_000
 SECOND_US = 1_000_000
+MILLISECOND_US = 1_000
 
 # What XML 1.0 cannot hold, and the carriage return, which its readers replace (22.9.2.19).
 ESCAPED = {"&": "&amp;", "<": "&lt;", ">": "&gt;"} | {
@@ -204,7 +205,8 @@ def _clocks(clock: pl.Expr, value: pl.Expr, place: Place) -> pl.Expr:
         .then(place.number(days, CLOCK))
         .otherwise(place.number(days, FINE_CLOCK))
     )
-    return _either(clock.is_not_null(), cells, value, place)
+    # Excel keeps milliseconds, and would round the end of the day up to 24:00.
+    return _either(microseconds % MILLISECOND_US == 0, cells, value, place)
 
 
 def _short(days: pl.Expr) -> pl.Expr:

@@ -34,6 +34,10 @@ BUILT_IN_FORMATS: dict[int, str] = {
 }
 """The formats without a text of their own in the file that are dates or times (18.8.30)."""
 
+DIGIT = "\0"
+"""Where a mask has a digit."""
+_MASK = re.compile(r'"([^"]*)"|\\(.)|_.|\*.|\[[^\]]*\]|(0)|([-+/():!^&\'~{}<>=$ ])')
+"""The parts of a format of zeros: texts, blanks, colours, zeros, characters shown as they are."""
 _NOT_CODE = re.compile(r'"[^"]*"|\\.|_.|\*.')
 _ELAPSED = re.compile(r"\[(h+|m+|s+)\]", re.IGNORECASE)
 _BRACKETS = re.compile(r"\[[^\]]*\]")
@@ -55,8 +59,8 @@ class Shape:
     """A number format, as far as it decides what a cell is."""
 
     kind: Kind
-    zeros: int = 0
-    """Of a format such as 00000: the digits that every whole number is shown with."""
+    mask: str = ""
+    """Of a format of zeros such as 00000 or 000-00-0000: a `DIGIT` for each, between the texts."""
 
 
 NUMBER = Shape(Kind.NUMBER)
@@ -71,15 +75,28 @@ def shape_of(code: str) -> Shape:
     bare = _NOT_CODE.sub("", code).partition(";")[0]
     if _ELAPSED.search(bare):
         return Shape(Kind.DURATION)
+    if mask := _mask(code):
+        return Shape(Kind.NUMBER, mask)
     letters = _BRACKETS.sub("", bare).lower().replace("general", "")
-    if len(letters) > 1 and letters == "0" * len(letters):
-        return Shape(Kind.NUMBER, zeros=len(letters))
     time = "h" in letters or "s" in letters or "am/pm" in letters
     letters = letters.replace("am/pm", "").replace("a/p", "")
     date = "y" in letters or "d" in letters or ("m" in letters and not time)
     if date:
         return Shape(Kind.DATE_TIME if time else Kind.DATE)
     return Shape(Kind.TIME) if time else NUMBER
+
+
+def _mask(code: str) -> str:
+    """The mask of a format whose first section holds two zeros at least, and nothing but texts."""
+    mask, at = "", 0
+    while at < len(code) and code[at] != ";":
+        part = _MASK.match(code, at)
+        if part is None:
+            return ""
+        text, escaped, zero, shown = part.groups()
+        mask += DIGIT if zero else text or escaped or shown or ""
+        at = part.end()
+    return mask if mask.count(DIGIT) > 1 else ""
 
 
 def number_text(raw: str, shape: Shape = NUMBER) -> str:
@@ -89,7 +106,7 @@ def number_text(raw: str, shape: Shape = NUMBER) -> str:
     that a spreadsheet program shows; longer ones were never a double and stay. Raises CellError.
     """
     if _PLAIN.fullmatch(raw):
-        return raw if not shape.zeros else _with_zeros(raw, shape.zeros)
+        return _masked(raw, shape.mask) if shape.mask else raw
     try:
         number = Decimal(raw)
     except ArithmeticError as exc:
@@ -106,11 +123,18 @@ def number_text(raw: str, shape: Shape = NUMBER) -> str:
         text = text.rstrip("0").rstrip(".")
     if text in ("-0", ""):
         text = "0"
-    return text if not shape.zeros else _with_zeros(text, shape.zeros)
+    return _masked(text, shape.mask) if shape.mask else text
 
 
-def _with_zeros(text: str, zeros: int) -> str:
-    return text.zfill(zeros) if text.isdigit() else text
+def _masked(text: str, mask: str) -> str:
+    """A whole number's digits in a mask; those that it has no place for stand at the first one."""
+    if not text.isdigit():
+        return text
+    places = mask.count(DIGIT)
+    digits = text.zfill(places)
+    ahead = len(digits) - places
+    each = iter((digits[: ahead + 1], *digits[ahead + 1 :]))
+    return "".join(next(each) if mark == DIGIT else mark for mark in mask)
 
 
 def serial_text(raw: str, shape: Shape, *, since_1904: bool) -> str:
