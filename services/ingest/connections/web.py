@@ -35,7 +35,8 @@ PIECE_BYTES = 1 << 16
 FILE_NAME_LIMIT = 255
 CODINGS = frozenset({"identity", "gzip", "x-gzip", ""})
 """Codings of a body that is read as it comes: a file may be compressed by gzip."""
-GOOD_STATUSES = range(200, 300)
+GOOD_STATUSES = frozenset({200, 203})
+"""With the whole file: 202 says that it is not made yet, 204 has none, 206 has a part of it."""
 EXPLANATION_BYTES = 4_096
 """How much of a refusal is read to find out why."""
 REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
@@ -322,7 +323,7 @@ async def _refuse_explained(response: aiohttp.ClientResponse, explain: Explain) 
 
 
 def _may_pass(status: int) -> bool:
-    return status >= 500 or status in (408, 425, 429)
+    return status >= 500 or status in (202, 408, 425, 429)
 
 
 def _file_name(response: aiohttp.ClientResponse) -> str | None:

@@ -186,7 +186,11 @@ async def test_redirects_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "again"), [(404, False), (403, False), (429, True), (500, True), (503, True)]
+    ("status", "again"),
+    [
+        *((202, True), (204, False), (206, False)),
+        *((404, False), (403, False), (429, True), (500, True), (503, True)),
+    ],
 )
 async def test_what_may_be_tried_again_is_told_apart(status: int, again: bool) -> None:
     async def answer(_request: web.Request) -> web.Response:
