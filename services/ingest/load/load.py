@@ -27,7 +27,7 @@ from services.ingest.load.rehearse import rehearse
 from services.ingest.load.target import Target
 from services.ingest.load.transaction import Transaction
 from services.ingest.load.upsert import refuse_key, upsert
-from services.ingest.plan.columns import ColumnPlan, notes, plan_columns
+from services.ingest.plan.columns import ColumnPlan, notes, plan_columns, unfilled
 from services.ingest.plan.contracts import not_made
 from services.ingest.plan.new_table import NewTable, typed_columns
 from services.ingest.read.formats import opened
@@ -147,7 +147,8 @@ async def _into(
 
         async def work(target: Target) -> Outcome:
             done = await MODES[options.mode](Load(target, readings))
-            return await _outcome(readings, done, (*inferred, *added))
+            missing = unfilled(plan, contract) if options.mode is Mode.REPLACE else ()
+            return await _outcome(readings, done, (*inferred, *added, *missing))
 
         return await Transaction(
             outside, contract, alone=options.mode is Mode.REPLACE, dry_run=options.dry_run

@@ -161,6 +161,18 @@ def notes(plan: ColumnPlan) -> tuple[InferredColumn, ...]:
     )
 
 
+def unfilled(plan: ColumnPlan, contract: TableContract) -> tuple[InferredColumn, ...]:
+    """What is said of the table's columns that a source in place of all its rows has not."""
+    targets = {column.target for column in plan.columns}
+    return tuple(
+        InferredColumn(
+            column=column.name, type="missing", because="nothing goes into it: NULL or its default"
+        )
+        for column in contract.columns
+        if column.name not in targets
+    )
+
+
 def _remembered(
     source: Columns,
     contract: TableContract,

@@ -45,6 +45,19 @@ async def test_a_replace_never_empties_a_table_unless_somebody_says_so(
     assert await load.rows("t") == []
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_a_replace_names_the_columns_that_its_file_has_not(
+    load: Loader, *, dry_run: bool
+) -> None:
+    await load.make_table("t", columns(a="TEXT", b="TEXT", c="INTEGER"))
+    assert (await load.load("t", "b\nx\n")).inferred == ()
+    outcome = await load.load("t", "b\ny\n", options=replace(REPLACE, dry_run=dry_run))
+    assert [(each.column, each.type) for each in outcome.inferred] == [
+        ("a", "missing"),
+        ("c", "missing"),
+    ]
+
+
 async def test_reasons_in_sum(load: Loader) -> None:
     await load.make_table("t", columns(a="INTEGER", b="TEXT NOT NULL"))
     outcome = await load.load("t", "a,b\n1,x\ny,\nz,1\n4\nw,2\n")

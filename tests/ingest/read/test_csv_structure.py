@@ -88,6 +88,22 @@ async def test_the_delimiter_in_which_header_and_rows_agree(
     assert not found.refused
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t", "|", ","])
+async def test_rows_that_are_parted_are_none_of_one_column(delimiter: str) -> None:
+    lines = ["Report", "name,amount,unit", "a,1,kg", "b,2", "c,3,kg"]
+    text = "\n".join(lines).replace(",", delimiter) + "\n"
+    found = await read(text)
+    assert (found.names, found.cells) == (["Report"], [])
+    assert [code for _, code in found.refused] == ["too_many_fields"] * 4
+    named = await read(text, header_line="2")
+    assert (len(named.cells), named.refused) == (2, [(4, "too_few_fields")])
+    # One of several rows may well hold the sign.
+    text = f"note\nx\na{delimiter}b\n"
+    found = await read(text)
+    rows = [("x",), (f"a{delimiter}b",)]
+    assert (found.names, found.cells) == (["note"], rows[: 1 if delimiter == "," else 2])
+
+
 async def test_a_tie_of_two_delimiters_is_decided_by_the_table_or_a_person() -> None:
     data = "a;b,c\n1;2,3\n4;5,6\n"
     with pytest.raises(DelimiterNeededError) as refusal:

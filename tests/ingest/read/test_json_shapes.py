@@ -62,6 +62,17 @@ async def test_a_document_may_be_the_record() -> None:
     ]  # fmt: skip
 
 
+async def test_a_document_without_records_is_no_record() -> None:
+    for text in ('{"count": 0, "next": null, "results": []}', '{"data": {"items": [ ]}}\n'):
+        with pytest.raises(RecordPathNeededError, match=r"`\.`") as refusal:
+            await read(text, file_name="x.json")
+        assert refusal.value.errors[0].field == "record_path"
+    text = '{"a": 1, "b": []}'
+    assert (await read(text, file_name="x.json", record_path="b")).cells == []
+    assert (await read(text, file_name="x.json", record_path=".")).names == ["a", "b"]
+    assert (await read(text, file_name="x.ndjson")).names == ["a", "b"]
+
+
 @pytest.mark.parametrize("block", [7, 1 << 20])
 async def test_values_one_behind_the_other(block: int) -> None:
     spread = "\n".join(json.dumps(row, indent=2) for row in ROWS)

@@ -60,6 +60,13 @@ class Reading:
         return fit / len(records) if records else 1.0
 
     @property
+    def parts_rows(self) -> bool:
+        """Whether most rows have one number of fields, beyond the header's."""
+        records = self.sample.records[self.header.rows_from :]
+        width = self.sample.width(behind=self.header.rows_from)
+        return width > 1 and sum(len(row.fields) == width for row in records) * 2 > len(records)
+
+    @property
     def clean(self) -> bool:
         """Whether no field holds another candidate where people do not write it."""
         delimiter, quote = re.escape(self.dialect.delimiter), self.dialect.quote
@@ -115,16 +122,23 @@ def reading_of(
             except TooManyColumnsError as error:
                 refused.append(error)
                 continue
-            if reading.header.width > 1:
-                yield reading
+            yield reading
 
-    several = list(readings(_candidates(text, options, start)))
+    strong = list(readings(_candidates(text, options, start)))
+    several = _wide(strong)
     if not any(reading.header.fits for reading in several):
-        weak = readings(candidate for candidate in WEAK if candidate.encode() in text)
+        weak = _wide(readings(candidate for candidate in WEAK if candidate.encode() in text))
         several += [reading for reading in weak if reading.header.fits]
     if refused and not any(reading.header.fits for reading in several):
         raise refused[0]
-    return _best(several, known) if several else read(",")
+    if several:
+        return _best(several, known)
+    # Rows that are parted as evenly are none of one column: they are refused, and say why.
+    return next((reading for reading in strong if reading.parts_rows), None) or read(",")
+
+
+def _wide(readings: Iterable[Reading]) -> list[Reading]:
+    return [reading for reading in readings if reading.header.width > 1]
 
 
 def _best(readings: list[Reading], known: frozenset[str]) -> Reading:

@@ -258,7 +258,8 @@ class CsvReader:
         if fields > width:
             if width == 1:
                 message += (
-                    "; where the delimiter is text, name another one, such as `delimiter=tab`"
+                    "; where the delimiter is text, name another one, such as `delimiter=tab`, and"
+                    " where the header stands further down, `header_line`"
                 )
             return RejectCode.TOO_MANY_FIELDS, message
         return (

@@ -111,7 +111,7 @@ class JsonFormat:
         lines = head.suffix in NDJSON.suffixes and not _ARRAY.match(begin)
         try:
             text, complete = _looked_through(head)
-            shape = shape_of(text, path=None, lines=lines, complete=complete)
+            shape = shape_of(text, path=None, lines=lines, complete=complete, known=head.known)
         except RecordPathNeededError:  # a document, and the options may say where
             in_lines = False
         else:
@@ -122,7 +122,9 @@ class JsonFormat:
         """By the keys of the elements in the head; raises FileRefusedError."""
         text, complete = _looked_through(head)
         lines = self.name is FileFormat.NDJSON
-        shape = shape_of(text, path=options.record_path, lines=lines, complete=complete)
+        shape = shape_of(
+            text, path=options.record_path, lines=lines, complete=complete, known=head.known
+        )
         behind = text[shape.start :]
         header = head_array(
             behind,

@@ -47,12 +47,19 @@ class Shape:
         return LineCutter(limits, numbered=self.layout is Layout.NUMBERED)
 
 
-def shape_of(text: str, *, path: str | None, lines: bool, complete: bool) -> Shape:
+def shape_of(
+    text: str,
+    *,
+    path: str | None,
+    lines: bool,
+    complete: bool,
+    known: frozenset[str] = frozenset(),
+) -> Shape:
     """The shape of a text with this head.
 
     `path`: where the caller says that the records are; `lines`: the caller or the suffix says
-    that there is one in each line; `complete`: nothing follows. Raises OptionError,
-    RecordPathNeededError.
+    that there is one in each line; `complete`: nothing follows; `known`: names of the table's
+    columns. Raises OptionError, RecordPathNeededError.
     """
     if path is not None and path != WHOLE:
         return _at(path, text)
@@ -64,11 +71,19 @@ def shape_of(text: str, *, path: str | None, lines: bool, complete: bool) -> Sha
         return Shape(Layout.NUMBERED if _has_several(text, complete=complete) else Layout.LINES)
     if path == WHOLE or (first is not None and further):
         return Shape(Layout.VALUES)
-    found = [array for array in arrays_in(text) if array.holds_records]
+    arrays = arrays_in(text)
+    found = [array for array in arrays if array.holds_records]
     if len(found) == 1:
         return Shape(Layout.ARRAY, found[0].start, found[0].path)
     if found:
-        raise _path_needed(found)
+        raise _path_needed("records may be at {}: send the file again with one of them", found)
+    empty = [array for array in arrays if array.is_empty]
+    if empty and first is not None and not _is_record(text, known):
+        raise _path_needed(
+            "the document is a record itself, or has none at {}: send the file again with"
+            f" `{WHOLE}`, or with the place of the records",
+            empty,
+        )
     return Shape(Layout.LINES if first == "line" else Layout.VALUES)
 
 
@@ -122,6 +137,12 @@ def _has_several(text: str, *, complete: bool) -> bool:
     return False
 
 
+def _is_record(text: str, known: frozenset[str]) -> bool:
+    """Whether the first value of a text is an object whose members are all columns."""
+    value, _ = scan_json(text, len(text) - len(text.lstrip(_SPACE)))
+    return isinstance(value, dict) and known.issuperset(value)
+
+
 @dataclass(frozen=True, slots=True)
 class FoundArray:
     """An array that is reached by keys alone, and whether it begins with an object or array."""
@@ -129,6 +150,7 @@ class FoundArray:
     path: str
     start: int
     holds_records: bool
+    is_empty: bool
 
 
 def arrays_in(text: str) -> list[FoundArray]:
@@ -152,8 +174,8 @@ def arrays_in(text: str) -> list[FoundArray]:
                 key = keys.pop()
         elif mark == "[":
             path = ".".join([*keys[1:], key])
-            holds = text[token.end() :].lstrip(_SPACE)[:1] in ("{", "[")
-            found.append(FoundArray(path, token.start(), holds))
+            first = text[token.end() :].lstrip(_SPACE)[:1]
+            found.append(FoundArray(path, token.start(), first in ("{", "["), first == "]"))
             inside = 1
     return found
 
@@ -171,9 +193,9 @@ def _at(path: str, text: str) -> Shape:
     )
 
 
-def _path_needed(found: list[FoundArray]) -> RecordPathNeededError:
+def _path_needed(sentence: str, found: list[FoundArray]) -> RecordPathNeededError:
     paths = ", ".join(array.path for array in found[:_LISTED])
-    detail = f"records may be at {paths}: send the file again with one of them as `record_path`"
+    detail = f"{sentence.format(paths)} as `record_path`"
     return RecordPathNeededError(
         detail,
         errors=[FieldError(field="record_path", code=RecordPathNeededError.code, message=detail)],

@@ -117,7 +117,8 @@ class SheetFile:
         return RefusedRow(
             line=lines[row],
             code=RejectCode.TOO_MANY_FIELDS,
-            message=f"{len(cells)} cells, but the header has {len(self.columns)} columns",
+            message=f"{len(cells)} cells, but the header has {len(self.columns)} columns; where it"
+            " stands further down, `header_line` names its row",
             raw=text.getvalue()[:RAW_LIMIT],
         )
 
