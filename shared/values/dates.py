@@ -19,6 +19,7 @@ _DIRECTIVES = {
     "b": r"(?P<b>[A-Za-z]{3})",
     "B": r"(?P<B>[A-Za-z]{3,9})",
 }
+_NUMBERS = frozenset(_DIRECTIVES[letter] for letter in "Yymd")
 _TIME_BEHIND = re.compile(r"[T ,]+%[HI](?::?%M(?::?%S(?:[.,]?%f)?)?)?(?: ?%p)?(?: ?%[zZ])?")
 """The time of a format; it is taken as for any timestamp, whatever the format says of it."""
 MONTHS = (
@@ -106,6 +107,11 @@ class DatePattern:
             raise ValueError("it must name a year (%Y or %y), a month (%m, %b, %B) and a day (%d)")
         if "y" in seen and self.century_from is None:
             raise ValueError(TWO_DIGIT_YEARS)
+        numbers = [part in _NUMBERS for part in parts]
+        for at, part in enumerate(parts):
+            # Without a sign between them, digits are told apart by their number alone.
+            if numbers[at] and any(numbers[max(at - 1, 0) : at] + numbers[at + 1 : at + 2]):
+                parts[at] = part.replace("{1,2}", "{2}")
         return "".join(parts)
 
     @cached_property

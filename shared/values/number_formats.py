@@ -60,9 +60,10 @@ class NumberFormat:
         whole = ["[0-9]+"]
         for family in self.separators:
             for character in map(re.escape, family):
-                whole.append(rf"[0-9]{{1,3}}(?:{character}[0-9]{{3}})+")
+                # No group begins with a zero: 0,123 is a fraction, whoever writes it.
+                whole.append(rf"[1-9][0-9]{{0,2}}(?:{character}[0-9]{{3}})+")
                 if self.lenient and family == ",":  # 12,34,567 as in India
-                    whole.append(rf"[0-9]{{1,2}}(?:{character}[0-9]{{2}})+{character}[0-9]{{3}}")
+                    whole.append(rf"[1-9][0-9]?(?:{character}[0-9]{{2}})+{character}[0-9]{{3}}")
         point = re.escape(self.decimal)
         power = "(?:[eE][+-]?[0-9]+)?"
         return rf"(?:(?:{'|'.join(whole)})(?:{point}[0-9]*)?|{point}[0-9]+){power}"

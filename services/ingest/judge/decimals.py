@@ -20,8 +20,13 @@ from shared.values.types import NUMBER_TYPES
 COMMA = ","
 DELIMITER = ";"
 """Between cells where the comma stands before decimals."""
-_PROVES_COMMA = r"^[+-]?(?:[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})|[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+)$"
-_PROVES_POINT = r"^[+-]?(?:[0-9]+\.(?:[0-9]{1,2}|[0-9]{4,})|[0-9]{1,3}(?:,[0-9]{3})+\.[0-9]+)$"
+_PROVES = (
+    r"^[+-]?(?:[0-9]+{decimal}(?:[0-9]{{1,2}}|[0-9]{{4,}})|0*{decimal}[0-9]+"
+    r"|[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}})+{decimal}[0-9]+)$"
+)
+"""Three digits behind the sign may be a group, but for those of 0,123."""
+_PROVES_COMMA = _PROVES.format(decimal=",", group=r"\.")
+_PROVES_POINT = _PROVES.format(decimal=r"\.", group=",")
 
 
 def may_have_commas(form: FormatFound | None, options: ImportOptions) -> bool:

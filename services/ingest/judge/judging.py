@@ -92,7 +92,7 @@ def judge(frame: Frame, rules: CellRules) -> Judged:
         if text is not None and found:  # what is refused already need not be read
             text = text.scatter([fault.row for fault in found], None)
         texts[column.source], known[column.source] = text, found
-    text_frame = pl.DataFrame([text for text in texts.values() if text is not None])
+    text_frame = pl.DataFrame({name: text for name, text in texts.items() if text is not None})
     casts = text_frame.select(
         fast_cast(text, _text_rules(column, rules)).alias(column.source)
         for column in rules.columns

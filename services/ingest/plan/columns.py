@@ -256,7 +256,7 @@ class _Matching:
         if self.others is Others.IGNORED:
             targets = {source: target for source, target in targets.items() if target in types}
             if not targets:
-                raise UnknownColumnError("no column of the file goes into the table")
+                raise self._nothing_fits()
         self._refuse_unknown(targets, types)
         refuse_collisions(targets)
         self._refuse_own_id(targets)
@@ -277,6 +277,10 @@ class _Matching:
             for source, target in targets.items()
         )
 
+    def _nothing_fits(self) -> UnknownColumnError:
+        names = listed([column.name for column in self.contract.columns])
+        return UnknownColumnError(f"no column of the file goes into the table; it has {names}")
+
     def _targets(self, names: Sequence[str]) -> dict[str, str]:
         mapping = self.options.mapping
         refuse_stray("mapping", mapping, names)
@@ -290,7 +294,7 @@ class _Matching:
             if target is not None:
                 targets[name] = target
         if not targets:
-            raise UnknownColumnError("no column of the file goes into the table")
+            raise self._nothing_fits()
         return targets
 
     def _matched(self, names: Sequence[str], taken: set[str]) -> dict[str, str]:

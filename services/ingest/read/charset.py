@@ -294,6 +294,7 @@ def _needed(head: bytes) -> EncodingNeededError:
         f"{_SPELLED.get(codec, codec)}: '{sample.decode(codec)}'"
         for codec in (*_ONE_BYTE, *_MULTI_BYTE)
         if _decodes(sample, codec, complete=True)
+        and not (has_controls(codec) and _CONTROL_BYTES.search(sample))
     ]
     detail = (
         f"line {line} is not UTF-8; send the file again with `encoding`. The text there is, in "

@@ -100,6 +100,16 @@ async def test_json_types_come_first(load: Loader) -> None:
     ]
 
 
+async def test_a_member_without_a_name_is_a_column(load: Loader) -> None:
+    for name, data in (
+        ("t", '[{"": 1, "b": "x"}, {"": 2}]'),
+        ("u", '[{"": 1, "b": {"c": 2}}, {"": 2, "column_0": 3}, {"": 2, "a": "\\u0001"}]'),
+    ):
+        outcome = await load.load(name, data, options=CREATE)
+        assert outcome.inferred[0].column == "column_1"
+        assert (await load.rows(name, "column_1"))[:2] == [(1,), (2,)]
+
+
 async def test_a_dry_run_makes_no_table(load: Loader) -> None:
     options = ImportOptions(create_table=True, dry_run=True)
     outcome = await load.load("t", "a,b\n1,2\n3\n", options=options)

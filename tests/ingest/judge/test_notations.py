@@ -111,6 +111,16 @@ async def test_a_value_decides_for_the_comma_where_semicolons_part_cells(load: L
     assert outcome.format.decimal is None  # b and c have a point
 
 
+@pytest.mark.parametrize("fraction", ["0.123", ".5", "-0.500", "00.125"])
+async def test_no_group_begins_with_a_zero(load: Loader, fraction: str) -> None:
+    await load.make_table("t", columns(a="NUMERIC", b="NUMERIC"))
+    await load.load("t", f"a;b\n12,50;7\n1.234,5;{fraction}\n")
+    assert await load.rows("t", "a, b") == [
+        (Decimal("12.50"), Decimal(7)),
+        (Decimal("1234.5"), Decimal(fraction)),
+    ]
+
+
 async def test_values_that_prove_either_decide_nothing(load: Loader) -> None:
     await load.make_table("t", columns(a="NUMERIC"))
     outcome = await load.load(

@@ -156,6 +156,8 @@ def test_columns_that_the_table_has_not_are_ignored_where_that_is_wanted() -> No
         ("a", "zz", "_line"),
         {"a": "a", "zz": "zz", "_line": "_line"},
     )
+    with pytest.raises(UnknownColumnError, match="it has 'a', 'b'"):
+        plan_columns(Header(("zz",)), table(a="", b=""), ImportOptions(), others=Others.IGNORED)
 
 
 def test_a_caller_may_have_new_columns_ignored() -> None:

@@ -53,6 +53,9 @@ async def test_signs_of_another_encoding_are_no_control_characters(filler: int) 
     forced = await read(data + sign, encoding="latin1", force_encoding=True, block=4096)
     assert forced.cells[-1] == ("5 \x80",)
     assert (await read(data + sign, encoding="cp1252", block=4096)).cells[-1] == ("5 €",)
+    with pytest.raises(EncodingNeededError, match="windows-1252: '5 €'") as asked:
+        await read(data + sign, block=4096)
+    assert "iso-8859-15" not in asked.value.detail
     # Behind letters that hold, the rows are refused one by one.
     late = await read(data + letter + b"x\n" * 20_000 + sign, encoding="latin1", block=4096)
     assert late.refused == [(filler + 20_003, "bad_encoding")]

@@ -379,7 +379,8 @@ class ArrayCutter:
 
 
 def _not_json(number: int, error: Exception) -> DamagedFileError:
-    reason = f": {error.msg}" if isinstance(error, json.JSONDecodeError) else ""
+    message = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+    reason = f": {message}" if isinstance(error, ValueError) else ""
     return DamagedFileError(f"element {number} is not JSON{reason}")
 
 
