@@ -100,7 +100,7 @@ def hint(kind: TypeName, text: str) -> str:
 
 @lru_cache(_KNOWN_SHAPES)
 def _number_notations(shape: str) -> tuple[WrittenNumber, ...]:
-    """The notations of a text whose digits are all zeros; lenient ones where no other reads it."""
+    """The notations of a text of a shape; lenient ones where no other reads it."""
     strict = [each for each in NUMBERS if each.format.plain(shape) is not None]
     reading = strict or [each for each in _LENIENT if each.format.plain(shape) is not None]
     first: dict[str, WrittenNumber] = {}
@@ -126,9 +126,12 @@ def _reader(kind: TypeName) -> Reader:
 
 
 def _as_number(kind: TypeName, text: str) -> Iterator[tuple[str, str]]:
-    if not _DIGIT.search(text):
+    first = _DIGIT.search(text)
+    if first is None:
         return
-    for each in _number_notations(_DIGIT.sub("0", text)):
+    # No group of digits begins with a zero; apart from that, the notation is one for all digits.
+    at = first.end()
+    for each in _number_notations(text[: at - 1] + min(first[0], "1") + _DIGIT.sub("1", text[at:])):
         number = each.format.plain(text)
         if number is not None and not isinstance(_reader(kind)(number), Fault):
             yield each.options, f"{Decimal(number):f}" if number.endswith("e-2") else number

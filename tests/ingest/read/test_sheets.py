@@ -103,6 +103,9 @@ async def test_a_number_keeps_its_digits(raw: str, text: str, tmp_path: Path) ->
         ("0 &quot;days&quot;", "12", "12"),
         ("0.00E+00", "1234", "1234"),
         ("General", "45351", "45351"),
+        ("Standard", "45351", "45351"),
+        ("Est\N{LATIN SMALL LETTER A WITH ACUTE}ndar;@", "45351", "45351"),
+        ("mmmm", "45351", "2024-02-29"),
     ],
 )
 async def test_a_number_is_what_its_format_makes_of_it(

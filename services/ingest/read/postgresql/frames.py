@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -18,6 +18,7 @@ from services.ingest.connections.pace import Pace, paced
 from services.ingest.connections.postgresql.session import FAILURES, translated
 from services.ingest.domain.run import ImportId
 from services.ingest.plan.columns import ColumnPlan
+from services.ingest.plan.names import named_columns
 from services.ingest.plan.source_columns import SourceColumn, Ways
 from services.ingest.read.csv.blocks import Block, BlockCutter
 from services.ingest.read.csv.frames import CsvReader
@@ -192,11 +193,17 @@ async def _query(
     # On lines of its own, because the query may end with a comment.
     inner = f"(\n{wanted.sql.strip().removesuffix(';')}\n) AS source"
     statement = await session.prepare(f"SELECT * FROM {inner}")  # noqa: S608 - checked above
+    attributes = statement.get_attributes()
     columns = tuple(
-        SourceColumn(attribute.name, column_type(attribute.type.name), attribute.type.name)
-        for attribute in statement.get_attributes()
+        replace(column, type=column_type(attribute.type.name), spelled=attribute.type.name)
+        for column, attribute in zip(
+            named_columns([attribute.name for attribute in attributes]), attributes, strict=True
+        )
     )
-    return cls(session=session, columns=columns, timeouts=timeouts, from_clause=inner)
+    # A query may call several columns alike.
+    names = ", ".join(quoted(column.name) for column in columns)
+    from_clause = f"{inner} ({names})" if names else inner
+    return cls(session=session, columns=columns, timeouts=timeouts, from_clause=from_clause)
 
 
 def _spellings(name: str, *, exact: bool) -> list[str]:

@@ -41,8 +41,8 @@ def column_type(spelled: str) -> ColumnType:
 def copied_as(spelled: str, target: ColumnType) -> str | None:
     """The cast with which a column's binary form is that of the target's type; None: there is none.
 
-    Only casts that lose nothing: what may fail is left to the reading of cells, which gives
-    reasons row by row.
+    Only casts that lose nothing: what may fail, or loses a member (json to jsonb), is left to the
+    reading of cells, which gives reasons row by row.
     """
     spelled = _SHORT.get(spelled, spelled)
     wanted = formatted(target)
@@ -54,7 +54,6 @@ def copied_as(spelled: str, target: ColumnType) -> str | None:
     whole = spelled in _WHOLE
     lossless = (
         (wanted == "text" and _TEXTS.fullmatch(spelled))
-        or (wanted == "jsonb" and spelled == "json")
         or (wanted == "numeric" and (whole or _NUMERIC.fullmatch(spelled)))
         or (whole and _WHOLE.get(wanted, -1) > _WHOLE[spelled])
         or (spelled, wanted) == ("real", "double precision")

@@ -41,6 +41,7 @@ _MASK = re.compile(r'"([^"]*)"|\\(.)|_.|\*.|\[[^\]]*\]|(0)|([-+/():!^&\'~{}<>=$ 
 _NOT_CODE = re.compile(r'"[^"]*"|\\.|_.|\*.')
 _ELAPSED = re.compile(r"\[(h+|m+|s+)\]", re.IGNORECASE)
 _BRACKETS = re.compile(r"\[[^\]]*\]")
+_DATE_LETTERS = frozenset("ymdhsapgeb")
 _PLAIN = re.compile(r"0|-?[1-9][0-9]{0,14}")
 
 
@@ -78,6 +79,8 @@ def shape_of(code: str) -> Shape:
     if mask := _mask(code):
         return Shape(Kind.NUMBER, mask)
     letters = _BRACKETS.sub("", bare).lower().replace("general", "")
+    if letters.isalpha() and not _DATE_LETTERS.issuperset(letters):
+        return NUMBER  # "General" in another language, such as Standard
     time = "h" in letters or "s" in letters or "am/pm" in letters
     letters = letters.replace("am/pm", "").replace("a/p", "")
     date = "y" in letters or "d" in letters or ("m" in letters and not time)
