@@ -1,9 +1,12 @@
 """`create_table`: the narrowest type that gives every cell back, and why no narrower one."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from services.ingest.domain.options import ImportOptions, Numbers
@@ -108,6 +111,10 @@ async def test_a_member_without_a_name_is_a_column(load: Loader) -> None:
         outcome = await load.load(name, data, options=CREATE)
         assert outcome.inferred[0].column == "column_1"
         assert (await load.rows(name, "column_1"))[:2] == [(1,), (2,)]
+    file = io.BytesIO()
+    pq.write_table(pa.table({"": [1, 2], "column_0": [3, 4]}), file)
+    await load.load("v", file.getvalue(), file_name="a.parquet", options=CREATE)
+    assert await load.rows("v", "column_1, column_0") == [(1, 3), (2, 4)]
 
 
 async def test_a_dry_run_makes_no_table(load: Loader) -> None:

@@ -62,8 +62,10 @@ class ColumnarFile:
 
     def _frame(self, batch: bytes, about: dict[str, Any], plan: ColumnPlan, before: int) -> Frame:
         table = pa.ipc.open_stream(batch).read_all()
-        cells = pl.from_arrow(table)
+        # By their places: polars gives a column whose name is empty one of its own.
+        cells = pl.from_arrow(table.rename_columns([str(at) for at in range(table.num_columns)]))
         assert isinstance(cells, pl.DataFrame)
+        cells.columns = table.column_names
         cells = cells.with_columns(
             pl.col(name).dt.replace_time_zone(None)
             for name, dtype in cells.schema.items()
