@@ -212,8 +212,8 @@ async def test_a_query_may_call_several_columns_alike(somewhere: Database) -> No
     async with session_of(somewhere) as session:
         source = await opened(session, query)
         headings = [column.heading for column in source.columns]
-        assert headings == ["a", "a", "?column?", "bool", "a#2"]
-        assert names(source) == ["a", "#2", "?column?", "bool", "a#2"]
+        assert headings == ["a", "a", "?column?", "?column?", "a#2"]
+        assert names(source) == ["a", "#2", "?column?", "?column?#2", "a#2"]
         assert (await cells_of(source)).rows() == [("1", "x", "3", "true", "y")]
 
 
