@@ -27,11 +27,11 @@ def refuse_key(options: ImportOptions, contract: TableContract) -> None:
             "key",
             "invalid_option",
             "an upsert needs a key that is unique in the table: a unique column, a unique key of"
-            f" several, or `id`; {_making(options.key, contract)} makes this one",
+            f" several, or `id`; {making(options.key, contract)} makes this one",
         )
 
 
-def _making(key: Sequence[str], contract: TableContract) -> str:
+def making(key: Sequence[str], contract: TableContract) -> str:
     """The call that makes a key unique."""
     change: dict[str, object] = {"unique": {"add": [list(key)]}}
     if len(key) == 1:

@@ -25,6 +25,7 @@ from services.ingest.errors import (
     RequestKeyReusedError,
     TableExistsError,
 )
+from services.ingest.load.upsert import making
 from services.ingest.plan.columns import Others
 from services.ingest.plan.contracts import CATALOG_CONTRACT
 from services.ingest.read.arriving import HEAD_BYTES
@@ -264,6 +265,7 @@ def check_key(options: ImportOptions, contract: TableContract, *, field: str = "
             raise InvalidInputError.of(field, "unknown_column", f"there is no column {name}")
     keys = [{str(column) for column in key.columns} for key in contract.unique_keys]
     if set(options.key) not in keys and set(options.key) != {"id"}:
-        raise InvalidInputError.of(
-            field, "not_unique", "these columns are not unique together; make them so first"
+        reason = (
+            f"these columns are not unique together; {making(options.key, contract)} makes them so"
         )
+        raise InvalidInputError.of(field, "not_unique", reason)

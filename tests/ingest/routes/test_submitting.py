@@ -110,6 +110,7 @@ async def test_upsert_wants_a_unique_key(ingest: Ingest) -> None:
     assert without.status_code == 422
     not_unique = await ingest.upload(CSV, table="people", mode="upsert", key="name")
     assert not_unique.json()["errors"][0]["code"] == "not_unique"
+    assert "`PATCH /api/tables/people` with" in not_unique.json()["errors"][0]["message"]
     unknown = await ingest.upload(CSV, table="people", mode="upsert", key="shoe")
     assert unknown.json()["errors"][0]["code"] == "unknown_column"
 
