@@ -12,7 +12,7 @@ from services.ingest.domain.outcome import FormatFound
 from services.ingest.read.charset import EncodingFound, Transcoder, encoding_of, is_utf8
 from services.ingest.read.decompress import compression_of, decompressor
 from services.ingest.read.errors import NestedArchiveError
-from services.ingest.read.kinds import refuse_kind
+from services.ingest.read.kinds import refuse_binary, refuse_kind
 from services.ingest.read.limits import Limits
 
 _REPORT = re.compile(
@@ -87,7 +87,10 @@ class Head:
         named = self.encoding_option
         if self.is_report and is_utf8(self.data, complete=self.complete):
             named = None  # it was that of the file that the report is about
-        return encoding_of(self.data, named, complete=self.complete, force=self.force_encoding)
+        found = encoding_of(self.data, named, complete=self.complete, force=self.force_encoding)
+        if not found.codec.startswith(("utf-16", "utf-32")):
+            refuse_binary(self.data)
+        return found
 
     @cached_property
     def text(self) -> bytes:

@@ -1,5 +1,7 @@
 """What a file really is, by its first bytes, so that it can be refused by name."""
 
+import re
+
 from services.ingest.errors import EmptyFileError
 from services.ingest.read.errors import WrongFileKindError
 
@@ -25,6 +27,18 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"ID3", "an MP3 file"),
     (b"OggS", "an Ogg file"),
     (b"{\\rtf", "an RTF document"),
+    (b"ORC", "an ORC file"),
+    (b"FEA1", "a Feather file of the first version"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (b"\x93NUMPY", "an array of NumPy"),
+    *((bytes((0x80, version)), "a pickle of Python") for version in range(2, 6)),
+    (b"\x04\x22\x4d\x18", "an LZ4 file"),
+    (b"\xff\x06\0\0sNaPpY", "a Snappy file"),
+    (b"\x1f\x9d", "a file packed by compress (.Z)"),
+    (b"$FL2@(#)", "an SPSS file"),
+    (b"$FL3@(#)", "an SPSS file"),
+    (b"\0" * 12 + b"\xc2\xea\x81\x60\xb3\x14\x11\xcf", "a SAS file"),
+    (b"MATLAB 5.0 MAT-file", "a MATLAB file"),
 )
 _MARKUP: tuple[tuple[bytes, str], ...] = (
     (b"<!doctype html", "an HTML page"),
@@ -37,13 +51,22 @@ _MARKUP: tuple[tuple[bytes, str], ...] = (
     (b"-- mariadb dump", "a script of SQL"),
     (b"--\n-- postgresql database", "a script of SQL"),
     (b"pgdmp", "a dump of PostgreSQL"),
+    (b"<stata_dta>", "a Stata file"),
+    (b"begin:vcalendar", "a calendar (iCalendar)"),
+    (b"begin:vcard", "an address book (vCard)"),
+    (b"version https://git-lfs.github.com/", "a pointer of Git LFS to the file that it stands for"),
 )
+_ELEMENT = re.compile(rb"<([a-z][\w:.-]*)(?:\s[^<>]*)?>")
+"""With which markup begins that has no prologue."""
 _INSIDE_ZIP: tuple[tuple[bytes, str], ...] = (
     (b"word/", "a Word document (DOCX)"),
     (b"ppt/", "a PowerPoint file (PPTX)"),
 )
 # Bytes of binary files that are plain letters too: they count only with a control byte near.
-_LETTERS_ONLY = frozenset({b"MZ", b"ID3", b"RIFF", b"OggS", b"PAR1"})
+_LETTERS_ONLY = frozenset({b"MZ", b"ID3", b"RIFF", b"OggS", b"PAR1", b"ORC", b"FEA1"})
+_CONTROLS = bytes(code for code in range(31) if code not in b"\x01\t\n\x0b\x0c\r\x1b\x1f")
+"""Bytes of binary files; what is left out stands in texts, or parts their cells."""
+_LEAST_CONTROLS = 32
 
 
 ARCHIVES = frozenset({"a ZIP archive", "a tar archive"})
@@ -66,6 +89,21 @@ def refuse_kind(head: bytes, *, as_text: bool = False) -> None:
         )
 
 
+def refuse_binary(head: bytes) -> None:
+    """Raise WrongFileKindError where a tenth of the bytes are control characters.
+
+    `head`: of a text in an encoding in which every byte of ASCII is a character; NULs and Ctrl-Z
+    at its end are padding.
+    """
+    begin = head[:1024].rstrip(b"\0\x1a")
+    controls = len(begin) - len(begin.translate(None, _CONTROLS))
+    if controls >= _LEAST_CONTROLS and controls * 10 > len(begin):
+        raise WrongFileKindError(
+            "this is a binary file of a kind that cannot be read: save or export its rows as CSV"
+            " (UTF-8) first"
+        )
+
+
 def kind_of(head: bytes) -> str | None:
     """What the bytes are, in words, or None when they may be text."""
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
@@ -76,8 +114,13 @@ def kind_of(head: bytes) -> str | None:
             return kind
     if head[257:262] == b"ustar":
         return "a tar archive"
-    start = head[:200].lstrip(b" \t\r\n\xef\xbb\xbf").lower()
-    return next((kind for mark, kind in _MARKUP if start.startswith(mark)), None)
+    if head[4:8] == b"ftyp" and _has_controls(head):
+        return "a film (MP4)"
+    start = head[:65_536].lstrip(b" \t\r\n\xef\xbb\xbf").lower()
+    found = next((kind for mark, kind in _MARKUP if start.startswith(mark)), None)
+    if found is None and (element := _ELEMENT.match(start)) and b"</" + element[1] in start:
+        return "markup (XML or HTML)"
+    return found
 
 
 def _has_controls(head: bytes) -> bool:

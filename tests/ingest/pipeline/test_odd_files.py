@@ -49,6 +49,12 @@ SMALL = Limits(block_bytes=4096, record_bytes=20_000)
         (b"SQLite format 3\0", "SQLite"),
         (b"Obj\x01\x04\x14", "Avro"),
         (b"<!DOCTYPE html><html>", "HTML"),
+        (b"<rows><row><a>1</a></row></rows>", "markup"),
+        (b"ORC\x08\x03", "ORC"),
+        (b"\x80\x04\x95\x1d\0\0", "pickle"),
+        (b"\0\0\0\x18ftypmp42\0\0", "film"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\n", "Git LFS"),
+        (b"BEGIN:VCARD\nFN:Ann\nEND:VCARD\n", "vCard"),
         (gzip.compress(b"%PDF-1.7", mtime=0), "PDF"),
     ],
 )
@@ -67,6 +73,19 @@ async def test_other_kinds_of_files_are_refused_by_name(
 async def test_a_header_that_only_looks_like_a_binary_file_is_read(load: Loader) -> None:
     await load.make_table("t", columns(MZ="TEXT", ID3="TEXT"))
     assert (await load.load("t", "MZ,ID3\n1,2\n")).rows.loaded == 1
+    await load.make_table("u", columns(ORC="TEXT", b="TEXT"))
+    assert (await load.load("u", "ORC,b\n<b>,2\n")).rows.loaded == 1
+
+
+async def test_a_file_of_control_characters_is_no_text(load: Loader) -> None:
+    await load.make_table("t", columns(a="TEXT"))
+    binary = b"\x03\x7c\x01\x01" + b"NAME\0\0\0\0\0\0\0C\0\0\0\0" * 8 + b"\nAnn\n"
+    for options in (ImportOptions(), ImportOptions(encoding="cp1252")):
+        with pytest.raises(WrongFileKindError, match="binary"):
+            await load.load("t", binary, options=options)
+    text = b"a\nx\n" + b"\0" * 4096
+    assert (await load.load("t", text)).rows.loaded == 1
+    assert (await load.load("t", "a\nx\n".encode("utf-16-le") * 20)).rows.loaded > 0
 
 
 @pytest.mark.parametrize("data", [b"", b"\xef\xbb\xbf", b"\n\r\n \n", gzip.compress(b"", mtime=0)])
