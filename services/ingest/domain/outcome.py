@@ -94,8 +94,9 @@ class FormatFound:
 class InferredColumn:
     """A column made by `create_table`, its type, and the evidence against the narrower one.
 
-    Of a table that was there: a column that the file calls otherwise, and a column of the file that
-    goes nowhere, of the type `ignored`. `source` is the name in the file, where that is another.
+    Of a table that was there: a column that the file calls otherwise, one whose numbers may be read
+    otherwise, a column of the file that goes nowhere, of the type `ignored`, and one that a replace
+    fills from nothing, `missing`. `source` is the name in the file, where that is another.
     """
 
     column: str

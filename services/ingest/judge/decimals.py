@@ -12,8 +12,9 @@ from dataclasses import replace
 import polars as pl
 
 from services.ingest.domain.options import ImportOptions
-from services.ingest.domain.outcome import FormatFound
+from services.ingest.domain.outcome import FormatFound, InferredColumn
 from services.ingest.judge.judging import BadRows, CellNotation, CellRules
+from services.ingest.read.frame import Frame
 from shared.values.number_formats import NumberFormat
 from shared.values.types import NUMBER_TYPES
 
@@ -27,6 +28,59 @@ _PROVES = (
 """Three digits behind the sign may be a group, but for those of 0,123."""
 _PROVES_COMMA = _PROVES.format(decimal=",", group=r"\.")
 _PROVES_POINT = _PROVES.format(decimal=r"\.", group=",")
+
+
+_MAY_BE_GROUPED = r"^\s*[+-]?[1-9][0-9]{0,2}\.[0-9]{3}\s*$"
+
+
+class Doubts:
+    """Columns that are read by the point although all their points may part groups of digits.
+
+    The point it is, into a table that is there; but 2.000 is 2000 to whoever writes the comma, and
+    nothing in the column says who wrote it.
+    """
+
+    def __init__(self, rules: CellRules) -> None:
+        self._rules = rules
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was noted: the source is read again."""
+        self._open = [
+            column
+            for column in self._rules.columns
+            if column.type.name in NUMBER_TYPES and column.source not in self._rules.own
+        ]
+        self._first: dict[str, tuple[int, str]] = {}
+
+    def note(self, frame: Frame) -> None:
+        """Look at the cells of a frame; a column is none any more once a cell decides."""
+        self._open = [column for column in self._open if self._is_doubtful(column.source, frame)]
+
+    def _is_doubtful(self, source: str, frame: Frame) -> bool:
+        cells = frame.cells[source]
+        if cells.dtype != pl.String:
+            return False
+        rows = cells.str.contains(".", literal=True).arg_true()
+        if len(rows) and source not in self._first:
+            self._first[source] = frame.lines[rows[0]], cells[rows[0]]
+        return bool(cells.gather(rows).str.contains(_MAY_BE_GROUPED).all())
+
+    @property
+    def told(self) -> tuple[InferredColumn, ...]:
+        """What is said of them, with the first cell."""
+        groups = NumberFormat(COMMA, ".")
+        return tuple(
+            InferredColumn(
+                column=column.target,
+                type=column.type.spelled(),
+                because=f"line {line}: '{text}' is read by the point; `decimal={COMMA}"
+                f" thousands=.` reads it as {groups.plain(text.strip())}",
+            )
+            for column in self._open
+            if column.source in self._first
+            for line, text in (self._first[column.source],)
+        )
 
 
 def may_have_commas(form: FormatFound | None, options: ImportOptions) -> bool:

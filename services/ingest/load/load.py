@@ -176,7 +176,11 @@ async def _outcome(
         ),
         bytes_read=loaded.seen.bytes,
         format=format_by_the_end(readings.source.format, readings.rules, loaded.seen.left_out),
-        inferred=(*inferred, *notes(readings.plan)),
+        inferred=(
+            *inferred,
+            *notes(readings.plan),
+            *(readings.doubts.told if readings.watches else ()),
+        ),
         reasons=readings.report.reasons,
         columns=tuple((column.source, column.target) for column in readings.plan.columns),
         reading=READING.dump_json(Reading.of(readings.plan, readings.rules))

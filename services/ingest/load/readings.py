@@ -14,7 +14,7 @@ from services.ingest.domain.options import (
 )
 from services.ingest.domain.outcome import FormatFound, Progress
 from services.ingest.errors import RowRefusedError, TooManyErrorsError
-from services.ingest.judge.decimals import decided, may_have_commas
+from services.ingest.judge.decimals import Doubts, decided, may_have_commas
 from services.ingest.judge.infer import infer
 from services.ingest.judge.judging import CellNotation, CellRules, Judged, judge
 from services.ingest.judge.notations import notation_of, told
@@ -68,6 +68,7 @@ class Readings:
     own: dict[str, CellNotation]
     watches: bool
     """Whether refused cells may decide for decimal commas."""
+    doubts: Doubts
     profiler: Profiler
     keeper: Keeper | None = None
 
@@ -89,12 +90,14 @@ class Readings:
 
         Raises OptionError as `notation_of`.
         """
+        rules = CellRules(
+            plan.columns, options.null_values, notation_of(options, source.format), own
+        )
         return cls(
             source=source,
             plan=plan,
-            rules=CellRules(
-                plan.columns, options.null_values, notation_of(options, source.format), own
-            ),
+            rules=rules,
+            doubts=Doubts(rules),
             own=own,
             watches=not made and may_have_commas(source.format, options),
             options=options,
@@ -106,6 +109,7 @@ class Readings:
 
     async def restart(self) -> None:
         """Forget what was reported, profiled and kept: the source is read again."""
+        self.doubts.restart()
         await self.report.restart()
         self.profiler.restart()
         if self.keeper is not None:
@@ -140,16 +144,19 @@ class Readings:
             async for frame in frames:
                 judged = await asyncio.to_thread(judge, frame, self.rules)
                 if reports:
-                    self._decide(judged)
+                    await self._decide(frame, judged)
                     judged = await self._with_absent(frame, judged)
                 yield frame, judged
 
-    def _decide(self, judged: Judged) -> None:
+    async def _decide(self, frame: Frame, judged: Judged) -> None:
         """Begin again where a refused cell proves how its column is written."""
-        found = decided(judged.bad, self.rules) if self.watches else {}
+        if not self.watches:
+            return
+        found = decided(judged.bad, self.rules)
         if found:
             self.own.update(found)
             raise ReadAgainError(self.source)
+        await asyncio.to_thread(self.doubts.note, frame)
 
     async def _with_absent(self, frame: Frame, judged: Judged) -> Judged:
         keeps_blank = self.options.on_blank is OnBlank.KEEP

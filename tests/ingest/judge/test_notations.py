@@ -121,6 +121,24 @@ async def test_no_group_begins_with_a_zero(load: Loader, fraction: str) -> None:
     ]
 
 
+async def test_points_that_may_part_groups_are_told(load: Loader) -> None:
+    await load.make_table("t", columns(a="NUMERIC", b="INTEGER", c="NUMERIC", d="TEXT"))
+    data = "a;b;c;d\n7;3.000;1.234;1.234\n2.000;4;1.2345;x\n"
+    outcome = await load.load("t", data, limits=Limits(block_bytes=16))
+    assert await load.rows("t", "a, b") == [(Decimal(7), 3), (Decimal(2), 4)]
+    reading = "is read by the point; `decimal=, thousands=.` reads it as"
+    assert [(each.column, each.type, each.because) for each in outcome.inferred] == [
+        ("a", "NUMERIC", f"line 3: '2.000' {reading} 2000"),
+        ("b", "INTEGER", f"line 2: '3.000' {reading} 3000"),
+    ]
+    for text, options in (
+        (data, ImportOptions(decimal=".")),
+        (data.replace(";", ","), ImportOptions()),
+        (data.replace("2.000", "2.0").replace("3.000", "3"), ImportOptions()),
+    ):
+        assert (await load.load("t", text, options=options)).inferred == ()
+
+
 async def test_values_that_prove_either_decide_nothing(load: Loader) -> None:
     await load.make_table("t", columns(a="NUMERIC"))
     outcome = await load.load(
