@@ -64,8 +64,8 @@ _INSIDE_ZIP: tuple[tuple[bytes, str], ...] = (
 )
 # Bytes of binary files that are plain letters too: they count only with a control byte near.
 _LETTERS_ONLY = frozenset({b"MZ", b"ID3", b"RIFF", b"OggS", b"PAR1", b"ORC", b"FEA1"})
-_CONTROLS = bytes(code for code in range(31) if code not in b"\x01\t\n\x0b\x0c\r\x1b\x1f")
-"""Bytes of binary files; what is left out stands in texts, or parts their cells."""
+_CONTROLS = bytes((0, *range(4, 9), *range(14, 27)))
+"""Bytes of binary files; the other controls stand in texts, or part their cells."""
 _LEAST_CONTROLS = 32
 
 
