@@ -31,6 +31,7 @@ def reading_options(
         {} if found is None else {each.name: getattr(found, each.name) for each in fields(found)}
     )
     facts["format"] = facts.pop("name", None)
+    facts.pop("null_values", None)  # those that were found are NULL in some columns alone
     if facts["format"] is not None and not facts["format"].is_text:
         facts.pop("encoding", None)
     reading: dict[str, Any] = {}

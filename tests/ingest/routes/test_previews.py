@@ -80,6 +80,15 @@ async def test_what_was_looked_at_is_imported_in_the_same_way(working: Ingest) -
     assert again.json() == seen
 
 
+async def test_a_word_for_null_is_one_in_its_own_column(ingest: Ingest) -> None:
+    content = b"a,b\nNA,NA\n5,x\n"
+    seen = await look(ingest, content)
+    assert seen["format"]["null_values"] == ["NA"]
+    assert "null_values" not in seen["options"]
+    asked = await look(ingest, content, null_values="NA")
+    assert asked["options"]["null_values"] == ["NA"]
+
+
 async def test_sheets_and_members_are_named_and_the_first_is_shown(ingest: Ingest) -> None:
     book = xlsx({"One": table_xml([["x"], [1]]), "Two": table_xml([["y"], ["b"]])})
     archive = zipped({"a.xlsx": book, "b.csv": b"z\n1\n"})
