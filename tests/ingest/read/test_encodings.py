@@ -57,8 +57,8 @@ async def test_signs_of_another_encoding_are_no_control_characters(filler: int) 
         await read(data + sign, block=4096)
     assert "iso-8859-15" not in asked.value.detail
     # Behind letters that hold, the rows are refused one by one.
-    late = await read(data + letter + b"x\n" * 20_000 + sign, encoding="latin1", block=4096)
-    assert late.refused == [(filler + 20_003, "bad_encoding")]
+    late = await read(data + letter + b"x\n" * 70_000 + sign, encoding="latin1", block=65_536)
+    assert late.refused == [(filler + 70_003, "bad_encoding")]
 
 
 async def test_a_report_is_read_as_what_it_is_whatever_the_options() -> None:
