@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx2
 
+from bench.cpu import cpu_s
 from bench.results import Section, machine
 from tests.support.stack import RunningStack, running_stack
 
@@ -27,7 +28,6 @@ UNLIMITED = {
     "RATE_LIMIT_REQUESTS_BURST": "1000000000",
 }
 COLUMNS = [{"name": "name", "type": "TEXT"}, {"name": "age", "type": "INTEGER"}]
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def content(number: int) -> bytes:
@@ -77,14 +77,6 @@ async def measured(stack: RunningStack, token: str) -> tuple[list[float], float]
             for _ in range(AT_ONCE):
                 group.create_task(work(numbers))
         return one_by_one, OF_THEM / (time.perf_counter() - began)
-
-
-def cpu_s(pid: int) -> float:
-    """CPU seconds of a process and of its children, dead or alive."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    own = sum(map(int, fields[11:15])) / TICKS_PER_S
-    return own + sum(cpu_s(int(child)) for child in children)
 
 
 def idle(stack: RunningStack) -> dict[str, float]:

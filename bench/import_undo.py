@@ -3,13 +3,12 @@
 `.venv/bin/python -m bench.import_undo`, or some of its parts (`append upsert replace`).
 `BENCH_ROWS` and `BENCH_PAIRS` change the sizes. Runs in turn in one table, each behind a VACUUM and
 a checkpoint; former rows go into a folder, as a worker keeps them. Times are from the job's start
-to its commit.
+to its commit; CPU times are the load's and PostgreSQL's together.
 """
 
 import os
 import statistics
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +17,8 @@ from pathlib import Path
 import asyncpg
 import uvloop
 
+from bench.cpu import Cost
+from bench.cpu import measured as costed
 from bench.import_shape import ROWS, StoredFile, fresh, server, write_csv
 from bench.results import Section, machine
 from services.ingest.domain.former import FormerRows
@@ -40,6 +41,7 @@ PAIRS = int(os.environ.get("BENCH_PAIRS", "5"))
 PART = ROWS // 4
 UPSERT = ImportOptions(mode=Mode.UPSERT, key=("email",))
 REPLACE = ImportOptions(mode=Mode.REPLACE)
+Pair = tuple[Cost, Cost]
 TARGETS = {"append": "0.70", "upsert": "1.10", "replace": "1.10"}
 
 
@@ -71,26 +73,27 @@ class Bench:
 
     async def load(
         self, file: Path, options: ImportOptions | None = None, *, keep: bool = False
-    ) -> tuple[float, Member]:
-        """Seconds, and what an undo must know of it."""
+    ) -> tuple[Cost, Member]:
+        """Its cost, and what an undo must know of it."""
         self.imports += 1
         number = ImportId(self.imports)
         store = StoredFormerRows(number, lease=1, storage=self.storage) if keep else None
         outside = Keeping(self.loader, "a", number, store)
         options = options or ImportOptions()
         await self.rested()
-        began = time.perf_counter()
-        outcome = await load_file(StoredFile(file), outside, options, file_name=file.name)
-        took = time.perf_counter() - began
+        cost, outcome = await costed(
+            self.database,
+            lambda: load_file(StoredFile(file), outside, options, file_name=file.name),
+        )
         former = outside.kept[0] if keep else None
         rows = outcome.rows
         counts = (rows.inserted, rows.updated, rows.deleted)
-        return took, Member(
+        return cost, Member(
             number, options.mode, State.SUCCEEDED, *counts, outcome.table_oid, former
         )
 
-    async def undo(self, member: Member) -> float:
-        """Seconds that it takes to take the import back."""
+    async def undo(self, member: Member) -> Cost:
+        """What it costs to take the import back."""
         family = Family(member.id, datetime.now(UTC), None, (member,))
         store = StoredFormerRows(ImportId(self.imports + 1_000), lease=1, storage=self.storage)
         outside = Keeping(self.loader, "a", ImportId(self.imports + 1_000), store)
@@ -104,9 +107,9 @@ class Bench:
             """Nothing was begun."""
 
         await self.rested()
-        began = time.perf_counter()
-        await Transaction(outside, contract, alone=True).run(work, restart=again)
-        return time.perf_counter() - began
+        transaction = Transaction(outside, contract, alone=True)
+        cost, _ = await costed(self.database, lambda: transaction.run(work, restart=again))
+        return cost
 
     async def rested(self) -> None:
         superuser = await asyncpg.connect(self.database.superuser_url)
@@ -115,21 +118,21 @@ class Bench:
         await superuser.close()
 
 
-async def append(bench: Bench, folder: Path) -> list[tuple[float, float]]:
-    """Seconds of loading a quarter of the rows, and of taking it back."""
+async def append(bench: Bench, folder: Path) -> list[Pair]:
+    """Loading a quarter of the rows, and taking it back."""
     base, more = folder / "base.csv", folder / "more.csv"
     write_csv(base, ROWS - PART)
     write_csv(more, PART)
     await bench.load(base)
     pairs = []
     for _ in range(PAIRS):
-        took, member = await bench.load(more)
-        pairs.append((took, await bench.undo(member)))
+        cost, member = await bench.load(more)
+        pairs.append((cost, await bench.undo(member)))
     return pairs
 
 
-async def upsert(bench: Bench, folder: Path) -> list[tuple[float, float]]:
-    """Seconds of updating a quarter of the rows without and with former rows kept."""
+async def upsert(bench: Bench, folder: Path) -> list[Pair]:
+    """Updating a quarter of the rows without and with former rows kept."""
     base, more = folder / "base.csv", folder / "more.csv"
     write_csv(base, ROWS)
     write_csv(more, PART)
@@ -141,8 +144,8 @@ async def upsert(bench: Bench, folder: Path) -> list[tuple[float, float]]:
     ]
 
 
-async def replaced(bench: Bench, folder: Path) -> list[tuple[float, float]]:
-    """Seconds of replacing all rows without and with former rows kept."""
+async def replaced(bench: Bench, folder: Path) -> list[Pair]:
+    """Replacing all rows without and with former rows kept."""
     base = folder / "base.csv"
     write_csv(base, ROWS)
     await bench.load(base)
@@ -156,7 +159,7 @@ async def replaced(bench: Bench, folder: Path) -> list[tuple[float, float]]:
 PARTS = {"append": append, "upsert": upsert, "replace": replaced}
 
 
-async def measured(name: str, folder: Path, database: Database) -> list[tuple[float, float]]:
+async def measured(name: str, folder: Path, database: Database) -> list[Pair]:
     """The pairs of one part."""
     await fresh(database, "a", unique=name == "upsert")
     owner = await asyncpg.create_pool(database.url("records"), min_size=1, max_size=2)
@@ -178,7 +181,7 @@ def main() -> None:
     report(results)
 
 
-def report(results: dict[str, list[tuple[float, float]]]) -> None:
+def report(results: dict[str, list[Pair]]) -> None:
     section = Section("import_undo", f"Undo, of {PART:,} rows out of {ROWS:,}")
     section.say(
         f"`.venv/bin/python -m bench.import_undo`, {machine()}, pairs in turn, medians;"
@@ -190,19 +193,18 @@ def report(results: dict[str, list[tuple[float, float]]]) -> None:
         "replace": (f"replace of {ROWS:,} by as many, former rows kept", "none kept"),
     }
     section.table(
-        ("what", "s", "against", "s", "median ratio", "target"),
+        ("what", "s", "against", "s", "median ratio", "of CPU time", "target"),
         [row(*titles[name], pairs, TARGETS[name]) for name, pairs in results.items()],
     )
     section.write()
 
 
-def row(
-    what: str, against: str, pairs: Sequence[tuple[float, float]], target: str
-) -> tuple[str, ...]:
+def row(what: str, against: str, pairs: Sequence[Pair], target: str) -> tuple[str, ...]:
     plain, other = zip(*pairs, strict=True)
-    ratio = statistics.median(b / a for a, b in pairs)
-    times = [f"{statistics.median(side):.2f}" for side in (other, plain)]
-    return what, times[0], against, times[1], f"{ratio:.2f}", target
+    times = [f"{statistics.median(each.clock_s for each in side):.2f}" for side in (other, plain)]
+    by_clock = statistics.median(b.clock_s / a.clock_s for a, b in pairs)
+    by_cpu = statistics.median(b.cpu_s / a.cpu_s for a, b in pairs)
+    return what, times[0], against, times[1], f"{by_clock:.2f}", f"{by_cpu:.2f}", target
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Keys to sort by, in a third of the time for the letters of Western Europe, a tenth with a `й`.
+"""Keys to sort by, in a third of the time for letters of Western Europe, in a fifth with a `й`.
 
 What `records.sort_key` returns stays the same, so that indexes on it stay right; but for a text
 whose only letter with a mark is `й`, a letter of its own, which now comes before the same text with
