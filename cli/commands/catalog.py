@@ -9,7 +9,7 @@ from cli.answers import CatalogTableItem, EtlItem
 from cli.client import decoded, part
 from cli.downloads import download
 from cli.flattened import flattened
-from cli.listing import Columns, listing
+from cli.listing import Columns, listing, show_items
 from cli.session import AsJson, Url, View, examples, session, viewing
 
 app = typer.Typer(no_args_is_help=True, help="The catalog: which ETL feeds which table.")
@@ -26,6 +26,7 @@ TABLE_COLUMNS: Columns[CatalogTableItem] = {
     "etls": lambda table: table.etl_count,
     "description": lambda table: table.description,
 }
+OF_AN_ETL: Columns[CatalogTableItem] = {name: TABLE_COLUMNS[name] for name in ("schema", "table")}
 
 Part = Annotated[str | None, typer.Option("-q", help="Only names that contain this.")]
 
@@ -49,21 +50,26 @@ def tables(*, search: Part = None, view: View) -> None:
         listing(here, path, CatalogTableItem, TABLE_COLUMNS, view=view, params=params)
 
 
-@app.command(epilog=examples("tabularium catalog etl customers.csv"))
+@app.command(
+    epilog=examples(
+        "tabularium catalog etl customers.csv",
+        "tabularium catalog etl nightly --output csv",
+    )
+)
+@flattened
 def etl(
     *,
     name: Annotated[str, typer.Argument(metavar="ETL", help="The ETL's name.")],
-    url: Url = None,
-    as_json: AsJson = False,
+    view: View,
 ) -> None:
     """Show the tables that an ETL feeds."""
-    with session(url, as_json=as_json) as here:
+    with viewing(view) as here:
         answer = here.client.get(f"/api/etl/{part(name)}/tables/")
-        if as_json:
+        if view.shape == "json" and view.picked is None:
             here.screen.raw(answer.text)
             return
         tables = decoded(answer)["tables"]
-        here.screen.table(["schema", "table"], [[item["schema"], item["name"]] for item in tables])
+        show_items(here.screen, tables, CatalogTableItem, OF_AN_ETL, view=view)
 
 
 @app.command(

@@ -30,6 +30,8 @@ def test_etls_and_their_tables(command: Command) -> None:
     told = command("catalog", "etl", "crm/nightly load", "--json").json
     assert told["tables"] == [{"name": "Fed", "schema": "data"}]
     assert "Fed" in command("catalog", "etl", "crm/nightly load").out
+    as_csv = command("catalog", "etl", "crm/nightly load", "--output", "csv").out
+    assert as_csv.splitlines() == ["schema,table", "data,Fed"]
 
 
 def test_tables_of_the_catalog(command: Command) -> None:
