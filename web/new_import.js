@@ -123,7 +123,7 @@ function bench(room, { id, file, tables, into, signal }) {
       if (mine.signal.aborted) { return; }
       preview = null;
       panel.refuse(error.fields || []);
-      show(seen, h("p", { class: "state bad", role: "alert" }, sentenceOf(error)));
+      show(seen, h("p", { class: "state bad", role: "alert" }, sentenceOf(error)), panel.remedies(error.fields || []));
     }
     seen.removeAttribute("aria-busy");
     refusal.textContent = "";

@@ -1,6 +1,6 @@
 /* The options that read a file, as controls: what is left alone is found by itself. */
 
-import { choice, field, h, newId } from "./dom.js";
+import { button, choice, field, h, newId } from "./dom.js";
 
 const FORMATS = ["csv", "json", "ndjson", "xlsx", "xls", "xlsb", "ods", "parquet", "arrow"];
 const OPTIONS = [
@@ -11,8 +11,8 @@ const OPTIONS = [
     { name: "delimiter", label: "Between cells", of: ["csv"], choices: [
       ["", "Found by itself"], ["comma", "Comma"], ["semicolon", "Semicolon"], ["tab", "Tab"], ["pipe", "Pipe"], ["space", "Space"]] },
     { name: "quote", label: "Around cells", of: ["csv"], choices: [["", "Found by itself"], ["\"", "Double quotes"], ["'", "Single quotes"], ["none", "Nothing"]] },
-    { name: "encoding", label: "Encoding", of: ["csv", "json", "ndjson"], suggestions: ["utf-8", "cp1252", "cp1250", "cp1251", "iso-8859-15", "utf-16", "shift_jis", "gb18030"] },
-    { name: "header_line", label: "Line of the header", suggestions: ["none"], not: ["json", "ndjson", "parquet", "arrow"], hint: "A line number, or none." },
+    { name: "encoding", label: "Encoding", of: ["csv", "json", "ndjson"], suggestions: ["windows-1252", "windows-1250", "windows-1251", "iso-8859-15", "koi8-r", "macroman", "shift_jis", "gb18030", "big5", "utf-16", "utf-8"] },
+    { name: "header_line", label: "Line of the header", suggestions: ["1", "none"], not: ["json", "ndjson", "parquet", "arrow"], hint: "A line number, or none." },
     { name: "footer_lines", label: "Lines to leave out at the end", number: true, not: ["json", "ndjson", "parquet", "arrow"] },
     { name: "record_path", label: "Where the records are", of: ["json"], hint: "For example data.items." },
   ]],
@@ -29,8 +29,9 @@ const OPTIONS = [
 ];
 
 /* Fieldsets of controls. `onChange(values)` gets the options that differ from the defaults, ready
-   to be sent. The result has `element`, `update(preview)` and `refuse(fields)`, which says at an
-   option how its refusal begins: the whole of it stands where the preview would be. */
+   to be sent. The result has `element`, `update(preview)`, `refuse(fields)`, which says at an
+   option how its refusal begins (the whole of it stands where the preview would be), and
+   `remedies(fields)`: buttons for what a refused option may be, where it was left alone. */
 export function optionPanel(initial, onChange) {
   const controls = [];
   const values = { ...initial };
@@ -65,7 +66,21 @@ export function optionPanel(initial, onChange) {
       if (fault) { input.closest("details").open = true; }
     }
   }
-  return { element, update, refuse };
+
+  function remedies(fields) {
+    const refused = controls.filter(({ option }) => !(option.name in values) && fields.some((each) => each.field === option.name));
+    return refused.map(({ option, input }) => {
+      const pick = (value) => {
+        input.value = value;
+        input.dispatchEvent(new Event("change"));
+      };
+      const known = option.choices || (option.suggestions || []).map((value) => [value, value]);
+      const offered = known.filter(([value]) => value !== "");
+      return offered.length > 0 && h("div", { class: "actions", role: "group", "aria-label": option.label },
+        h("span", {}, option.label + ":"), offered.map(([value, text]) => button(text, () => pick(value))));
+    });
+  }
+  return { element, update, refuse, remedies };
 }
 
 function control(option, values, onChange) {

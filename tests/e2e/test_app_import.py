@@ -97,6 +97,22 @@ def test_from_a_messy_file_to_an_undone_import(app: App, stack: RunningStack, me
     assert app.outside_addresses() == []
 
 
+def test_an_encoding_that_is_asked_for_is_chosen_by_a_click(
+    app: App, stack: RunningStack, tmp_path: Path
+) -> None:
+    file = tmp_path / "kunden.csv"
+    file.write_bytes("Kunde;Straße\nMüller;Königsweg\n".encode("cp1252"))
+    app.open("/app/import")
+    app.sign_in(stack)
+    app.wait_for("input#file").send_keys(str(file))
+    app.wait_for_text(".seen .bad", "is not UTF-8")
+    app.is_accessible()  # the browser's console names the refusal
+    app.press("windows-1252", within=".seen")
+    app.wait_for_preview()
+    app.wait_until(lambda: app.cells() == [["Müller", "Königsweg"]])
+    assert app.control("Encoding").get_attribute("value") == "windows-1252"
+
+
 def test_what_an_option_gets_wrong_stands_beside_it(
     app: App, stack: RunningStack, messy: Path
 ) -> None:
