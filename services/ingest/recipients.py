@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, Final, LiteralString
 from urllib.parse import quote
 
-from shared.store.engine import RawPool
+from shared.store.engine import RawConnection, RawPool
 
 SIGNATURE_BYTES = 16
 
@@ -116,10 +116,10 @@ async def gathered(pool: RawPool, address: str) -> list[Gathered]:
     return [Gathered(row["import_id"], row["lease"], row["notice"]) for row in rows]
 
 
-async def forget(pool: RawPool, address: str, sent: Sequence[Gathered]) -> None:
+async def forget(connection: RawConnection, address: str, sent: Sequence[Gathered]) -> None:
     """These were sent."""
     ids, leases = [item.import_id for item in sent], [item.lease for item in sent]
-    await pool.execute(FORGET, _key(address), ids, leases)
+    await connection.execute(FORGET, _key(address), ids, leases)
 
 
 async def waiting(pool: RawPool) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Final, LiteralString
 
 from services.ingest.domain.run import ImportId, MailState, State
 from services.ingest.runs.row import UNFLUSHED
-from shared.store.engine import RawPool
+from shared.store.engine import RawConnection, RawPool
 
 BATCH = 1000
 
@@ -177,9 +177,11 @@ async def delete_old(pool: RawPool, *, days: int) -> int:
     return int(done.rsplit(maxsplit=1)[-1])
 
 
-async def note_mail(pool: RawPool, import_ids: Sequence[ImportId], mail: MailState) -> None:
+async def note_mail(
+    through: "RawPool | RawConnection", import_ids: Sequence[ImportId], mail: MailState
+) -> None:
     """Say on the runs what became of their mails."""
-    await pool.execute(NOTE_MAIL, list(import_ids), mail.value)
+    await through.execute(NOTE_MAIL, list(import_ids), mail.value)
 
 
 async def known_paths(pool: RawPool, paths: Sequence[str]) -> set[str]:

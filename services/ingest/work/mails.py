@@ -1,6 +1,7 @@
 """Mails about finished imports: sent, gathered for the next one, or not wanted."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -60,9 +61,8 @@ class Mails:
                 await self._send(address)
             elif turn is Turn.STOPPED:
                 unwanted = await recipients.gathered(self.pool, address)
-                ids = [ImportId(item.import_id) for item in unwanted]
-                await kept.note_mail(self.pool, ids, MailState.STOPPED)
-                await recipients.forget(self.pool, address, unwanted)
+                ids = [item.import_id for item in unwanted]
+                await self._settle(address, ids, unwanted, MailState.STOPPED)
 
     async def _report(self, notice: MailNotice) -> str | None:
         """The report of an import as it ended; None where it was started anew, or is gone."""
@@ -88,6 +88,17 @@ class Mails:
         except BaseException:
             await asyncio.shield(recipients.give_turn_back(self.pool, address))
             raise
-        ids = [ImportId(notice.import_id) for notice in notices]
-        await kept.note_mail(self.pool, ids, MailState.SENT)
-        await recipients.forget(self.pool, address, before)
+        ids = [notice.import_id for notice in notices]
+        await self._settle(address, ids, before, MailState.SENT)
+
+    async def _settle(
+        self,
+        address: str,
+        import_ids: Sequence[int],
+        gathered: Sequence[recipients.Gathered],
+        state: MailState,
+    ) -> None:
+        """Say on the runs what became of their mails, and forget what was gathered."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            await kept.note_mail(connection, [ImportId(each) for each in import_ids], state)
+            await recipients.forget(connection, address, gathered)
