@@ -24,7 +24,7 @@ from services.ingest.connections.oracle.session import oracle_session
 from services.ingest.domain.options import ImportOptions
 from services.ingest.load.load import load_source
 from services.ingest.read.oracle.frames import BATCH_ROWS, OracleRows
-from tests.ingest.pipeline.loading import loader
+from tests.ingest.load.loading import loader
 from tests.support.databases import Database
 from tests.support.oracle import types
 from tests.support.oracle.database import Account, Column, OracleDatabase, Row, Table

@@ -19,7 +19,7 @@ from services.ingest.domain.options import ImportOptions
 from services.ingest.domain.outcome import Outcome
 from services.ingest.load.load import load_source
 from services.ingest.read.postgresql.frames import PostgresqlRows
-from tests.ingest.pipeline.loading import loader
+from tests.ingest.load.loading import loader
 from tests.support.databases import OWNER, PASSWORD, Database, make_database
 
 TABLE = "people"

@@ -21,8 +21,8 @@ from bench.import_shape import TYPES, OnDisk, StoredFile, server, write_csv
 from bench.results import Section, machine
 from services.ingest.domain.options import ImportOptions
 from services.ingest.load.load import load_file
+from tests.ingest.load.loading import Loader
 from tests.ingest.load.ruled import Ruled, RuledTable
-from tests.ingest.pipeline.loading import Loader
 from tests.support.databases import Database
 
 ROWS = int(os.environ.get("BENCH_ROWS", "1000000"))

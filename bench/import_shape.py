@@ -18,7 +18,7 @@ from deploy.local import postgresql
 from services.ingest.domain.options import ImportOptions
 from services.ingest.domain.outcome import Outcome
 from services.ingest.load.load import load_file
-from tests.ingest.pipeline.loading import Column, Loader, Rejects
+from tests.ingest.load.loading import Column, Loader, Rejects
 from tests.support.databases import Database, make_database, make_owner, migrate
 
 ROWS = int(os.environ.get("BENCH_ROWS", "2000000"))

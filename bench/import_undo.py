@@ -34,7 +34,7 @@ from services.ingest.load.undo import Undoing
 from services.ingest.storage import Storage
 from services.ingest.work.former import StoredFormerRows
 from shared.store.engine import RawConnection
-from tests.ingest.pipeline.loading import LoadedTable, Loader
+from tests.ingest.load.loading import LoadedTable, Loader
 from tests.support.databases import Database
 
 PAIRS = int(os.environ.get("BENCH_PAIRS", "5"))

@@ -1,4 +1,4 @@
-"""A running import service with its own database, storage, peers and mailbox."""
+"""A running import service with its own database, storage, peers and mailbox; or a loader alone."""
 
 from collections.abc import AsyncIterator
 
@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from deploy.local.valkey import Valkey
 from tests.ingest.driving import PEOPLE, Ingest, running_ingest
+from tests.ingest.load.loading import Loader, loader
 from tests.support.databases import Database
 from tests.support.issuer import Issuer
 
@@ -42,3 +43,17 @@ async def working(ingest: Ingest) -> AsyncIterator[Ingest]:
     """The same, with a worker."""
     async with ingest.working():
         yield ingest
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def module_loader(module_database: Database) -> AsyncIterator[Loader]:
+    """One database and one pair of pools for a module."""
+    async with loader(module_database) as ready:
+        yield ready
+
+
+@pytest_asyncio.fixture
+async def load(module_loader: Loader) -> AsyncIterator[Loader]:
+    """A loader without tables."""
+    yield Loader(pool=module_loader.pool, owner=module_loader.owner)
+    await module_loader.drop_tables()

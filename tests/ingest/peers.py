@@ -34,7 +34,7 @@ from shared.contracts.records import (
 )
 from shared.store.identifiers import quoted
 from shared.values.names import ddl_name
-from tests.ingest.pipeline.loading import contract_of
+from tests.ingest.load.loading import contract_of
 from tests.support.databases import Database
 
 

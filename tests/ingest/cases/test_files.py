@@ -20,7 +20,7 @@ from services.ingest.read.errors import (
     HeaderDoubtfulError,
     NestedArchiveError,
 )
-from tests.ingest.pipeline.loading import Loader, columns
+from tests.ingest.load.loading import Loader, columns
 
 FILES = Path(__file__).parent / "files"
 CREATE = ImportOptions(create_table=True)

@@ -17,7 +17,7 @@ from services.ingest.errors import (
     NoRowFitsError,
 )
 from services.ingest.read.errors import HeaderDoubtfulError, WrongFileKindError
-from tests.ingest.pipeline.loading import Loader, columns
+from tests.ingest.load.loading import Loader, columns
 
 CREATE = ImportOptions(create_table=True)
 RULE = "-" * 24 + "\n"

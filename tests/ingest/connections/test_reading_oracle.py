@@ -30,8 +30,7 @@ from services.ingest.domain.outcome import Outcome
 from services.ingest.load.load import load_source
 from services.ingest.plan.columns import plan_to_infer
 from services.ingest.read.oracle.frames import BATCH_ROWS, FRAME_ROWS, OracleRows
-from tests.ingest.pipeline.loading import Column, Loader, columns, loader
-from tests.support.databases import Database
+from tests.ingest.load.loading import Column, Loader, columns
 from tests.support.oracle import types
 from tests.support.oracle.database import OracleError
 from tests.support.oracle.place import OraclePlace, TestServerPlace, oracle_place
@@ -46,12 +45,6 @@ faults_only_here = pytest.mark.skipif(REAL, reason="a real Oracle has no faults 
 async def place() -> AsyncIterator[OraclePlace]:
     async with oracle_place() as found:
         yield found
-
-
-@pytest_asyncio.fixture
-async def load(database: Database) -> AsyncIterator[Loader]:
-    async with loader(database) as ready:
-        yield ready
 
 
 @asynccontextmanager

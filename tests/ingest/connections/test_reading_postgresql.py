@@ -24,7 +24,7 @@ from services.ingest.plan.columns import ColumnPlan, PlannedColumn, plan_to_infe
 from services.ingest.read.frame import Frame
 from services.ingest.read.postgresql.frames import PostgresqlRows
 from shared.store.engine import RawConnection
-from tests.ingest.pipeline.loading import IMPORT_ID, a_type
+from tests.ingest.load.loading import IMPORT_ID, a_type
 from tests.support.databases import OWNER, PASSWORD, Database, drop_database, make_database
 
 LOOPBACK = guard_of(networks="127.0.0.0/8", ports="")

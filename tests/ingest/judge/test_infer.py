@@ -11,7 +11,7 @@ import pytest
 
 from services.ingest.domain.options import ImportOptions, Numbers
 from services.ingest.errors import DuplicateColumnError, OptionError, TooManyColumnsError
-from tests.ingest.pipeline.loading import Loader, columns
+from tests.ingest.load.loading import Loader, columns
 
 CREATE = ImportOptions(create_table=True)
 

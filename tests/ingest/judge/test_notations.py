@@ -11,7 +11,7 @@ from services.ingest.load.look import look_at
 from services.ingest.read.formats import opened
 from services.ingest.read.limits import Limits
 from shared.values.names import of_api
-from tests.ingest.pipeline.loading import Loader, StoredBytes, columns
+from tests.ingest.load.loading import Loader, StoredBytes, columns
 
 
 async def test_numbers_with_a_decimal_comma(load: Loader) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.ingest.pipeline.loading import Column, Loader
-from tests.ingest.pipeline.plain_reading import Refused, canonical_json, read_cell
+from tests.ingest.load.loading import Column, Loader
+from tests.ingest.load.plain_reading import Refused, canonical_json, read_cell
 from tests.support.spellings import SPELLINGS, TYPES
 
 CELLS = [

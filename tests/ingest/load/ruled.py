@@ -11,7 +11,7 @@ from services.records.repository import registry
 from services.records.schemas import NewTable
 from services.records.types.schema_reading import table_of
 from shared.contracts.records import TableContract
-from tests.ingest.pipeline.loading import LoadedTable, Loader
+from tests.ingest.load.loading import LoadedTable, Loader
 from tests.support.issuer import person
 
 ANN = person("ann@example.com")

@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from services.ingest.load.append import SMALL_FILE_BYTES
+from tests.ingest.load.loading import IMPORT_ID, Loader
 from tests.ingest.load.ruled import Ruled
-from tests.ingest.pipeline.loading import IMPORT_ID, Loader
 from tests.support.databases import Database
 
 COUNTRIES = ("DE", "FR", "NO")
@@ -64,10 +64,10 @@ async def test_a_clean_large_file_is_loaded_at_once(ruled: Ruled) -> None:
 
 
 async def test_what_is_referenced_stays_until_the_load_is_through(
-    ruled: Ruled, database: Database
+    ruled: Ruled, module_database: Database
 ) -> None:
     oid = await oid_of(ruled, "city")
-    other = await asyncpg.connect(database.url("ingest"))
+    other = await asyncpg.connect(module_database.url("ingest"))
     async with loading(ruled) as connection:
         assert await connection.fetchval("SELECT records.defer_references($1)", oid)
         await connection.execute(

@@ -15,7 +15,7 @@ from services.ingest.load.staging import Staging
 from services.ingest.load.target import Target
 from services.ingest.work.attempt import LoadConnections
 from shared.errors import StorageFullError
-from tests.ingest.pipeline.loading import LoadedTable, Loader, columns
+from tests.ingest.load.loading import LoadedTable, Loader, columns
 from tests.support.waiting import until
 
 

@@ -7,7 +7,7 @@ from services.ingest.errors import TableLockedError
 from services.ingest.load.target import Target
 from services.ingest.load.transaction import Transaction
 from shared.contracts.ingest import load_name
-from tests.ingest.pipeline.loading import Loader, columns
+from tests.ingest.load.loading import Loader, columns
 
 WAIT_S = 0.2
 

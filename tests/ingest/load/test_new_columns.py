@@ -10,7 +10,7 @@ import pytest
 from services.ingest.domain.options import ImportOptions, Mode, OnNewColumn
 from services.ingest.domain.outcome import Outcome
 from services.ingest.errors import UnknownColumnError
-from tests.ingest.pipeline.loading import Loader, columns
+from tests.ingest.load.loading import Loader, columns
 
 ADD = ImportOptions(on_new_column=OnNewColumn.ADD)
 

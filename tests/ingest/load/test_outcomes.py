@@ -7,7 +7,7 @@ import pytest
 from services.ingest.domain.options import ImportOptions, Mode
 from services.ingest.domain.outcome import Reason, RejectCode
 from services.ingest.errors import NoRowFitsError, NothingToReplaceWithError
-from tests.ingest.pipeline.loading import Loader, columns
+from tests.ingest.load.loading import Loader, columns
 
 REPLACE = ImportOptions(mode=Mode.REPLACE)
 

@@ -21,7 +21,7 @@ from services.ingest.load.sample import ROWS
 from services.ingest.plan.columns import PlannedColumn
 from services.ingest.plan.dtypes import EARLIEST_US, LATEST_US, dtype_of
 from shared.contracts.ingest import ColumnProfile, Profile
-from tests.ingest.pipeline.loading import a_type
+from tests.ingest.load.loading import a_type
 
 
 def profiled(frames: Sequence[pl.DataFrame], **types: str) -> Profile:

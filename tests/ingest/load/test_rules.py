@@ -15,8 +15,8 @@ from services.ingest.errors import (
     OptionError,
     StillReferencedError,
 )
+from tests.ingest.load.loading import Loader
 from tests.ingest.load.ruled import Ruled
-from tests.ingest.pipeline.loading import Loader
 
 
 @pytest_asyncio.fixture

@@ -5,7 +5,7 @@ import pytest
 from services.ingest.domain.options import ImportOptions, Mode, OnNewColumn
 from services.ingest.domain.outcome import Outcome
 from services.ingest.errors import UnknownColumnError
-from tests.ingest.pipeline.loading import Loader
+from tests.ingest.load.loading import Loader
 
 CREATE = ImportOptions(create_table=True)
 HEADER = ",id,Labels,Labels,2024 total (EUR)\n"

@@ -9,7 +9,7 @@ from services.ingest.domain.options import (
     OnDuplicate,
 )
 from services.ingest.domain.outcome import RowCounts
-from tests.ingest.pipeline.loading import Loader, columns
+from tests.ingest.load.loading import Loader, columns
 
 BY_EMAIL = ImportOptions(mode=Mode.UPSERT, key=("email",))
 CONTACTS = "email,first,phone\nann@x.com,Ann,+491\nbob@x.com,Bob,+492\n"

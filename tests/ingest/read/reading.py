@@ -11,7 +11,7 @@ from services.ingest.read.frame import LeftOut
 from services.ingest.read.limits import Limits
 from services.ingest.read.source import ReadAgainError, Source
 from shared.contracts.records import TableContract
-from tests.ingest.pipeline.loading import StoredBytes
+from tests.ingest.load.loading import StoredBytes
 
 Row = tuple[str | None, ...]
 

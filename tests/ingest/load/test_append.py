@@ -5,7 +5,7 @@ import pytest
 from services.ingest.domain.options import ImportOptions, OnError
 from services.ingest.domain.outcome import RowCounts
 from services.ingest.errors import ImportFailedError, RowRefusedError, TooManyErrorsError
-from tests.ingest.pipeline.loading import IMPORT_ID, Loader, columns
+from tests.ingest.load.loading import IMPORT_ID, Loader, columns
 
 
 async def test_rows_land_with_ids_and_the_import_they_came_from(load: Loader) -> None:

@@ -34,7 +34,7 @@ from services.ingest.read.errors import (
 from services.ingest.read.formats import check_upload, opened
 from services.ingest.read.limits import MIB, Limits
 from shared.contracts.records import TableContract
-from tests.ingest.pipeline.loading import Column, LoadedTable, Loader, StoredBytes, columns
+from tests.ingest.load.loading import Column, LoadedTable, Loader, StoredBytes, columns
 from tests.support.profile import only_in_full
 
 SMALL = Limits(block_bytes=4096, record_bytes=20_000)

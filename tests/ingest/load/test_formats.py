@@ -31,7 +31,7 @@ from services.ingest.read.errors import (
     WrongFileKindError,
 )
 from services.ingest.read.limits import Limits
-from tests.ingest.pipeline.loading import Loader, columns
+from tests.ingest.load.loading import Loader, columns
 from tests.support.workbooks import table_xml, xlsx, zipped
 
 MADE = ImportOptions(create_table=True)

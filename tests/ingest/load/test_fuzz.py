@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from services.ingest.domain.options import ImportOptions
 from services.ingest.errors import NoRowFitsError
 from services.ingest.read.limits import Limits
-from tests.ingest.pipeline.loading import Column, Loader
-from tests.ingest.pipeline.plain_reading import Refused, canonical_json, read_cell
+from tests.ingest.load.loading import Column, Loader
+from tests.ingest.load.plain_reading import Refused, canonical_json, read_cell
 from tests.support.profile import examples
 from tests.support.spellings import SPELLINGS, TYPES
 

@@ -8,7 +8,7 @@ import pytest
 from services.ingest.domain.options import FileFormat, ImportOptions
 from services.ingest.errors import MissingColumnError, UnknownColumnError
 from services.ingest.read.errors import DamagedFileError
-from tests.ingest.pipeline.loading import Column, Loader, columns
+from tests.ingest.load.loading import Column, Loader, columns
 
 BOTH = pytest.mark.parametrize("kind", ["array", "lines"])
 

@@ -7,7 +7,7 @@ import pytest
 from services.ingest.domain.options import ImportOptions, Mode, OnError
 from services.ingest.domain.outcome import Outcome, RowCounts
 from services.ingest.errors import KeyNotInFileError, OptionError, RowRefusedError
-from tests.ingest.pipeline.loading import Column, Loader, columns
+from tests.ingest.load.loading import Column, Loader, columns
 
 UPSERT = ImportOptions(mode=Mode.UPSERT, key=("email",))
 

@@ -6,7 +6,7 @@ from services.ingest.domain.options import ImportOptions
 from services.ingest.errors import OptionError
 from services.ingest.read.errors import EncodingNeededError, UnknownEncodingError
 from services.ingest.read.limits import Limits
-from tests.ingest.pipeline.loading import Column, Loader, columns
+from tests.ingest.load.loading import Column, Loader, columns
 
 SMALL = Limits(block_bytes=4096, record_bytes=20_000)
 
