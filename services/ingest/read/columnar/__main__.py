@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from services.ingest.read.columnar.normal import ColumnUnreadableError, described, fitted
 from services.ingest.read.confined import say, send, serve
 
-BATCH_ROWS = 50_000
+BATCH_ROWS = 25_000
 BATCH_CELLS = 1_000_000
 FIRST_ROWS = 1_000
 
