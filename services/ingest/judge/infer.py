@@ -219,9 +219,10 @@ class _Column:
             if not self.against[kind].is_plain_of(kind):
                 return self.against[kind]
         first = self.against[last[0]]
+        options = self.others.nearest(first)
         if any(set(last) <= set(family) for family in FAMILIES):
-            return first
-        options = hint(TypeName.NUMERIC, first.value) or hint(TypeName.DATE, first.value)
+            return replace(first, reason=first.reason + options)
+        options = options or hint(TypeName.NUMERIC, first.value) or hint(TypeName.DATE, first.value)
         return replace(first, reason=f"is no number, date, time, UUID or truth value{options}")
 
 

@@ -57,6 +57,11 @@ class _Numbers:
     def decimal(self) -> str:
         return self.written.format.decimal
 
+    def reads(self, text: str) -> str | None:
+        """The number that a cell is which is written as the type table writes none, or None."""
+        number = self.written.format.plain(text)
+        return None if number == text else number
+
     def narrow(self, cells: pl.Series, lines: pl.Series) -> None:
         rewritten = (
             cells.to_frame()
@@ -97,6 +102,11 @@ class _Dates:
         """Day, month and year in the order of the format; names of months are months."""
         letters = re.findall("%(.)", self.pattern.strptime)
         return "".join(letters).replace("b", "m").replace("B", "m").lower()
+
+    def reads(self, text: str) -> str | None:
+        """The day of a cell, or None."""
+        day = _day(self, text)
+        return None if day is None else day.isoformat()
 
     @property
     def format(self) -> DateFormat:
@@ -203,6 +213,30 @@ class OtherNotations:
     def found(self) -> Proven | Ambiguous | None:
         """What holds of the whole column."""
         return self._found_numbers() or self._found_dates()
+
+    def nearest(self, example: Against) -> str:
+        """What reads a cell that is of no type, and the cell that it does not read; or nothing.
+
+        Of the notations those that held longest, to stand behind the reason against `example`.
+        """
+        tried: list[_Numbers | _Dates] = [*self._numbers, *self._dates]
+        ended = [
+            (against, value, each.written.options)
+            for each in tried
+            if (against := each.against) is not None
+            and against.line > example.line
+            and (value := each.reads(example.value)) is not None
+            and each.reads(against.value) is None
+        ]
+        if not ended:
+            return ""
+        last, *_ = max(ended, key=lambda each: each[0].line)
+        options: dict[str, str] = {}
+        for against, value, option in ended:
+            if against.line == last.line:
+                options.setdefault(value, option)
+        readings = [f"`{option}` reads it as {value}" for value, option in options.items()]
+        return f"; {', '.join(readings[:2])}, but not {shown(last.value)} (line {last.line})"
 
     def _found_numbers(self) -> Proven | Ambiguous | None:
         alive = [each for each in self._numbers if each.alive]

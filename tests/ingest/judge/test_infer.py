@@ -243,6 +243,21 @@ async def test_the_one_notation_that_every_cell_fits(
         (["31.12.2024", "2024-12-31"], "is no number, date"),
         (["0.123,50", "007"], "is no number"),
         (["31/12/24", "01/02/23"], "is no number, date"),
+        (
+            ["31.12.2024", "30.12.2024", "31.02.2024", "29.12.2024"],
+            ("line 2: '31.12.2024' is no number, date, time, UUID or truth value;"
+            " `date_format=%d.%m.%Y` reads it as 2024-12-31, but not '31.02.2024' (line 4)"),
+        ),
+        (
+            ["01.02.2024", "03.04.2024", "31.02.2024"],
+            ("`date_format=%d.%m.%Y` reads it as 2024-02-01, `date_format=%m.%d.%Y` reads it as"
+            " 2024-01-02, but not '31.02.2024' (line 4)"),
+        ),
+        (
+            ["12", "1.234,5", "7,5 kg"],
+            ("line 3: '1.234,5' is not a whole number; `decimal=, thousands=.` reads it as 1234.5,"
+            " but not '7,5 kg' (line 4)"),
+        ),
     ],
 )  # fmt: skip
 async def test_two_readings_or_none_stay_text(load: Loader, cells: list[str], because: str) -> None:
