@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Column,
     DateTime,
@@ -21,9 +22,11 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    any_,
     delete,
     func,
     insert,
+    literal,
     or_,
     select,
     text,
@@ -143,7 +146,9 @@ def _log_failure(error: Exception, first: _Intent, *others: _Intent) -> None:
 
 
 async def _forget(engine: AsyncEngine, outbox: Table, intents: Sequence[_Intent]) -> None:
-    done = delete(outbox).where(outbox.c.id.in_([intent.id for intent in intents]))
+    # An IN would be put together anew for each number of them.
+    ids = literal([intent.id for intent in intents], ARRAY(BigInteger))
+    done = delete(outbox).where(outbox.c.id == any_(ids))
     async with engine.begin() as connection:
         await connection.execute(done)
 
