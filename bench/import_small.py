@@ -1,7 +1,8 @@
 """Files of ten rows: from the POST to `succeeded` by the event stream, and many at once.
 
 `.venv/bin/python -m bench.import_small`; `BENCH_SMALL` is how many one after the other. Through the
-gateway of a stack of its own, whose rate limits are raised. Idle cost is the CPU time of worker,
+gateway of a stack of its own, whose rate limits are raised. What many cost is the CPU time of each
+process over all of them, until their edges are delivered, too. Idle cost is the CPU time of worker,
 Valkey and PostgreSQL over ten seconds in which nothing is asked.
 """
 
@@ -23,6 +24,7 @@ ONE_BY_ONE = int(os.environ.get("BENCH_SMALL", "100"))
 AT_ONCE = 20
 OF_THEM = 400
 IDLE_S = 10
+DELIVERED_S = 1
 UNLIMITED = {
     "RATE_LIMIT_REQUESTS_PER_S": "1000000",
     "RATE_LIMIT_REQUESTS_BURST": "1000000000",
@@ -52,7 +54,8 @@ async def imported(http: httpx2.AsyncClient, number: int) -> float:
     return time.perf_counter() - began
 
 
-async def measured(stack: RunningStack, token: str) -> tuple[list[float], float]:
+async def measured(stack: RunningStack, token: str) -> tuple[list[float], float, dict[str, float]]:
+    """Seconds of each import by itself, imports a second, and CPU seconds of one by process."""
     limits = httpx2.Limits(max_connections=2 * AT_ONCE)
     async with httpx2.AsyncClient(
         base_url=stack.url,
@@ -72,19 +75,28 @@ async def measured(stack: RunningStack, token: str) -> tuple[list[float], float]
             for number in numbers:
                 await imported(http, number)
 
-        began = time.perf_counter()
+        before, began = cpu_by_process(stack), time.perf_counter()
         async with asyncio.TaskGroup() as group:
             for _ in range(AT_ONCE):
                 group.create_task(work(numbers))
-        return one_by_one, OF_THEM / (time.perf_counter() - began)
+        per_s = OF_THEM / (time.perf_counter() - began)
+        await asyncio.sleep(DELIVERED_S)
+        after = cpu_by_process(stack)
+        return one_by_one, per_s, {name: (after[name] - before[name]) / OF_THEM for name in after}
+
+
+def cpu_by_process(stack: RunningStack) -> dict[str, float]:
+    """CPU seconds of each process of the stack so far."""
+    return {name: cpu_s(int(pid)) for name, pid in stack.facts["pids"].items()}
 
 
 def idle(stack: RunningStack) -> dict[str, float]:
     """Share of one core, by process."""
-    pids = {name: int(stack.facts["pids"][name]) for name in ("worker", "valkey", "postgresql")}
-    before = {name: cpu_s(pid) for name, pid in pids.items()}
+    before = cpu_by_process(stack)
     time.sleep(IDLE_S)
-    return {name: (cpu_s(pid) - before[name]) / IDLE_S for name, pid in pids.items()}
+    after = cpu_by_process(stack)
+    names = ("worker", "valkey", "postgresql")
+    return {name: (after[name] - before[name]) / IDLE_S for name in names}
 
 
 def main() -> None:
@@ -94,7 +106,7 @@ def main() -> None:
     ):
         with stack.signed_in() as http:
             token = http.headers["Authorization"].removeprefix("Bearer ")
-        one_by_one, per_s = asyncio.run(measured(stack, token))
+        one_by_one, per_s, costs = asyncio.run(measured(stack, token))
         shares = idle(stack)
     milliseconds = sorted(1000 * seconds for seconds in one_by_one)
     p50, p95 = statistics.median(milliseconds), milliseconds[int(0.95 * len(milliseconds))]
@@ -110,6 +122,12 @@ def main() -> None:
             ("one, p50", f"{p50:.0f} ms", "50 ms"),
             ("one, p95", f"{p95:.0f} ms", "120 ms"),
             (f"{AT_ONCE} at once", f"{per_s:.0f} imports/s", "80 imports/s"),
+            ("CPU of one of 20, all processes", f"{1000 * sum(costs.values()):.0f} ms", ""),
+            *(
+                (f"CPU of one of 20, {name}", f"{1000 * cost:.1f} ms", "")
+                for name, cost in sorted(costs.items(), key=lambda each: -each[1])
+                if cost >= 0.00005
+            ),
             *((f"{name}, idle", f"{share:.1%} of a core", "") for name, share in shares.items()),
         ],
     )
