@@ -36,7 +36,7 @@ FILE_NAME_LIMIT = 255
 CODINGS = frozenset({"identity", "gzip", "x-gzip", ""})
 """Codings of a body that is read as it comes: a file may be compressed by gzip."""
 GOOD_STATUSES = frozenset({200, 203})
-"""With the whole file: 202 says that it is not made yet, 204 has none, 206 has a part of it."""
+"""With the whole file: 202 says that it is not made yet, 204 has none, 206 a part, unasked."""
 EXPLANATION_BYTES = 4_096
 """How much of a refusal is read to find out why."""
 REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
@@ -222,7 +222,7 @@ async def download(
         except (TimeoutError, aiohttp.ClientError, OSError) as exc:
             raise _unreachable(url, exc) from exc
         async with response:
-            if explain is not None and response.status not in (*GOOD_STATUSES, 304):
+            if explain is not None and not (_is_good(response) or response.status == 304):
                 await _refuse_explained(response, explain)
             if response.status not in REDIRECT_STATUSES:
                 yield _taken(response, limit_bytes)
@@ -284,9 +284,15 @@ def _redirected(url: URL, response: aiohttp.ClientResponse) -> URL:
     return target
 
 
+def _is_good(response: aiohttp.ClientResponse) -> bool:
+    """Whether it has what was asked for: all of a file, or the part that `Range` names."""
+    asked_for_part = "Range" in response.request_info.headers
+    return response.status in GOOD_STATUSES or (asked_for_part and response.status == 206)
+
+
 def _taken(response: aiohttp.ClientResponse, limit_bytes: int) -> Download:
     status = response.status
-    if status == 304 or status in GOOD_STATUSES:
+    if status == 304 or _is_good(response):
         size = response.content_length
         if size is not None and size > limit_bytes:
             raise AnswerError(f"the file is larger than {limit_bytes:,} bytes", again=False)
