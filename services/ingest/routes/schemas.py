@@ -45,24 +45,29 @@ DELIMITER_NAMES = {
     "semicolon": ";",
     "pipe": "|",
 }
+MAPPING_EXAMPLE = '{"Full name": "name"}'
+TYPES_EXAMPLE = '{"zip": "TEXT"}'
 
 
 def _comma_separated(value: object) -> object:
     return value.split(",") if isinstance(value, str) else value
 
 
-def _json(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return read_once(value)
-    except (ValueError, RecursionError) as exc:
-        reason = "it is nested too deeply" if isinstance(exc, RecursionError) else str(exc)
-        raise PydanticCustomError(
-            "json_invalid",
-            'send a JSON object, for example {"Full name": "name"}: {reason}',
-            {"reason": reason},
-        ) from exc
+def _json(example: str) -> BeforeValidator:
+    """JSON in a form's field; `example` is what a refusal shows."""
+
+    def read(value: object) -> object:
+        try:
+            return read_once(value) if isinstance(value, str) else value
+        except (ValueError, RecursionError) as exc:
+            deep = isinstance(exc, RecursionError)
+            raise PydanticCustomError(
+                "json_invalid",
+                "send a JSON object, for example {example}: {reason}",
+                {"example": example, "reason": "it is nested too deeply" if deep else str(exc)},
+            ) from exc
+
+    return BeforeValidator(read)
 
 
 def _delimiter(value: str) -> str:
@@ -295,13 +300,13 @@ class OptionsForm(RowOptions, PlaceOptions, CellOptions):
     ] = ()
     types: Annotated[
         Types,
-        BeforeValidator(_json),
-        Field(description='With `create_table`: column to type: `{"zip": "TEXT"}`.'),
+        _json(TYPES_EXAMPLE),
+        Field(description=f"With `create_table`: column to type: `{TYPES_EXAMPLE}`."),
     ] = Field(default_factory=dict)
     mapping: Annotated[
         Mapping,
-        BeforeValidator(_json),
-        Field(description='File column to table column, null drops it: `{"Full name": "name"}`.'),
+        _json(MAPPING_EXAMPLE),
+        Field(description=f"File column to table column, null drops it: `{MAPPING_EXAMPLE}`."),
     ] = Field(default_factory=dict)
 
     def options(self) -> ImportOptions:

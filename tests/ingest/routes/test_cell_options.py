@@ -42,6 +42,7 @@ def test_fields_become_options() -> None:
         ({"types": '{"a": "TEXT", "a": "DATE"}'}, "types", "'a' is there twice"),
         ({"mapping": "[" * 100_000}, "mapping", "nested too deeply"),
         ({"mapping": "{a: 1}"}, "mapping", '{"Full name": "name"}'),
+        ({"types": "{a: TEXT}"}, "types", '{"zip": "TEXT"}'),
     ],
 )
 def test_what_is_no_option_is_named(fields: dict[str, str], field: str, message: str) -> None:
