@@ -11,6 +11,7 @@ import pytest
 
 from shared.contracts.base import LARGEST_BIGINT
 from shared.values.nearest import SUGGESTED
+from tests.support.profile import only_in_full
 from tests.support.stack import RunningStack
 
 NO_TEXT = ("%00", "x%00y", "%FF", "%ED%A0%80")
@@ -75,6 +76,7 @@ def is_whole_number(parameter: dict[str, Any]) -> bool:
     return any(each.get("type") == "integer" for each in (schema, *schema.get("anyOf", ())))
 
 
+@only_in_full
 def test_what_is_no_text_is_refused_by_name(stack: RunningStack, admin: httpx2.Client) -> None:
     tried = 0
     for operation in operations(stack):

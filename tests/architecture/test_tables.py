@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.profile import only_in_full
+
 SERVICE = Path(__file__).resolve().parents[2] / "services" / "ingest"
 OWNERS = {
     "imports": "runs",
@@ -34,6 +36,7 @@ def imported_from_tables(source: str) -> set[str]:
     }
 
 
+@only_in_full
 @pytest.mark.parametrize(("table", "room"), OWNERS.items())
 def test_a_table_has_one_owner(table: str, room: str) -> None:
     spelled = re.compile(rf"\bingest\.{table}\b")

@@ -10,6 +10,7 @@ from services.auth.settings import SignUp
 from tests.auth.driving import Auth, running_auth, some_address
 from tests.support.databases import Database
 from tests.support.mailbox import Mailbox
+from tests.support.profile import only_in_full
 
 CODE = re.compile(r"[0-9]{6}")
 
@@ -214,6 +215,7 @@ async def test_per_ip_and_overall_limits(database: Database, mailbox: Mailbox) -
         assert statuses == [202, 202, 202, 429, 202, 202, 202, 429, 202, 429, 429, 429]
 
 
+@only_in_full
 @pytest.mark.parametrize("policy", list(SignUp))
 async def test_sign_up_policies_answer_alike(
     database: Database, mailbox: Mailbox, policy: SignUp

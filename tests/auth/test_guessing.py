@@ -16,6 +16,7 @@ from shared.store.engine import database_engine
 from tests.auth.driving import PASSWORD, Auth, running_auth, some_address
 from tests.support.databases import Database
 from tests.support.mailbox import Mailbox
+from tests.support.profile import only_in_full
 
 AT_ONCE = 40
 
@@ -60,6 +61,7 @@ async def test_an_address_gets_five_codes_and_so_25_guesses_an_hour(auth: Auth) 
     assert tries <= 25
 
 
+@only_in_full
 async def test_of_200_parallel_guesses_at_a_password_few_get_through(auth: Auth) -> None:
     user = await auth.add_user()
     guesser = some_address()

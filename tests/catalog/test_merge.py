@@ -12,6 +12,7 @@ from services.catalog.errors import LineRefusedError
 from services.catalog.pipeline.lines import blocks_of_lines
 from tests.catalog.conftest import Catalog
 from tests.support.issuer import peer, person
+from tests.support.profile import only_in_full
 
 
 def triple(etl: str | None, schema: str, table: str, **more: Any) -> dict[str, Any]:
@@ -185,6 +186,7 @@ async def test_two_objects_on_one_line_are_refused(catalog: Catalog) -> None:
     assert (answer.status_code, answer.json()["code"]) == (422, "line_refused")
 
 
+@only_in_full
 async def test_a_bad_line_far_down_the_stream_is_counted_right(catalog: Catalog) -> None:
     async def content() -> AsyncIterator[bytes]:
         for number in range(30_000):
@@ -198,6 +200,7 @@ async def test_a_bad_line_far_down_the_stream_is_counted_right(catalog: Catalog)
     assert await counts(catalog) == (0, 0, 0, 0)
 
 
+@only_in_full
 async def test_a_broken_stream_merges_nothing(catalog: Catalog) -> None:
     broken = asyncio.Event()
 

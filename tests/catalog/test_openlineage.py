@@ -16,6 +16,7 @@ from tests.catalog.conftest import Catalog
 from tests.catalog.test_details import customer
 from tests.catalog.test_details import run as imported
 from tests.support.issuer import person
+from tests.support.profile import only_in_full
 from tests.support.waiting import until
 
 PATH = "/api/v1/lineage"
@@ -177,6 +178,7 @@ async def test_a_run_with_its_datasets_and_columns(catalog: Catalog) -> None:
     ) == [("a", "id", "DIRECT", "IDENTITY")]
 
 
+@only_in_full
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 async def test_events_come_in_any_order_and_twice(catalog: Catalog, order: tuple[int, ...]) -> None:
     await send(catalog, *STORY)

@@ -6,6 +6,7 @@ import pytest
 
 from tests.cli.conftest import Command
 from tests.cli.relay import relay_to
+from tests.support.profile import only_in_full
 from tests.support.stack import RunningStack
 
 MIB = 1 << 20
@@ -54,6 +55,7 @@ def test_an_upload_goes_on_where_its_connection_broke(
     assert later == sorted(later)
 
 
+@only_in_full
 def test_the_same_command_goes_on_with_an_upload_that_was_interrupted(
     command: Command, stack: RunningStack, large: Path, tmp_path: Path
 ) -> None:

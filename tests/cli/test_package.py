@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, req
 from typing import Any
 
 from deploy.local.environment import ROOT
+from tests.support.profile import only_in_full
 
 WITHOUT = """
 import sys
@@ -66,6 +67,7 @@ def absent() -> set[str]:
     return others | rooms | {"services", "gateway", "deploy", "demo", "migrations", "bench"}
 
 
+@only_in_full
 def test_the_command_runs_without_the_server_and_its_packages() -> None:
     lacking = absent()
     assert {"polars", "fastapi", "sqlalchemy", "shared.http", "shared.store"} <= lacking

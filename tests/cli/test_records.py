@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from tests.cli.conftest import Command
+from tests.support.profile import only_in_full
 from tests.support.stack import RunningStack
 
 ROWS = (
@@ -133,6 +134,7 @@ def test_a_reader_that_goes_away_is_no_drama(command: Command, words: tuple[str,
         pipe.close()
 
 
+@only_in_full
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_output_that_cannot_be_written_is_one_line(command: Command) -> None:
     for words in (("records", "Buyers"), ("export", "Buyers"), ("tables", "list", "--json")):

@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 
 from tests.cli.conftest import PATIENCE_S, Command
+from tests.support.profile import only_in_full
 from tests.support.stack import RunningStack
 from tests.support.waiting import until_now
 
@@ -75,6 +76,7 @@ def test_a_wrong_password_is_one_line(stranger: Command) -> None:
     assert not stranger.credentials.exists()
 
 
+@only_in_full
 def test_an_expired_token_is_renewed_once_for_many_commands(
     stranger: Command, stack: RunningStack
 ) -> None:

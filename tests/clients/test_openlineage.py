@@ -12,6 +12,7 @@ import pytest
 from openlineage.client import OpenLineageClient
 from openlineage.client.event_v2 import Job, OutputDataset, Run, RunEvent, RunState
 
+from tests.support.profile import only_in_full
 from tests.support.stack import RunningStack
 from tests.support.waiting import until_now
 
@@ -83,6 +84,7 @@ def test_with_client_credentials(stack: RunningStack, way: str) -> None:
         assert_succeeded(http, job)
 
 
+@only_in_full
 def test_more_events_than_a_rate_limit_allows_all_arrive(stack: RunningStack) -> None:
     recorded = [json.loads(line) for line in RECORDED.read_text().splitlines()]
     run = next(event for event in recorded if event.get("eventType") == "START")

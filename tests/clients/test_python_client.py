@@ -64,6 +64,7 @@ def test_its_types_hold(folder: Path) -> None:
     )
 
 
+@only_in_full
 def test_it_does_the_main_job(folder: Path, stack: RunningStack) -> None:
     log_in = stack.admin
     run(

@@ -23,6 +23,7 @@ from services.catalog.settings import CatalogSettings
 from services.ingest.settings import IngestSettings, WorkerSettings
 from services.records.settings import RecordsSettings
 from shared.process.setting_names import READ_BY_LIBRARIES, SETTINGS
+from tests.support.profile import only_in_full
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("kubectl") and not shutil.which("kustomize"),
@@ -97,6 +98,7 @@ def manifests(
     return Manifests(overlay, built(folder, overlay))
 
 
+@only_in_full
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
 def test_every_manifest_is_valid(manifests: Manifests, version: str) -> None:
     checked = 0

@@ -9,6 +9,7 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.support.app import App
 from tests.support.browser import needs_chromium
+from tests.support.profile import only_in_full
 from tests.support.stack import RunningStack
 from tests.support.waiting import until_now
 
@@ -124,6 +125,7 @@ def test_rows_are_sorted_filtered_and_paged(app: App, stack: RunningStack, peopl
     assert app.cells() == [["<b>Ann</b>", "null", "9999999999.10"]]
 
 
+@only_in_full
 def test_a_cell_is_edited_by_keyboard_unless_somebody_was_faster(
     app: App, stack: RunningStack, people: str
 ) -> None:

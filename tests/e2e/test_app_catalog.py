@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.app import App
 from tests.support.browser import needs_chromium
+from tests.support.profile import only_in_full
 from tests.support.stack import RunningStack
 from tests.support.waiting import until_now
 
@@ -52,6 +53,7 @@ def boxes(app: App) -> list[str]:
     return app.texts(".box b")
 
 
+@only_in_full
 def test_lineage_is_found_by_words_and_walked(app: App, stack: RunningStack, sales: str) -> None:
     app.open(f"/app/lineage?q=sales_{sales}")
     app.sign_in(stack)
@@ -87,6 +89,7 @@ def test_lineage_is_found_by_words_and_walked(app: App, stack: RunningStack, sal
     app.wait_until(lambda: boxes(app) == [f"report_{sales}"])
 
 
+@only_in_full
 def test_a_feed_takes_a_file_and_shows_how_it_does(
     app: App, stack: RunningStack, tmp_path: Path
 ) -> None:

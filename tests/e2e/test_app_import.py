@@ -12,6 +12,7 @@ from selenium.webdriver.common.keys import Keys
 from tests.support.app import App
 from tests.support.browser import needs_chromium
 from tests.support.imports import finished, submit
+from tests.support.profile import only_in_full
 from tests.support.stack import RunningStack
 
 pytestmark = needs_chromium
@@ -171,6 +172,7 @@ def large(tmp_path: Path) -> Path:
     return file
 
 
+@only_in_full
 def test_a_large_file_goes_up_in_pieces_and_on_after_a_break(
     app: App, stack: RunningStack, large: Path
 ) -> None:
@@ -184,6 +186,7 @@ def test_a_large_file_goes_up_in_pieces_and_on_after_a_break(
     app.wait_for_text(".seen", "in gzip")
 
 
+@only_in_full
 def test_a_file_dropped_again_goes_on_where_its_upload_was(
     app: App, stack: RunningStack, large: Path
 ) -> None:
@@ -212,6 +215,7 @@ def test_a_file_dropped_again_goes_on_where_its_upload_was(
     assert app.stored()["lasting"] == []
 
 
+@only_in_full
 def test_an_undo_asks_about_records_that_were_edited_since(
     app: App, stack: RunningStack, messy: Path
 ) -> None:

@@ -10,6 +10,7 @@ from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 
 from tests.support.browser import needs_chromium
+from tests.support.profile import only_in_full
 from tests.support.stack import RunningStack
 from tests.support.swagger import SwaggerUI
 from tests.support.waiting import until_now
@@ -22,6 +23,7 @@ def page(browser: WebDriver, stack: RunningStack) -> SwaggerUI:
     return SwaggerUI(browser, stack.url)
 
 
+@only_in_full
 def test_a_person_signs_in_makes_a_table_and_loads_a_file(
     page: SwaggerUI, stack: RunningStack, tmp_path: Path
 ) -> None:
@@ -105,6 +107,7 @@ def test_a_table_has_a_page_of_its_own(page: SwaggerUI, stack: RunningStack) -> 
     assert page.outside_addresses() == []
 
 
+@only_in_full
 def test_a_tables_page_takes_every_way_of_signing_in(page: SwaggerUI, stack: RunningStack) -> None:
     table = f"Ways_{uuid.uuid4().hex[:8]}"
     columns = [{"name": "city", "type": "TEXT"}]

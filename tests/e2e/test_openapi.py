@@ -9,6 +9,7 @@ import jsonschema_rs
 import pytest
 import schemathesis
 
+from tests.support.profile import only_in_full
 from tests.support.stack import RunningStack
 
 METHODS = {"get", "put", "post", "delete", "patch", "head", "options", "trace"}
@@ -48,6 +49,7 @@ def test_all_services_are_in_it(document: dict[str, Any]) -> None:
     assert not [path for path in document["paths"] if "internal" in path]
 
 
+@only_in_full
 def test_it_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
     schemathesis.openapi.from_dict(document).validate()
 

@@ -15,6 +15,7 @@ from deploy.local.processes import free_port
 from deploy.local.valkey import Valkey
 from tests.gateway.peers import ISSUER, FakeService, open_events, part, start
 from tests.support.issuer import person
+from tests.support.profile import only_in_full
 from tests.support.waiting import until
 
 
@@ -78,6 +79,7 @@ async def test_sigterm_ends_streams_finishes_requests_and_exits_well(
             assert await process.wait() in (0, -signal.SIGTERM)
 
 
+@only_in_full
 def test_settings_that_do_not_hold_are_named(valkey_server: Valkey) -> None:
     wrong = environment(
         "http://127.0.0.1:1", valkey_server, PORT="many", TRUSTED_PROXIES="10.0.0.0/99"
@@ -91,6 +93,7 @@ def test_settings_that_do_not_hold_are_named(valkey_server: Valkey) -> None:
     assert names == {"RECORDS_URL", "PORT", "TRUSTED_PROXIES"}
 
 
+@only_in_full
 def test_admins_without_a_mail_server_are_a_mistake(valkey_server: Valkey) -> None:
     wrong = environment("http://127.0.0.1:1", valkey_server, ADMIN_EMAILS="root@example.com")
     done = subprocess.run(

@@ -12,6 +12,7 @@ import pytest
 from migrations.__main__ import ROOT
 from migrations.bootstrap import SERVICES
 from tests.support.databases import PASSWORD, Database, drop_database, make_database
+from tests.support.profile import only_in_full
 
 ALEMBIC = Path(sys.executable).with_name("alembic")
 
@@ -28,6 +29,7 @@ def alembic(*arguments: str, url: str | None = None) -> "subprocess.CompletedPro
     )
 
 
+@only_in_full
 @pytest.mark.parametrize(
     ("arguments", "url", "line"),
     [
@@ -87,6 +89,7 @@ def empty(template: Database) -> Iterator[Database]:
     asyncio.run(drop_database(made))
 
 
+@only_in_full
 def test_a_section_by_hand_needs_the_bootstrap_and_then_works(empty: Database) -> None:
     waiting = subprocess.Popen(
         [sys.executable, "-m", "deploy.container.migrated", "ingest"],

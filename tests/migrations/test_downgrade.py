@@ -13,6 +13,7 @@ from deploy.local.postgresql import Cluster
 from migrations.__main__ import ROOT
 from migrations.bootstrap import SERVICES
 from tests.support.databases import Database, drop_database, make_database, migrate
+from tests.support.profile import only_in_full
 
 TABLES = (
     "SELECT count(*) FROM pg_tables WHERE tablename <> 'alembic_version'"
@@ -36,6 +37,7 @@ async def tables(database: Database) -> int:
         await connection.close()
 
 
+@only_in_full
 @pytest.mark.parametrize("service", SERVICES)
 def test_down_and_up_again(own: Database, service: str, monkeypatch: pytest.MonkeyPatch) -> None:
     migrate(own, service)

@@ -25,6 +25,7 @@ from deploy.local.processes import free_port
 from deploy.local.state import load_secrets
 from tests.support.imports import finished, submit
 from tests.support.otlp import Receiver, receiving
+from tests.support.profile import only_in_full
 from tests.support.stack import RunningStack, running_stack
 from tests.support.waiting import until, until_now
 
@@ -90,6 +91,7 @@ def watched(state_folder: Path) -> Iterator[Watched]:
         yield Watched(stack, receiver, done, trace_id, caller_span)
 
 
+@only_in_full
 def test_a_trace_goes_from_the_caller_through_gateway_and_service_to_the_load(
     watched: Watched,
 ) -> None:
@@ -286,6 +288,7 @@ def prometheus(watched: Watched, folder: Path) -> Iterator[httpx2.Client]:
         server.wait(30)
 
 
+@only_in_full
 @pytest.mark.skipif(
     not shutil.which("prometheus"), reason="prometheus is not here: apt-get install prometheus"
 )

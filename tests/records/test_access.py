@@ -11,6 +11,7 @@ from services.records.routes import routers
 from shared.contracts.auth import Caller
 from tests.records.conftest import ADMIN, ANN, BOB, CAROL, Service, new_name
 from tests.support.issuer import machine, peer, person
+from tests.support.profile import only_in_full
 
 STRANGER = person("stranger@example.com")
 CO_OWNER = person("co@example.com")
@@ -90,6 +91,7 @@ def filled(given: Any, names: dict[str, str]) -> Any:
     return given
 
 
+@only_in_full
 @pytest.mark.parametrize(("method", "path", "body", "expected"), ROUTES)
 async def test_every_route_by_every_caller(
     service: Service, method: str, path: str, body: Any, expected: tuple[int, ...]

@@ -256,6 +256,7 @@ async def test_memory_does_not_grow_with_the_rows(service: Service, form: str) -
     assert grown < 90_000_000
 
 
+@only_in_full
 @pytest.mark.parametrize("query", ["", "?sort=-a", "?format=parquet", "?format=xlsx"])
 async def test_a_client_that_goes_away_frees_its_connection(service: Service, query: str) -> None:
     name = await filled(service, 300_000)

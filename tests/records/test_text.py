@@ -34,6 +34,7 @@ async def filled(ann: Client, *texts: str, searchable: bool = False, kind: str =
     return f"/api/tables/{table}/records"
 
 
+@only_in_full
 @pytest.mark.parametrize("searchable", [False, True])
 @pytest.mark.parametrize("text", ALIKE)
 async def test_composed_and_decomposed_are_found_alike_and_kept_apart(

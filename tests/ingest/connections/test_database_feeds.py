@@ -11,6 +11,7 @@ from tests.ingest.driving import Ingest
 from tests.ingest.feeds.driving import call, looked, made, refused, run
 from tests.support.oracle import types
 from tests.support.oracle.database import Column, Table
+from tests.support.profile import only_in_full
 
 ORDERS = """
 CREATE TABLE orders (number int, total numeric(8,2), updated_at timestamptz);
@@ -295,6 +296,7 @@ MOMENTS: list[tuple[types.OracleType, list[Any], list[str], str]] = [
 ]  # fmt: skip
 
 
+@only_in_full
 @pytest.mark.parametrize("mode", ["upsert", "append"])
 @pytest.mark.parametrize(
     ("kind", "values", "cursors", "lookback"), MOMENTS, ids=[str(row[0].spelled) for row in MOMENTS]

@@ -164,6 +164,7 @@ async def test_duplicates_in_a_table_of_the_same_types_are_found_one_by_one(
     assert {(item["line"], item["code"]) for item in errors} == refused
 
 
+@only_in_full
 @pytest.mark.parametrize("age", ["integer", "smallint"])
 async def test_a_replace_locks_nothing_while_its_source_is_read(
     elsewhere: Elsewhere, age: str

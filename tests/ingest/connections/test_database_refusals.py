@@ -9,6 +9,7 @@ import pytest
 from tests.ingest.connections.driving import Elsewhere
 from tests.ingest.connections.test_database_imports import oracle_people
 from tests.support.databases import PASSWORD
+from tests.support.profile import only_in_full
 
 
 async def test_what_does_not_work_is_told_before_the_202(elsewhere: Elsewhere) -> None:
@@ -41,6 +42,7 @@ async def test_what_does_not_work_is_told_before_the_202(elsewhere: Elsewhere) -
     assert await elsewhere.ingest.owner.fetchval("SELECT count(*) FROM ingest.reads") == 0
 
 
+@only_in_full
 async def test_a_silent_source_is_answered_within_ten_seconds(elsewhere: Elsewhere) -> None:
     elsewhere.oracle.faults.silent_at = "login"
     started = time.monotonic()

@@ -11,6 +11,7 @@ from yarl import URL
 from tests.ingest.connections.driving import Elsewhere
 from tests.ingest.driving import Ingest
 from tests.ingest.feeds.driving import call, looked, made, refused, run
+from tests.support.profile import only_in_full
 from tests.support.s3 import CheckedS3, checked_s3, s3_server
 from tests.support.waiting import until
 
@@ -79,6 +80,7 @@ async def ran(ingest: Ingest) -> dict[str, Any]:
     return await ingest.finished(await run(ingest))
 
 
+@only_in_full
 @pytest.mark.parametrize("key", ["people.csv", "exports/2026 07/Leute ü+%20&=.csv"])
 async def test_an_object_is_loaded_until_it_is_unchanged(
     elsewhere: Elsewhere, s3: CheckedS3, key: str

@@ -17,6 +17,7 @@ from shared.values.notation import TYPE_TABLE, Notation
 from shared.values.number_formats import NumberFormat
 from shared.values.texts import is_storable
 from shared.values.types import INTEGER_TYPES, TEXT_TYPES, TIMESTAMP_TYPES
+from tests.support.profile import only_in_full
 from tests.support.spellings import SPELLINGS, TYPES, mutations
 
 
@@ -88,6 +89,7 @@ def test_other_notations_are_read_as_their_cells_are(name: str, kind: str) -> No
         as_one_by_one(kind, [first, *WRITTEN, *SPELLINGS], NOTATIONS[name])
 
 
+@only_in_full
 @pytest.mark.parametrize("name", NOTATIONS)
 @settings(deadline=None)
 @given(data=st.data())

@@ -7,6 +7,7 @@ import pytest
 import zstandard
 
 from tests.ingest.driving import Ingest
+from tests.support.profile import only_in_full
 
 MIB = 1 << 20
 GROWN_MIB = 70
@@ -21,6 +22,7 @@ def clean_ndjson() -> bytes:
     return (b'{"name": "' + b"A" * MIB + b'", "age": 30}\n') * GROWN_MIB
 
 
+@only_in_full
 @pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
 @pytest.mark.parametrize("content", [clean_csv, clean_ndjson])
 async def test_a_bomb_fails_with_a_reason_and_loads_nothing(

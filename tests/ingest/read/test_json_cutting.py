@@ -15,6 +15,7 @@ from services.ingest.read.json.cutting import (
 )
 from services.ingest.read.limits import Limits
 from shared.values.numbers import VALUES_LIMIT, Number
+from tests.support.profile import only_in_full
 
 
 @pytest.mark.parametrize("piece_bytes", [1, 700, 65_536])
@@ -103,6 +104,7 @@ def test_a_value_that_is_not_read_is_refused_and_the_next_ones_are_read(
     ]
 
 
+@only_in_full
 def test_json_of_too_many_values_is_not_parsed() -> None:
     many = f'{{"a":[{"1," * VALUES_LIMIT}1]}}'
     for cutter, text in (

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.ingest.driving import ANN, Ingest
 from tests.support.issuer import person
+from tests.support.profile import only_in_full
 from tests.support.workbooks import table_xml, xlsx, zipped
 
 MESSY = "name;born;zip;n\nZoë;1990-01-31;00501;1\nBob;;10115;x\nAnn;1985-02-30;;3;4\n".encode()
@@ -162,6 +163,7 @@ CELL = st.sampled_from(
 )
 
 
+@only_in_full
 @settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -19,6 +19,7 @@ from tests.cli.relay import relay_to
 from tests.ingest.driving import ANN, PEOPLE, Ingest, running_ingest
 from tests.support.databases import Database
 from tests.support.issuer import Issuer
+from tests.support.profile import only_in_full
 from tests.support.s3 import s3_environment, s3_server
 
 MIB = 1 << 20
@@ -127,6 +128,7 @@ async def send_by_node(folder: Path, url: str, headers: dict[str, str]) -> str:
     return said.decode().strip().rpartition("/")[2]
 
 
+@only_in_full
 @pytest.mark.parametrize("storage_url", ["local", "s3"], indirect=True)
 @pytest.mark.parametrize("checksum", [False, True])
 async def test_a_file_arrives_over_a_connection_that_breaks(
@@ -139,6 +141,7 @@ async def test_a_file_arrives_over_a_connection_that_breaks(
     await arrived(ingest, upload_id, headers)
 
 
+@only_in_full
 @pytest.mark.parametrize("storage_url", ["local", "s3"], indirect=True)
 async def test_a_file_arrives_from_javascript(ingest: Ingest, tus_js: Path) -> None:
     headers = dict(ingest.issuer.bearer(ANN))

@@ -16,6 +16,7 @@ from tests.ingest.driving import ANN, Ingest
 from tests.ingest.webhooks.driving import call, deliveries, registered
 from tests.ingest.webhooks.receiving import Receiver, running_receiver
 from tests.support.issuer import Issuer, machine, person
+from tests.support.profile import only_in_full
 
 BOB = person("bob@example.com")
 ADMIN = person("admin@example.com", role=Role.ADMIN)
@@ -170,6 +171,7 @@ async def test_an_owner_without_rights_hears_nothing_more(
         assert f"tabularium webhook change {webhook['id']} --enable" in body.get_content()
 
 
+@only_in_full
 async def test_a_refused_message_is_tried_again_by_the_schedule(
     ingest: Ingest, receiver: Receiver
 ) -> None:

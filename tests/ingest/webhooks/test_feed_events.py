@@ -7,6 +7,7 @@ from tests.ingest.feeds.driving import call, looked, made, pushed
 from tests.ingest.webhooks.driving import registered
 from tests.ingest.webhooks.receiving import Receiver
 from tests.support.issuer import person
+from tests.support.profile import only_in_full
 
 ROWS = b"name,age\nann,7\n"
 FEED_EVENTS = ("feed.late", "feed.failing", "feed.recovered")
@@ -20,6 +21,7 @@ async def past_its_time(ingest: Ingest) -> None:
     )
 
 
+@only_in_full
 async def test_late_is_said_once_and_once_when_it_is_well_again(
     ingest: Ingest, receiver: Receiver
 ) -> None:

@@ -31,6 +31,7 @@ from services.ingest.runs.row import run_of_snapshot
 from services.ingest.work.openlineage import Facts, Names, run_event
 from tests.ingest.driving import Ingest
 from tests.ingest.openlineage import validate
+from tests.support.profile import only_in_full
 from tests.support.serving import serving
 
 ROWS = b"name,age\nAnn,1\nBob,old\n"
@@ -210,6 +211,7 @@ async def test_a_dry_run_writes_to_no_table(ingest: Ingest, receiver: Receiver) 
     ]
 
 
+@only_in_full
 async def test_a_receiver_that_is_slow_holds_up_nothing(ingest: Ingest, receiver: Receiver) -> None:
     receiver.held.clear()
     async with telling(ingest, receiver):

@@ -9,6 +9,7 @@ import pytest
 from shared.contracts.auth import GRANTABLE_SCOPES, Caller, Scope
 from tests.ingest.driving import Ingest
 from tests.support.issuer import machine, person
+from tests.support.profile import only_in_full
 
 CSV = b"name,age\nAnn,30\n"
 FRESH_S = 0.01
@@ -80,6 +81,7 @@ class Held:
         )
 
 
+@only_in_full
 @pytest.mark.parametrize("loss", LOSSES)
 async def test_a_running_import_of_who_may_not_any_more_is_rolled_back(
     ingest: Ingest, loss: Loss

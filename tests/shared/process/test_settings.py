@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.support.profile import only_in_full
+
 RIGHT = {
     "DATABASE_URL": "postgresql://auth:geheim@127.0.0.1:1/tabularium",
     "REDIS_URL": "redis://127.0.0.1:1/0",
@@ -26,6 +28,7 @@ def start(**environment: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+@only_in_full
 @pytest.mark.parametrize(
     ("setting", "value", "line"),
     [
@@ -43,6 +46,7 @@ def test_a_wrong_setting_is_one_line_that_names_it(setting: str, value: str, lin
     assert "geheim" not in only
 
 
+@only_in_full
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
@@ -58,6 +62,7 @@ def test_a_name_that_resembles_a_setting_is_ignored_and_named(name: str, meant: 
     assert line == f"{name} is not a setting and is ignored; did you mean {meant}?"
 
 
+@only_in_full
 @pytest.mark.parametrize(
     "name", ["WORKER_CONCURRENCY", "UNDO_RETENTION_DAYS", "log_level", "HOSTNAME", "REDIS_PORT"]
 )

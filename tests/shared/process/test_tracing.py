@@ -7,6 +7,7 @@ import threading
 
 from deploy.local.processes import free_port
 from shared.process import tracing
+from tests.support.profile import only_in_full
 from tests.support.settings import settings_with
 
 WITHOUT = """
@@ -19,6 +20,7 @@ print([name for name in sys.modules if name.startswith(("opentelemetry.sdk", "op
 """
 
 
+@only_in_full
 def test_without_a_receiver_the_sdk_is_not_imported() -> None:
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT],

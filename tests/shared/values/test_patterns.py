@@ -9,6 +9,7 @@ import pytest
 
 from shared.values.patterns import UnsupportedPatternError, read
 from tests.support.databases import Database
+from tests.support.profile import only_in_full
 
 TEXTS = [
     *("", "a", "A", "ab", "aab", "abc", "1", "12", "a1", "A-1", "a.b", "a\nb", "\n", "a\n", "\ta"),
@@ -75,6 +76,7 @@ def of_rust(pattern: str) -> list[bool]:
     return pl.Series(TEXTS).str.contains(pattern).to_list()
 
 
+@only_in_full
 @pytest.mark.parametrize("pattern", ALIKE)
 async def test_both_find_the_same(database: Database, pattern: str) -> None:
     both = read(pattern)
