@@ -16,7 +16,7 @@ async def test_any_call_gets_an_answer_that_the_document_describes(catalog: Cata
         caller = peer("ingest") if path.startswith("/internal/") else catalog.reader
         return catalog.issuer.bearer(caller)
 
-    assert await every_call(catalog.url, headers, examples=EXAMPLES) == 30
+    assert await every_call(catalog.url, headers, examples=EXAMPLES) == 31
 
 
 async def test_operations_have_stable_names_texts_and_problems(catalog: Catalog) -> None:
@@ -52,6 +52,7 @@ async def test_operations_have_stable_names_texts_and_problems(catalog: Catalog)
         "catalog_tables_profile",
         "etl_tables_action",
         "internal_catalog_edges",
+        "internal_catalog_edges_all",
         "internal_catalog_edges_undone",
         "internal_catalog_merge",
         "internal_catalog_scan",

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -185,6 +185,10 @@ class Ingest:
             for path in self.storage.rglob("*")
             if path.is_file()
         )
+
+    async def comes_to_store(self, expected: Sequence[str]) -> None:
+        """Until storage has this alone: a finished import's upload goes after its state is set."""
+        await until(f"storage has {expected}", lambda: self.stored() == sorted(expected))
 
     async def emptied(self) -> None:
         """Forget all that earlier tests did; the process goes on."""

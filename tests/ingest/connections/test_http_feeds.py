@@ -53,7 +53,7 @@ async def test_a_file_that_is_unchanged_is_not_loaded_again(
         server.content, server.headers = b"name,age\ncat,9\n", {"ETag": '"2"'}
         assert (await ran(ingest))["unchanged"] is False
     assert await ingest.count() == 3
-    assert ingest.stored() == []
+    await ingest.comes_to_store([])
     sent = server.asked[1]
     assert sent.get("If-None-Match") == headers.get("ETag")
     assert sent.get("If-Modified-Since") == headers.get("Last-Modified")
@@ -132,7 +132,7 @@ async def test_an_endless_file_ends_at_the_limit(elsewhere: Elsewhere, server: F
         failed = await ran(elsewhere.ingest)
     assert failed["error"]["code"] == "pull_failed"
     assert "larger than 100,000 bytes" in failed["error"]["detail"]
-    assert elsewhere.ingest.stored() == []
+    await elsewhere.ingest.comes_to_store([])
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br"])

@@ -13,7 +13,6 @@ from tests.ingest.driving import Ingest
 from tests.ingest.feeds.driving import call, looked, made, refused, run
 from tests.support.profile import only_in_full
 from tests.support.s3 import CheckedS3, checked_s3, s3_server
-from tests.support.waiting import until
 
 KEY, SECRET = "AKIATESTS", "only-for-tests"
 PEOPLE = b"name,age\nann,7\nbob,8\n"
@@ -100,7 +99,7 @@ async def test_an_object_is_loaded_until_it_is_unchanged(
         assert (await ran(ingest))["unchanged"] is False
     assert await ingest.count() == 3
     # Files go after the commit of their rows.
-    await until("nothing is left in storage", lambda: ingest.stored() == [])
+    await ingest.comes_to_store([])
 
 
 async def test_an_object_may_come_after_its_feed(elsewhere: Elsewhere, s3: CheckedS3) -> None:

@@ -282,7 +282,7 @@ async def test_a_push_takes_no_options_and_no_nothing(ingest: Ingest) -> None:
     ]
     answer = await call(ingest, "POST", "/api/feeds/people/runs")
     assert [(e["field"], e["code"]) for e in answer.json()["errors"]] == [("file", "missing")]
-    assert ingest.stored() == []
+    await ingest.comes_to_store([])
 
 
 async def test_two_changes_at_once_are_not_mixed(ingest: Ingest) -> None:

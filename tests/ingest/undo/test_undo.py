@@ -276,7 +276,7 @@ async def test_former_rows_that_are_too_old_are_gone(undoing: Ingest) -> None:
         await undoing.until(
             "SELECT former_path IS NULL FROM ingest.imports WHERE id = $1", upsert["id"]
         )
-    assert undoing.stored() == []
+    await undoing.comes_to_store([])
     answer = await refused(undoing, upsert)
     assert answer["code"] == "not_undoable"
     assert "no longer kept" in answer["detail"]
@@ -291,7 +291,7 @@ async def test_former_rows_go_with_their_table_and_with_the_undo(undoing: Ingest
     await undoing.owner.execute("DROP TABLE data.people")
     async with undoing.working(housekeeping_s=0.1):
         await undoing.until("SELECT count(*) = 0 FROM ingest.imports WHERE former_path IS NOT NULL")
-    assert undoing.stored() == []
+    await undoing.comes_to_store([])
 
 
 async def test_nothing_is_kept_where_undo_is_switched_off(ingest: Ingest) -> None:
@@ -299,7 +299,7 @@ async def test_nothing_is_kept_where_undo_is_switched_off(ingest: Ingest) -> Non
     async with ingest.working(undo_retention_days=0):
         append = await loaded(ingest, "name,age\nAnn,1\n")
         upsert = await loaded(ingest, "name,age\nAnn,10\n", mode="upsert", key="name")
-        assert ingest.stored() == []
+        await ingest.comes_to_store([])
         assert "no longer kept" in (await refused(ingest, upsert))["detail"]
         await undone(ingest, append, "keep")
 

@@ -31,7 +31,9 @@ async def test_the_receiver_of_the_guide_takes_real_messages_and_no_forged_ones(
     ingest: Ingest, tmp_path: Path
 ) -> None:
     text = (ROOT / "docs" / "recurring.md").read_text()
-    (code,) = re.findall(r"^cat > receiver.py <<'END'\n(.*?)^END$", text, re.MULTILINE | re.DOTALL)
+    (code,) = re.findall(
+        r"^cat > walk-receiver.py <<'END'\n(.*?)^END$", text, re.MULTILINE | re.DOTALL
+    )
     port = free_port()
     program = tmp_path / "receiver.py"
     program.write_text(code.replace("9002", str(port)))

@@ -75,7 +75,7 @@ async def test_a_header_that_is_no_catalog_file_is_refused_at_once(ingest: Inges
         TRIPLES, path="/api/data/file", caller=machine("importer", Scope.IMPORTS_WRITE)
     )
     assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
-    assert ingest.stored() == []
+    await ingest.comes_to_store([])
 
 
 async def test_a_catalog_that_is_away_is_waited_for(ingest: Ingest) -> None:

@@ -55,7 +55,7 @@ async def test_an_import_loads_tells_and_leaves_nothing(working: Ingest) -> None
     )
     await working.until("SELECT count(*) = 0 FROM ingest.outbox")
     await working.until("SELECT upload_path IS NULL FROM ingest.imports WHERE id = $1", done["id"])
-    assert working.stored() == []
+    await working.comes_to_store([])
 
 
 async def test_refused_rows_come_back(working: Ingest) -> None:
@@ -96,7 +96,7 @@ async def test_refused_rows_come_back(working: Ingest) -> None:
     assert mail["Subject"] == f"Import {done['id']} succeeded, 2 rows refused"
     row = await working.row(done)
     await working.until("SELECT upload_path IS NULL FROM ingest.imports WHERE id = $1", done["id"])
-    assert working.stored() == [row["rejects_path"]]
+    await working.comes_to_store([row["rejects_path"]])
     corrected = answer.content.replace(b",old,", b",51,").replace(b"\n,7", b"\nDan,7")
     again = await working.finished(await working.submit(corrected, null_values="NA"))
     assert again["rows"]["loaded"] == 2
