@@ -1,5 +1,6 @@
 """Child processes that end when their parent does, and as whom they run."""
 
+import atexit
 import ctypes
 import importlib.util
 import os
@@ -16,6 +17,12 @@ NOBODY_UID = 65534
 _PR_SET_PDEATHSIG = 1
 _HELD = 64
 _held: deque[socket.socket] = deque()
+
+
+@atexit.register
+def _let_go() -> None:
+    while _held:
+        _held.popleft().close()
 
 
 def die_with_parent(sig: signal.Signals) -> Callable[[], None] | None:

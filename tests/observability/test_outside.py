@@ -124,6 +124,8 @@ async def test_a_load_has_the_name_of_its_span_in_postgresql(watched: Watched) -
     password = load_secrets(watched.stack.state).database_passwords["records"]
     url = with_log_in(watched.stack.facts["owner_url"], "records", password)
     records = await asyncpg.connect(url)
+    # Not the session that holds: pg_stat_activity stays the same through a transaction.
+    looking = await asyncpg.connect(url)
     with watched.stack.signed_in() as http:
         body = {"table_name": "held", "fields": {"name": "TEXT UNIQUE"}}
         assert http.post("/api/create-table", json=body).status_code == 201
@@ -139,16 +141,18 @@ async def test_a_load_has_the_name_of_its_span_in_postgresql(watched: Watched) -
             import_now = http.get(import_["links"]["self"]).json()
             assert import_now["state"] in ("queued", "running"), import_now
             return bool(
-                await records.fetchval(
+                await looking.fetchval(
                     "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1"
-                    " AND pg_backend_pid() = ANY(pg_blocking_pids(pid))",
+                    " AND $2 = ANY(pg_blocking_pids(pid))",
                     name,
+                    records.get_server_pid(),
                 )
             )
 
         await until("the load waits for the row in a session of its name", waits, timeout_s=90)
         await transaction.rollback()
         await records.close()
+        await looking.close()
         assert finished(http, import_)["state"] == "succeeded"
     load = watched.receiver.span(
         "the load's span has arrived",
