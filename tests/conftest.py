@@ -29,9 +29,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=[item for item in items if item.nodeid in without])
     items[:] = [item for item in items if item.nodeid not in without]
     for item in items:
-        used = set(getattr(item, "fixturenames", ())).intersection(SHARED)
-        group = min(used, default=item.nodeid.partition("::")[0])
+        group = min(_shared_by(item), default=item.nodeid.partition("::")[0])
         item.add_marker(pytest.mark.xdist_group(group))
+    # The largest groups first: one that began last would be alone at the end.
+    items.sort(key=lambda item: not _shared_by(item))
+
+
+def _shared_by(item: pytest.Item) -> set[str]:
+    return set(getattr(item, "fixturenames", ())).intersection(SHARED)
 
 
 @pytest.fixture(scope="session")

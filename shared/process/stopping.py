@@ -3,9 +3,10 @@
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from types import FrameType
+from typing import Any
 
 CANCEL_AGAIN_S = 1.0
 """A cancelled task that is not done by then is cancelled again."""
@@ -22,6 +23,23 @@ async def end(tasks: "Iterable[asyncio.Task[object]]") -> None:
         for task in pending:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
+
+
+async def to_its_end(cleaning: Coroutine[Any, Any, None]) -> None:
+    """Run what cleans up, although its caller is cancelled meanwhile, as `end` does again.
+
+    Cancellation of the caller is raised when it is done.
+    """
+    task = asyncio.create_task(cleaning)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as exc:
+            cancelled = exc
+    task.result()
+    if cancelled is not None:
+        raise cancelled
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from services.ingest.wake_ups import QUEUE, TASK, deserialised, next_hint, serialised
 from services.ingest.work.slots import WorkerSlots
-from shared.process.stopping import end
+from shared.process.stopping import end, to_its_end
 
 JOB_TIMEOUT_S = 10
 SHUTDOWN_GRACE_S = 5.0
@@ -49,7 +49,8 @@ class Listener:
         try:
             await asyncio.wait([listening])
         finally:
-            await _hang_up(worker, listening)
+            # Or a worker that nobody ends would go on taking wake-ups.
+            await to_its_end(_hang_up(worker, listening))
         listening.result()
 
 

@@ -3,7 +3,9 @@
 import asyncio
 import signal
 
-from shared.process.stopping import end, stop_event
+import pytest
+
+from shared.process.stopping import end, stop_event, to_its_end
 
 
 async def test_a_cancellation_that_was_swallowed_is_repeated() -> None:
@@ -73,3 +75,39 @@ async def test_outside_the_main_thread_no_signal_is_touched() -> None:
         return stopping.is_set() and handler is signal.getsignal(signal.SIGTERM)
 
     assert await asyncio.to_thread(asyncio.run, inside())
+
+
+async def test_what_cleans_up_is_not_broken_off_by_further_cancellations() -> None:
+    inside, may_end, cleaned = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def clean() -> None:
+        inside.set()
+        await may_end.wait()
+        cleaned.set()
+
+    async def works() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await to_its_end(clean())
+
+    task = asyncio.create_task(works())
+    await asyncio.sleep(0)
+    task.cancel()
+    await inside.wait()
+    for _ in range(3):
+        task.cancel()
+        await asyncio.sleep(0)
+    assert not task.done()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert cleaned.is_set()
+
+
+async def test_what_fails_while_it_cleans_up_is_raised() -> None:
+    async def clean() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await to_its_end(clean())
