@@ -152,7 +152,7 @@ async def test_ddl_comes_in_between(scene: Scene) -> None:
             await other.execute("ALTER TABLE data.people ADD COLUMN shoe integer")
             await scene.ingest.until(
                 "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-                " AND application_name = $1 AND query LIKE 'LOCK TABLE%'",
+                " AND application_name = $1 AND query LIKE '%LOCK TABLE%'",
                 f"tabularium-ingest:import:{import_['id']}",
             )
             await transaction.commit()
