@@ -128,7 +128,8 @@ async def test_the_catalog_is_down(scene: Scene) -> None:
         scene.ingest.peers.catalog_down = False
         await scene.is_all_well(import_)
         await scene.next_import_works()
-    edges = scene.ingest.peers.edges
+        edges = scene.ingest.peers.edges
+        await until("both imports' edges are entered", lambda: len(edges) >= 2)
     assert [edge.import_id == import_["id"] for edge in edges] == [True, False]
 
 

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from tests.ingest.driving import ANN, Ingest
+from tests.support.waiting import until
 from tests.support.workbooks import table_xml, xlsx
 
 SPOILT = b"name,age\nAnn,30\nBob,old\nCid,7\n,9\nDan,x\n"
@@ -86,7 +87,7 @@ async def test_corrected_rows_enter_as_rows_of_the_first_import(working: Ingest)
     assert await open_lines(working, first) == [6]
     assert b"Dan,x,6,age,type_mismatch" in await rejects(working, first)
     assert b"Dan,still no age,6,age,type_mismatch" in await rejects(working, done)
-    assert len(working.peers.edges) == 1
+    await until("the edge is entered, once", lambda: len(working.peers.edges) == 1)
 
 
 async def test_the_rejects_file_corrected_is_a_correction(working: Ingest) -> None:
