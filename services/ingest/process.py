@@ -227,19 +227,7 @@ async def opened_worker(settings: WorkerSettings) -> AsyncIterator[WorkerProcess
         sender = await stack.enter_async_context(sending(pool, shared.access))
         due = asyncio.Event()
         tidy = Tidy(pool=pool, engine=shared.engine, storage=shared.storage, settings=settings)
-        runner = Runner(
-            pool=pool,
-            loads_pool=loads_pool,
-            storage=shared.storage,
-            records=shared.records,
-            catalog=shared.catalog,
-            rights=Rights(shared.auth, fresh_s=settings.rights_fresh_s),
-            tidy=tidy,
-            loads=Loads(shared.engine, shared.access, settings.upload_limit_bytes).of,
-            shares=Shares(settings.worker_concurrency),
-            settings=settings,
-            apart=Apart(settings),
-        )
+        runner = _runner(settings, shared, pool, loads_pool, tidy)
         # Opened last: its imports are given back before anything they work with is closed.
         slots = await stack.enter_async_context(
             worker_slots(runner.run_next, places=settings.worker_concurrency, after_each=due.set)
@@ -266,6 +254,24 @@ async def opened_worker(settings: WorkerSettings) -> AsyncIterator[WorkerProcess
             ),
             due=due,
         )
+
+
+def _runner(
+    settings: WorkerSettings, shared: _Shared, pool: RawPool, loads_pool: RawPool, tidy: Tidy
+) -> Runner:
+    return Runner(
+        pool=pool,
+        loads_pool=loads_pool,
+        storage=shared.storage,
+        records=shared.records,
+        catalog=shared.catalog,
+        rights=Rights(shared.auth, fresh_s=settings.rights_fresh_s),
+        tidy=tidy,
+        loads=Loads(shared.engine, shared.access, settings.upload_limit_bytes).of,
+        shares=Shares(settings.worker_concurrency),
+        settings=settings,
+        apart=Apart(settings),
+    )
 
 
 def _mails(settings: WorkerSettings, shared: _Shared, pool: RawPool) -> Mails:
