@@ -24,6 +24,7 @@ from services.ingest.judge.notations import POINT, notation_of
 from services.ingest.judge.other_notations import OtherNotations, Proven
 from services.ingest.plan.columns import WITH_NULL_WORDS, plan_to_infer
 from services.ingest.plan.new_table import TypedColumn, named_types, new_names
+from services.ingest.plan.source_columns import SourceColumn
 from services.ingest.read.frame import Frame
 from services.ingest.read.json.frames import NESTED
 from services.ingest.read.source import Source
@@ -249,8 +250,21 @@ async def infer(
     decided = {column.name: column.decide() for column in columns}
     if options.decimal is None:
         decided |= _by_the_others(columns, decided, source.format)
+    decided |= _doubted(source.columns, decided)
     decided |= named
     return tuple(decided[name] for name in names)
+
+
+def _doubted(
+    columns: Sequence[SourceColumn], decided: Mapping[str, TypedColumn]
+) -> dict[str, TypedColumn]:
+    """The columns that became text, and may be such because the header is another line."""
+    doubts = {column.name: column.doubt for column in columns if column.doubt is not None}
+    return {
+        name: replace(column, because=f"{column.because}; {doubts[name]}")
+        for name, column in decided.items()
+        if name in doubts and column.type.name is TypeName.TEXT
+    }
 
 
 def _by_the_others(

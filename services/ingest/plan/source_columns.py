@@ -21,6 +21,8 @@ class SourceColumn:
     spelled: str | None = None
     nullable: bool = True
     label: str | None = None
+    doubt: str | None = None
+    """What may be wrong with the header, where the column turns out to be text; for people."""
 
     @property
     def heading(self) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from services.ingest.errors import OptionError
 from services.ingest.read.errors import DamagedFileError, RecordPathNeededError
+from tests.ingest.plan.test_columns import table
 from tests.ingest.read.reading import Read, read
 
 ROWS = [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
@@ -71,6 +72,53 @@ async def test_a_document_without_records_is_no_record() -> None:
     assert (await read(text, file_name="x.json", record_path="b")).cells == []
     assert (await read(text, file_name="x.json", record_path=".")).names == ["a", "b"]
     assert (await read(text, file_name="x.ndjson")).names == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"error": "rate limit exceeded"},
+        {"Error": {"code": 42, "text": "no"}, "success": False},
+        {"type": "about:blank", "title": "Too many requests", "status": 429, "detail": "later"},
+        {"message": "Not Found", "documentation_url": "https://example.org"} | {"status": "404"},
+        {"status": "error", "message": "no key"},
+        {"detail": "Not found."},
+        {"errors": [{"message": "no such field", "path": ["a"]}], "data": None},
+        {"timestamp": "2024-01-01T00:00:00Z", "status": 500, "error": "Internal", "path": "/x"},
+    ],
+)
+@pytest.mark.parametrize("name", ["x.json", "x.ndjson", "rows"])
+async def test_an_answer_that_something_failed_is_no_record(
+    document: dict[str, object], name: str
+) -> None:
+    text = json.dumps(document)
+    with pytest.raises(RecordPathNeededError, match=r"`record_path=\.`") as refusal:
+        await read(text, file_name=name)
+    assert refusal.value.errors[0].field == "record_path"
+    assert (await read(text, file_name=name, record_path=".")).names == list(document)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"error": None, "message": "all is well", "status": 200},
+        {"level": "error", "message": "a line of a log"},
+        {"error": "x", "name": "Ann"},
+        {"code": 200, "title": "a book"},
+        {"status": "open", "title": "a ticket"},
+        {"title": "no state"},
+    ],
+)
+async def test_a_record_may_have_such_members(document: dict[str, object]) -> None:
+    assert len((await read(json.dumps(document), file_name="x.json")).rows) == 1
+
+
+async def test_members_that_the_table_has_make_a_record() -> None:
+    text = json.dumps({"error": "disk full", "code": 5})
+    contract = table(code="", error="")
+    assert (await read(text, file_name="x.json", contract=contract)).cells == [("disk full", "5")]
+    lines = f"{text}\n{text}\n"
+    assert len((await read(lines, file_name="x.json")).rows) == 2
 
 
 @pytest.mark.parametrize("block", [7, 1 << 20])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from services.ingest.domain.options import FileFormat, ImportOptions
 from services.ingest.domain.outcome import FormatFound
 from services.ingest.plan.columns import ColumnPlan
-from services.ingest.plan.names import named_columns, numbered_names, report_columns
+from services.ingest.plan.names import report_columns
 from services.ingest.plan.source_columns import SourceColumn, Ways
 from services.ingest.read.charset import EncodingFound
 from services.ingest.read.csv.blocks import BlockCutter, Cutter
@@ -138,7 +138,7 @@ def _file(
 ) -> CsvFile:
     dialect, header, records = reading.dialect, reading.header, reading.sample.records
     record = header.record
-    columns = named_columns(header.texts if record else numbered_names(header.width))
+    columns = header.columns()
     names = tuple(column.name for column in columns)
     first = records[header.at]
     lines_of_header = 0 if record is None else record.raw.count(b"\n") + 1

@@ -1,15 +1,19 @@
 """Where the header of a delimited file stands, and what stands before and behind it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from services.ingest.domain.options import ImportOptions
 from services.ingest.errors import EmptyFileError, OptionError, TooManyColumnsError
-from services.ingest.plan.names import COLUMN_LIMIT
+from services.ingest.plan.names import COLUMN_LIMIT, named_columns, numbered_names
+from services.ingest.plan.source_columns import SourceColumn
 from services.ingest.read.csv.quoting import FIELDS_LIMIT
 from services.ingest.read.csv.sample import Record, Sample, is_number_or_date, typed_fields
 from services.ingest.read.errors import HeaderDoubtfulError, RecordTooLargeError
 
 PREAMBLE_RECORDS = 50
+DOUBTED_RECORDS = 10
+"""Behind so many the names of the columns are not looked for."""
 ROWS_SHARE = 0.8
 """So many of the records behind a preamble and its header must be like the header."""
 LEADING = (b"|", b"\t")
@@ -33,6 +37,9 @@ class Header:
     fits: bool
     """Whether most rows have as many fields as the header."""
 
+    doubts: Mapping[int, int] = field(default_factory=dict)
+    """Columns, by place, that are numbers or dates only behind a line that may hold the names."""
+
     @property
     def rows_from(self) -> int:
         """The place in the sample at which the rows begin."""
@@ -48,6 +55,16 @@ class Header:
     def texts(self) -> tuple[str, ...]:
         """The names."""
         return () if self.record is None else self.record.texts[self.leading :][: self.width]
+
+    def columns(self, texts: Sequence[str] | None = None) -> tuple[SourceColumn, ...]:
+        """The columns with these names, or by default with all that it has."""
+        if self.record is None:
+            return named_columns(numbered_names(self.width))
+        columns = named_columns(self.texts if texts is None else texts)
+        return tuple(
+            replace(column, doubt=_doubt(self.doubts[at])) if at in self.doubts else column
+            for at, column in enumerate(columns)
+        )
 
 
 def header_of(sample: Sample, options: ImportOptions, *, known: frozenset[str]) -> Header:
@@ -89,7 +106,44 @@ def header_of(sample: Sample, options: ImportOptions, *, known: frozenset[str]) 
         and all(record.fields[0] is None for record in (header, *rows))
     )
     fits = trailing or len(header.fields) == width
-    return Header(header, at, columns - leading, trailing, leading, fits=fits)
+    found = Header(header, at, columns - leading, trailing, leading, fits=fits)
+    if options.header_line == AUTO and not known.issuperset(found.texts):
+        return replace(found, doubts=_doubts(records, found))
+    return found
+
+
+def _doubts(records: Sequence[Record], header: Header) -> dict[int, int]:
+    """Columns → the line that may name them: rows of text alone, as wide as the table, are above.
+
+    Nothing tells `Generated:,2024-01-05` above `name,amount` from a header and a row, but that
+    the column has numbers from there on.
+    """
+    wide = [each for each in records[header.rows_from :] if len(each.fields) in header.widths]
+    rows = [record.texts[header.leading :][: header.width] for record in wide]
+    doubts: dict[int, int] = {}
+    for at in range(header.width):
+        cells = [row[at] for row in rows]
+        last = max(
+            (place for place, cell in enumerate(cells) if cell and not is_number_or_date(cell)),
+            default=len(cells),
+        )
+        behind = sum(bool(cell) for cell in cells[last + 1 :])
+        if last < DOUBTED_RECORDS and behind > last and _may_name(rows[last]):
+            doubts[at] = wide[last].line
+    return doubts
+
+
+def _may_name(texts: Sequence[str]) -> bool:
+    """Whether a record has names alone, each once."""
+    return (
+        all(texts)
+        and len(set(texts)) == len(texts)
+        and not any(is_number_or_date(text) for text in texts)
+    )
+
+
+def _doubt(line: int) -> str:
+    return f"if line {line} holds the names of the columns, send `header_line={line}`"
 
 
 def _refuse_too_many(fields: int) -> None:

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from enum import Enum
 
 from services.ingest.errors import OptionError
+from services.ingest.read.csv.blocks import RAW_LIMIT
 from services.ingest.read.errors import RecordPathNeededError
 from services.ingest.read.json.cutting import ArrayCutter, Cutter, LineCutter, ValueCutter
+from services.ingest.read.json.failure import says_failure
 from services.ingest.read.limits import Limits
 from shared.contracts.problem import FieldError
-from shared.values.numbers import scan_json
+from shared.values.numbers import JsonValue, scan_json
 
 WHOLE = "."
 """The path of a document that is a record itself."""
@@ -67,6 +69,12 @@ def shape_of(
     if begins == "[" and not lines and not _has_arrays_in_lines(text):
         return Shape(Layout.ARRAY)
     first, further = _first_value(text)
+    if first is not None and not further and path is None and _is_failure(text, known):
+        detail = (
+            "the document reads like a service's answer that something failed, and holds no rows:"
+            f" {text.strip(_SPACE)[:RAW_LIMIT]}; send `record_path={WHOLE}` if it is a record"
+        )
+        raise _path_error(detail)
     if lines or (first == "line" and further):
         return Shape(Layout.NUMBERED if _has_several(text, complete=complete) else Layout.LINES)
     if path == WHOLE or (first is not None and further):
@@ -137,10 +145,20 @@ def _has_several(text: str, *, complete: bool) -> bool:
     return False
 
 
+def _whole(text: str) -> JsonValue:
+    value, _ = scan_json(text, len(text) - len(text.lstrip(_SPACE)))
+    return value
+
+
 def _is_record(text: str, known: frozenset[str]) -> bool:
     """Whether the first value of a text is an object whose members are all columns."""
-    value, _ = scan_json(text, len(text) - len(text.lstrip(_SPACE)))
+    value = _whole(text)
     return isinstance(value, dict) and known.issuperset(value)
+
+
+def _is_failure(text: str, known: frozenset[str]) -> bool:
+    """Whether the first value of a text says that something failed, and is no record."""
+    return says_failure(_whole(text)) and not _is_record(text, known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +213,10 @@ def _at(path: str, text: str) -> Shape:
 
 def _path_needed(sentence: str, found: list[FoundArray]) -> RecordPathNeededError:
     paths = ", ".join(array.path for array in found[:_LISTED])
-    detail = f"{sentence.format(paths)} as `record_path`"
+    return _path_error(f"{sentence.format(paths)} as `record_path`")
+
+
+def _path_error(detail: str) -> RecordPathNeededError:
     return RecordPathNeededError(
         detail,
         errors=[FieldError(field="record_path", code=RecordPathNeededError.code, message=detail)],

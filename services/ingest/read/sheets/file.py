@@ -13,7 +13,6 @@ from services.ingest.domain.options import FileFormat, ImportOptions
 from services.ingest.domain.outcome import FormatFound, RejectCode
 from services.ingest.errors import EmptyFileError
 from services.ingest.plan.columns import ColumnPlan
-from services.ingest.plan.names import named_columns, numbered_names
 from services.ingest.plan.source_columns import SourceColumn, Ways
 from services.ingest.read.children import child_reading, said
 from services.ingest.read.csv.header import Header, header_of, refuse_doubtful
@@ -209,7 +208,6 @@ class SheetFormat:
         if not first.get("numbers"):
             raise EmptyFileError(f"the sheet {book['sheet']!r} is empty")
         header = header_in(first, options, known=head.known)
-        names = numbered_names(header.width) if header.record is None else named(header.texts)
         return SheetFile(
             stored=stored,
             head=head,
@@ -221,7 +219,7 @@ class SheetFormat:
                 skipped=0 if header.record is None else header.record.line - 1,
                 footer_lines=options.footer_lines,
             ),
-            columns=named_columns(names),
+            columns=header.columns(named(header.texts)),
             header_row=0 if header.record is None else header.record.line,
             null_values=frozenset(options.null_values),
             sheets=tuple(sheet["name"] for sheet in book["sheets"]),
