@@ -1,6 +1,7 @@
 """The peers that imports need: records makes and describes tables, the catalog keeps edges."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 from urllib.parse import quote
@@ -19,8 +20,13 @@ from shared.contracts.records import (
 )
 from shared.errors import NotFoundError
 from shared.http.peers import PeerClient, PeerProblemError
+from shared.store.engine import RawPool
 
 MERGE_TIMEOUT_S = 600.0
+KEPT_CONTRACTS = 1000
+
+STATE = "SELECT state FROM records.table_states WHERE name = $1"
+"""Another one as soon as a change of the table or of its grants is committed."""
 
 Question = TypeVar("Question", bound=Hashable)
 Answer = TypeVar("Answer")
@@ -82,19 +88,34 @@ class AuthClient:
 class RecordsClient:
     """The service that owns the users' tables."""
 
-    def __init__(self, peer: PeerClient) -> None:
+    def __init__(self, peer: PeerClient, pool: RawPool) -> None:
         self._peer = peer
+        self._pool = pool
         self._contracts = Joint(self._contract)
+        self._kept: OrderedDict[ContractRequest, tuple[str, TableContract]] = OrderedDict()
 
     async def contract(self, table: str, caller: Caller) -> TableContract:
-        """What an import must know of its table.
+        """What an import must know of its table, as of now.
 
         Raises PeerProblemError: 404 when the caller may not see it, 403 when only read it.
         """
         return await self._contracts.answer(ContractRequest(table=table, caller=caller))
 
     async def _contract(self, asked: ContractRequest) -> TableContract:
-        return await self._peer.call("POST", "/internal/contracts", TableContract, body=asked)
+        # Looked up first: a contract may be newer than the state that it is kept by, never older.
+        state = await self._pool.fetchval(STATE, asked.table)
+        kept = self._kept.pop(asked, None)
+        if kept is None or kept[0] != state:
+            contract = await self._peer.call(
+                "POST", "/internal/contracts", TableContract, body=asked
+            )
+        else:
+            contract = kept[1]
+        if state is not None:
+            self._kept[asked] = (state, contract)
+            if len(self._kept) > KEPT_CONTRACTS:
+                self._kept.popitem(last=False)
+        return contract
 
     async def sees(self, table: str, caller: Caller) -> bool:
         """Whether the caller may see the table; raises PeerUnavailableError."""

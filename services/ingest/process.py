@@ -125,9 +125,6 @@ class _Shared:
 async def opened(settings: IngestSettings) -> AsyncIterator[IngestProcess]:
     """An API's process; needs PostgreSQL and storage, and does without Redis."""
     async with AsyncExitStack() as stack:
-        shared = await stack.enter_async_context(_shared(settings, redis_retries=1))
-        verifier = await stack.enter_async_context(verifying(shared.http, settings))
-        stopping = await stack.enter_async_context(stop_event())
         pool = await stack.enter_async_context(
             database_pool(
                 settings.database_url.get_secret_value(),
@@ -135,6 +132,9 @@ async def opened(settings: IngestSettings) -> AsyncIterator[IngestProcess]:
                 size=settings.database_pool_size,
             )
         )
+        shared = await stack.enter_async_context(_shared(settings, pool, redis_retries=1))
+        verifier = await stack.enter_async_context(verifying(shared.http, settings))
+        stopping = await stack.enter_async_context(stop_event())
         watches = Watches(pool, per_subject=settings.streams_per_subject)
         gauges = Duty("measure", lambda: measure(shared.engine), every_s=MEASURE_EVERY_S)
         watch = Duty("watch", watches.look, every_s=WATCH_AGAIN_S, woken_by=watches.wanted)
@@ -206,13 +206,15 @@ def _api(
 async def opened_worker(settings: WorkerSettings) -> AsyncIterator[WorkerProcess]:
     """A worker's process; at the end the imports that run are given back."""
     async with AsyncExitStack() as stack:
-        shared = await stack.enter_async_context(_shared(settings, redis_retries=REDIS_RETRIES))
         pool = await stack.enter_async_context(
             database_pool(
                 settings.database_url.get_secret_value(),
                 application_name="tabularium-ingest:worker",
                 size=settings.worker_concurrency * 2 + 4,
             )
+        )
+        shared = await stack.enter_async_context(
+            _shared(settings, pool, redis_retries=REDIS_RETRIES)
         )
         # The same names stand for other temporary tables in the next load; what is prepared on them
         # returns the same types whatever theirs are, so PostgreSQL plans it anew by itself.
@@ -297,7 +299,9 @@ def _deliveries(shared: _Shared, pool: RawPool, mails: Mails, sender: Sender) ->
 
 
 @asynccontextmanager
-async def _shared(settings: IngestSettings, *, redis_retries: int) -> AsyncIterator[_Shared]:
+async def _shared(
+    settings: IngestSettings, pool: RawPool, *, redis_retries: int
+) -> AsyncIterator[_Shared]:
     async with (
         http_client() as http,
         database_engine(
@@ -314,7 +318,7 @@ async def _shared(settings: IngestSettings, *, redis_retries: int) -> AsyncItera
             redis=redis,
             storage=Storage(settings.storage_url),
             auth=AuthClient(PeerClient(http, tokens, base_url=settings.auth_url)),
-            records=RecordsClient(PeerClient(http, tokens, base_url=settings.records_url)),
+            records=RecordsClient(PeerClient(http, tokens, base_url=settings.records_url), pool),
             catalog=CatalogClient(PeerClient(http, tokens, base_url=settings.catalog_url)),
             access=source_access(settings, engine, own=_own_servers(settings)),
         )

@@ -80,6 +80,14 @@ async def test_ingest_has_dml_and_no_ddl_in_data(database: Database, table: str)
         assert await denied(database, "ingest", statement), statement
 
 
+@pytest.mark.parametrize("role", ["auth", "catalog", "ingest"])
+async def test_ingest_alone_may_look_whether_tables_were_changed(
+    database: Database, role: str
+) -> None:
+    look = "SELECT * FROM records.table_states"
+    assert await denied(database, role, look) == (role != "ingest")
+
+
 @pytest.mark.parametrize("role", ["auth", "catalog"])
 async def test_auth_and_catalog_have_nothing_in_data(
     database: Database, table: str, role: str
