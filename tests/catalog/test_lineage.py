@@ -16,7 +16,7 @@ from services.catalog.lineage import Arrow, ColumnKey, LineageGraph, Node
 from shared.contracts.auth import Role
 from shared.contracts.records import TableName, VisibleTable
 from tests.catalog.conftest import Catalog, at
-from tests.catalog.test_openlineage import dataset, event, send
+from tests.catalog.openlineage_events import dataset, event, send
 from tests.support.issuer import person
 
 PATH = "/api/catalog/lineage"

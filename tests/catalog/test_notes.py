@@ -5,9 +5,9 @@ from typing import Any
 from shared.contracts.auth import Role, Scope
 from shared.contracts.records import TableName, VisibleTable
 from tests.catalog.conftest import Catalog
+from tests.catalog.openlineage_events import dataset, event, send
 from tests.catalog.test_details import customer
 from tests.catalog.test_lineage import lineage, names
-from tests.catalog.test_openlineage import dataset, event, send
 from tests.support.issuer import machine, person
 
 REPORT = "/api/catalog/tables/public/report"

@@ -4,152 +4,31 @@ import itertools
 import json
 import uuid
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
-import httpx2
 import pytest
 
 from shared.contracts.auth import Role
 from shared.contracts.records import TableName, VisibleTable
 from tests.catalog.conftest import Catalog
+from tests.catalog.openlineage_events import (
+    PATH,
+    RUN,
+    SHOP,
+    STORY,
+    applied,
+    dataset,
+    event,
+    everything,
+    post,
+    runs,
+    send,
+)
 from tests.catalog.test_details import customer
 from tests.catalog.test_details import run as imported
 from tests.support.issuer import person
 from tests.support.profile import only_in_full
-from tests.support.waiting import until
 
-PATH = "/api/v1/lineage"
 RECORDED = Path(__file__).parent / "openlineage" / "client_1_54.jsonl"
-SHOP = "postgres://db.example.com:5432/shop"
-RUN = "01a2240a-336f-7775-86e8-2c1e10db91b9"
-
-
-def dataset(name: str, namespace: str = "postgres://db.example.com:5432", **facets: Any) -> Any:
-    return {"namespace": namespace, "name": name, "facets": facets}
-
-
-def event(
-    type_: str, second: int, *, run: str = RUN, job: str = "load", **more: Any
-) -> dict[str, Any]:
-    return {
-        "eventType": type_,
-        "eventTime": f"2026-11-28T21:22:{second:02}.000000+00:00",
-        "run": {"runId": run, "facets": more.pop("run_facets", {})},
-        "job": {"namespace": "dbt", "name": job, "facets": more.pop("job_facets", {})},
-        "producer": "https://example.com/producer",
-        "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
-        **more,
-    }
-
-
-async def post(catalog: Catalog, body: Any, path: str = PATH, **more: Any) -> httpx2.Response:
-    return await catalog.send("POST", path, body, **more)
-
-
-async def send(catalog: Catalog, *events: dict[str, Any]) -> None:
-    """Send events one by one, and wait until they are applied."""
-    for each in events:
-        answer = await post(catalog, each)
-        assert answer.status_code == 200, answer.text
-    await applied(catalog)
-
-
-async def applied(catalog: Catalog) -> None:
-    async def empty() -> bool:
-        [(left,)] = await catalog.rows(
-            "SELECT count(*) FROM catalog.lineage_inbox WHERE error IS NULL"
-        )
-        return bool(left == 0)
-
-    await until("the events are applied", empty)
-
-
-async def runs(catalog: Catalog, etl: str = "load") -> list[dict[str, Any]]:
-    answer = await catalog.get(f"/api/catalog/etls/{quote(etl)}/runs")
-    assert answer.status_code == 200, answer.text
-    items: list[dict[str, Any]] = answer.json()["items"]
-    return items
-
-
-async def everything(catalog: Catalog) -> list[list[tuple[Any, ...]]]:
-    """All that events write, by natural keys: ids depend on the order."""
-    table = "(SELECT namespace || '/' || schema_name || '/' || name FROM catalog.tables WHERE id ="
-    etl = "(SELECT namespace || '/' || name FROM catalog.etls WHERE id ="
-    queries = (
-        (
-            f"SELECT {etl} etl_id), id, state, started_at, ended_at, error, parent_run,"
-            " first_event, last_event FROM catalog.runs"
-        ),
-        *(
-            f"SELECT {etl} etl_id), {table} table_id), first_seen, last_seen, last_run"
-            f" FROM catalog.{name}"
-            for name in ("edges", "inputs")
-        ),
-        f"SELECT {table} table_id), name, content, at FROM catalog.table_facets",
-        f"SELECT {etl} etl_id), name, content, at FROM catalog.etl_facets",
-        (
-            f"SELECT run_id, place, coalesce({table} table_id), ''), name, content, at"
-            " FROM catalog.run_facets"
-        ),
-        (
-            f"SELECT {etl} etl_id), {table} output_table_id), output_column,"
-            f" {table} input_table_id), input_column, type, subtype, masking, last_seen"
-            " FROM catalog.column_edges"
-        ),
-    )
-    return [sorted(await catalog.rows(query), key=str) for query in queries]
-
-
-STORY = (
-    event(
-        "START",
-        1,
-        inputs=[dataset("shop.public.orders")],
-        outputs=[dataset("shop.public.report", schema={"fields": [{"name": "a", "type": "int"}]})],
-        run_facets={
-            "parent": {
-                "run": {"runId": "parent-run"},
-                "job": {"namespace": "airflow", "name": "daily"},
-            }
-        },
-    ),
-    event("RUNNING", 2, inputs=[], outputs=[]),
-    event(
-        "COMPLETE",
-        3,
-        inputs=[],
-        outputs=[
-            {
-                **dataset(
-                    "shop.public.report",
-                    schema={"fields": [{"name": "a", "type": "bigint"}]},
-                    columnLineage={
-                        "fields": {
-                            "a": {
-                                "inputFields": [
-                                    {
-                                        "namespace": "postgres://db.example.com:5432",
-                                        "name": "shop.public.orders",
-                                        "field": "id",
-                                        "transformations": [
-                                            {
-                                                "type": "DIRECT",
-                                                "subtype": "IDENTITY",
-                                                "masking": False,
-                                            }
-                                        ],
-                                    }
-                                ]
-                            }
-                        }
-                    },
-                ),
-                "outputFacets": {"outputStatistics": {"rowCount": 100, "size": 4096}},
-            }
-        ],
-    ),
-)
 
 
 async def test_a_run_with_its_datasets_and_columns(catalog: Catalog) -> None:
@@ -259,76 +138,6 @@ async def test_job_and_dataset_events(catalog: Catalog) -> None:
     facets = (await catalog.get("/api/catalog/tables/public/report/facets")).json()["facets"]
     assert facets["documentation"] == {"description": "What was sold"}
     assert sorted(facets) == ["documentation", "schema"]
-
-
-async def test_a_facet_that_an_event_deletes_is_gone_and_stays_so(catalog: Catalog) -> None:
-    def described(second: int, content: Any) -> dict[str, Any]:
-        changed = dataset("shop.public.report", documentation=content)
-        return {"eventTime": f"2026-11-28T21:22:{second:02}Z", "producer": "", "dataset": changed}
-
-    await send(catalog, described(1, {"description": "x"}), described(3, {"_deleted": True}))
-    path = "/api/catalog/tables/public/report/facets"
-    assert (await catalog.get(path)).json()["facets"] == {}
-    await send(catalog, described(2, {"description": "older"}))
-    assert (await catalog.get(path)).json()["facets"] == {}
-    await send(catalog, described(4, {"description": "newer"}))
-    assert (await catalog.get(path)).json()["facets"] == {"documentation": {"description": "newer"}}
-
-
-async def test_the_newest_column_lineage_of_an_output_is_the_whole_of_it(catalog: Catalog) -> None:
-    def described(second: int, *columns: str) -> dict[str, Any]:
-        source = {"namespace": "n", "name": "source", "field": "x"}
-        lineage = {"fields": {column: {"inputFields": [source]} for column in columns}}
-        return event("RUNNING", second, outputs=[dataset("t", "n", columnLineage=lineage)])
-
-    await send(catalog, described(1, "a", "b"), described(3, "b", "c"), described(2, "a", "d"))
-    rows = await catalog.rows("SELECT output_column FROM catalog.column_edges ORDER BY 1")
-    assert rows == [("b",), ("c",)]
-
-
-async def test_numbers_that_jsonb_has_not_are_kept_as_texts(catalog: Catalog) -> None:
-    headers = catalog.issuer.bearer(catalog.reader) | {"Content-Type": "application/json"}
-    for second, (name, path) in enumerate((("a", PATH), ("b", f"{PATH}/batch"))):
-        output = dataset(f"shop.public.{name}", m={"mean": "?", "max": "!"})
-        sent = json.dumps(event("COMPLETE", second, outputs=[output]))
-        sent = sent.replace('"?"', "NaN").replace('"!"', "1e999")
-        content = f"[{sent}]" if path.endswith("/batch") else sent
-        answer = await catalog.http.post(path, content=content, headers=headers)
-        assert answer.json()["status"] == "success"
-        await applied(catalog)
-        kept = (await catalog.get(f"/api/catalog/tables/public/{name}/facets")).json()["facets"]
-        assert kept == {"m": {"mean": "NaN", "max": "Infinity"}}
-
-
-async def test_unknown_facets_are_kept_as_sent_up_to_their_limits(catalog: Catalog) -> None:
-    odd = {"_producer": "x", "deep": [[{"n": 1.5}]], "text": "a\x00b", "ключ": None}
-    facets = {"my_own": odd, "too_large": {"x": "y" * 70_000}, "no_object": [1, 2]}
-    many = {f"facet_{number}": {"n": number} for number in range(1200)}
-    await send(catalog, event("START", 1, job_facets=facets, run_facets=many))
-
-    kept = (await catalog.get("/api/catalog/etls/load/facets")).json()["facets"]
-    assert kept == {"my_own": {**odd, "text": "a\ufffdb"}, "no_object": [1, 2]}
-    run = (await catalog.get(f"/api/catalog/etls/load/runs/{RUN}")).json()
-    assert len(run["facets"]) == 1000
-
-
-@pytest.mark.parametrize(
-    "facets",
-    [
-        {"schema": {"fields": "none"}},
-        {"schema": {"fields": [{"name": 1}, "x", {"name": "a", "type": []}]}},
-        {"columnLineage": {"fields": {"a": {"inputFields": [{"name": "x"}, 7]}}, "dataset": 1}},
-        {"columnLineage": []},
-        {"schema": None},
-    ],
-)
-async def test_a_facet_that_is_not_as_its_schema_says_is_kept(
-    catalog: Catalog, facets: dict[str, Any]
-) -> None:
-    await send(catalog, event("COMPLETE", 1, outputs=[dataset("shop.public.t", **facets)]))
-    assert await catalog.tables_of("load") == [("public", "t")]
-    kept = (await catalog.get("/api/catalog/tables/public/t/facets")).json()["facets"]
-    assert kept == facets
 
 
 async def test_names_of_our_own_database_find_the_tables_made_here(catalog: Catalog) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from shared.contracts.auth import Scope
 from tests.catalog.conftest import Catalog
-from tests.catalog.test_openlineage import PATH, STORY, applied, post, runs, send
+from tests.catalog.openlineage_events import PATH, STORY, applied, post, runs, send
 from tests.support.issuer import machine
 
 

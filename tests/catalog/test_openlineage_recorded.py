@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.catalog.conftest import Catalog
-from tests.catalog.test_openlineage import SHOP, post, runs, send
+from tests.catalog.openlineage_events import SHOP, post, runs, send
 
 FOLDER = Path(__file__).parent / "openlineage"
 
