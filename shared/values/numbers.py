@@ -151,36 +151,59 @@ def json_text(value: object) -> str:
     """JSON of a value that was read here, its numbers as they were written.
 
     Spelled as PostgreSQL spells jsonb; letters beyond ASCII stay, halves of surrogate pairs are
-    escaped. Raises RecursionError.
+    escaped. The parser takes values that are deeper than Python's stack lets this function follow.
     """
+    try:
+        return _recursive_text(value)
+    except RecursionError:
+        return _deep_text(value)
+
+
+def _recursive_text(value: object) -> str:
     if isinstance(value, Number):
         return str(value)
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=_SURROGATE.search(value) is not None)
     if isinstance(value, Mapping):
-        members = (f"{json_text(key)}: {json_text(item)}" for key, item in value.items())
+        members = (
+            f"{_recursive_text(key)}: {_recursive_text(item)}" for key, item in value.items()
+        )
         return "{" + ", ".join(members) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(json_text, value)) + "]"
+        return "[" + ", ".join(map(_recursive_text, value)) + "]"
     return json.dumps(value)
 
 
-def deep_json_text(value: object) -> str:
-    """As `json_text`, however deep the value is nested."""
+def _deep_text(value: object) -> str:
     parts: list[str] = []
     left: list[tuple[bool, object]] = [(False, value)]
     while left:
         is_text, part = left.pop()
         if is_text or not isinstance(part, Mapping | list | tuple):
-            parts.append(str(part) if is_text else json_text(part))
+            parts.append(str(part) if is_text else _recursive_text(part))
             continue
         items: list[tuple[bool, object]] = []
         if isinstance(part, Mapping):
             for key, item in part.items():
-                items += [(True, f"{', ' if items else ''}{json_text(key)}: "), (False, item)]
+                items += [(True, f"{', ' if items else ''}{_recursive_text(key)}: "), (False, item)]
             left += [(True, "}"), *reversed(items), (True, "{")]
         else:
             for item in part:
                 items += [(True, ", " if items else ""), (False, item)]
             left += [(True, "]"), *reversed(items), (True, "[")]
     return "".join(parts)
+
+
+def is_deeper(value: object, levels: int) -> bool:
+    """Whether arrays and objects are nested in one another more often than that."""
+    level = [value]
+    for _ in range(levels + 1):
+        level = [
+            item
+            for each in level
+            if isinstance(each, Mapping | list | tuple)
+            for item in (each.values() if isinstance(each, Mapping) else each)
+        ]
+        if not level:
+            return False
+    return True

@@ -1,8 +1,10 @@
 """No call of any service answers 5xx to what a caller can put into it, and each names the part."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +19,7 @@ from tests.support.stack import RunningStack
 NO_TEXT = ("%00", "x%00y", "%FF", "%ED%A0%80")
 NO_IDS = (str(LARGEST_BIGINT + 1), "9" * 400, "9" * 5000)
 NO_JSON = (b"\xff", b'{"a": "\xff"}', b'{"a": "\\u0000"}', b"[" * 100_000, b"1" * 5000, b"1e999")
+DEEP = '{"a": '
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,38 @@ def test_bytes_that_are_no_json_are_refused(stack: RunningStack, admin: httpx2.C
                 assert answer.headers["content-type"] == "application/problem+json", where
                 tried += 1
     assert tried > 50
+
+
+def members_of(document: dict[str, Any], schema: dict[str, Any]) -> set[str]:
+    """The members of a body, whichever of its forms has them."""
+    while "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    forms = (form for word in ("anyOf", "oneOf", "allOf") for form in schema.get(word, ()))
+    return {*schema.get("properties", ()), *chain(*(members_of(document, f) for f in forms))}
+
+
+@only_in_full
+def test_what_is_as_deep_as_the_parser_takes_is_no_error_of_ours(
+    stack: RunningStack, admin: httpx2.Client
+) -> None:
+    tried = 0
+    for operation in operations(stack):
+        if not operation.takes_json:
+            continue
+        document = httpx2.get(f"{operation.url}/internal/openapi.json", trust_env=False).json()
+        body = operation.shown["requestBody"]["content"]["application/json"]
+        for name in sorted({*members_of(document, body["schema"]), "any"}):
+            for value in (f"{'[' * 600}1{']' * 600}", f"{DEEP * 600}1{'}' * 600}"):
+                answer = admin.request(
+                    operation.method,
+                    operation.filled(),
+                    content=f"{{{json.dumps(name)}: {value}}}",
+                    headers={"Content-Type": "application/json"},
+                )
+                where = f"{operation.method} {operation.path} {name}: {answer.status_code}"
+                assert answer.status_code < 500, where
+                tried += 1
+    assert tried > 300
 
 
 def test_a_parameter_that_a_call_does_not_have_is_refused(

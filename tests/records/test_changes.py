@@ -337,6 +337,26 @@ async def test_grants_hold_in_every_process_at_once(service: Service, issuer: Is
             assert (await other("POST", path, {"a": 2})).status_code == writes
 
 
+async def test_a_grant_is_taken_while_its_table_goes(service: Service) -> None:
+    table = new_name()
+    await service.ann.table(table, "a INTEGER")
+    grant = f"/api/tables/{table}/grants/bob@example.com"
+    await service.ann("PUT", grant, {"level": "viewer"})
+    connection = await asyncpg.connect(service.database.superuser_url)
+    holding = connection.transaction()
+    await holding.start()
+    await connection.execute("DELETE FROM records.tables WHERE name = $1", table)
+    taking = asyncio.create_task(service.ann("DELETE", grant))
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    )
+    await until("the call waits for the table's row", lambda: connection.fetchval(waiting))
+    await holding.commit()
+    answer = await taking
+    assert (answer.status_code, answer.json()["code"]) == (404, "table_not_found")
+    await connection.close()
+
+
 async def test_two_changes_at_once_are_both_made(service: Service) -> None:
     table = new_name()
     await service.ann.table(table, "a INTEGER")

@@ -146,6 +146,13 @@ async def test_a_long_filter_goes_into_a_body(service: Service) -> None:
     assert flags.json()["total"] == 40
 
 
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return {"a": value}
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -156,6 +163,8 @@ async def test_a_long_filter_goes_into_a_body(service: Service) -> None:
         ({"limit": 0}, "limit"),
         ({"n__in": list(range(10_001))}, "n__in"),
         ({"n__in": ["x"]}, "n__in"),
+        ({"n": nested(600)}, "n"),
+        ({"n__in": [nested(600)]}, "n__in"),
     ],
 )
 async def test_a_wrong_body_is_named(service: Service, body: Any, field: str) -> None:

@@ -59,15 +59,19 @@ class Grants:
 
     async def take(self, caller: Caller, name: str, identifier: str) -> None:
         """Take a subject's grant; raises as `all`, GrantNotFoundError, LastOwnerError."""
-        table = await self.known.fresh(name, caller, Level.OWNER)
-        async with transaction(self.engine, BOOKS) as tx:
-            owner = await grants.held_owner(tx.raw, table)
-            subs = list(await grants.take(tx.raw, table, identifier))
-            if owner.goes_by(identifier):
-                await grants.hand_over(tx.raw, table)
-                subs.append(owner.sub)
-            if not subs:
-                raise GrantNotFoundError(f"{identifier[:100]!r} has no grant on {table.name!r}")
-            await registry.change_grants(tx.raw, table)
-            await tx.record(caller, "grant.take", table.name, subs=subs)
-        self.known.forget(table.id)
+        await self.known.fresh(name, caller, Level.OWNER)
+
+        async def work(table: Table) -> None:
+            async with transaction(self.engine, BOOKS) as tx:
+                owner = await grants.held_owner(tx.raw, table)
+                subs = list(await grants.take(tx.raw, table, identifier))
+                if owner.goes_by(identifier):
+                    await grants.hand_over(tx.raw, table)
+                    subs.append(owner.sub)
+                if not subs:
+                    raise GrantNotFoundError(f"{identifier[:100]!r} has no grant on {table.name!r}")
+                await registry.change_grants(tx.raw, table)
+                await tx.record(caller, "grant.take", table.name, subs=subs)
+            self.known.forget(table.id)
+
+        await self.known.on(name, caller, Level.OWNER, work)

@@ -21,11 +21,15 @@ from services.records.types.values import Fault, check_for, parse_json, stored_t
 from services.records.types.words import call_of, field_of, type_of
 from shared.contracts.records import ColumnName, NewColumn
 from shared.errors import InvalidInputError
-from shared.values.numbers import Number, json_text
+from shared.values.numbers import Number, is_deeper, json_text
 from shared.values.rule_checks import checks_of
 from shared.values.rules import NO_RULES, ColumnRules, OnDelete
 from shared.values.texts import readable
 from shared.values.types import ColumnType, TypeName
+
+DEFAULT_LEVELS = 100
+"""So deep may a default be nested: it stands in every answer about its table, and the writer of
+those takes 255 levels."""
 
 
 def specs_of(definitions: Sequence[ColumnDefinition], *, of: str) -> tuple[ColumnSpec, ...]:
@@ -174,6 +178,9 @@ def default_of(kind: ColumnType, value: JsonValue, *, of: str) -> str | DefaultC
     """PostgreSQL's text of a default that came as JSON, or its call; None for none."""
     if value is None:
         return None
+    if is_deeper(value, DEFAULT_LEVELS):
+        message = f"a default is nested at most {DEFAULT_LEVELS} levels deep"
+        raise InvalidInputError.of(of, "too_complex", message)
     if isinstance(value, dict) and kind.name is not TypeName.JSON:
         try:
             return call_of(kind, CallDefault.model_validate(value).call, of=of)

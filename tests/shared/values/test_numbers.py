@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.values.numbers import Number, json_text, read_json, scan_json
+from shared.values.numbers import Number, is_deeper, json_text, read_json, scan_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(st.characters()),
@@ -26,6 +26,22 @@ def test_what_is_read_is_written_as_it_was(text: str) -> None:
 @given(VALUES)
 def test_every_value_comes_back(value: object) -> None:
     assert json.loads(json_text(read_json(json.dumps(value)))) == value
+
+
+@pytest.mark.parametrize(("start", "end"), [("[", "]"), ('{"a": ', "}")])
+@pytest.mark.parametrize("levels", [300, 900])
+def test_what_the_parser_takes_is_written_however_deep(start: str, end: str, levels: int) -> None:
+    text = f"{start * levels}1.50{end * levels}"
+    assert json_text(read_json(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "levels"), [("1", 0), ("[]", 0), ("[1]", 1), ('{"a": [1, {}], "b": [[[2]]]}', 4)]
+)
+def test_the_levels_of_a_value_are_counted(text: str, levels: int) -> None:
+    value = read_json(text)
+    assert not is_deeper(value, levels)
+    assert levels == 0 or is_deeper(value, levels - 1)
 
 
 def test_a_number_is_told_from_a_text_of_digits() -> None:

@@ -4,7 +4,8 @@ from services.ingest.plan.names import refuse_too_many
 from services.ingest.read.csv.blocks import RAW_LIMIT
 from services.ingest.read.errors import HeaderDoubtfulError
 from services.ingest.read.json.cutting import Cutter, Element
-from services.ingest.read.json.frames import printable, spelled, text_of
+from services.ingest.read.json.frames import printable, text_of
+from shared.values.numbers import json_text
 
 
 def head_columns(text: str, cutter: Cutter, *, complete: bool) -> tuple[str, ...]:
@@ -32,7 +33,7 @@ def head_array(text: str, cutter: Cutter, *, complete: bool, named: bool) -> tup
         raise HeaderDoubtfulError.of(
             "header_line",
             HeaderDoubtfulError.code,
-            f"the first array ({printable(spelled(first.value))[:RAW_LIMIT]}) holds values, not"
+            f"the first array ({printable(json_text(first.value))[:RAW_LIMIT]}) holds values, not"
             " names: send `header_line=none` if there are none, or `header_line=1` if it names the"
             " columns",
         )

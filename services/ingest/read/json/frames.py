@@ -33,7 +33,6 @@ from shared.values.numbers import (
     JsonValue,
     Number,
     Repeating,
-    deep_json_text,
     json_text,
     repeated_member,
 )
@@ -257,7 +256,7 @@ class JsonReader:
         values = [row.get(name) for row in rows]
         kinds = {value.__class__ for value in values}
         if name in self.json_columns:
-            cells: list[str | None] = [None if v is None else spelled(v) for v in values]
+            cells: list[str | None] = [None if v is None else json_text(v) for v in values]
         elif kinds <= {str, Number, type(None)}:
             cells = values  # type: ignore[assignment]
         else:
@@ -351,15 +350,7 @@ def text_of(value: JsonValue) -> str | None:
     """A scalar as its cell, anything else as JSON."""
     if value is None or isinstance(value, str):
         return value
-    return spelled(value)
-
-
-def spelled(value: JsonValue) -> str:
-    """JSON of a value, which may be as deep as the scanner takes."""
-    try:
-        return json_text(value)
-    except RecursionError:
-        return deep_json_text(value)
+    return json_text(value)
 
 
 def printable(text: str) -> str:
