@@ -187,9 +187,9 @@ def _comes_back(text: str) -> bool:
 
 
 def _without_zeros(text: str) -> str:
-    """A number without the zeros at the end of its fraction."""
+    """A number without the zeros at the end of its fraction; `1.` has none."""
     mantissa, mark, power = text.partition("e")
-    if "." in mantissa:
+    if "." in mantissa and not mantissa.endswith("."):
         mantissa = mantissa.rstrip("0").rstrip(".")
     return mantissa + mark + power
 

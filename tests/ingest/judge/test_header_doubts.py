@@ -37,6 +37,7 @@ async def test_a_line_below_that_may_be_the_header_is_named(
     "data",
     [
         "name,n\nAnn,NA\nBob,4\nCid,5\n",  # NA is NULL, and n a number
+        "n\n−5\n3\n4\n",
         "name,code\nAnn,A1\nBob,4\nCid,B2\nDan,5\n",
         "name,code\nAnn,A1\nBob,A2\nCid,4\n",  # more above than behind
         "name,code\nAnn,Ann\nBob,4\nCid,5\nDan,6\n",  # no names, as two are the same
@@ -45,3 +46,21 @@ async def test_a_line_below_that_may_be_the_header_is_named(
 async def test_rows_with_a_text_among_numbers_are_no_headers(load: Loader, data: str) -> None:
     outcome = await load.load("t", data, options=CREATE)
     assert not any("holds the names" in column.because for column in outcome.inferred)
+
+
+@pytest.mark.parametrize(
+    ("data", "option"),
+    [
+        ("name age\nAnn 30\nBob 41\n", "send `delimiter=space`"),
+        ("name      age\nAnn       30\nBob       41\n", "save the file with a delimiter first"),
+        ("name\nAnn Lee\nBob\n", None),
+        ("name\nAnn\nBob\n", None),
+    ],
+)
+async def test_words_that_may_be_columns_are_named(
+    load: Loader, data: str, option: str | None
+) -> None:
+    outcome = await load.load("t", data, options=CREATE)
+    [column] = outcome.inferred
+    assert ("each line has 2 words" in column.because) is (option is not None)
+    assert option is None or column.because.endswith(option)

@@ -152,6 +152,7 @@ async def inferred(load: Loader, cells: Sequence[str], **options: Any) -> tuple[
         (["1e+20", "1.5e-07"], "DOUBLE PRECISION", "line 2: '1e+20' is written with an exponent"),
         (["1.0", "1e+20"], "DOUBLE PRECISION", "line 3: '1e+20' is written with an exponent"),
         (["1.5E-7", "1"], "TEXT", "line 2: '1.5E-7' is written with an exponent"),
+        (["1.", "2."], "TEXT", "line 2: '1.' would come back as 1"),
         (["89652900000000012345", "8.96529E+19"], "TEXT", "line 3: '8.96529E+19' is written"),
         (["89652900000000012345", "1"], "NUMERIC", "line 2: '89652900000000012345' is too large"),
         ([".5", "1.5"], "TEXT", "line 2: '.5' would come back as 0.5"),

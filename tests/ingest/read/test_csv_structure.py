@@ -3,7 +3,11 @@
 import pytest
 
 from services.ingest.errors import FileRefusedError, OptionError
-from services.ingest.read.errors import DelimiterNeededError, HeaderDoubtfulError
+from services.ingest.read.errors import (
+    DelimiterNeededError,
+    HeaderDoubtfulError,
+    WrongFileKindError,
+)
 from tests.ingest.plan.test_columns import table
 from tests.ingest.read.reading import read
 
@@ -34,6 +38,12 @@ async def test_a_preamble_is_skipped_and_counted() -> None:
 async def test_a_header_is_not_taken_for_a_preamble(data: str) -> None:
     found = await read(data)
     assert (found.format.header_line, found.format.skipped) == (1, 0)
+
+
+async def test_records_that_end_with_no_line_end_are_refused_as_such() -> None:
+    for data in ("a\x1fb\x1e1\x1f2\x1e", "a,b\x1e1,2\x1e\n"):
+        with pytest.raises(WrongFileKindError, match=r"U\+001E"):
+            await read(data)
 
 
 async def test_the_line_of_the_header_may_be_named() -> None:

@@ -113,6 +113,32 @@ async def test_a_record_may_have_such_members(document: dict[str, object]) -> No
     assert len((await read(json.dumps(document), file_name="x.json")).rows) == 1
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"a": {"0": 1, "1": 2}, "b": {"0": "x", "1": "y"}},
+        {"ann": {"age": 1}, "bob": {"age": 2}},
+        {"a": [1, 2, 3], "b": [4, 5, 6]},
+    ],
+)
+async def test_values_by_the_names_of_columns_or_rows_are_no_record(
+    document: dict[str, object],
+) -> None:
+    for text in (json.dumps(document), json.dumps(document, indent=1)):
+        with pytest.raises(RecordPathNeededError, match=r"`record_path=\.`"):
+            await read(text, file_name="x.json")
+        assert (await read(text, file_name="x.json", record_path=".")).names == list(document)
+    lines = await read(json.dumps(document), file_name="x.ndjson")
+    assert lines.names == list(document)
+
+
+@pytest.mark.parametrize(
+    "document", [{"a": {"b": 1}}, {"a": {"b": 1}, "c": {"d": 1}}, {"a": [1], "b": [2]}]
+)
+async def test_a_record_may_hold_objects_and_arrays(document: dict[str, object]) -> None:
+    assert (await read(json.dumps(document), file_name="x.json")).names == list(document)
+
+
 async def test_members_that_the_table_has_make_a_record() -> None:
     text = json.dumps({"error": "disk full", "code": 5})
     contract = table(code="", error="")

@@ -9,7 +9,7 @@ from services.ingest.plan.names import COLUMN_LIMIT, named_columns, numbered_nam
 from services.ingest.plan.source_columns import SourceColumn
 from services.ingest.read.csv.quoting import FIELDS_LIMIT
 from services.ingest.read.csv.sample import Record, Sample, is_number_or_date, typed_fields
-from services.ingest.read.errors import HeaderDoubtfulError, RecordTooLargeError
+from services.ingest.read.errors import HeaderDoubtfulError, RecordTooLargeError, WrongFileKindError
 
 PREAMBLE_RECORDS = 50
 DOUBTED_RECORDS = 10
@@ -18,6 +18,7 @@ ROWS_SHARE = 0.8
 """So many of the records behind a preamble and its header must be like the header."""
 LEADING = (b"|", b"\t")
 """Delimiters with which programs begin lines."""
+_RECORD_SEPARATOR = b"\x1e"
 NO_HEADER = "none"
 AUTO = "auto"
 
@@ -37,8 +38,8 @@ class Header:
     fits: bool
     """Whether most rows have as many fields as the header."""
 
-    doubts: Mapping[int, int] = field(default_factory=dict)
-    """Columns, by place, that are numbers or dates only behind a line that may hold the names."""
+    doubts: Mapping[int, str] = field(default_factory=dict)
+    """Columns, by place, and what else the header may be, if they turn out to be text."""
 
     @property
     def rows_from(self) -> int:
@@ -62,15 +63,15 @@ class Header:
             return named_columns(numbered_names(self.width))
         columns = named_columns(self.texts if texts is None else texts)
         return tuple(
-            replace(column, doubt=_doubt(self.doubts[at])) if at in self.doubts else column
-            for at, column in enumerate(columns)
+            replace(column, doubt=self.doubts.get(at)) for at, column in enumerate(columns)
         )
 
 
 def header_of(sample: Sample, options: ImportOptions, *, known: frozenset[str]) -> Header:
     """The header by its option, or the first record that is no preamble.
 
-    Raises EmptyFileError, RecordTooLargeError, TooManyColumnsError, OptionError.
+    Raises EmptyFileError, WrongFileKindError, RecordTooLargeError, TooManyColumnsError,
+    OptionError.
     """
     records = sample.records
     if not records:
@@ -87,6 +88,11 @@ def header_of(sample: Sample, options: ImportOptions, *, known: frozenset[str]) 
         raise RecordTooLargeError(
             f"the header on line {header.line} opens a quote that is not closed properly: name the"
             " `delimiter`, or send `quote=none` or `escape=backslash`"
+        )
+    if _RECORD_SEPARATOR in header.raw:
+        raise WrongFileKindError(
+            "the records end with the control character U+001E, which is no line end: save the file"
+            " with line ends first"
         )
     _refuse_too_many(len(header.fields))
     width = sample.width(behind=at + 1) or len(header.fields)
@@ -108,11 +114,27 @@ def header_of(sample: Sample, options: ImportOptions, *, known: frozenset[str]) 
     fits = trailing or len(header.fields) == width
     found = Header(header, at, columns - leading, trailing, leading, fits=fits)
     if options.header_line == AUTO and not known.issuperset(found.texts):
-        return replace(found, doubts=_doubts(records, found))
+        doubts = _other_lines(records, found)
+        if options.delimiter is None and (words := _words(records[at:])) and found.width == 1:
+            doubts[0] = words
+        return replace(found, doubts=doubts)
     return found
 
 
-def _doubts(records: Sequence[Record], header: Header) -> dict[int, int]:
+def _words(records: Sequence[Record]) -> str | None:
+    """What parts lines that have no delimiter, but as many words each."""
+    counts = {len(record.raw.split()) for record in records}
+    if len(counts) > 1 or counts == {1}:
+        return None
+    if any(b"  " in record.raw.strip() for record in records):
+        return (
+            f"each line has {counts.pop()} words: if they are columns of a fixed width, save the"
+            " file with a delimiter first"
+        )
+    return f"each line has {counts.pop()} words: if they are columns, send `delimiter=space`"
+
+
+def _other_lines(records: Sequence[Record], header: Header) -> dict[int, str]:
     """Columns → the line that may name them: rows of text alone, as wide as the table, are above.
 
     Nothing tells `Generated:,2024-01-05` above `name,amount` from a header and a row, but that
@@ -120,7 +142,7 @@ def _doubts(records: Sequence[Record], header: Header) -> dict[int, int]:
     """
     wide = [each for each in records[header.rows_from :] if len(each.fields) in header.widths]
     rows = [record.texts[header.leading :][: header.width] for record in wide]
-    doubts: dict[int, int] = {}
+    doubts: dict[int, str] = {}
     for at in range(header.width):
         cells = [row[at] for row in rows]
         last = max(
@@ -129,21 +151,18 @@ def _doubts(records: Sequence[Record], header: Header) -> dict[int, int]:
         )
         behind = sum(bool(cell) for cell in cells[last + 1 :])
         if last < DOUBTED_RECORDS and behind > last and _may_name(rows[last]):
-            doubts[at] = wide[last].line
+            line = wide[last].line
+            doubts[at] = f"if line {line} holds the names of the columns, send `header_line={line}`"
     return doubts
 
 
 def _may_name(texts: Sequence[str]) -> bool:
-    """Whether a record has names alone, each once."""
+    """Whether a record has words alone, each once."""
     return (
-        all(texts)
+        all(any(map(str.isalpha, text)) for text in texts)
         and len(set(texts)) == len(texts)
         and not any(is_number_or_date(text) for text in texts)
     )
-
-
-def _doubt(line: int) -> str:
-    return f"if line {line} holds the names of the columns, send `header_line={line}`"
 
 
 def _refuse_too_many(fields: int) -> None:

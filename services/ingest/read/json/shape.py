@@ -8,7 +8,7 @@ from services.ingest.errors import OptionError
 from services.ingest.read.csv.blocks import RAW_LIMIT
 from services.ingest.read.errors import RecordPathNeededError
 from services.ingest.read.json.cutting import ArrayCutter, Cutter, LineCutter, ValueCutter
-from services.ingest.read.json.failure import says_failure
+from services.ingest.read.json.documents import by_keys, says_failure
 from services.ingest.read.limits import Limits
 from shared.contracts.problem import FieldError
 from shared.values.numbers import JsonValue, scan_json
@@ -91,6 +91,12 @@ def shape_of(
             "the document is a record itself, or has none at {}: send the file again with"
             f" `{WHOLE}`, or with the place of the records",
             empty,
+        )
+    if first is not None and not lines and not _is_record(text, known) and by_keys(_whole(text)):
+        raise _path_error(
+            "the document holds its values by the names of columns or rows, and has no list of"
+            f' records: write one (`orient="records"` in pandas), or send `record_path={WHOLE}`'
+            " if the document is one record"
         )
     return Shape(Layout.LINES if first == "line" else Layout.VALUES)
 

@@ -1,4 +1,4 @@
-"""Answers of services that something failed: JSON, sent with status 200, and no rows."""
+"""JSON documents that are objects, and no records: answers that something failed, and columns."""
 
 import re
 
@@ -19,6 +19,7 @@ _CODES = frozenset({"error_code", "errorcode", "error_uri", "retry_after", "docu
 _MEMBERS = _REASONS | _TEXTS | _STATES | _BESIDE | _TRACED | _CODES
 _HTTP_STATUS = re.compile("[1-5][0-9]{2}", re.ASCII)
 _FIRST_OF_FAILURES = 400
+_FEWEST = 2
 
 
 def says_failure(document: JsonValue) -> bool:
@@ -44,3 +45,22 @@ def _is_of_failure(state: JsonValue) -> bool:
     if isinstance(state, str) and _HTTP_STATUS.fullmatch(state):  # numbers are read as text
         return int(state) >= _FIRST_OF_FAILURES
     return isinstance(state, str) and state.lower() in ("error", "fail", "failed", "failure")
+
+
+def by_keys(document: JsonValue) -> bool:
+    """Whether a document holds columns or rows by their names, as `DataFrame.to_json` writes it.
+
+    Its members are two or more objects with the same keys, or arrays of one length.
+    """
+    if not isinstance(document, dict) or len(document) < _FEWEST:
+        return False
+    first, *others = document.values()
+    if isinstance(first, dict):
+        return bool(first) and all(
+            isinstance(each, dict) and each.keys() == first.keys() for each in others
+        )
+    return (
+        isinstance(first, list)
+        and len(first) >= _FEWEST
+        and all(isinstance(each, list) and len(each) == len(first) for each in others)
+    )
