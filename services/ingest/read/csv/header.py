@@ -145,9 +145,13 @@ def _other_lines(records: Sequence[Record], header: Header) -> dict[int, str]:
     doubts: dict[int, str] = {}
     for at in range(header.width):
         cells = [row[at] for row in rows]
-        last = max(
-            (place for place, cell in enumerate(cells) if cell and not is_number_or_date(cell)),
-            default=len(cells),
+        last = next(
+            (
+                place
+                for place in reversed(range(len(cells)))
+                if cells[place] and not is_number_or_date(cells[place])
+            ),
+            len(cells),
         )
         behind = sum(bool(cell) for cell in cells[last + 1 :])
         if last < DOUBTED_RECORDS and behind > last and _may_name(rows[last]):
