@@ -16,8 +16,9 @@ from services.records.service.changes import Changes
 from services.records.service.exports import Exports
 from services.records.service.grants import Grants
 from services.records.service.known_tables import KnownTables
+from services.records.service.places import Places
 from services.records.service.records import Records
-from services.records.service.summaries import Places, Summaries
+from services.records.service.summaries import Summaries
 from services.records.service.tables import TABLE_EVENT, TABLE_NEWS, Tables
 from services.records.settings import RecordsSettings
 from services.records.tables import outbox
@@ -30,6 +31,9 @@ from shared.store.engine import RawPool, database_engine, database_pool
 from shared.store.outbox import deliver_due
 
 RECONNECT_S = 1.0
+STATEMENT_WAIT_S = 30.0
+"""How long a call waits for the end of its subject's others: half of what the gateway waits."""
+EXPORT_WAIT_S = 10.0
 DELIVER_EVERY_S = 2.0
 
 
@@ -63,7 +67,8 @@ async def opened(settings: RecordsSettings) -> AsyncIterator[RecordsProcess]:
         subjects = SubjectClient(PeerClient(http, tokens, base_url=settings.auth_url))
         catalog = CatalogClient(PeerClient(http, tokens, base_url=settings.catalog_url))
         ingest = IngestClient(PeerClient(http, tokens, base_url=settings.ingest_url))
-        known, wake, shown = KnownTables(pool), asyncio.Event(), as_its_owner_sees_it
+        known = KnownTables(pool, _places_of_statements(settings))
+        wake, shown = asyncio.Event(), as_its_owner_sees_it
         duties = _duties(engine, known, catalog, ingest, wake=wake, listen_url=settings.direct_url)
         async with on_duty(*duties):
             yield RecordsProcess(
@@ -73,16 +78,38 @@ async def opened(settings: RecordsSettings) -> AsyncIterator[RecordsProcess]:
                 tables=Tables(engine, pool, known, wake, shown),
                 changes=Changes(engine, pool, known, wake, shown),
                 grants=Grants(engine, pool, known, subjects),
-                records=Records(engine, pool, known),
+                records=Records(engine, pool, known, _places_of_statements(settings)),
                 bulk=Bulk(engine, pool, known),
                 summaries=Summaries(
                     pool,
                     known,
-                    Places(settings.summaries_at_once, wait_s=settings.summary_timeout_s),
+                    _all_but_one(
+                        settings.summaries_at_once, settings.summary_timeout_s, what="summaries"
+                    ),
                     settings.summary_timeout_s,
                 ),
-                exports=Exports(engine, exports_pool, known, replica),
+                exports=Exports(
+                    engine,
+                    exports_pool,
+                    known,
+                    _all_but_one(settings.export_pool_size, EXPORT_WAIT_S, what="exports"),
+                    replica,
+                ),
             )
+
+
+def _places_of_statements(settings: RecordsSettings) -> Places:
+    connections = min(settings.database_pool_size, settings.engine_pool_size)
+    return Places(
+        settings.database_pool_size,
+        per_subject=min(settings.statements_per_subject, max(1, connections - 1)),
+        wait_s=STATEMENT_WAIT_S,
+        what="calls",
+    )
+
+
+def _all_but_one(places: int, wait_s: float, *, what: str) -> Places:
+    return Places(places, per_subject=max(1, places - 1), wait_s=wait_s, what=what)
 
 
 async def _databases(

@@ -1,6 +1,5 @@
 """Summaries: groups, cut times, measures, their order and pages, and what ends them."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,12 +10,8 @@ import pytest
 import pytest_asyncio
 
 from services.records.main import create_app
-from services.records.service.summaries import Places
-from shared.contracts.auth import Sub
-from shared.errors import UnavailableError
 from tests.records.conftest import ANN, Client, Service, new_name, settings_for
 from tests.support.serving import serving
-from tests.support.waiting import until
 
 FLIGHTS = "Flights"
 COLUMNS = [
@@ -329,30 +324,3 @@ async def test_what_takes_too_long_is_ended(service: Service) -> None:
         assert answer.headers["Retry-After"]
         assert (await ann("GET", path)).json()["items"] == [{"count": 5}]
     await holder.close()
-
-
-async def test_no_subject_has_all_places() -> None:
-    places, running = Places(3, wait_s=0.05), asyncio.Event()
-    held: list[Sub] = []
-
-    async def hold(subject: Sub) -> None:
-        async with places.one(subject):
-            held.append(subject)
-            await running.wait()
-
-    ann, bob = Sub("ann"), Sub("bob")
-    first = [asyncio.create_task(hold(ann)) for _ in range(2)]
-
-    async def both() -> bool:
-        return len(held) == 2
-
-    await until("both have a place", both)
-    with pytest.raises(UnavailableError):
-        await hold(ann)
-    async with places.one(bob):
-        with pytest.raises(UnavailableError):
-            await hold(bob)
-    running.set()
-    await asyncio.gather(*first)
-    await hold(ann)
-    assert held == [ann, ann, ann]

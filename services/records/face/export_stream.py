@@ -47,7 +47,7 @@ def wants_gzip(accept_encoding: str) -> bool:
 class ExportResponse(Response):
     """Streams an export; a disconnect is noticed even while PostgreSQL has nothing to send yet."""
 
-    def __init__(self, export: Export, *, stall_s: float) -> None:
+    def __init__(self, export: Export, *, stall_s: float, least_bytes_per_s: int) -> None:
         super().__init__(status_code=200, media_type=MEDIA_TYPES[export.format])
         del self.headers["Content-Length"]
         name = f"{export.table}.{export.format}"
@@ -60,6 +60,7 @@ class ExportResponse(Response):
             self.headers["Content-Encoding"] = "gzip"
         self._export = export
         self._stall_s = stall_s
+        self._least_bytes_per_s = least_bytes_per_s
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the end, or until the client is gone."""
@@ -83,10 +84,17 @@ class ExportResponse(Response):
                 "headers": self.raw_headers,
             }
         )
+        clock = asyncio.get_running_loop().time
+        waited_s, taken = 0.0, 0
         async for piece in self._export.pieces:
+            began = clock()
             # A client that stays and takes nothing must not keep a connection to PostgreSQL.
             async with asyncio.timeout(self._stall_s):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
+            waited_s += clock() - began
+            taken += len(piece)
+            if waited_s > self._stall_s and taken < self._least_bytes_per_s * waited_s:
+                raise TimeoutError
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

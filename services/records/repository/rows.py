@@ -7,6 +7,8 @@ that the statement was made for, it raises StaleTableError.
 from collections.abc import Sequence
 from typing import Any
 
+import asyncpg
+
 from services.records.ddl import table_name
 from services.records.domain import Column, PageOfRecords, Record, Table
 from services.records.errors import StaleTableError
@@ -15,10 +17,13 @@ from services.records.query.expand import Expansion
 from services.records.query.plan import Count, Listing, Numbers, Operator, Selection
 from services.records.repository.driver import Driver, reading
 from shared.contracts.records import VERSION_COLUMN
+from shared.errors import InvalidInputError
 from shared.store.engine import RawPool
 
 ID_MEMBER = '{"id":'
 COUNTED_UP_TO = 10_000
+PAGE_LIMIT_BYTES = 32 * 1024**2
+"""The largest page, as JSON: it is in memory until its reader has taken it."""
 
 
 async def page(
@@ -31,14 +36,22 @@ async def page(
     counted = _total(listing, table, binds)
     table_id = binds.number(table.id)
     others = _are_current(expansions, binds) if expansions else "true"
+    # A record alone may be larger, and brings the one behind it along.
+    fits = f"_p.rows <= 2 OR octet_length(_p.items) <= {PAGE_LIMIT_BYTES}"
     sql = (
         f"SELECT CASE WHEN {others} THEN _t.version END AS version, _t.grants_version,"  # noqa: S608
-        f" _p.items, _p.rows, _p.last, {counted} AS total"
+        f" CASE WHEN {fits} THEN _p.items END AS items, _p.rows, _p.last, {counted} AS total"
         f" FROM records.tables _t CROSS JOIN LATERAL ({rows}) _p WHERE _t.id = {table_id}"
     )
-    with reading(table):
-        row = await _fetch(pool, sql, binds, custom_plan=_wants_custom_plan(listing.selection))
+    try:
+        with reading(table):
+            row = await _fetch(pool, sql, binds, custom_plan=_wants_custom_plan(listing.selection))
+    except asyncpg.ProgramLimitExceededError as exc:
+        # Beyond what PostgreSQL holds as one text.
+        raise page_too_large() from exc
     row = current(table, row)
+    if row["items"] is None:
+        raise page_too_large()
     items: str = row["items"]
     last: str | None = None
     total: int | None = row["total"]
@@ -49,6 +62,15 @@ async def page(
         shown = listing.offset + int(row["rows"])
         total = max(shown, await estimate(pool, table, listing.selection))
     return PageOfRecords(items=items, limit=listing.limit, last=last, total=total)
+
+
+def page_too_large() -> InvalidInputError:
+    """A page is over PAGE_LIMIT_BYTES."""
+    message = (
+        f"this page has more than {PAGE_LIMIT_BYTES} bytes as JSON; send a lower limit, or ask"
+        " for fewer columns, or export the table"
+    )
+    return InvalidInputError.of("limit", "page_too_large", message)
 
 
 async def one(

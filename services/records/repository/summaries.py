@@ -7,7 +7,7 @@ from services.records.errors import TookTooLongError
 from services.records.query import grouped, statement
 from services.records.query.summary import Summary
 from services.records.repository.driver import reading
-from services.records.repository.rows import current
+from services.records.repository.rows import PAGE_LIMIT_BYTES, current, page_too_large
 from shared.errors import InvalidInputError
 from shared.store.engine import RawPool
 
@@ -22,7 +22,9 @@ async def summarise(
     binds = statement.Binds()
     groups = grouped.page(summary, table, binds)
     sql = (
-        "SELECT _t.version, _t.grants_version, _p.* FROM records.tables _t"  # noqa: S608
+        "SELECT _t.version, _t.grants_version, _p.last, _p.groups,"  # noqa: S608
+        f" CASE WHEN octet_length(_p.items) <= {PAGE_LIMIT_BYTES} THEN _p.items END AS items"
+        " FROM records.tables _t"
         f" CROSS JOIN LATERAL ({groups}) _p WHERE _t.id = {binds.number(table.id)}"
     )
     with reading(table):
@@ -45,5 +47,9 @@ async def summarise(
                 raise InvalidInputError.of(
                     "measures", "out_of_range", "a result is beyond what its type holds"
                 ) from exc
+            except asyncpg.ProgramLimitExceededError as exc:
+                raise page_too_large() from exc
     row = current(table, row)
+    if row["items"] is None:
+        raise page_too_large()
     return PageOfGroups(items=row["items"], last=row["last"], groups=row["groups"])

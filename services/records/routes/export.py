@@ -32,4 +32,9 @@ async def records_export(
     pairs = request.query_params.multi_items()
     gzip = wants_gzip(request.headers.get("Accept-Encoding", ""))
     export = await service.exports.start(caller, table, pairs, gzip=gzip)
-    return ExportResponse(export, stall_s=service.settings.export_stall_s)
+    settings = service.settings
+    return ExportResponse(
+        export,
+        stall_s=settings.export_stall_s,
+        least_bytes_per_s=settings.export_least_bytes_per_s,
+    )

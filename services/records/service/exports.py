@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -25,6 +25,7 @@ from services.records.query.parameters import Pairs
 from services.records.query.plan import Numbers, Selection, SortKey
 from services.records.repository import exports
 from services.records.service.known_tables import KnownTables
+from services.records.service.places import Places
 from services.records.tables import BOOKS
 from shared.contracts.auth import Caller
 from shared.errors import InvalidInputError
@@ -61,10 +62,15 @@ class Export:
     format: ExportFormat
     gzip: bool
     pieces: AsyncGenerator[bytes, None]
+    held: AsyncExitStack
+    """Its place among the exports."""
 
     async def close(self) -> None:
-        """End it, and give its connection back."""
-        await self.pieces.aclose()
+        """End it, and give its connection and its place back."""
+        try:
+            await self.pieces.aclose()
+        finally:
+            await self.held.aclose()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,7 @@ class Exports:
     engine: AsyncEngine
     pool: RawPool
     tables: KnownTables
+    places: Places
     replica: "RawPool | None" = None
 
     async def start(self, caller: Caller, name: str, pairs: Pairs, *, gzip: bool) -> Export:
@@ -85,6 +92,15 @@ class Exports:
 
         Raises as `authorised`, InvalidInputError naming the parameter, UnavailableError.
         """
+        async with AsyncExitStack() as held:
+            await held.enter_async_context(self.places.one(caller.sub))
+            export = await self._started(caller, name, list(pairs), gzip=gzip, held=held)
+            # Whoever closes the export gives its place back.
+            return replace(export, held=held.pop_all())
+
+    async def _started(
+        self, caller: Caller, name: str, pairs: Pairs, *, gzip: bool, held: AsyncExitStack
+    ) -> Export:
         pairs = list(pairs)
 
         async def work(table: Table) -> Export:
@@ -95,7 +111,7 @@ class Exports:
             except BaseException:
                 await pieces.aclose()
                 raise
-            return Export(table.name, plan.format, plan.gzip, _from(first, pieces))
+            return Export(table.name, plan.format, plan.gzip, _from(first, pieces), held)
 
         export = await self.tables.on(name, caller, Level.VIEWER, work)
         try:
@@ -108,7 +124,7 @@ class Exports:
                     parameters=[name for name, _ in pairs],
                 )
         except BaseException:
-            await asyncio.shield(export.close())
+            await asyncio.shield(export.pieces.aclose())
             raise
         return export
 

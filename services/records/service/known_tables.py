@@ -13,6 +13,7 @@ from services.records.errors import (
     TableNotFoundError,
 )
 from services.records.repository import registry
+from services.records.service.places import Places
 from shared.contracts.auth import Caller
 from shared.errors import InvalidInputError, ProblemError
 from shared.store.engine import RawPool
@@ -43,8 +44,10 @@ def authorised(table: Table, caller: Caller, level: Level) -> Table:
 class KnownTables:
     """What this process knows of tables; never trusted further than their versions go."""
 
-    def __init__(self, pool: RawPool) -> None:
+    def __init__(self, pool: RawPool, places: Places) -> None:
         self._pool = pool
+        self.places = places
+        """What a subject's calls have at once of the connections that all have in common."""
         self._tables: OrderedDict[str, Table] = OrderedDict()
 
     async def on(
@@ -57,9 +60,18 @@ class KnownTables:
         """Do work on a table as this process knows it; look again before anything is refused.
 
         `work` raises StaleTableError, with nothing done, when its statement met another version.
-        Raises as `authorised`, and whatever `work` raises.
+        Raises as `authorised`, as `Places.one`, and whatever `work` raises.
         """
-        name = normalised(name)
+        async with self.places.one(caller.sub):
+            return await self._on(normalised(name), caller, level, work)
+
+    async def _on(
+        self,
+        name: str,
+        caller: Caller,
+        level: Level,
+        work: Callable[[Table], Awaitable[Result]],
+    ) -> Result:
         known = self._tables.get(name)
         try:
             if known is not None:

@@ -16,6 +16,7 @@ from services.records.query.parameters import Pairs
 from services.records.repository import arrays, rows, writes
 from services.records.repository.driver import Driver
 from services.records.service.known_tables import KnownTables
+from services.records.service.places import Places
 from services.records.service.tries import until_through
 from services.records.tables import BOOKS
 from shared.contracts.auth import Caller
@@ -23,6 +24,9 @@ from shared.errors import InvalidInputError
 from shared.store.engine import RawPool
 from shared.store.idempotency import current_claim
 from shared.store.transaction import transaction
+
+LARGE_ANSWER = 1024**2
+"""Answers of more characters have places of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,8 @@ class Records:
     engine: AsyncEngine
     pool: RawPool
     tables: KnownTables
+    large_answers: Places
+    """They are in memory until their readers have taken them."""
 
     async def page(
         self, caller: Caller, name: str, pairs: Pairs, *, path: str, query_string: str = ""
@@ -48,6 +54,7 @@ class Records:
             listing = parameters.listing_of(table, pairs)
             expansions = await self._expansions(caller, table, paths)
             page = await rows.page(self.pool, table, listing, expansions)
+            await self._weigh(caller, page.items)
             if page.last is None:
                 return page
             if any(name == "page" for name, _ in pairs):
@@ -85,7 +92,9 @@ class Records:
 
         async def work(table: Table) -> PageOfRecords:
             listing, number = parameters.verb_listing_of(table, pairs)
-            return replace(await rows.page(self.pool, table, listing), number=number)
+            page = await rows.page(self.pool, table, listing)
+            await self._weigh(caller, page.items)
+            return replace(page, number=number)
 
         return await self.tables.on(name, caller, Level.VIEWER, work)
 
@@ -108,9 +117,15 @@ class Records:
             )
             if record is None:
                 raise RecordNotFoundError.of_id(table.name, record_id)
+            await self._weigh(caller, record.json)
             return record
 
         return await self.tables.on(name, caller, Level.VIEWER, work)
+
+    async def _weigh(self, caller: Caller, answer: str) -> None:
+        """Wait, with a large answer, while its reader has as many of them still to take."""
+        if len(answer) > LARGE_ANSWER:
+            await self.large_answers.keep_one(caller.sub)
 
     async def insert(self, caller: Caller, name: str, sent: Sent) -> Record:
         """Insert one record.

@@ -81,7 +81,8 @@ class Tables:
 
     async def page(self, caller: Caller, *, after: str | None, limit: int) -> Sequence[Table]:
         """Up to `limit` tables that the caller may see, by name, behind the name `after`."""
-        return await registry.visible(self.pool, caller, after=after, limit=limit)
+        async with self.known.places.one(caller.sub):
+            return await registry.visible(self.pool, caller, after=after, limit=limit)
 
     async def visible_among(self, caller: Caller, names: Sequence[str]) -> tuple[TableName, ...]:
         """Those of the names that stand for a table which the caller may see."""
@@ -91,7 +92,8 @@ class Tables:
         self, caller: Caller, words: Sequence[str], *, limit: int
     ) -> tuple[ColumnFound, ...]:
         """Columns of tables that the caller may see, with every word in name or description."""
-        return await registry.columns_with_words(self.pool, caller, words, limit=limit)
+        async with self.known.places.one(caller.sub):
+            return await registry.columns_with_words(self.pool, caller, words, limit=limit)
 
     async def describe(self, caller: Caller, name: str) -> Table:
         """A table as it is now; raises TableNotFoundError."""
