@@ -6,15 +6,12 @@ only so many of those at once.
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
 
 from starlette.types import Message, Receive
 
 from gateway.errors import ClientGoneError, ClientTooSlowError
 from gateway.settings import GatewaySettings
-from shared.errors import TooLargeError, TooManyRequestsError
+from shared.errors import TooLargeError
 
 WHOLE_BYTES = 1024 * 1024
 """A body up to this size is read before its request is passed on."""
@@ -94,43 +91,3 @@ def replayed(start: bytes, receive: PacedReceive) -> Receive:
         return waiting.pop() if waiting else await receive()
 
     return receive_again
-
-
-class BodiesUnderWay:
-    """How many bodies each subject is sending; those that arrive in one piece are not counted."""
-
-    def __init__(self, *, limit: int) -> None:
-        self._limit = limit
-        self._number: Counter[str] = Counter()
-        self._freed: dict[str, asyncio.Event] = {}
-
-    @property
-    def number(self) -> int:
-        """How many there are, of all subjects."""
-        return self._number.total()
-
-    @contextmanager
-    def one_more(self, who: str) -> Iterator[None]:
-        """Hold a place until the block ends. Raises TooManyRequestsError when all are taken."""
-        if self._number[who] >= self._limit:
-            raise TooManyRequestsError(
-                f"{self._limit} of your requests are sending their bodies; wait for one to end",
-                headers={"Retry-After": "1"},
-            )
-        self._number[who] += 1
-        try:
-            yield
-        finally:
-            self._number[who] -= 1
-            if not self._number[who]:
-                del self._number[who]
-            if (freed := self._freed.pop(who, None)) is not None:
-                freed.set()
-
-    @asynccontextmanager
-    async def in_turn(self, who: str) -> AsyncIterator[None]:
-        """As `one_more`, but waits while all places are taken."""
-        while self._number[who] >= self._limit:
-            await self._freed.setdefault(who, asyncio.Event()).wait()
-        with self.one_more(who):
-            yield

@@ -38,7 +38,7 @@ class Passage:
             with self.state.bodies.one_more(self.sender.share):
                 body = await read_whole(receive, limit_bytes=PUBLIC_BODY_BYTES)
         await admit(self.state, self.incoming, self.sender, self.reply, body=body)
-        await self._exchange(rule, self.receive, body=body).run()
+        await self._exchange(rule, self.receive, body=body)
 
     async def of_callers_only(self, rule: Rule) -> None:
         """Refuse it without a good access token, before its body is read."""
@@ -57,23 +57,23 @@ class Passage:
         if incoming.has_body:
             await self._with_body(rule, PacedReceive(self.receive, self.state.settings))
         else:
-            await self._exchange(rule, self.receive, body=b"").run()
+            await self._exchange(rule, self.receive, body=b"")
 
     async def _with_body(self, rule: Rule, receive: PacedReceive) -> None:
         # A client that waits for `100 Continue` with a file gets it from the service.
         waits = self.incoming.expects_continue and rule.takes_files
         start = b"" if waits else await piece(receive)
         if receive.complete:
-            await self._exchange(rule, receive, body=start).run()
+            await self._exchange(rule, receive, body=start)
             return
         async with self._place(rule):
             while not (waits or receive.complete or len(start) > WHOLE_BYTES):
                 start += await piece(receive)
             if not receive.complete:
                 rest = receive if waits else replayed(start, receive)
-                await self._exchange(rule, rest, body=None).run()
+                await self._exchange(rule, rest, body=None)
                 return
-        await self._exchange(rule, receive, body=start).run()
+        await self._exchange(rule, receive, body=start)
 
     @asynccontextmanager
     async def _place(self, rule: Rule) -> AsyncIterator[None]:
@@ -86,11 +86,15 @@ class Passage:
             with bodies.one_more(share):
                 yield
 
-    def _exchange(self, rule: Rule, receive: Receive, *, body: bytes | None) -> Exchange:
-        """The request on its way, with its whole body or (None) with one that `receive` gives."""
-        return Exchange(
+    async def _exchange(self, rule: Rule, receive: Receive, *, body: bytes | None) -> None:
+        """Pass the request on, with its whole body or (None) with one that `receive` gives.
+
+        It waits for its turn while the sender has as many with the services as it may.
+        """
+        settings = self.state.settings
+        exchange = Exchange(
             self.state.session,
-            self.state.settings,
+            settings,
             self.state.upstreams[rule.service],
             incoming=self.incoming,
             receive=receive,
@@ -98,3 +102,6 @@ class Passage:
             reply=self.reply,
             stopping=self.stopping,
         )
+        wait_s = None if rule.waits else settings.answer_timeout_s
+        async with self.state.exchanges.in_turn(self.sender.share, wait_s=wait_s):
+            await exchange.run()

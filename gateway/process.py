@@ -9,12 +9,12 @@ from redis.asyncio import Redis
 
 from gateway.alerts.watch import ErrorWatch, error_watch
 from gateway.api_keys import ApiKeys
-from gateway.bodies import BodiesUnderWay
 from gateway.documents import Documents
 from gateway.proxy import Upstream, upstream_session
 from gateway.rate_limit import RateLimiter
 from gateway.routing import Service
 from gateway.settings import GatewaySettings
+from gateway.under_way import UnderWay
 from shared.http.peers import http_client
 from shared.process.metrics import metrics_served
 from shared.process.settings import MailSettings
@@ -38,7 +38,10 @@ class GatewayState:
     limiter: RateLimiter
     verifier: Verifier
     api_keys: ApiKeys
-    bodies: BodiesUnderWay
+    bodies: UnderWay
+    """Those that come in pieces."""
+    exchanges: UnderWay
+    """Requests that have been passed on, or are about to be."""
     watch: ErrorWatch | None
     """None when nobody gets mails about errors."""
 
@@ -75,6 +78,13 @@ async def gateway_state(
             limiter=RateLimiter(redis),
             verifier=verifier,
             api_keys=ApiKeys(http, settings.url_of(Service.AUTH), verifier),
-            bodies=BodiesUnderWay(limit=settings.bodies_per_subject),
+            bodies=UnderWay(
+                limit=settings.bodies_per_subject,
+                message="of your requests are sending their bodies; wait for one to end",
+            ),
+            exchanges=UnderWay(
+                limit=settings.exchanges_per_subject,
+                message="of your requests are being answered; wait for one to end",
+            ),
             watch=watch,
         )

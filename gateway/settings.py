@@ -48,6 +48,8 @@ class GatewaySettings(ProcessSettings):
     """The longest that one body may take."""
     bodies_per_subject: int = Field(default=32, ge=1)
     """Bodies that one subject may be sending at once; what arrives in one piece is not counted."""
+    exchanges_per_subject: int = Field(default=64, ge=1)
+    """Requests of one subject that are with the services at once; its further ones wait."""
     connections_per_address: int = Field(default=2000, ge=1)
     """At this number the oldest one that has shown no access token is closed for a new one."""
     upstream_connections: int = 200

@@ -39,6 +39,7 @@ SETTINGS = frozenset(
         "DEMO_LOG_IN",
         "DEMO_URL",
         "ENGINE_POOL_SIZE",
+        "EXCHANGES_PER_SUBJECT",
         "EXPORT_DATABASE_URL",
         "EXPORT_LEAST_BYTES_PER_S",
         "EXPORT_POOL_SIZE",

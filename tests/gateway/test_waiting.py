@@ -2,16 +2,25 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from typing import Any
 
 import aiohttp
 import pytest
 
-from gateway.bodies import BodiesUnderWay
 from gateway.limits import exchanges
+from gateway.under_way import UnderWay
 from shared.contracts.auth import API_KEY_PATH
 from shared.errors import TooManyRequestsError
 from tests.gateway.conftest import SettingsMaker
-from tests.gateway.peers import FakeService, problem, running_gateway, signed
+from tests.gateway.peers import (
+    FakeService,
+    answer_json,
+    part,
+    problem,
+    running_gateway,
+    signed,
+    start,
+)
 from tests.gateway.test_slow_clients import opened
 from tests.support.waiting import until
 
@@ -38,7 +47,7 @@ async def test_over_the_rate_limit_they_wait(service: FakeService, settings: Set
 
 
 async def test_while_as_many_bodies_as_allowed_come_others_wait() -> None:
-    bodies = BodiesUnderWay(limit=1)
+    bodies = UnderWay(limit=1, message="are under way")
     order = []
 
     async def send(name: str) -> None:
@@ -57,7 +66,7 @@ async def test_while_as_many_bodies_as_allowed_come_others_wait() -> None:
     assert bodies.number == 0
 
 
-async def send_as_another(bodies: BodiesUnderWay, order: list[str]) -> None:
+async def send_as_another(bodies: UnderWay, order: list[str]) -> None:
     await asyncio.sleep(0)
     async with bodies.in_turn("bob"):
         order.append("another")
@@ -76,6 +85,60 @@ async def test_their_bodies_may_come_in_pieces(
         for reader, _ in pairs:
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
         assert bodies.number == 0
+
+
+@pytest.mark.parametrize("path", ["/api/tables", LINEAGE])
+async def test_one_subjects_requests_leave_connections_to_others(
+    service: FakeService, settings: SettingsMaker, path: str
+) -> None:
+    answered = asyncio.Event()
+
+    async def wait(_scope: Any, _receive: Any, send: Any) -> None:
+        await answered.wait()
+        await answer_json(send, {})
+
+    service.answers[path] = wait
+    chosen = settings(service.url, upstream_connections=5, exchanges_per_subject=3)
+    async with running_gateway(chosen) as gateway, gateway.client() as ann:
+
+        async def status() -> int:
+            async with ann.post(path, json={}) as answer:
+                return answer.status
+
+        waiting = [asyncio.create_task(status()) for _ in range(20)]
+        exchanges = gateway.app.state.exchanges
+        await until("three are with the service", lambda: exchanges.number == 3)
+        async with gateway.client("bob@example.com") as bob, asyncio.timeout(10):
+            for _ in range(5):
+                async with bob.get("/api/catalog/etls") as answer:
+                    assert answer.status == 200
+        assert not any(each.done() for each in waiting)
+        answered.set()
+        assert await asyncio.gather(*waiting) == [200] * 20
+        assert exchanges.number == 0
+
+
+async def test_who_waits_too_long_for_the_own_requests_gets_429(
+    service: FakeService, settings: SettingsMaker
+) -> None:
+    answered = asyncio.Event()
+
+    async def wait(_scope: Any, _receive: Any, send: Any) -> None:
+        await start(send)
+        await answered.wait()
+        await part(send, b"", more=False)
+
+    service.answers["/api/tables"] = wait
+    chosen = settings(service.url, exchanges_per_subject=1, answer_timeout_s=0.2)
+    async with running_gateway(chosen) as gateway, gateway.client() as http:
+        async with http.get("/api/tables") as first:
+            async with http.get("/api/tables") as second:
+                assert second.status == 429
+                assert "being answered" in (await second.json())["detail"]
+            answered.set()
+            await first.read()
+        async with http.get("/api/catalog/etls") as third:
+            assert third.status == 200
 
 
 @pytest.mark.parametrize("limited", [True, False])
