@@ -308,7 +308,7 @@ async def test_who_may_not_see_the_table_sees_no_sums(service: Service) -> None:
 
 async def test_what_takes_too_long_is_ended(service: Service) -> None:
     """Held up by a lock, which counts as time, not by the size of a table."""
-    settings = settings_for(service.database, service.issuer, summary_timeout_s=0.2)
+    settings = settings_for(service.database, service.issuer, summary_timeout_s=2)
     holder = await asyncpg.connect(service.database.url("records"))
     async with (
         serving(create_app(settings)) as url,

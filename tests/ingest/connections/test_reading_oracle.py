@@ -268,7 +268,7 @@ async def test_a_lost_connection_and_an_expired_snapshot_are_a_source_away(
 async def test_a_source_that_falls_silent_is_given_up(place: TestServerPlace) -> None:
     name = await place.put({"A": types.number_(9)}, [(1,)])
     place.server.faults.silent_at = "fetch"
-    async with session_of(place, timeouts=SourceTimeouts(answer_s=0.3)) as session:
+    async with session_of(place, timeouts=SourceTimeouts(answer_s=1)) as session:
         source = await OracleRows.opened(session, SourceTable(None, name))
         place.server.faults.silent_at = "execute"
         with pytest.raises(SourceAwayError, match="did not answer"):

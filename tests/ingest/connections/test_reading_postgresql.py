@@ -270,7 +270,7 @@ async def test_a_lost_connection_is_a_source_that_is_away(
 async def test_a_source_that_falls_silent_is_given_up(somewhere: Database) -> None:
     async with session_of(somewhere) as session:
         query = SourceQuery("SELECT pg_sleep(60)::text AS s")
-        source = await opened(session, query, SourceTimeouts(answer_s=0.2))
+        source = await opened(session, query, SourceTimeouts(answer_s=1))
         with pytest.raises(SourceAwayError, match="did not answer"):
             await cells_of(source)
 
