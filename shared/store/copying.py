@@ -16,6 +16,7 @@ NEXT_PIECE_S = 0.2
 """How long a COPY that is left may take to deliver one more piece, which is refused."""
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class _End:
@@ -95,17 +96,20 @@ async def copy_out(
 
 @asynccontextmanager
 async def ahead(
-    items: AsyncIterator[Item], *, depth: int = 1
+    items: AsyncIterator[Item], *, depth: int = 0
 ) -> AsyncIterator[AsyncIterator[Item]]:
-    """Iterate in a task of its own, `depth` items ahead; its errors come out in their place.
+    """Iterate in a task of its own; its errors come out in their place.
 
-    Leaving the context ends the task and closes the iterator.
+    One item waits for its consumer behind `depth` others before the next one is begun. Leaving the
+    context ends the task and closes the iterator.
     """
     line: _Ahead[Item] = _Ahead(depth=depth)
 
     async def iterate() -> None:
-        async for item in items:
-            await line.put(item)
+        # An item that had a name here would be kept in memory until the next one has come.
+        with suppress(StopAsyncIteration):
+            while True:
+                await line.put(await anext(items))
 
     task = asyncio.create_task(line.fill(iterate))
     try:
@@ -115,6 +119,13 @@ async def ahead(
         closing = getattr(items, "aclose", None)
         if closing is not None:
             await closing()
+
+
+def mapped(
+    work: Callable[[Item], Awaitable[Result]], items: AsyncIterator[Item]
+) -> AsyncIterator[Result]:
+    """What `work` makes of each item; unlike a generator it keeps neither in memory."""
+    return _Mapped(work, items)
 
 
 async def gathered(pieces: AsyncIterator[bytes], size_bytes: int) -> AsyncIterator[bytes]:
@@ -129,6 +140,20 @@ async def gathered(pieces: AsyncIterator[bytes], size_bytes: int) -> AsyncIterat
             parts, waiting_bytes = [], 0
     if parts:
         yield b"".join(parts)
+
+
+class _Mapped(Generic[Item, Result]):
+    def __init__(
+        self, work: Callable[[Item], Awaitable[Result]], items: AsyncIterator[Item]
+    ) -> None:
+        self._work = work
+        self._items = items
+
+    def __aiter__(self) -> "_Mapped[Item, Result]":
+        return self
+
+    async def __anext__(self) -> Result:
+        return await self._work(await anext(self._items))
 
 
 class _Cancellable(Generic[Item]):
@@ -182,7 +207,8 @@ class _Ahead(Generic[Item]):
     """A queue that one task fills and one consumer drains."""
 
     def __init__(self, *, depth: int) -> None:
-        self._queue: asyncio.Queue[Item | _End | Exception] = asyncio.Queue(maxsize=depth)
+        self._queue: asyncio.Queue[Item | _End | Exception] = asyncio.Queue(maxsize=max(depth, 1))
+        self._waits = depth == 0
         self._left = False
 
     async def put(self, item: Item) -> None:
@@ -190,6 +216,8 @@ class _Ahead(Generic[Item]):
         if self._left:
             raise _LeftError
         await self._queue.put(item)
+        if self._waits:
+            await self._queue.join()
 
     async def fill(self, filling: Callable[[], Awaitable[object]]) -> None:
         """Call what calls `put`, and hand over how it ended."""
@@ -202,22 +230,50 @@ class _Ahead(Generic[Item]):
         else:
             await self._queue.put(_End())
 
-    async def drained(self, *, silent_s: float | None = None) -> AsyncIterator[Item]:
+    def drained(self, *, silent_s: float | None = None) -> AsyncIterator[Item]:
         """The items, then what `filling` raised; TimeoutError after `silent_s` without one."""
-        while True:
-            if silent_s is None or not self._queue.empty():
+        return _Drained(self._taken, silent_s)
+
+    async def _taken(self, silent_s: float | None) -> "Item | _End | Exception":
+        if silent_s is None or not self._queue.empty():
+            item = await self._queue.get()
+        else:
+            async with asyncio.timeout(silent_s):
                 item = await self._queue.get()
-            else:
-                async with asyncio.timeout(silent_s):
-                    item = await self._queue.get()
-            if isinstance(item, _End):
-                return
-            if isinstance(item, Exception):
-                raise item
-            yield item
+        self._queue.task_done()
+        return item
 
     def leave(self) -> None:
         """Refuse further items; one that waits for a place gets it."""
         self._left = True
         while not self._queue.empty():
             self._queue.get_nowait()
+            self._queue.task_done()
+
+
+class _Drained(Generic[Item]):
+    """What a queue holds, item by item; unlike a generator it keeps none that it gave."""
+
+    def __init__(
+        self,
+        take: Callable[[float | None], Awaitable["Item | _End | Exception"]],
+        silent_s: float | None,
+    ) -> None:
+        self._take = take
+        self._silent_s = silent_s
+        self._ended = False
+
+    def __aiter__(self) -> "_Drained[Item]":
+        return self
+
+    async def __anext__(self) -> Item:
+        if self._ended:
+            raise StopAsyncIteration
+        self._ended = True  # if waiting for one is cancelled or fails, too
+        item = await self._take(self._silent_s)
+        if isinstance(item, _End):
+            raise StopAsyncIteration
+        if isinstance(item, Exception):
+            raise item
+        self._ended = False
+        return item

@@ -4,8 +4,8 @@ The source is not read again. The table is compared with the one of the dry run 
 done, the counts after everything is; a difference rolls everything back.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
 from services.ingest.domain.options import ImportOptions, Mode
@@ -15,7 +15,7 @@ from services.ingest.judge.judging import Judged
 from services.ingest.load.load import MODES
 from services.ingest.load.modes import Load
 from services.ingest.load.outside import Outside
-from services.ingest.load.readings import Readings, Seen
+from services.ingest.load.readings import Pair, Readings, Seen
 from services.ingest.load.rehearsal import Bound, KeptRows
 from services.ingest.load.target import Target
 from services.ingest.load.transaction import Transaction
@@ -77,12 +77,12 @@ class RehearsedReadings(Readings):
         self.refused.rows, self.refused.first = 0, None
         self.profiler.restart()
 
-    async def _each(self, *, reports: bool = True) -> AsyncGenerator[tuple[Frame, Judged], None]:
+    @asynccontextmanager
+    async def _each(self, *, reports: bool = True) -> AsyncIterator[AsyncIterator[Pair]]:
         del reports
         assert isinstance(self.source, RehearsedSource)
         async with aclosing(self.source.rows.judged()) as pairs:
-            async for pair in pairs:
-                yield pair
+            yield pairs
 
     async def _note(self, seen: Seen, frame: Frame, judged: Judged) -> None:
         seen.rows += frame.rows

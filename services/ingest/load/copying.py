@@ -55,7 +55,9 @@ class TableRows:
                 columns, encoder = tuple(name for name, _ in typed), RowEncoder(typed)
                 yield Encoded(copy, columns, encoder.header())
             data = await asyncio.to_thread(self._encode, encoder, item.good, first_id)
+            del item  # else its rows would stay in memory while their data waits
             yield Encoded(copy, columns, data)
+            del data
         if encoder is not None:
             yield Encoded(copy, columns, encoder.finish())
 
@@ -100,12 +102,12 @@ class Copies:
         self.columns = self._waiting.columns
         return True
 
-    async def data(self) -> AsyncIterator[bytes]:
+    async def data(self) -> AsyncIterator[memoryview]:
         """This COPY's data."""
         assert self._waiting is not None
         copy = self._waiting.copy
         while self._waiting is not None and self._waiting.copy == copy:
-            data = self._waiting.data
+            data = memoryview(self._waiting.data)
             for start in range(0, len(data), SENT_BYTES):
                 yield data[start : start + SENT_BYTES]
             self._waiting = await anext(self._pieces, None)

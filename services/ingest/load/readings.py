@@ -1,10 +1,10 @@
 """One reading of a source: frames judged, refused rows reported, progress noted."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, Self, TypeAlias, TypeVar
 
 from services.ingest.domain.options import (
     ImportOptions,
@@ -28,9 +28,10 @@ from services.ingest.plan.new_table import TypedColumn
 from services.ingest.read.frame import Frame, LeftOut
 from services.ingest.read.source import ReadAgainError, Source
 from shared.contracts.ingest import Profile
-from shared.store.copying import ahead
+from shared.store.copying import ahead, mapped
 
 Item = TypeVar("Item")
+Pair: TypeAlias = tuple[Frame, Judged]
 ROWS_WHERE_BAD = 1 << 13
 
 
@@ -122,7 +123,7 @@ class Readings:
 
         Raises RowRefusedError, TooManyErrorsError, FileRefusedError, ReadAgainError.
         """
-        async with aclosing(self._each()) as pairs:
+        async with self._each() as pairs:
             async for frame, each in pairs:
                 judged = each
                 if duplicates is not None:
@@ -132,21 +133,27 @@ class Readings:
                     await self.keeper.add(judged)
                 if judged.good.height:
                     await asyncio.to_thread(self.profiler.add, judged.good)
+                    del frame, each  # else its cells would stay in memory while the rows wait
                     yield judged
+                del judged
 
     async def profile(self) -> Profile | None:
         """The profile of the rows that `judged` gave; None where it gave none."""
         return await asyncio.to_thread(self.profiler.profile)
 
-    async def _each(self, *, reports: bool = True) -> AsyncGenerator[tuple[Frame, Judged], None]:
+    @asynccontextmanager
+    async def _each(self, *, reports: bool = True) -> AsyncIterator[AsyncIterator[Pair]]:
         source = self.source.frames(self.plan)
         async with ahead(in_parts_where_bad(source, self.report) if reports else source) as frames:
-            async for frame in frames:
-                judged = await asyncio.to_thread(judge, frame, self.rules)
-                if reports:
-                    await self._decide(frame, judged)
-                    judged = await self._with_absent(frame, judged)
-                yield frame, judged
+            yield mapped(self._judge_and_report if reports else self._judge, frames)
+
+    async def _judge(self, frame: Frame) -> Pair:
+        return frame, await asyncio.to_thread(judge, frame, self.rules)
+
+    async def _judge_and_report(self, frame: Frame) -> Pair:
+        _, judged = await self._judge(frame)
+        await self._decide(frame, judged)
+        return frame, await self._with_absent(frame, judged)
 
     async def _decide(self, frame: Frame, judged: Judged) -> None:
         """Begin again where a refused cell proves how its column is written."""
@@ -169,7 +176,7 @@ class Readings:
 
     async def unreported(self) -> AsyncIterator[Judged]:
         """The good rows of a reading that reports nothing."""
-        async with aclosing(self._each(reports=False)) as pairs:
+        async with self._each(reports=False) as pairs:
             async for _, judged in pairs:
                 if judged.good.height:
                     yield judged

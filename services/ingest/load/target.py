@@ -198,7 +198,7 @@ class Target:
             lowest_id,
         )
 
-    async def copy(self, columns: Sequence[str], data: AsyncIterator[bytes]) -> int:
+    async def copy(self, columns: Sequence[str], data: AsyncIterator[bytes | memoryview]) -> int:
         """COPY binary data straight into the table; the number of rows."""
         async with while_connected(self.connection):
             try:

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+import weakref
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 
 import asyncpg
@@ -10,7 +11,14 @@ import pytest
 
 from deploy.local import postgresql
 from shared.away import is_away
-from shared.store.copying import NEXT_PIECE_S, ahead, copy_out, gathered, while_connected
+from shared.store.copying import (
+    NEXT_PIECE_S,
+    ahead,
+    copy_out,
+    gathered,
+    mapped,
+    while_connected,
+)
 from shared.store.engine import database_pool
 from tests.support.waiting import until
 
@@ -157,6 +165,66 @@ async def test_what_runs_ahead_goes_so_far_and_no_farther() -> None:
             await asyncio.sleep(0)
         assert numbers.given == 5  # one taken, three in the queue, one waits for its place
     assert numbers.closed
+
+
+class Row:
+    """Something whose end can be seen."""
+
+
+class Rows:
+    """Rows that come when they are let through."""
+
+    def __init__(self) -> None:
+        self.given: list[weakref.ref[Row]] = []
+        self.let_through = asyncio.Semaphore(0)
+
+    def __aiter__(self) -> "Rows":
+        return self
+
+    async def __anext__(self) -> Row:
+        await self.let_through.acquire()
+        row = Row()
+        self.given.append(weakref.ref(row))
+        return row
+
+
+async def test_one_item_waits_by_default_and_no_other_is_begun() -> None:
+    numbers = Numbers(10)
+    async with ahead(numbers) as counted:
+        assert await anext(counted) == 1
+        await until("it is ahead", lambda: numbers.given >= 2)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert numbers.given == 2
+
+
+async def test_what_was_handed_on_is_kept_nowhere() -> None:
+    async def same(row: Row) -> Row:
+        return row
+
+    rows = Rows()
+    async with ahead(rows) as items:
+        passed = mapped(same, items)
+        rows.let_through.release()
+        row = await anext(passed)
+        assert rows.given[0]() is row
+        del row
+        # The source waits for its next one, and so does whoever takes them.
+        waiting = asyncio.ensure_future(anext(passed))
+        await until("it is gone", lambda: rows.given[0]() is None)
+        rows.let_through.release()
+        await waiting
+
+
+async def test_what_ran_ahead_has_ended_for_good() -> None:
+    async with ahead(rest(iter([1]))) as items:
+        assert [item async for item in items] == [1]
+        assert await anext(items, None) is None
+
+
+async def rest(numbers: Iterator[int]) -> AsyncIterator[int]:
+    for number in numbers:
+        yield number
 
 
 async def test_an_error_of_what_runs_ahead_comes_in_its_place() -> None:

@@ -67,7 +67,10 @@ class CsvFile:
         try:
             async with ahead(self.text.pieces()) as pieces:
                 async for piece in pieces:
-                    yield await asyncio.to_thread(blocks.read, piece)
+                    frame = await asyncio.to_thread(blocks.read, piece)
+                    del piece  # else its text would stay in memory while the frame waits
+                    yield frame
+                    del frame
         except OtherEncodingError as other:
             raise ReadAgainError(self._in_encoding(other.encoding)) from other
 
