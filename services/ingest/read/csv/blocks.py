@@ -157,39 +157,43 @@ class BlockCutter:
         quoting = codes == quote[0]
         if quoting.sum() > QUOTES_AT_ONCE:
             return None
-        quotes = quoting.arg_true()
-        before: int = quotes.search_sorted(end)
-        if before % 2:  # this newline is inside a quoted field
-            before -= 1
-            end = text.rfind(LF, 0, int(quotes[before])) + 1
-            before = int(quotes.search_sorted(end))
-        return end if self._quotes_regular(codes, quotes.head(before)) else None
+        if _count(quoting.head(end)) % 2:  # this newline is inside a quoted field
+            end = text.rfind(LF, 0, text.rfind(quote, 0, end)) + 1
+        return end if self._quotes_regular(codes.head(end), quoting.head(end)) else None
 
-    def _quotes_regular(self, codes: pl.Series, quotes: pl.Series) -> bool:
+    def _quotes_regular(self, codes: pl.Series, quoting: pl.Series) -> bool:
         """Whether every quote opens, closes or is doubled as RFC 4180 wants.
 
         Taken in pairs, the first of a pair has a delimiter, a newline or another quote before
-        it, the second one of them (or CRLF) behind it.
+        it, the second one of them (or CRLF) behind it. `codes` end with a newline, and `quoting`
+        is which of them are quotes: to filter the bytes beside them takes a tenth of the time that
+        it takes to list their places.
         """
-        if len(quotes) % 2:
+        if not len(codes):
+            return True
+        if _count(quoting) % 2:
             return False
         quote = (self._dialect.quote or b"\0")[0]
-        opening, closing = quotes.gather_every(2, 0), quotes.gather_every(2, 1)
-        if len(opening) and opening[0] == 0:
-            opening = opening.slice(1)
+        last = len(codes) - 1
+        # A quote that is the very first byte has none before it.
+        opening = codes.head(last).filter(quoting.slice(1)).gather_every(2, int(quoting[0]))
+        closing = codes.slice(1).filter(quoting.head(last)).gather_every(2, 1)
 
         def borders(neighbours: pl.Series) -> pl.Series:
             # Three comparisons take a third of the time of `is_in`.
             delimiter = neighbours == self._dialect.delimiter[0]
             return delimiter | (neighbours == LF[0]) | (neighbours == quote)
 
-        if not borders(codes.gather(opening - 1)).all():
+        if not borders(opening).all():
             return False
-        irregular = closing.filter(~borders(codes.gather(closing + 1)))
-        if not len(irregular):
+        others = ~borders(closing)
+        if not others.any():
             return True
-        following = codes.gather(irregular + 1) == ord("\r")
-        return bool(following.all()) and bool((codes.gather(irregular + 2) == LF[0]).all())
+        # The last quote has nothing there if the last newline is behind it.
+        second = codes.slice(2).filter(quoting.head(last - 1)).gather_every(2, 1)
+        others = others.head(len(second))
+        crlf = (closing.head(len(second)) == ord("\r")) & (second == LF[0])
+        return bool((crlf | ~others).all())
 
     def _scan(self, text: bytes, *, final: bool) -> Block:
         """Record by record wherever there is a quote; in bulk where there is none."""
@@ -283,6 +287,10 @@ class BlockCutter:
             rest[:RAW_LIMIT],
             RecordFault(RejectCode.TOO_LONG, f"the line is longer than {size_mib} MiB"),
         )
+
+
+def _count(marked: pl.Series) -> int:
+    return int(marked.sum())
 
 
 def byte_series(text: bytes) -> pl.Series:
