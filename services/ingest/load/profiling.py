@@ -8,7 +8,6 @@ most imports are small.
 from collections.abc import Sequence
 
 import polars as pl
-import pyarrow as pa
 
 from services.ingest.load.profiled_column import ProfiledColumn
 from services.ingest.load.sample import Sample
@@ -50,13 +49,11 @@ class Profiler:
         if not good.height:
             return
         all_of_it = self._hashed < HASHED_ROWS or self._hashed * HASHED_SHARE < self._rows
-        hashed = [each.name for each in self._columns if all_of_it or each.is_exact]
-        hashes: dict[str, pa.Array] = {}
-        if hashed:
-            arrays = good.select(pl.col(hashed).hash()).rechunk().to_arrow().columns
-            hashes = {name: each.chunk(0) for name, each in zip(hashed, arrays, strict=True)}
         for column in self._columns:
-            column.add(good[column.name], hashes.get(column.name))
+            cells = good[column.name]
+            # A query of all columns would take longer to set up than it takes to hash one.
+            is_hashed = all_of_it or column.is_exact
+            column.add(cells, cells.hash().rechunk().to_arrow() if is_hashed else None)
         self._sample.add(good)
         self._rows += good.height
         self._hashed += good.height if all_of_it else 0
