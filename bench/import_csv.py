@@ -24,6 +24,7 @@ import uvloop
 from bench.import_shape import ROWS, copied_s, fresh, imported, rows, server, write_csv
 from bench.memory import peak_mib
 from bench.results import Section, machine
+from deploy.local.environment import ALLOCATORS
 from tests.support.databases import Database
 
 PAIRS = int(os.environ.get("BENCH_PAIRS", "5"))
@@ -147,8 +148,8 @@ def peak_memory(folder: Path, database: Database) -> dict[str, float]:
     asyncio.run(fresh(database, "a"))
     done = subprocess.run(
         [sys.executable, "-m", "bench.import_csv", "--one", database.url("ingest"), str(large)],
-        # The allocator as `deploy` sets it for workers.
-        env={**os.environ, "BENCH_OWNER_URL": database.url("records"), "MALLOC_ARENA_MAX": "2"},
+        # The allocators as `deploy` sets it for workers.
+        env={**os.environ, "BENCH_OWNER_URL": database.url("records"), **ALLOCATORS},
         capture_output=True,
         check=True,
         text=True,

@@ -27,6 +27,7 @@ from bench.import_shape import ROWS, StoredFile, fresh, imported, rows, server, 
 from bench.results import Section, machine
 from demo.api import Api
 from demo.stack import running_stack
+from deploy.local.environment import ALLOCATORS
 from services.ingest.domain.options import ImportOptions
 from services.ingest.plan.columns import plan_to_infer
 from services.ingest.read.formats import opened
@@ -118,8 +119,8 @@ def peaks(folder: Path, database: Database) -> list[tuple[str, float]]:
         asyncio.run(fresh(database, "a"))
         done = subprocess.run(
             [sys.executable, "-m", "bench.import_csv", "--one", database.url("ingest"), str(file)],
-            # The allocator as `deploy` sets it for workers.
-            env={**os.environ, "BENCH_OWNER_URL": database.url("records"), "MALLOC_ARENA_MAX": "2"},
+            # The allocators as `deploy` sets it for workers.
+            env={**os.environ, "BENCH_OWNER_URL": database.url("records"), **ALLOCATORS},
             capture_output=True,
             check=True,
             text=True,

@@ -20,6 +20,13 @@ MEASURED = ("gateway", *SERVICES, "worker")
 """Who has metrics, in the order of their ports."""
 OTHER_DATABASES = ("LISTEN_DATABASE_URL", "EXPORT_DATABASE_URL")
 """Settings that name other ways to the database, where each service logs in as itself."""
+ALLOCATORS = {
+    # glibc gives each thread a heap of its own and seldom hands one back.
+    "MALLOC_ARENA_MAX": "2",
+    # Arrow's own allocator keeps what it got, beside glibc's and that of polars.
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+}
+"""How every process gets its memory; the image sets the same."""
 LOOPBACK_AND_PUBLIC = "public,127.0.0.0/8,::1/128"
 """Where the local stack lets database sources be."""
 
@@ -165,8 +172,7 @@ def _base() -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
         "LOG_FORMAT": "json",
-        # glibc gives each thread a heap of its own and seldom hands one back.
-        "MALLOC_ARENA_MAX": "2",
+        **ALLOCATORS,
     }
 
 

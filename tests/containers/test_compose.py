@@ -12,6 +12,7 @@ import yaml
 from pydantic_settings import BaseSettings
 
 from deploy.local.environment import (
+    ALLOCATORS,
     ROOT,
     STORAGE_ACCESS,
     Addresses,
@@ -41,9 +42,9 @@ LOCAL_ONLY = {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE",
     "PYTHONPATH",
     "PYTHONUNBUFFERED",
     "LOG_FORMAT",
-    "MALLOC_ARENA_MAX",
+    *ALLOCATORS,
 }
-"""The image sets the last four itself."""
+"""The image sets all from PYTHONPATH on itself."""
 MAIL = {"SMTP_HOST", "SMTP_PORT", "SMTP_SECURITY"}
 SEND_NO_MAIL = ("catalog", "records")
 
@@ -203,3 +204,8 @@ def test_no_container_knows_another_ones_log_in(secrets_folder: Path) -> None:
         assert known["postgres_password"] not in content
         assert known["owner_password"] not in content
     assert make_secrets(secrets_folder).count(known["admin_password"]) == 0
+
+
+def test_the_image_and_the_local_stack_have_the_same_allocators() -> None:
+    image = (ROOT / "deploy" / "Dockerfile").read_text().split()
+    assert {f"{name}={value}" for name, value in ALLOCATORS.items()} <= set(image)

@@ -23,8 +23,6 @@ from services.ingest.read.source import StoredBytes
 from shared.store.copying import gathered
 
 FEED_BYTES = 1 << 20
-PIECE_BYTES = 2 << 20
-"""Each MiB more takes 25 MiB at the peak of an import of the benches' clean CSV."""
 HELD_BYTES = 4 << 20
 """So much of what may be padding at the end of a file waits for what comes behind it."""
 LINES_PER_PIECE = 1 << 15
@@ -100,8 +98,8 @@ class StoredText:
     async def _pieces(self) -> AsyncIterator[Piece]:
         """The text from its start.
 
-        The first piece is small and the next ones grow, so that what comes after has something to
-        do soon.
+        The first piece is small and the next ones grow to a block, so that what comes after has
+        something to do soon.
         """
         codec = decompressor(self.compression, self.limits)
         transcoder = Transcoder(
@@ -120,7 +118,7 @@ class StoredText:
                 parts.append(part)
                 size += len(part)
                 if size >= enough:
-                    enough = min(2 * enough, PIECE_BYTES, self.limits.block_bytes)
+                    enough = min(2 * enough, self.limits.block_bytes)
                     texts = await asyncio.to_thread(self._transcoded, transcoder, parts)
                     parts, size = [], 0
                     for text in texts:

@@ -9,6 +9,7 @@ import pytest
 import zstandard
 
 from bench.memory import peak_mib
+from deploy.local.environment import ALLOCATORS
 from tests.ingest.driving import Ingest
 from tests.ingest.processes import worker_process
 from tests.support.profile import only_in_full
@@ -117,9 +118,7 @@ FILES = {
 @pytest.mark.parametrize("file", FILES.values(), ids=list(FILES))
 async def test_no_file_takes_more_memory(ingest: Ingest, file: Hostile) -> None:
     await ingest.peers.make_table("t", file.columns)
-    async with worker_process(
-        ingest.settings, ingest.storage.parent, MALLOC_ARENA_MAX="2"
-    ) as worker:
+    async with worker_process(ingest.settings, ingest.storage.parent, **ALLOCATORS) as worker:
         answer = await ingest.upload(file.content(), table="t", name=file.name)
         if answer.status_code != 202:
             assert (answer.status_code, answer.json()["code"]) == (422, file.code)
