@@ -17,7 +17,7 @@ import uvloop
 
 from services.ingest.domain.run import Claim, ImportId
 from services.ingest.process import opened_worker
-from services.ingest.read.confined import OUT_OF_MEMORY_STATUS, confine
+from services.ingest.read.serving import OUT_OF_MEMORY_STATUS, confine
 from services.ingest.runs import worked
 from services.ingest.settings import WorkerSettings
 from shared.process.logging import configure_logging

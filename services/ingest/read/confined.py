@@ -6,22 +6,23 @@ when it is empty. What a file does to the child ends the child, never the worker
 """
 
 import asyncio
+import fcntl
 import json
 import os
-import resource
 import signal
-import struct
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from io import FileIO
 from typing import Any
 
+from services.ingest.read.serving import LENGTH, OUT_OF_MEMORY_STATUS
 from shared.process.stopping import end
 
 MESSAGE_LIMIT_BYTES = 256 << 20
 STDERR_KEPT_BYTES = 4_096
-OUT_OF_MEMORY_STATUS = 77
-_LENGTH = struct.Struct(">I")
+PIPE_BYTES = 1 << 20
+"""What an unprivileged process may ask for."""
 
 
 class ChildDiedError(Exception):
@@ -37,93 +38,115 @@ class ChildDiedError(Exception):
         self.stderr = stderr
 
 
-def confine(*, memory_bytes: int, cpu_s: int) -> None:
-    """In the child, after its imports: bound what it may take beyond what it has already."""
-    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - no pathlib in the child
-        pages = int(file.read().split()[0])
-    most = pages * resource.getpagesize() + memory_bytes
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    # The soft limit says by its signal what it was; the hard one kills, as a lack of memory may.
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+class Child:
+    """A child that runs: an iterator over its messages. Raises ChildDiedError."""
+
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        messages: "_Incoming",
+        errors: "asyncio.Task[bytes]",
+    ) -> None:
+        self._process = process
+        self._messages = messages
+        self._errors = errors
+
+    async def ask(self, question: Mapping[str, Any]) -> None:
+        """Hand the child what its `serving.asked` returns."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(question).encode() + b"\n")
+        with suppress(ConnectionError):  # that it died is said where its messages end
+            await self._process.stdin.drain()
+
+    def __aiter__(self) -> "Child":
+        return self
+
+    async def __anext__(self) -> bytearray:
+        try:
+            (size,) = LENGTH.unpack(await self._messages.exactly(LENGTH.size))
+            if size > MESSAGE_LIMIT_BYTES:
+                raise ChildDiedError(OUT_OF_MEMORY_STATUS, "a message is too large")
+            if not size:
+                raise StopAsyncIteration
+            return await self._messages.exactly(size)
+        except EOFError as exc:
+            status = await self._process.wait()
+            stderr = (await self._errors).decode(errors="replace")
+            raise ChildDiedError(status, stderr) from exc
 
 
-def serve(main: Callable[[str, dict[str, Any]], None]) -> None:
-    """In the child: run it for the path and the options that it was started with, confined.
+class _Incoming:
+    """The end of a pipe from which bytes are read straight into their place."""
 
-    Raises SystemExit with OUT_OF_MEMORY_STATUS where the file takes too much memory.
-    """
-    path, options = sys.argv[1], json.loads(sys.argv[2])
-    confine(memory_bytes=options["memory_bytes"], cpu_s=options["cpu_s"])
-    try:
-        main(path, options)
-    except MemoryError:
-        sys.exit(OUT_OF_MEMORY_STATUS)
+    def __init__(self, pipe: FileIO) -> None:
+        self._pipe = pipe
+
+    async def exactly(self, size: int) -> bytearray:
+        """So many bytes; raises EOFError."""
+        content = bytearray(size)
+        rest = memoryview(content)
+        while rest:
+            count = self._pipe.readinto(rest)
+            if count == 0:
+                raise EOFError
+            rest = rest[count or 0 :]
+            if rest:
+                await self._readable()
+        return content
+
+    async def _readable(self) -> None:
+        loop = asyncio.get_running_loop()
+        readable = loop.create_future()
+        loop.add_reader(self._pipe.fileno(), _done, readable)
+        try:
+            await readable
+        finally:
+            loop.remove_reader(self._pipe.fileno())
 
 
-def say(message: Mapping[str, Any], *, prefix: bytes = b"") -> None:
-    """In the child: hand a JSON message to the parent."""
-    text = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
-    send(prefix + text.encode("utf-8", "replace"))
-
-
-def send(message: bytes) -> None:
-    """In the child: hand a message to the parent; an empty one is the last."""
-    out = sys.stdout.buffer
-    out.write(_LENGTH.pack(len(message)))
-    out.write(message)
-    out.flush()
+def _done(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 @asynccontextmanager
-async def confined(module: str, arguments: Sequence[str]) -> AsyncIterator[AsyncIterator[bytes]]:
-    """The messages of a child process, which ends with the block.
+async def confined(module: str, arguments: Sequence[str]) -> AsyncIterator[Child]:
+    """A child process, which ends with the block."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb", buffering=0) as pipe:
+        try:
+            os.set_blocking(reading, False)
+            with suppress(PermissionError):  # one user's pipes together have a limit
+                fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+            process = await _started(module, arguments, writing)
+        finally:
+            os.close(writing)
+        assert process.stderr is not None
+        errors = asyncio.create_task(_tail(process.stderr))
+        try:
+            yield Child(process, _Incoming(pipe), errors)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+            await end([errors])
 
-    Raises ChildDiedError while they are read.
-    """
+
+async def _started(
+    module: str, arguments: Sequence[str], stdout: int
+) -> asyncio.subprocess.Process:
     environment = {
         "PATH": os.environ.get("PATH", ""),
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         "LANG": "C.UTF-8",
     }
-    process = await asyncio.create_subprocess_exec(
+    return await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-s", "-m", module, *arguments),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=stdout,
         stderr=asyncio.subprocess.PIPE,
         env=environment,
-        limit=1 << 20,
     )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    errors = asyncio.create_task(_tail(process.stderr))
-    try:
-        yield _messages(process, process.stdout, errors)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        await end([errors])
-
-
-async def _messages(
-    process: asyncio.subprocess.Process,
-    stdout: asyncio.StreamReader,
-    errors: "asyncio.Task[bytes]",
-) -> AsyncIterator[bytes]:
-    while True:
-        try:
-            (size,) = _LENGTH.unpack(await stdout.readexactly(_LENGTH.size))
-            if size > MESSAGE_LIMIT_BYTES:
-                raise ChildDiedError(OUT_OF_MEMORY_STATUS, "a message is too large")
-            message = await stdout.readexactly(size)
-        except asyncio.IncompleteReadError as exc:
-            status = await process.wait()
-            stderr = (await errors).decode(errors="replace")
-            raise ChildDiedError(status, stderr) from exc
-        if not size:
-            return
-        yield message
 
 
 async def _tail(stream: asyncio.StreamReader) -> bytes:

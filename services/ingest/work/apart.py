@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from services.ingest.domain.run import Run
-from services.ingest.read.confined import OUT_OF_MEMORY_STATUS
+from services.ingest.read.serving import OUT_OF_MEMORY_STATUS
 from services.ingest.settings import WorkerSettings
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Any
 
-from services.ingest.read.confined import say, send, serve
+from services.ingest.read.serving import say, send, serve
 
 PIECE_BYTES = 1 << 20
 MEMBERS_NAMED = 1_000

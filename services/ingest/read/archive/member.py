@@ -32,7 +32,7 @@ class MemberBytes:
         ) as messages:
             async for message in messages:
                 if message[:1] == b"B":
-                    yield message[1:]
+                    yield bytes(memoryview(message)[1:])
                 else:
                     said(message[1:])
 

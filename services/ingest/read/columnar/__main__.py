@@ -14,7 +14,7 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 
 from services.ingest.read.columnar.normal import ColumnUnreadableError, described, fitted
-from services.ingest.read.confined import say, send, serve
+from services.ingest.read.serving import say, send, serve
 
 BATCH_ROWS = 25_000
 BATCH_CELLS = 1_000_000

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from services.ingest.read.confined import say, send, serve
+from services.ingest.read.serving import say, send, serve
 from services.ingest.read.sheets.book import Book, BookError, EncryptedBookError, Parts, Row
 from services.ingest.read.sheets.ods import OdsBook
 from services.ingest.read.sheets.xls import XlsBook
