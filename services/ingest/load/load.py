@@ -32,7 +32,7 @@ from services.ingest.plan.contracts import not_made
 from services.ingest.plan.new_table import NewTable, typed_columns
 from services.ingest.read.formats import opened
 from services.ingest.read.limits import Limits
-from services.ingest.read.source import Source, StoredBytes
+from services.ingest.read.source import Source, StoredBytes, released
 from shared.contracts.records import TableContract
 
 MODES: Mapping[Mode, LoadMode] = {
@@ -55,7 +55,8 @@ async def load_file(
     source = await opened(
         stored, file_name=file_name, options=options, contract=contract, limits=limits
     )
-    return await load_source(source, outside, options, contract=contract)
+    async with released(source):
+        return await load_source(source, outside, options, contract=contract)
 
 
 async def load_source(

@@ -151,6 +151,25 @@ class ReadAgainError(Exception):
         self.source = source
 
 
+@runtime_checkable
+class Held(Protocol):
+    """A source whose opening holds something for its first reading."""
+
+    async def release(self) -> None:
+        """Let go of it, where there was no reading."""
+        ...
+
+
+@asynccontextmanager
+async def released(source: Source) -> AsyncIterator[Source]:
+    """The source; what its opening holds is let go at the end of the block."""
+    try:
+        yield source
+    finally:
+        if isinstance(source, Held):
+            await source.release()
+
+
 @dataclass(frozen=True, slots=True)
 class DirectCopy:
     """`columns` are the table's; `data` is binary COPY with these columns in this order."""

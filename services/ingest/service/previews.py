@@ -14,6 +14,7 @@ from services.ingest.read.database import opened as opened_database
 from services.ingest.read.errors import ChoiceNeededError, SheetNeededError
 from services.ingest.read.formats import Contents, contents
 from services.ingest.read.limits import Limits
+from services.ingest.read.source import released
 from services.ingest.service.receive import IncomingBody, UploadNamed
 from services.ingest.service.uploads import Uploads, upload_id_of
 from services.ingest.storage import Storage, StoredFile
@@ -107,7 +108,8 @@ class Previews:
                 else:
                     options = replace(options, member=exc.choices[0])
                 problems.append(Problem(None, None, exc.code, exc.detail))
-        look = await look_at(found.source, options, contract, rows=wanted.rows)
+        async with released(found.source) as source:
+            look = await look_at(source, options, contract, rows=wanted.rows)
         return Preview(
             look=replace(look, problems=(*problems, *look.problems)),
             upload=upload.id,

@@ -7,7 +7,7 @@ from services.ingest.errors import ObjectMissingError
 from services.ingest.load.correction import First, correct
 from services.ingest.load.reading import READING
 from services.ingest.read.formats import opened
-from services.ingest.read.source import Source
+from services.ingest.read.source import Source, released
 from services.ingest.runs import corrections, submitted
 from services.ingest.storage import Storage, StoredFile
 from services.ingest.work.attempt import Attempt
@@ -41,17 +41,18 @@ async def load_correction(attempt: Attempt) -> Outcome:
         options=run.options,
     )
     from_json = first.format is not None and first.format.name in JSON
-    return await correct(
-        file,
-        First(
-            reading=READING.validate_json(reading),
-            rejects=await report(attempt.storage, corrected.rejects_path),
-            ledger=corrections.Lines(first.id, corrected.id, run.id),
-            keeps_absent=from_json and run.options.mode is Mode.UPSERT,
-        ),
-        attempt,
-        run.options,
-    )
+    async with released(file):
+        return await correct(
+            file,
+            First(
+                reading=READING.validate_json(reading),
+                rejects=await report(attempt.storage, corrected.rejects_path),
+                ledger=corrections.Lines(first.id, corrected.id, run.id),
+                keeps_absent=from_json and run.options.mode is Mode.UPSERT,
+            ),
+            attempt,
+            run.options,
+        )
 
 
 async def report(storage: Storage, path: str) -> Source:

@@ -22,6 +22,7 @@ from services.ingest.load.load import load_file, load_source
 from services.ingest.plan.contracts import CATALOG_CONTRACT
 from services.ingest.read.database import opened as opened_database
 from services.ingest.read.formats import opened as opened_file
+from services.ingest.read.source import released
 from services.ingest.runs import reads
 from services.ingest.runs.reads import read_row
 from services.ingest.storage import StoredFile
@@ -211,9 +212,10 @@ async def load_triples_file(attempt: Attempt) -> Outcome:
         options=run.options,
         contract=CATALOG_CONTRACT,
     )
-    return await load_into_catalog(
-        source, attempt, run.options, merge=partial(attempt.catalog.merge, run.id)
-    )
+    async with released(source):
+        return await load_into_catalog(
+            source, attempt, run.options, merge=partial(attempt.catalog.merge, run.id)
+        )
 
 
 async def _upload(attempt: Attempt) -> StoredFile:

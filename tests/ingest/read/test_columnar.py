@@ -21,14 +21,15 @@ async def read(
     """The first message about a file, and its batches."""
     options = {
         "limit_bytes": limit_bytes,
-        "wanted": wanted,
         "memory_bytes": 300 * MIB,
         "cpu_s": 30,
     }
-    async with confined(
-        "services.ingest.read.columnar", (str(path), json.dumps(options))
-    ) as messages:
-        first, *others = [message async for message in messages]
+    async with confined("services.ingest.read.columnar", (str(path), json.dumps(options))) as child:
+        first = await anext(child)
+        if wanted is None:
+            return json.loads(first), []
+        await child.ask({"wanted": wanted})
+        others = [message async for message in child]
     batches = [
         (json.loads(head), pa.ipc.open_stream(batch).read_all())
         for head, batch in zip(others[::2], others[1::2], strict=True)

@@ -1,20 +1,19 @@
 """The child process: `python -m services.ingest.read.columnar PATH OPTIONS`.
 
 The first message is JSON, `{"kind", "rows", "columns": [{"name", "type", "precision", "scale",
-"spelled", "nullable"}]}`. Where `wanted` says which columns in which types, every batch follows as
-two messages: `{"rows", "undecodable": {column: [row, …]}}`, and the batch as an Arrow IPC stream.
-A file that cannot be read ends in `{"code", "message"}`.
+"spelled", "nullable"}]}`. Asked for `{"wanted": {column: type}}`, it sends every batch of those
+columns as two messages: `{"rows", "undecodable": {column: [row, …]}}`, and the batch as an Arrow
+IPC stream. A file that cannot be read ends in `{"code", "message"}`.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute
 import pyarrow.parquet as pq
 
-from services.ingest.read.columnar.normal import ColumnUnreadableError, described, fitted
-from services.ingest.read.serving import say, send, serve
+from services.ingest.read.columnar.types import ColumnUnreadableError, described
+from services.ingest.read.serving import asked, say, send, serve
 
 BATCH_ROWS = 25_000
 BATCH_CELLS = 1_000_000
@@ -120,9 +119,13 @@ def _read(path: str, options: dict[str, Any]) -> None:
             }
         )
     say({"kind": rows.kind, "rows": rows.rows, "columns": columns})
-    wanted: dict[str, str] | None = options["wanted"]
-    if wanted is None:
+    # Its import of `pyarrow.compute` falls into the time in which the parent makes its plan.
+    from services.ingest.read.columnar.normal import fitted  # noqa: PLC0415
+
+    question = asked()
+    if question is None:
         return
+    wanted: dict[str, str] = question["wanted"]
     size = max(1, min(BATCH_ROWS, BATCH_CELLS // max(1, len(wanted))))
     for batch in rows.batches(list(wanted), size):
         arrays: list[pa.Array] = []

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from services.ingest.errors import DuplicateColumnError
 from services.ingest.plan.columns import ColumnPlan
 from services.ingest.plan.names import listed
 from services.ingest.plan.source_columns import SourceColumn, Ways
-from services.ingest.read.children import child_reading, said
+from services.ingest.read.children import Reader, child_reading, said
 from services.ingest.read.frame import CellFault, Frame
 from services.ingest.read.head import Head
 from services.ingest.read.source import StoredBytes, unpacked_file
@@ -30,6 +31,34 @@ NOT_UTF8 = "the text is not UTF-8"
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """A process that has described a file and waits to be asked for its rows.
+
+    `process` is suspended in the block that the process ends with: closed, it ends the process.
+    """
+
+    process: AsyncGenerator[Reader, None]
+    reader: Reader
+    about: dict[str, Any]
+
+    @classmethod
+    async def of(cls, stored: StoredBytes, head: Head) -> "Opening":
+        """Start it; raises FileRefusedError."""
+        process = _process(stored, head)
+        try:
+            reader = await anext(process)
+            return cls(process, reader, said(await anext(reader)))
+        except BaseException:
+            await process.aclose()
+            raise
+
+
+async def _process(stored: StoredBytes, head: Head) -> AsyncGenerator[Reader, None]:
+    async with child_reading(MODULE, unpacked_file(stored, head), {}, head.limits) as reader:
+        yield reader
+
+
+@dataclass(frozen=True, slots=True)
 class ColumnarFile:
     """A file of typed columns; `rows` is None where it does not say how many it has."""
 
@@ -38,6 +67,8 @@ class ColumnarFile:
     format: FormatFound
     columns: tuple[SourceColumn, ...]
     rows: int | None
+    _unread: list[Opening]
+    """The process that described the file, for the first reading; another starts its own."""
     ways: Ways = WAYS
 
     @property
@@ -50,17 +81,26 @@ class ColumnarFile:
         types = plan.types()
         wanted = {name: _wanted(types.get(name)) for name in plan.names}
         before = 0
-        async with child_reading(
-            MODULE, unpacked_file(self.stored, self.head), {"wanted": wanted}, self.head.limits
-        ) as messages:
-            said(await anext(messages))
-            async for message in messages:
+        if self._unread:
+            opening = self._unread.pop()
+        else:
+            opening = await Opening.of(self.stored, self.head)
+        async with aclosing(opening.process):
+            await opening.reader.ask({"wanted": wanted})
+            async for message in opening.reader:
                 about = said(message)
-                batch = await anext(messages)
+                batch = await anext(opening.reader)
                 yield await asyncio.to_thread(self._frame, batch, about, plan, before)
                 before += about["rows"]
 
-    def _frame(self, batch: bytes, about: dict[str, Any], plan: ColumnPlan, before: int) -> Frame:
+    async def release(self) -> None:
+        """End the process that has opened the file, where no reading took it."""
+        while self._unread:
+            await self._unread.pop().process.aclose()
+
+    def _frame(
+        self, batch: bytearray, about: dict[str, Any], plan: ColumnPlan, before: int
+    ) -> Frame:
         table = pa.ipc.open_stream(batch).read_all()
         # By their places: polars gives a column whose name is empty one of its own.
         cells = pl.from_arrow(table.rename_columns([str(at) for at in range(table.num_columns)]))
@@ -107,17 +147,19 @@ class ColumnarFormat:
     async def opened(self, stored: StoredBytes, head: Head, options: ImportOptions) -> ColumnarFile:
         """By its schema; raises FileRefusedError, DuplicateColumnError."""
         del options
-        async with child_reading(
-            MODULE, unpacked_file(stored, head), {"wanted": None}, head.limits
-        ) as messages:
-            about = said(await anext(messages))
-        _refuse_repeated([column["name"] for column in about["columns"]])
+        opening = await Opening.of(stored, head)
+        try:
+            _refuse_repeated([column["name"] for column in opening.about["columns"]])
+        except DuplicateColumnError:
+            await opening.process.aclose()
+            raise
         return ColumnarFile(
             stored=stored,
             head=head,
             format=head.format_found(self._name),
-            columns=tuple(_column(column) for column in about["columns"]),
-            rows=about["rows"],
+            columns=tuple(_column(column) for column in opening.about["columns"]),
+            rows=opening.about["rows"],
+            _unread=[opening],
         )
 
 
