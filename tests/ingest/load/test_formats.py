@@ -229,6 +229,16 @@ async def test_a_nul_in_typed_text_is_refused_alone(load: Loader) -> None:
     assert load.rejects.reasons == [(1, "note", "nul_byte")]
 
 
+async def test_a_nul_in_a_later_batch_is_refused(load: Loader) -> None:
+    await load.make_table("t", columns(a="TEXT", b="TEXT"))
+    count = 60_000
+    texts = ["x"] * count
+    texts[-1] = "x\0"
+    await load.load("t", arrow(a=pa.array(["y"] * count), b=pa.array(texts)))
+    assert load.rejects.reasons == [(count, "b", "nul_byte")]
+    assert len(await load.rows("t", "a")) == count - 1
+
+
 async def test_a_column_that_no_table_can_hold_is_named(load: Loader) -> None:
     with pytest.raises(UnsupportedColumnError, match="'wide'"):
         await load.load("t", arrow(wide=pa.array([Decimal(1)], pa.decimal256(60, 2))), options=MADE)

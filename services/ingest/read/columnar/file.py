@@ -17,6 +17,7 @@ from services.ingest.plan.columns import ColumnPlan
 from services.ingest.plan.names import listed
 from services.ingest.plan.source_columns import SourceColumn, Ways
 from services.ingest.read.children import Reader, child_reading, said
+from services.ingest.read.csv.blocks import byte_series
 from services.ingest.read.frame import CellFault, Frame
 from services.ingest.read.head import Head
 from services.ingest.read.source import StoredBytes, unpacked_file
@@ -121,8 +122,16 @@ class ColumnarFile:
                 for name, rows in about["undecodable"].items()
                 for row in rows
             ),
+            may_hold_nul=_may_hold_nul(table),
             bytes_read=int(share * self.size_bytes),
         )
+
+
+def _may_hold_nul(table: pa.Table) -> bool:
+    """Whether the texts hold a zero; bytes that belong to no row count too."""
+    texts = (column for column in table.columns if pa.types.is_string(column.type))
+    buffers = (chunk.buffers()[2] for column in texts for chunk in column.chunks)
+    return any(byte_series(buffer).min() == 0 for buffer in buffers if buffer is not None)
 
 
 def _wanted(kind: ColumnType | None) -> str:
