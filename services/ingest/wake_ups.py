@@ -22,7 +22,9 @@ from shared.store.redis import REDIS_AWAY, REDIS_RETRIED, connected
 QUEUE = "tabularium:imports"
 TASK = "run_imports"
 HINTS = "tabularium:imports:hints"
-HINTS_KEPT = 1000
+HINTS_KEPT = 32
+"""No worker waits while there are any. One that gets room takes a hint and works until nothing is
+due, so more of them would only let workers look for imports that others have done."""
 HINT_WAIT_S = 20
 """How long one wait for a hint lasts; a connection that is lost without a sign ends with it."""
 SOCKET_TIMEOUT_S = 2.0

@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 LISTEN_AGAIN_S = 1.0
 DELIVER_EVERY_S = 2.0
-DELIVER_REST_S = 0.1
+DELIVER_REST_S = 0.25
 """Of many small imports, what they deliver is gathered."""
 SWEEPS_PER_HEALTH = 5
 """It looks at every feed's last run, and a moment later is as good."""

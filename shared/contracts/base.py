@@ -106,6 +106,9 @@ def _check_texts(value: object) -> None:
             _check_texts(member)
 
 
+_MISSING = object()
+
+
 class AnswerModel(BaseModel):
     """A response model; readers ignore fields that they do not know yet."""
 
@@ -116,9 +119,11 @@ class AnswerModel(BaseModel):
         """From an object's attributes by the fields' names or aliases; `more` adds or overrides."""
         fields: dict[str, object] = {}
         for name, field in cls.model_fields.items():
-            key = name if hasattr(thing, name) else field.alias or name
-            if hasattr(thing, key):
-                fields[key] = getattr(thing, key)
+            key, value = name, getattr(thing, name, _MISSING)
+            if value is _MISSING and field.alias:
+                key, value = field.alias, getattr(thing, field.alias, _MISSING)
+            if value is not _MISSING:
+                fields[key] = value
         return cls.model_validate(fields | more, from_attributes=True)
 
 

@@ -1,6 +1,7 @@
 """Typed frames become PostgreSQL's binary COPY format; the only file that knows pgpq."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import polars as pl
 import pyarrow as pa
@@ -16,13 +17,7 @@ class RowEncoder:
     """Encodes frames with these columns, in this order; CPU-bound, so use it in a thread."""
 
     def __init__(self, columns: Sequence[tuple[str, ColumnType]]) -> None:
-        self._columns = [
-            _counted_from_2000(name) if kind.name in TIMESTAMP_TYPES else pl.col(name)
-            for name, kind in columns
-        ]
-        arrow = pl.DataFrame(schema={name: dtype_of(kind) for name, kind in columns})
-        arrow = arrow.select(self._columns)
-        schema = _schema(arrow)
+        self._columns, schema = _selected(tuple(columns))
         builders = {
             name: LargeStringEncoderBuilder.new_with_output(schema.field(name), Jsonb())
             if kind.name is TypeName.JSON
@@ -47,6 +42,17 @@ class RowEncoder:
     def finish(self) -> bytes:
         """What was held back, and the trailer."""
         return bytes(self._encoder.finish())
+
+
+@lru_cache(maxsize=64)
+def _selected(columns: tuple[tuple[str, ColumnType], ...]) -> tuple[list[pl.Expr], pa.Schema]:
+    """The columns as they are sent, and Arrow's schema of them."""
+    sent = [
+        _counted_from_2000(name) if kind.name in TIMESTAMP_TYPES else pl.col(name)
+        for name, kind in columns
+    ]
+    empty = pl.DataFrame(schema={name: dtype_of(kind) for name, kind in columns})
+    return sent, _schema(empty.select(sent))
 
 
 def _counted_from_2000(name: str) -> pl.Expr:

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, LiteralString, Protocol
 
 from pydantic import TypeAdapter
 
 from services.ingest.domain.former import FormerColumn, FormerRows, StoredFormer
-from services.ingest.domain.options import OPTIONS, Edited, ImportKind
+from services.ingest.domain.options import OPTIONS, Edited, ImportKind, ImportOptions
 from services.ingest.domain.outcome import (
     FormatFound,
     InferredColumn,
@@ -33,6 +34,9 @@ FORMER_COLUMNS = TypeAdapter(tuple[FormerColumn, ...])
 UNDONE = TypeAdapter(Undone)
 REASONS = TypeAdapter(tuple[Reason, ...])
 FEED_OUTCOME = TypeAdapter(FeedOutcome)
+
+REMEMBERED = 64
+"""How many options and callers are kept as they were read: those of many imports are the same."""
 
 COLUMNS: Final = (
     "id", "kind", "state", "table_name", "options", "etl_name", "email", "file_name", "caller",
@@ -69,11 +73,11 @@ def run_of(row: Row) -> Run:
         kind=ImportKind(row["kind"]),
         state=State(row["state"]),
         table=row["table_name"],
-        options=OPTIONS.validate_python(parsed(row["options"])),
+        options=_options(row["options"]),
         etl_name=row["etl_name"],
         email=row["email"],
         file_name=row["file_name"],
-        caller=Caller.model_validate(parsed(row["caller"])),
+        caller=_caller(row["caller"]),
         request_id=row["request_id"],
         trace_parent=row["trace_parent"],
         idempotency_key=row["idempotency_key"],
@@ -98,8 +102,10 @@ def run_of(row: Row) -> Run:
         bytes_read=row["bytes_read"],
         bytes_total=row["bytes_total"],
         format=FORMAT.validate_python(format_) if (format_ := parsed(row["format"])) else None,
-        inferred=INFERRED.validate_python(parsed(row["inferred"]) or ()),
-        reasons=REASONS.validate_python(parsed(row["reasons"]) or ()),
+        inferred=INFERRED.validate_python(inferred)
+        if (inferred := parsed(row["inferred"]))
+        else (),
+        reasons=REASONS.validate_python(reasons) if (reasons := parsed(row["reasons"])) else (),
         error=ProblemDocument.model_validate(error) if (error := parsed(row["error"])) else None,
         reject_pass=row["reject_pass"],
         rejects_path=row["rejects_path"],
@@ -167,6 +173,24 @@ def former_of(row: Row) -> FormerRows | None:
         StoredFormer(row["former_path"], row["former_bytes"]),
         FORMER_COLUMNS.validate_python(parsed(row["former_columns"])),
     )
+
+
+def _options(value: Any) -> ImportOptions:
+    return _options_of(value) if isinstance(value, str) else OPTIONS.validate_python(value)
+
+
+def _caller(value: Any) -> Caller:
+    return _caller_of(value) if isinstance(value, str) else Caller.model_validate(value)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _options_of(text: str) -> ImportOptions:
+    return OPTIONS.validate_json(text)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _caller_of(text: str) -> Caller:
+    return Caller.model_validate_json(text)
 
 
 def parsed(value: Any) -> Any:

@@ -172,6 +172,8 @@ class Attempt:
     """The table of another database that is read."""
     before_commit: Callable[[RawConnection, Outcome], Awaitable[None]] | None = None
     """Written in the load's transaction before its fence; what it raises rolls all back."""
+    loaded: bool = False
+    """Whether it has committed the run's success."""
     _contract_at: float = 0
 
     @property

@@ -105,7 +105,11 @@ class Runner:
             attempts.labels(kind, "taken_over").inc()
             log.warning("import_fenced_out")
         log.info("import_left", duration_s=round(time.monotonic() - started, 3))
-        await self.tidy.after(run, may_have_left=attempt.has_written or run.lease > 1)
+        await self.tidy.after(
+            attempt.run,
+            loaded=attempt.loaded,
+            may_have_left=attempt.has_written or run.lease > 1,
+        )
 
     async def _try(self, claim: Claim, attempt: Attempt, *, apart: bool) -> None:
         if claim.exhausted:
@@ -168,6 +172,7 @@ class Runner:
                     rehearsal_path=await attempt.rehearsal.finish(),
                 )
                 await self._until_saved(lambda: self._end(attempt, ending))
+            attempt.loaded = True
             attempts.labels(attempt.run.kind.value, "succeeded").inc()
             tracing.note({"tabularium.rows.loaded": outcome.rows.loaded})
             tracing.note({"tabularium.rows.rejected": outcome.rows.rejected})

@@ -39,14 +39,19 @@ class Tidy:
     storage: Storage
     settings: IngestSettings
 
-    async def after(self, run: Run, *, may_have_left: bool) -> None:
-        """Remove what an attempt left: the upload after a success, what else no row names."""
+    async def after(self, run: Run, *, loaded: bool, may_have_left: bool) -> None:
+        """Remove what an attempt left: the upload after a success, what else no row names.
+
+        `loaded`: this attempt has committed the run's success.
+        """
+        if loaded and not (may_have_left or run.options.dry_run or run.is_commit):
+            await self._forget_upload(run.id, run.upload_path)
+            return
         now = await kept.state_of(self.pool, run.id)
         if now is None:
             return
-        if now.state is State.SUCCEEDED and now.upload_path is not None:
-            await self.storage.delete(now.upload_path)
-            await kept.forget_upload(self.pool, run.id)
+        if now.state is State.SUCCEEDED:
+            await self._forget_upload(run.id, now.upload_path)
         if now.state is State.SUCCEEDED and run.is_commit and run.follows is not None:
             await self._forget_rehearsal(run.follows)
         if run.options.dry_run:
@@ -54,6 +59,11 @@ class Tidy:
         if may_have_left:
             await self._remove_old(rejects_prefix(run.id), run, now)
             await self._remove_old(former_prefix(run.id), run, now)
+
+    async def _forget_upload(self, import_id: ImportId, path: str | None) -> None:
+        if path is not None:
+            await self.storage.delete(path)
+            await kept.forget_upload(self.pool, import_id)
 
     async def _forget_rehearsal(self, rehearsal_id: ImportId) -> None:
         now = await kept.state_of(self.pool, rehearsal_id)

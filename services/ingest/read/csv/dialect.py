@@ -149,6 +149,8 @@ def _best(readings: list[Reading], known: frozenset[str]) -> Reading:
     rivals = [reading for reading in fitting if reading.share >= GOOD_SHARE * best_share]
     named = [reading for reading in rivals if all(reading.header.texts)]
     rivals = named or rivals
+    if len(rivals) == 1:
+        return rivals[0]
     matched = [reading for reading in rivals if known.issuperset(reading.header.texts)]
     if len(matched) == 1:
         return matched[0]
@@ -180,9 +182,11 @@ def _needed(readings: list[Reading]) -> DelimiterNeededError:
 
 
 def _candidates(text: bytes, options: ImportOptions, start: int) -> Iterator[str]:
-    """The delimiters to be tried; one that the first line only has doubled, so too."""
+    """Those delimiters that the text has; one that the first line only has doubled, so too."""
     first = text[start : text.find(b"\n", start) + 1 or len(text)]
     for candidate in STRONG:
+        if text.find(candidate.encode(), start) < 0:
+            continue
         pattern = re.escape(candidate.encode()) + b"+"
         runs = {run.end() - run.start() for run in re.finditer(pattern, first)}
         repeated = min(runs, default=1)

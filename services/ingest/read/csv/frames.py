@@ -138,7 +138,10 @@ class CsvReader:
     def _without_headers(self, rows: _Rows) -> tuple[_Rows, int]:
         """The rows without those that repeat the header, and how many there were."""
         header = self._layout.header_cells
-        if not header or not (rows.cells.to_series(0).eq_missing(header[0])).any():
+        if not header:
+            return rows, 0
+        first = rows.cells.to_series(0)
+        if not (first.is_null() if header[0] is None else first == header[0]).any():
             return rows, 0
         cells = zip(self._layout.names, header, strict=True)
         again = rows.cells.select(
