@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from services.ingest.domain.outcome import RejectCode
+from services.ingest.judge.alike import all_between
 from services.ingest.judge.exact import WHITE_SPACE, CellError, CellReader, CellValue
 from services.ingest.judge.numerics import plain_numeric_binary
 from services.ingest.judge.rewriting import iso_texts, plain_numbers
@@ -55,6 +56,8 @@ _BASIC = (
 """ISO 8601's basic format, with and without seconds, and the extended one."""
 _FRACTIONS = (0, 3, 6)
 """Digits that polars has a format for."""
+_LEAST, _MOST = "1000-00-00 00:00:00", "9999-99-99 99:99:59"
+"""Of dates and times that are written with characters between these, polars takes the real ones."""
 _COMPARED_WORDS = 8
 _SECOND_TRY_FROM = 32
 """Fewer cells than this are read one by one at once."""
@@ -88,7 +91,7 @@ def fast_cast(series: pl.Series, rules: TextRules) -> pl.Expr:
     column = pl.col(series.name)
     if rules.null_values:
         column = pl.when(_is_none_of(column, rules.null_values)).then(column)
-    return _cast(_in_digits(column, rules), rules, _first(series))
+    return _cast(_in_digits(column, rules), rules, series)
 
 
 def _in_digits(column: pl.Expr, rules: TextRules) -> pl.Expr:
@@ -163,7 +166,7 @@ def _first(series: pl.Series) -> str:
 
 
 def _cast(  # noqa: C901, PLR0911 - one case per type is the clearest
-    column: pl.Expr, rules: TextRules, like: str
+    column: pl.Expr, rules: TextRules, cells: pl.Series
 ) -> pl.Expr:
     kind, dtype = rules.type.name, dtype_of(rules.type)
     match kind:
@@ -181,9 +184,9 @@ def _cast(  # noqa: C901, PLR0911 - one case per type is the clearest
             false = pl.when(column.is_in(_FALSE)).then(pl.lit(value=False))
             return pl.when(column.is_in(_TRUE)).then(pl.lit(value=True)).otherwise(false)
         case TypeName.DATE:
-            return _date(column, rules.notation.dates)
+            return _date(column, rules.notation.dates, cells)
         case TypeName.TIMESTAMP | TypeName.TIMESTAMPTZ:
-            return _timestamp(column, rules, like)
+            return _timestamp(column, rules, cells)
         case TypeName.TIME:
             clock = column.str.to_time("%H:%M:%S%.f", strict=False, cache=False)
             return pl.when(column.str.contains(f"^{_MINUTES}{_SECONDS}$")).then(clock)
@@ -218,18 +221,20 @@ def _numeric(column: pl.Expr, column_type: ColumnType, dtype: pl.DataType) -> pl
     return pl.when(column.str.contains(shape)).then(column.cast(dtype, strict=False))
 
 
-def _date(column: pl.Expr, dates: DateFormat) -> pl.Expr:
+def _date(column: pl.Expr, dates: DateFormat, cells: pl.Series) -> pl.Expr:
     if dates.patterns:
         column = iso_texts(column, dates, timed=False)
     day = column.str.to_date("%Y-%m-%d", strict=False, cache=False)
+    if not dates.patterns and all_between(cells, _LEAST[:10], _MOST[:10]):
+        return day
     return pl.when(column.str.contains(f"^{_DAY}$")).then(day)
 
 
-def _timestamp(column: pl.Expr, rules: TextRules, like: str) -> pl.Expr:
+def _timestamp(column: pl.Expr, rules: TextRules, cells: pl.Series) -> pl.Expr:
     """Cells written like the first one: polars is seven times as fast on a fixed format."""
     if rules.notation.dates.formats is not None:
         return _written_timestamp(column, rules)
-    separator, seconds, fraction, zone = _timestamp_parts(like, rules.type)
+    separator, seconds, fraction, zone = _timestamp_parts(_first(cells), rules.type)
     written = f"%Y-%m-%d{separator}%H:%M{':%S' if seconds else ''}"
     shape = f"^{_DAY}{separator}{_MINUTES}{':[0-5][0-9]' if seconds else ''}"
     if fraction:
@@ -237,6 +242,9 @@ def _timestamp(column: pl.Expr, rules: TextRules, like: str) -> pl.Expr:
     shape = f"{shape}{re.escape(zone)}$"
     # The cache of polars makes distinct texts seven times as slow as none.
     instant = column.str.to_datetime(written + zone, strict=False, time_unit="us", cache=False)
+    plain = separator == " " and seconds and not fraction and not zone
+    if plain and all_between(cells, _LEAST, _MOST):
+        return instant
     taken = column.str.contains(shape)
     digits = "".join(filter(str.isdecimal, zone))
     if digits.strip("0"):  # an offset: it can lead out of the first and the last year
@@ -285,7 +293,7 @@ def _second_try(left: pl.Series, rules: TextRules) -> pl.Series:
         for basic, extended in _BASIC:
             left = left.str.replace(basic, extended)
     column = _in_digits(pl.col("cell"), rules)
-    cast = _cast(column, rules, _first(left))
+    cast = _cast(column, rules, left)
     if kind in TIMESTAMP_TYPES and ways is None:
         cast = pl.coalesce(cast, _any_timestamp(column, zoned=kind is TypeName.TIMESTAMPTZ))
     elif kind is TypeName.UUID:

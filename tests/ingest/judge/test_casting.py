@@ -34,6 +34,21 @@ def test_whatever_the_first_cell_is(kind: str, first: str) -> None:
     as_one_by_one(kind, [first, *SPELLINGS])
 
 
+@pytest.mark.parametrize("year", ["1000", "1900", "2000", "2023", "9999"])
+def test_dates_that_are_all_written_alike(year: str) -> None:
+    days = [f"{year}-{month:02}-{day:02}" for month in range(15) for day in range(35)]
+    as_one_by_one("DATE", days)
+
+
+@pytest.mark.parametrize("kind", ["TIMESTAMP", "TIMESTAMPTZ"])
+@pytest.mark.parametrize("day", ["2024-02-29", "2023-02-29", "9999-12-31"])
+def test_timestamps_that_are_all_written_alike(kind: str, day: str) -> None:
+    times = [f"{hour:02}:{minute:02}" for hour in (0, 23, 24, 25, 99) for minute in (0, 59, 60, 99)]
+    texts = [f"{day} {time}:{second:02}" for time in times for second in range(60)]
+    as_one_by_one(kind, texts)
+    as_one_by_one(kind, [f"{day} 23:59:60", *texts])
+
+
 NOTATIONS = {
     "comma": Notation(numbers=NumberFormat(decimal=",")),
     "groups": Notation(numbers=NumberFormat(decimal=",", thousands=".")),

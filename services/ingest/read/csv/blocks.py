@@ -293,7 +293,7 @@ def _count(marked: pl.Series) -> int:
     return int(marked.sum())
 
 
-def byte_series(text: bytes) -> pl.Series:
+def byte_series(text: bytes | pa.Buffer) -> pl.Series:
     """The bytes as a `UInt8` series, without a copy."""
     array = pa.Array.from_buffers(pa.uint8(), len(text), [None, pa.py_buffer(text)])
     series = pl.from_arrow(array)
