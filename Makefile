@@ -25,6 +25,11 @@ up: .venv/.local ## Set up and run the whole stack in the foreground; Ctrl-C sto
 demo: .venv/.local ## Set up, start the stack if none runs, and do the main job on real data
 	@exec $(RUN) -m demo
 
+# Bytecode is kept, in .venv, even where the environment says PYTHONDONTWRITEBYTECODE: without it every
+# process of the tests compiles again what it imports, and pytest rewrites each test anew.
+test check pooled faults: export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/bytecode
+test check pooled faults: export PYTHONDONTWRITEBYTECODE :=
+
 test: .venv/.dev ## The tests but the long ones, with a share of their cases and examples
 	@TEST_PROFILE=short $(RUN) -m pytest --ignore=tests/faults -n 3 --dist loadgroup
 
