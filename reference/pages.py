@@ -1,6 +1,6 @@
 """Which pages there are."""
 
-import functools
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from reference.codes import problems_page, rejects_page
@@ -12,17 +12,15 @@ from reference.types import types_page
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 
 
-@functools.cache
-def pages() -> dict[str, str]:
-    """The text of each page by its file name."""
-    return {
-        "calls.md": calls_page(),
-        "command-line.md": command_line_page(),
-        "import-options.md": imports_page(),
-        "problem-codes.md": problems_page(),
-        "records.md": records_page(),
-        "reject-codes.md": rejects_page(),
-        "scopes.md": scopes_page(),
-        "settings.md": settings_page(),
-        "types.md": types_page(),
-    }
+PAGES: Mapping[str, Callable[[], str]] = {
+    "calls.md": calls_page,
+    "command-line.md": command_line_page,
+    "import-options.md": imports_page,
+    "problem-codes.md": problems_page,
+    "records.md": records_page,
+    "reject-codes.md": rejects_page,
+    "scopes.md": scopes_page,
+    "settings.md": settings_page,
+    "types.md": types_page,
+}
+"""What writes each page, by its file name."""
