@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,16 +119,6 @@ class Service:
         return self.by(self.issuer.know(ADMIN))
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def service(module_database: Database, issuer: Issuer) -> AsyncIterator[Service]:
-    app = create_app(settings_for(module_database, issuer))
-    async with (
-        serving(app) as url,
-        httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60) as http,
-    ):
-        yield Service(url=url, issuer=issuer, database=module_database, http=http)
-
-
 @dataclass
 class FakeCatalog:
     """Keeps the events that the service tells; hand-written, on a real port."""
@@ -137,8 +128,8 @@ class FakeCatalog:
     down: bool = False
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def catalog() -> AsyncIterator[FakeCatalog]:
+@asynccontextmanager
+async def running_catalog() -> AsyncIterator[FakeCatalog]:
     fake = FakeCatalog()
 
     async def take(request: web.Request) -> web.Response:
@@ -154,5 +145,25 @@ async def catalog() -> AsyncIterator[FakeCatalog]:
     port = free_port()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     fake.url = f"http://127.0.0.1:{port}"
-    yield fake
-    await runner.cleanup()
+    try:
+        yield fake
+    finally:
+        await runner.cleanup()
+
+
+@pytest_asyncio.fixture
+async def catalog() -> AsyncIterator[FakeCatalog]:
+    """One that hears of this test's tables alone."""
+    async with running_catalog() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def service(module_database: Database, issuer: Issuer) -> AsyncIterator[Service]:
+    async with (
+        # One that never answered would have every event of every test tried again and again.
+        running_catalog() as catalog,
+        serving(create_app(settings_for(module_database, issuer, catalog_url=catalog.url))) as url,
+        httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60) as http,
+    ):
+        yield Service(url=url, issuer=issuer, database=module_database, http=http)
