@@ -1,9 +1,11 @@
 """Calls between services: HTTP with a client-credentials token of scope `internal`."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import TypeVar
 
 import httpx2
@@ -39,10 +41,18 @@ class PeerProblemError(ProblemError):
         self.title = document.title  # type: ignore[misc]
 
 
+@cache
+def _authorities() -> ssl.SSLContext:
+    """The certificate authorities of the system, read once: that takes as long as ten requests."""
+    return httpx2.create_ssl_context(trust_env=False)
+
+
 @asynccontextmanager
 async def http_client() -> AsyncIterator[httpx2.AsyncClient]:
     """The one HTTP client of a process; proxies of the environment are ignored."""
-    async with httpx2.AsyncClient(timeout=TIMEOUT, trust_env=False) as client:
+    async with httpx2.AsyncClient(
+        timeout=TIMEOUT, trust_env=False, verify=_authorities()
+    ) as client:
         yield client
 
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx2
 import uvicorn
 from fastapi import FastAPI
 
@@ -21,16 +20,11 @@ async def serving(app: FastAPI, *, port: int | None = None) -> AsyncIterator[str
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
     url = f"http://127.0.0.1:{port}"
-    async with httpx2.AsyncClient(trust_env=False) as http:
-        while True:
-            if task.done():
-                task.result()
-                raise RuntimeError("the app did not start")
-            try:
-                await http.get(f"{url}/healthz")
-                break
-            except httpx2.TransportError:
-                await asyncio.sleep(0)
+    while not server.started:
+        if task.done():
+            task.result()
+            raise RuntimeError("the app did not start")
+        await asyncio.sleep(0)
     try:
         yield url
     finally:
