@@ -14,10 +14,9 @@ from pydantic import SecretStr
 
 from services.catalog.main import create_app
 from services.catalog.settings import CatalogSettings
-from services.catalog.tables import metadata
 from shared.contracts.auth import Caller
 from tests.catalog.peers import Peers, running_peers
-from tests.support.databases import Database
+from tests.support.databases import Database, emptying
 from tests.support.issuer import Issuer, peer, person
 from tests.support.serving import serving
 from tests.support.waiting import until
@@ -54,6 +53,7 @@ class Catalog:
     peers: Peers
     reader: Caller
     url: str
+    owner: "asyncpg.Pool[asyncpg.Record]"
 
     async def get(
         self, path: str, params: Mapping[str, Any] | None = None, *, caller: Caller | None = None
@@ -134,26 +134,18 @@ class Catalog:
 
     async def empty(self) -> None:
         """Forget everything."""
-        tables = ", ".join(str(table) for table in metadata.sorted_tables)
-        connection = await asyncpg.connect(self.database.url())
+        query = emptying("catalog")
 
-        async def truncated() -> bool:
-            await connection.execute(f"TRUNCATE {tables}, audit.events RESTART IDENTITY")
+        async def emptied() -> bool:
+            await self.owner.execute(query)
             return True
 
-        try:
-            # The service's own duties lock some of the tables in another order.
-            await until("all is empty", truncated, bearing=(asyncpg.DeadlockDetectedError,))
-        finally:
-            await connection.close()
+        # The service's own duties lock some of the rows in another order.
+        await until("all is empty", emptied, bearing=(asyncpg.DeadlockDetectedError,))
 
     async def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """What the database's owner reads."""
-        connection = await asyncpg.connect(self.database.url())
-        try:
-            return [tuple(row) for row in await connection.fetch(query, *parameters)]
-        finally:
-            await connection.close()
+        return [tuple(row) for row in await self.owner.fetch(query, *parameters)]
 
 
 @asynccontextmanager
@@ -163,6 +155,7 @@ async def running_catalog(database: Database, issuer: Issuer) -> AsyncIterator[C
         async with (
             serving(app) as url,
             httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60) as http,
+            asyncpg.create_pool(database.direct_url(), min_size=1, max_size=4) as owner,
         ):
             yield Catalog(
                 http=http,
@@ -171,6 +164,7 @@ async def running_catalog(database: Database, issuer: Issuer) -> AsyncIterator[C
                 peers=peers,
                 reader=person("ann@example.com"),
                 url=url,
+                owner=owner,
             )
 
 

@@ -42,7 +42,8 @@ from tests.support.databases import Database
 class Peers:
     """Both peers, and what was asked of them."""
 
-    database: Database
+    pool: "asyncpg.Pool[asyncpg.Record]"
+    """Of the role `records`."""
     port: int = field(default_factory=free_port)
     edges: list[EdgeSeen] = field(default_factory=list)
     edge_calls: int = 0
@@ -70,7 +71,7 @@ class Peers:
 
     def reset(self) -> None:
         """Forget what was asked, and answer everybody again."""
-        fresh = Peers(self.database, port=self.port, changed=self.changed)
+        fresh = Peers(self.pool, port=self.port, changed=self.changed)
         self.__dict__.update(fresh.__dict__)
 
     async def make_table(self, name: str, columns: Mapping[str, str]) -> TableContract:
@@ -90,12 +91,9 @@ class Peers:
         return self.edges
 
     @asynccontextmanager
-    async def _connected(self) -> "AsyncIterator[asyncpg.Connection]":
-        connection = await asyncpg.connect(self.database.url("records"))
-        try:
+    async def _connected(self) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+        async with self.pool.acquire() as connection:
             yield connection
-        finally:
-            await connection.close()
 
     async def contracts(self, request: web.Request) -> web.Response:
         if self.records_down:
@@ -230,22 +228,23 @@ def _refusal(status: int, code: str) -> web.Response:
 
 @asynccontextmanager
 async def running_peers(database: Database) -> AsyncIterator[Peers]:
-    peers = Peers(database)
-    app = web.Application(client_max_size=1 << 30)
-    app.router.add_post("/internal/contracts", peers.contracts)
-    app.router.add_post("/internal/tables", peers.tables)
-    app.router.add_post("/internal/tables/{table}/columns", peers.columns)
-    app.router.add_post("/internal/tables/describe", peers.describe)
-    app.router.add_delete("/internal/tables/{table}", peers.drop)
-    app.router.add_post("/internal/catalog/edges", peers.edge)
-    app.router.add_post("/internal/catalog/edges/all", peers.edges_all)
-    app.router.add_post("/internal/catalog/edges/undone", peers.edge_undone)
-    app.router.add_post("/internal/catalog/merge", peers.merge)
-    app.router.add_post("/internal/catalog/scan", peers.scan)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", peers.port).start()
-    try:
-        yield peers
-    finally:
-        await runner.cleanup()
+    async with asyncpg.create_pool(database.direct_url("records"), min_size=0, max_size=4) as pool:
+        peers = Peers(pool)
+        app = web.Application(client_max_size=1 << 30)
+        app.router.add_post("/internal/contracts", peers.contracts)
+        app.router.add_post("/internal/tables", peers.tables)
+        app.router.add_post("/internal/tables/{table}/columns", peers.columns)
+        app.router.add_post("/internal/tables/describe", peers.describe)
+        app.router.add_delete("/internal/tables/{table}", peers.drop)
+        app.router.add_post("/internal/catalog/edges", peers.edge)
+        app.router.add_post("/internal/catalog/edges/all", peers.edges_all)
+        app.router.add_post("/internal/catalog/edges/undone", peers.edge_undone)
+        app.router.add_post("/internal/catalog/merge", peers.merge)
+        app.router.add_post("/internal/catalog/scan", peers.scan)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", peers.port).start()
+        try:
+            yield peers
+        finally:
+            await runner.cleanup()

@@ -57,7 +57,10 @@ async def make_database(
     cluster: Cluster, name: str, *, template: str = "template1", pooler: Pooler | None = None
 ) -> Database:
     connection = await asyncpg.connect(cluster.url())
-    await connection.execute(f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE {template}")
+    # By files: half the work of the other strategy, which logs every block of the copy.
+    await connection.execute(
+        f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE {template} STRATEGY file_copy"
+    )
     await connection.close()
     return Database(cluster=cluster, name=name, pooler=pooler)
 
@@ -81,6 +84,30 @@ def migrate(database: Database, *services: str) -> None:
             del os.environ["DATABASE_URL"]
         else:
             os.environ["DATABASE_URL"] = before
+
+
+def emptying(schema: str, *, first: str = "") -> str:
+    """The statement that empties a service's tables and the audit trail, one table `first`.
+
+    Rows are deleted: TRUNCATE makes new files for each table and each index, which takes twenty
+    times as long for the few rows of a test.
+    """
+    return f"""
+DO $$
+DECLARE name text;
+BEGIN
+    SET LOCAL session_replication_role = replica;  -- no foreign keys, no other triggers
+    FOR name IN SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
+                WHERE schemaname = '{schema}' AND tablename <> 'alembic_version'
+                   OR schemaname = 'audit' AND tablename = 'events'
+                ORDER BY tablename <> '{first}', tablename LOOP
+        EXECUTE 'DELETE FROM ' || name;
+    END LOOP;
+    PERFORM setval(s.seqrelid, s.seqstart, false)
+    FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid
+    WHERE c.relnamespace IN ('{schema}'::regnamespace, 'audit'::regnamespace);
+END $$
+"""
 
 
 @asynccontextmanager

@@ -39,7 +39,7 @@ WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum"""
 
 KEYS = """
-SELECT c.conname, array_agg(a.attname ORDER BY k.position) AS columns
+SELECT c.conname, array_agg(a.attname::text ORDER BY k.position) AS columns
 FROM pg_constraint c
 CROSS JOIN LATERAL unnest(c.conkey) WITH ORDINALITY AS k (attnum, position)
 JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum
