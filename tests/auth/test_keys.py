@@ -22,6 +22,7 @@ from shared.store.engine import database_engine
 from tests.auth.driving import ADMIN, ADMIN_PASSWORD, Auth, auth_settings, bearer, running_auth
 from tests.support.databases import Database
 from tests.support.mailbox import Mailbox
+from tests.support.profile import only_in_full
 
 SECRET = bytes(32)
 
@@ -134,6 +135,7 @@ async def test_a_retired_private_key_is_destroyed_before_the_public_one(own: Aut
     assert await own.sql(private, current) is None
 
 
+@only_in_full
 async def test_a_clock_that_was_set_back_stops_no_signing(own: Auth) -> None:
     current, following = await published(own)
     await let_time_pass(own, "-1 hour")

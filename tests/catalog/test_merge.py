@@ -247,6 +247,7 @@ async def test_blocks_hold_every_line_once_however_the_bytes_come(size: int) -> 
     assert b"\n".join(found) == content
 
 
+@only_in_full
 async def test_merges_of_the_same_names_at_once_do_not_hold_each_other_up(
     catalog: Catalog,
 ) -> None:

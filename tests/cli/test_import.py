@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.conftest import Command
 from tests.cli.relay import relay_to
+from tests.support.profile import only_in_full
 from tests.support.stack import RunningStack
 
 GOOD = "name,email,born\nAnn,ann@example.com,2001-02-03\nBob,bob@example.com,\n"
@@ -229,6 +230,7 @@ def many_rows(file: Path, rows: int) -> None:
     )
 
 
+@only_in_full
 def test_progress_survives_broken_connections(
     command: Command, people: str, good: Path, stack: RunningStack, tmp_path: Path
 ) -> None:
@@ -261,6 +263,7 @@ def test_ctrl_c_leaves_the_import_going(
     assert command("imports", "watch", id_, "--json").json["rows"]["loaded"] == 2
 
 
+@only_in_full
 def test_ctrl_c_in_the_middle_of_an_upload_imports_nothing(
     command: Command, people: str, stack: RunningStack, tmp_path: Path
 ) -> None:

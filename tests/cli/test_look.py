@@ -39,6 +39,7 @@ def test_a_script_cannot_be_asked(command: Command, tmp_path: Path) -> None:
         assert "--look" in command("import", *words, "-t", "x", "--look", code=2).err
 
 
+@only_in_full
 def test_an_upload_goes_on_where_its_connection_broke(
     command: Command, stack: RunningStack, large: Path, tmp_path: Path
 ) -> None:

@@ -158,9 +158,8 @@ def reader(
         yield Reader(stack, state_folder / f"{name}-folder", cluster.binaries)
 
 
-@pytest.mark.parametrize(
-    "document", [README, *(pytest.param(name, marks=only_in_full) for name in GUIDES)]
-)
+@only_in_full
+@pytest.mark.parametrize("document", [README, *GUIDES])
 def test_a_page_pasted_twice_shows_the_same_and_leaves_nothing(
     reader: Reader, document: str
 ) -> None:

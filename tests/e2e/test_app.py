@@ -33,6 +33,7 @@ def people(stack: RunningStack) -> str:
     return name
 
 
+@only_in_full
 def test_a_link_leads_to_its_page_after_signing_in(
     app: App, stack: RunningStack, people: str
 ) -> None:
@@ -77,6 +78,7 @@ def test_a_mailed_code_signs_in_and_signing_out_forgets_it(app: App, stack: Runn
     assert app.stored() == {"tab": [], "lasting": []}
 
 
+@only_in_full
 def test_an_expired_token_is_renewed_and_a_revoked_session_ends(
     app: App, stack: RunningStack, people: str
 ) -> None:
@@ -150,6 +152,7 @@ def test_a_cell_is_edited_by_keyboard_unless_somebody_was_faster(
         assert http.get(f"/api/tables/{people}/records/2").json()["age"] == 5
 
 
+@only_in_full
 def test_an_export_holds_the_rows_that_are_shown(
     app: App, stack: RunningStack, people: str, tmp_path: Path
 ) -> None:

@@ -98,6 +98,7 @@ def test_from_a_messy_file_to_an_undone_import(app: App, stack: RunningStack, me
     assert app.outside_addresses() == []
 
 
+@only_in_full
 def test_an_encoding_that_is_asked_for_is_chosen_by_a_click(
     app: App, stack: RunningStack, tmp_path: Path
 ) -> None:
@@ -114,6 +115,7 @@ def test_an_encoding_that_is_asked_for_is_chosen_by_a_click(
     assert app.control("Encoding").get_attribute("value") == "windows-1252"
 
 
+@only_in_full
 def test_what_an_option_gets_wrong_stands_beside_it(
     app: App, stack: RunningStack, messy: Path
 ) -> None:
@@ -127,6 +129,7 @@ def test_what_an_option_gets_wrong_stands_beside_it(
     assert not app.wait_for(".landing .primary").is_enabled()
 
 
+@only_in_full
 def test_columns_are_mapped_into_a_table_that_is_there(
     app: App, stack: RunningStack, messy: Path
 ) -> None:

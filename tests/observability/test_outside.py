@@ -120,6 +120,7 @@ def test_a_trace_goes_from_the_caller_through_gateway_and_service_to_the_load(
     assert "tabularium-records" in services  # the worker asked it for the table's contract
 
 
+@only_in_full
 async def test_a_load_has_the_name_of_its_span_in_postgresql(watched: Watched) -> None:
     password = load_secrets(watched.stack.state).database_passwords["records"]
     url = with_log_in(watched.stack.facts["owner_url"], "records", password)
@@ -161,6 +162,7 @@ async def test_a_load_has_the_name_of_its_span_in_postgresql(watched: Watched) -
     assert load.trace_id == trace_id
 
 
+@only_in_full
 def test_a_request_without_an_id_has_its_traces_and_so_has_its_session(watched: Watched) -> None:
     with watched.stack.signed_in() as http:
         body = {"table_name": "of_a_trace", "fields": {"name": "TEXT"}}
@@ -176,6 +178,7 @@ def test_a_request_without_an_id_has_its_traces_and_so_has_its_session(watched: 
     assert not any("/healthz" in span.name for span in watched.receiver.spans)
 
 
+@only_in_full
 def test_a_failed_import_says_why_and_no_span_holds_what_people_sent(watched: Watched) -> None:
     with watched.stack.signed_in() as http:
         failed = finished(http, submit(http, "people", b"name,born\nSecretName,never\n"))
@@ -192,6 +195,7 @@ def test_a_failed_import_says_why_and_no_span_holds_what_people_sent(watched: Wa
     assert watched.stack.admin["password"] not in sent
 
 
+@only_in_full
 def test_each_process_has_its_metrics_on_its_own_port_alone(watched: Watched) -> None:
     for process in MEASURED:
         assert "process_resident_memory_bytes" in watched.metrics(process)
@@ -221,6 +225,7 @@ def panels() -> list[tuple[str, str]]:
     ]
 
 
+@only_in_full
 def test_what_dashboard_and_alerts_ask_for_is_there(watched: Watched) -> None:
     text = "".join(watched.metrics(process) for process in MEASURED)
     named = set(re.findall(r"^# TYPE (\S+) ", text, re.MULTILINE))

@@ -102,6 +102,7 @@ async def test_an_object_is_loaded_until_it_is_unchanged(
     await ingest.comes_to_store([])
 
 
+@only_in_full
 async def test_an_object_may_come_after_its_feed(elsewhere: Elsewhere, s3: CheckedS3) -> None:
     await put(s3, "other.csv")
     await feed(elsewhere, s3, "late.csv")

@@ -58,6 +58,7 @@ async def test_a_time_that_was_missed_often_has_one_run(elsewhere: Elsewhere) ->
     assert await ingest.owner.fetchval(RUNS) == 1
 
 
+@only_in_full
 async def test_three_workers_queue_one_import(elsewhere: Elsewhere) -> None:
     await scheduled(elsewhere)
     ingest = elsewhere.ingest

@@ -12,6 +12,7 @@ import pytest
 from services.ingest.domain.options import ImportOptions, Numbers
 from services.ingest.errors import DuplicateColumnError, OptionError, TooManyColumnsError
 from tests.ingest.load.loading import Loader, columns
+from tests.support.profile import only_in_full
 
 CREATE = ImportOptions(create_table=True)
 
@@ -60,6 +61,7 @@ async def test_a_leading_zero_is_named_even_where_nothing_else_fits_either(load:
     assert outcome.inferred[0].because == "line 2: '00501' has a leading zero"
 
 
+@only_in_full
 async def test_the_last_row_decides_too(load: Loader) -> None:
     data = "a\n" + "1\n" * 900_000 + "x\n"
     outcome = await load.load("t", data, options=CREATE)

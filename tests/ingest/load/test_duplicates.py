@@ -8,6 +8,7 @@ from services.ingest.domain.options import ImportOptions, Mode, OnError
 from services.ingest.domain.outcome import Outcome, RowCounts
 from services.ingest.errors import KeyNotInFileError, OptionError, RowRefusedError
 from tests.ingest.load.loading import Column, Loader, columns
+from tests.support.profile import only_in_full
 
 UPSERT = ImportOptions(mode=Mode.UPSERT, key=("email",))
 
@@ -67,6 +68,7 @@ async def test_abort_names_the_first_duplicate(load: Loader) -> None:
     assert len(await load.rows("people")) == 1
 
 
+@only_in_full
 async def test_many_duplicates_over_many_blocks(load: Loader) -> None:
     await load.make_table("t", columns(k="TEXT UNIQUE", filler="TEXT"))
     lines = [f"k{n // 3},{'x' * 200}" for n in range(60_000)]
@@ -172,6 +174,7 @@ async def test_a_dry_run_reports_all_and_changes_nothing(load: Loader) -> None:
     assert await load.rows("people", "email, age") == [("old@x", 1)]
 
 
+@only_in_full
 async def test_two_imports_with_crossed_keys_both_end(load: Loader) -> None:
     await load.make_table("t", columns(k="INTEGER UNIQUE", filler="TEXT"))
     filler = "y" * 200

@@ -32,6 +32,7 @@ from services.ingest.read.errors import (
 )
 from services.ingest.read.limits import Limits
 from tests.ingest.load.loading import Loader, columns
+from tests.support.profile import only_in_full
 from tests.support.workbooks import table_xml, xlsx, zipped
 
 MADE = ImportOptions(create_table=True)
@@ -281,6 +282,7 @@ async def test_one_member_of_an_archive_is_loaded(load: Loader) -> None:
         await load.load("t", PEOPLE, options=ImportOptions(member="b.csv"))
 
 
+@only_in_full
 async def test_a_workbook_in_an_archive_is_read_and_an_archive_in_one_is_not(
     load: Loader,
 ) -> None:

@@ -11,6 +11,7 @@ from services.ingest.domain.options import ImportOptions, Mode, OnNewColumn
 from services.ingest.domain.outcome import Outcome
 from services.ingest.errors import UnknownColumnError
 from tests.ingest.load.loading import Loader, columns
+from tests.support.profile import only_in_full
 
 ADD = ImportOptions(on_new_column=OnNewColumn.ADD)
 
@@ -59,6 +60,7 @@ async def test_a_dry_run_says_what_would_be_added_and_adds_nothing(load: Loader)
     assert [str(column.name) for column in (await load.contract("t")).columns] == ["a"]
 
 
+@only_in_full
 async def test_keys_of_json_that_come_late_are_added_too(load: Loader) -> None:
     await load.make_table("t", columns(a="INTEGER"))
     data = '{"a": 1}\n' * 100_000 + '{"a": 2, "late": {"k": 1}, "n": 1}\n{"a": 3, "n": 2.5}\n'

@@ -140,6 +140,7 @@ async def test_redis_down_does_not_stop_submitting(
         assert (done["state"], await ingest.count()) == ("succeeded", 1)
 
 
+@only_in_full
 async def test_lost_wake_ups_are_made_up_for(ingest: Ingest, valkey_server: Valkey) -> None:
     imports = [await ingest.submit(b"name,age\nAnn,%d\n" % age) for age in range(5)]
     async with Redis.from_url(valkey_server.url) as redis:

@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from tests.ingest.driving import ANN, Ingest
 from tests.support.issuer import person
+from tests.support.profile import only_in_full
 from tests.support.waiting import until
 
 ROWS = "id, _import, name, age"
@@ -150,6 +151,7 @@ async def test_an_upsert_is_undone(undoing: Ingest) -> None:
     assert {number: now[number] - versions[number] for number in now} == {1: 2, 2: 0, 3: 2}
 
 
+@only_in_full
 async def test_after_an_upsert_was_undone_the_first_import_can_be(undoing: Ingest) -> None:
     first = await loaded(undoing, "name,age\nAnn,1\nBob,2\nCat,3\n")
     upsert = await loaded(undoing, "name,age\nAnn,10\nBob,20\n", mode="upsert", key="name")
@@ -236,6 +238,7 @@ async def test_a_replace_by_ids_is_undone_to_the_former_values(undoing: Ingest) 
     assert await rows(undoing) == before
 
 
+@only_in_full
 async def test_columns_may_be_renamed_and_added_but_not_gone(undoing: Ingest) -> None:
     await loaded(undoing, "name,age\nAnn,1\n")
     upsert = await loaded(undoing, "name,age\nAnn,10\n", mode="upsert", key="name")
@@ -282,6 +285,7 @@ async def test_former_rows_that_are_too_old_are_gone(undoing: Ingest) -> None:
     assert "no longer kept" in answer["detail"]
 
 
+@only_in_full
 async def test_former_rows_go_with_their_table_and_with_the_undo(undoing: Ingest) -> None:
     await loaded(undoing, "name,age\nAnn,1\n")
     first = await loaded(undoing, "name,age\nAnn,10\n", mode="upsert", key="name")

@@ -281,6 +281,7 @@ async def test_five_days_of_failure_disable_it_and_mail_its_owner(
     assert len(ingest.mailbox.received) == 1
 
 
+@only_in_full
 async def test_a_slow_receiver_holds_up_nobody_else(ingest: Ingest, receiver: Receiver) -> None:
     """Neither other receivers, nor mails, nor edges."""
     receiver.held.clear()
@@ -302,6 +303,7 @@ async def test_a_slow_receiver_holds_up_nobody_else(ingest: Ingest, receiver: Re
     assert len({received.id for received in receiver.received}) == 6
 
 
+@only_in_full
 async def test_two_workers_send_once(ingest: Ingest, receiver: Receiver) -> None:
     await registered(ingest, receiver.url)
     async with ingest.working(), ingest.working():

@@ -92,6 +92,7 @@ async def test_a_webhook_is_narrowed_to_a_feed_and_its_imports(
     assert (error["field"], error["code"]) == ("feed", "no_such_feed")
 
 
+@only_in_full
 async def test_a_feed_that_rested_is_not_said_to_be_well_again(
     ingest: Ingest, receiver: Receiver
 ) -> None:

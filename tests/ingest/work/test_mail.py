@@ -12,6 +12,7 @@ from services.ingest.recipients import StopLinks
 from services.ingest.runs.endings import MailNotice
 from shared.process.settings import MailSettings
 from tests.ingest.driving import Ingest
+from tests.support.profile import only_in_full
 from tests.support.waiting import until
 
 NOTICE = MailNotice(
@@ -70,6 +71,7 @@ async def wait_for_mails(ingest: Ingest, state: str, count: int) -> None:
     await ingest.until("SELECT count(*) = $2 FROM ingest.imports WHERE mail = $1", state, count)
 
 
+@only_in_full
 async def test_another_persons_address_gets_few_mails_and_all_results(ingest: Ingest) -> None:
     """Twelve imports, three mails an hour: three mails, then one with the other nine."""
     async with ingest.working(mails_per_hour=3, gather_s=0.2):

@@ -7,6 +7,7 @@ from datetime import timedelta
 from services.ingest.process import opened_worker
 from tests.ingest.driving import Ingest
 from tests.support.issuer import peer
+from tests.support.profile import only_in_full
 from tests.support.waiting import until
 
 CSV = b"name,age\nAnn,30\nBob,old\n"
@@ -41,6 +42,7 @@ async def test_a_failed_imports_file_is_kept_a_week(ingest: Ingest) -> None:
     assert (gone.status_code, gone.json()["code"]) == (409, "upload_gone")
 
 
+@only_in_full
 async def test_rejects_are_kept_a_month_and_runs_three(ingest: Ingest) -> None:
     async with ingest.working():
         done = await ingest.finished(await ingest.submit(CSV))

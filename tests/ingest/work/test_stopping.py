@@ -6,11 +6,13 @@ import httpx2
 
 from tests.ingest.driving import Ingest
 from tests.ingest.processes import api_process, worker_process
+from tests.support.profile import only_in_full
 from tests.support.waiting import until
 
 CSV = b"name,age\nAnn,30\n"
 
 
+@only_in_full
 async def test_an_open_event_stream_does_not_keep_the_server(ingest: Ingest) -> None:
     import_ = await ingest.submit(CSV)
     async with (
