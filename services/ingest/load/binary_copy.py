@@ -17,7 +17,8 @@ class RowEncoder:
     """Encodes frames with these columns, in this order; CPU-bound, so use it in a thread."""
 
     def __init__(self, columns: Sequence[tuple[str, ColumnType]]) -> None:
-        self._columns, schema = _selected(tuple(columns))
+        self._columns = tuple(columns)
+        schema = _schema_of(self._columns)
         builders = {
             name: LargeStringEncoderBuilder.new_with_output(schema.field(name), Jsonb())
             if kind.name is TypeName.JSON
@@ -36,7 +37,9 @@ class RowEncoder:
 
         The encoder may hold some back until more come, or until `finish`.
         """
-        table = _arrow(rows.select(self._columns)).cast(self._schema)
+        # A series by itself: a query over all of them would start threads for a few rows, too.
+        sent = pl.DataFrame([_sent(rows[name], kind) for name, kind in self._columns])
+        table = _arrow(sent).cast(self._schema)
         return b"".join(self._encoder.write_batch(batch) for batch in table.to_batches())
 
     def finish(self) -> bytes:
@@ -45,19 +48,18 @@ class RowEncoder:
 
 
 @lru_cache(maxsize=64)
-def _selected(columns: tuple[tuple[str, ColumnType], ...]) -> tuple[list[pl.Expr], pa.Schema]:
-    """The columns as they are sent, and Arrow's schema of them."""
-    sent = [
-        _counted_from_2000(name) if kind.name in TIMESTAMP_TYPES else pl.col(name)
-        for name, kind in columns
-    ]
-    empty = pl.DataFrame(schema={name: dtype_of(kind) for name, kind in columns})
-    return sent, _schema(empty.select(sent))
+def _schema_of(columns: tuple[tuple[str, ColumnType], ...]) -> pa.Schema:
+    """Arrow's schema of the columns as they are sent."""
+    empty = [pl.Series(name, dtype=dtype_of(kind)) for name, kind in columns]
+    pairs = zip(empty, columns, strict=True)
+    return _schema(pl.DataFrame([_sent(series, kind) for series, (_, kind) in pairs]))
 
 
-def _counted_from_2000(name: str) -> pl.Expr:
-    """A column of timestamps as PostgreSQL counts them; the infinities wrap around on purpose."""
-    return pl.col(name).cast(pl.Int64()) - POSTGRESQL_EPOCH_US
+def _sent(series: pl.Series, kind: ColumnType) -> pl.Series:
+    """A column as it is sent: of timestamps, microseconds from PostgreSQL's epoch on."""
+    if kind.name not in TIMESTAMP_TYPES:
+        return series
+    return series.cast(pl.Int64) - POSTGRESQL_EPOCH_US  # the infinities wrap around on purpose
 
 
 def _arrow(rows: pl.DataFrame) -> pa.Table:

@@ -13,6 +13,7 @@ from services.ingest.load.ids import IdBlocks
 from services.ingest.load.staging import ABSENT_COLUMN, LINE_COLUMN
 from services.ingest.plan.columns import ID_TYPE, ColumnPlan
 from shared.contracts.records import ID_COLUMN, IMPORT_COLUMN
+from shared.process.threads import beside_loop
 from shared.values.types import ColumnType, TypeName
 
 SENT_BYTES = 512 * 1024
@@ -54,7 +55,8 @@ class TableRows:
                 typed = self._typed_columns(with_ids=with_ids)
                 columns, encoder = tuple(name for name, _ in typed), RowEncoder(typed)
                 yield Encoded(copy, columns, encoder.header())
-            data = await asyncio.to_thread(self._encode, encoder, item.good, first_id)
+            size_bytes = item.good.estimated_size()
+            data = await beside_loop(size_bytes, self._encode, encoder, item.good, first_id)
             del item  # else its rows would stay in memory while their data waits
             yield Encoded(copy, columns, data)
             del data
@@ -75,11 +77,13 @@ class TableRows:
         return typed + [(column.target, column.type) for column in self.plan.columns]
 
     def _encode(self, encoder: RowEncoder, good: pl.DataFrame, first_id: int | None) -> bytes:
-        system = [pl.lit(self.import_id, dtype=pl.Int64).alias(IMPORT_COLUMN)]
+        own = pl.Series(IMPORT_COLUMN, [self.import_id], dtype=pl.Int64)
+        system = [own.new_from_index(0, good.height)]
         if first_id is not None:
-            ids = pl.int_range(first_id, first_id + good.height, dtype=pl.Int64)
+            end = first_id + good.height
+            ids = pl.int_range(first_id, end, dtype=pl.Int64, eager=True)
             system.append(ids.alias(ID_COLUMN))
-        return encoder.encode(good.with_columns(system))
+        return encoder.encode(good.hstack(system))
 
 
 class Copies:

@@ -28,6 +28,7 @@ from services.ingest.plan.new_table import TypedColumn
 from services.ingest.read.frame import Frame, LeftOut
 from services.ingest.read.source import ReadAgainError, Source
 from shared.contracts.ingest import Profile
+from shared.process.threads import beside_loop
 from shared.store.copying import ahead, mapped
 
 Item = TypeVar("Item")
@@ -132,7 +133,8 @@ class Readings:
                 if self.keeper is not None:
                     await self.keeper.add(judged)
                 if judged.good.height:
-                    await asyncio.to_thread(self.profiler.add, judged.good)
+                    size_bytes = judged.good.estimated_size()
+                    await beside_loop(size_bytes, self.profiler.add, judged.good)
                     del frame, each  # else its cells would stay in memory while the rows wait
                     yield judged
                 del judged
@@ -148,7 +150,7 @@ class Readings:
             yield mapped(self._judge_and_report if reports else self._judge, frames)
 
     async def _judge(self, frame: Frame) -> Pair:
-        return frame, await asyncio.to_thread(judge, frame, self.rules)
+        return frame, await beside_loop(frame.cells.estimated_size(), judge, frame, self.rules)
 
     async def _judge_and_report(self, frame: Frame) -> Pair:
         _, judged = await self._judge(frame)
@@ -163,7 +165,7 @@ class Readings:
         if found:
             self.own.update(found)
             raise ReadAgainError(self.source)
-        await asyncio.to_thread(self.doubts.note, frame)
+        await beside_loop(frame.cells.estimated_size(), self.doubts.note, frame)
 
     async def _with_absent(self, frame: Frame, judged: Judged) -> Judged:
         keeps_blank = self.options.on_blank is OnBlank.KEEP

@@ -20,6 +20,7 @@ from services.ingest.read.decompress import decompressor
 from services.ingest.read.head import Head
 from services.ingest.read.limits import Limits
 from services.ingest.read.source import StoredBytes
+from shared.process.threads import beside_loop
 from shared.store.copying import gathered
 
 FEED_BYTES = 1 << 20
@@ -124,7 +125,7 @@ class StoredText:
                     for text in texts:
                         yield Piece(text, final=False, bytes_read=bytes_read)
         codec.finish()
-        *texts, last = await asyncio.to_thread(self._transcoded, transcoder, parts, final=True)
+        *texts, last = await beside_loop(size, self._transcoded, transcoder, parts, final=True)
         for text in texts:
             yield Piece(text, final=False, bytes_read=bytes_read)
         yield Piece(last, final=True, bytes_read=bytes_read)

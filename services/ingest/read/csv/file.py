@@ -1,6 +1,5 @@
 """A delimited file as a source: its dialect and header by its head, its rows by blocks."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -30,6 +29,7 @@ from services.ingest.read.stored import (
     Piece,
     StoredText,
 )
+from shared.process.threads import beside_loop
 from shared.store.copying import ahead
 
 WAYS = Ways(reports=True)
@@ -67,7 +67,7 @@ class CsvFile:
         try:
             async with ahead(self.text.pieces()) as pieces:
                 async for piece in pieces:
-                    frame = await asyncio.to_thread(blocks.read, piece)
+                    frame = await beside_loop(len(piece.text), blocks.read, piece)
                     del piece  # else its text would stay in memory while the frame waits
                     yield frame
                     del frame
