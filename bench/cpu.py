@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 from typing import TypeVar
 
 from tests.support.databases import Database
@@ -16,7 +17,10 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Cost:
-    """What some work took: by the clock, and of the processors in this process and PostgreSQL."""
+    """What some work took: by the clock, and of the processors.
+
+    Those of this process, of the processes that it started and waited for, and of PostgreSQL.
+    """
 
     clock_s: float
     cpu_s: float
@@ -28,10 +32,15 @@ async def measured(
     """What work cost, and its result; PostgreSQL does nothing else meanwhile."""
     server = database.cluster.process
     assert server is not None
-    began, before = time.perf_counter(), time.process_time() + cpu_s(server.pid)
+    began, before = time.perf_counter(), _here_s() + cpu_s(server.pid)
     result = await work()
     took = time.perf_counter() - began
-    return Cost(took, time.process_time() + cpu_s(server.pid) - before), result
+    return Cost(took, _here_s() + cpu_s(server.pid) - before), result
+
+
+def _here_s() -> float:
+    own, children = (getrusage(who) for who in (RUSAGE_SELF, RUSAGE_CHILDREN))
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
 def cpu_s(pid: int) -> float:
