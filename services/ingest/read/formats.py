@@ -1,6 +1,5 @@
 """The table of file formats, in the order in which they are asked; the last takes any text."""
 
-import asyncio
 import zipfile
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -19,6 +18,7 @@ from services.ingest.read.limits import Limits
 from services.ingest.read.sheets.file import SHEETS, SheetFile
 from services.ingest.read.source import Format, Source, StoredBytes, WholeFormat
 from shared.contracts.records import TableContract
+from shared.process.threads import beside_loop
 
 WHOLE_FORMATS: tuple[WholeFormat, ...] = (SHEETS, PARQUET, ARROW)
 """Asked first, by first bytes that no text begins with."""
@@ -86,7 +86,8 @@ async def contents(
         return Contents(source, members, source.sheets if isinstance(source, SheetFile) else ())
     if options.sheet is not None:
         raise OptionError.of("sheet", "invalid_option", "the file is no workbook")
-    return Contents(await asyncio.to_thread(opened_by_head, stored, head, options), members)
+    source = await beside_loop(len(head.data), opened_by_head, stored, head, options)
+    return Contents(source, members)
 
 
 async def _member(
