@@ -3,8 +3,10 @@
 import asyncio
 import base64
 import datetime as dt
+import time
 from collections.abc import AsyncIterator
 
+import asyncpg
 import httpx2
 import pytest
 import pytest_asyncio
@@ -23,6 +25,7 @@ from tests.auth.driving import ADMIN, ADMIN_PASSWORD, Auth, auth_settings, beare
 from tests.support.databases import Database
 from tests.support.mailbox import Mailbox
 from tests.support.profile import only_in_full
+from tests.support.waiting import until
 
 SECRET = bytes(32)
 
@@ -150,6 +153,30 @@ async def test_a_clock_that_was_set_back_stops_no_signing(own: Auth) -> None:
     # The turn of a key that is retired lies ahead again; the one after it signs.
     assert await signing_kid(own) == following
     assert (await rotate(own))["kid"] == rotation["next_kid"]
+
+
+async def test_a_ring_that_is_long_in_reading_leaves_the_clock_right(own: Auth) -> None:
+    """A token issued in the past would be under a revocation that came before its sign-in."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM"
+    waiting += " pg_database WHERE datname = current_database())"
+    async with opened(auth_settings(own.database, own.mailbox)) as process:
+        process.keys.forget()
+        owner = await asyncpg.connect(own.database.url())
+        looking = await asyncpg.connect(own.database.url())
+        held = owner.transaction()
+        await held.start()
+        await owner.execute("LOCK TABLE auth.signing_keys")
+        began = time.time()
+        reading = asyncio.create_task(process.keys.signing_key())
+        await until("the ring is being read", lambda: looking.fetchval(waiting))
+        waits = time.time()
+        # Twice as long as it takes to ask for the time, however slow the machine is.
+        await until("it took long", lambda: time.time() > 2 * waits - began)
+        await held.rollback()
+        await reading
+        assert process.keys.clock() >= waits
+        await owner.close()
+        await looking.close()
 
 
 async def test_the_command_turns_and_replaces(own: Auth) -> None:

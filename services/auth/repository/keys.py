@@ -25,6 +25,12 @@ async def now(connection: AsyncConnection) -> dt.datetime:
     return moment
 
 
+async def clock(connection: AsyncConnection) -> dt.datetime:
+    """The same clock at this moment, whenever the transaction began."""
+    moment: dt.datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+    return moment
+
+
 async def public(connection: AsyncConnection) -> list[SigningKey]:
     """The keys whose tokens may still be valid, in the order in which they sign; next last."""
     rows = await connection.execute(

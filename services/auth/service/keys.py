@@ -154,9 +154,11 @@ class KeyRing:
             if time.monotonic() - self._read_at < READ_EVERY_S:
                 return
             async with self.engine.connect() as connection:
-                moment = await repository.now(connection)
+                moment = await repository.clock(connection)
+                # At once: by as much as this takes longer, tokens would be issued in the past, and
+                # those of the next sign-in fall under a revocation that was before it.
+                self._ahead_s = (moment - dt.datetime.now(dt.UTC)).total_seconds()
                 keys = await repository.public(connection)
-            self._ahead_s = (moment - dt.datetime.now(dt.UTC)).total_seconds()
             self._keys = keys
             known = {key.kid for key in keys}
             self._open = {kid: key for kid, key in self._open.items() if kid in known}
