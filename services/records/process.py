@@ -16,7 +16,6 @@ from services.records.service.changes import Changes
 from services.records.service.exports import Exports
 from services.records.service.grants import Grants
 from services.records.service.known_tables import KnownTables
-from services.records.service.places import Places
 from services.records.service.records import Records
 from services.records.service.summaries import Summaries
 from services.records.service.tables import TABLE_EVENT, TABLE_NEWS, Tables
@@ -26,6 +25,7 @@ from shared.contracts.catalog import TableEvent
 from shared.contracts.events import TableNews
 from shared.http.peers import PeerClient, TokenSource, http_client
 from shared.process.duties import Duty, on_duty
+from shared.process.places import Places
 from shared.security.tokens import Verifier, verifying
 from shared.store.engine import RawPool, database_engine, database_pool
 from shared.store.outbox import deliver_due

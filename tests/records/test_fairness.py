@@ -11,9 +11,9 @@ import pytest
 from services.records.face.export_stream import ExportResponse
 from services.records.query.export import ExportFormat
 from services.records.service.exports import Export
-from services.records.service.places import Places
 from shared.contracts.auth import Sub
 from shared.errors import UnavailableError
+from shared.process.places import Places
 from tests.records.conftest import Service, new_name
 from tests.support.waiting import until
 

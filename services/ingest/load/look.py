@@ -28,6 +28,9 @@ from shared.contracts.records import TableContract
 from shared.values.types import ColumnType, TypeName
 
 MOST_BYTES = 8 << 20
+"""Of text, when it is decompressed."""
+MOST_REFUSED = 100_000
+"""Rows of a text that cannot be split; each takes many times its bytes."""
 MOST_ROWS = 10_000
 """Of sources whose rows are not counted in bytes: workbooks, typed files, databases."""
 EXAMPLES = 5
@@ -162,13 +165,21 @@ class Beginning:
     async def frames(self, plan: ColumnPlan) -> AsyncIterator[Frame]:
         """The rows of the first 8 MiB of text, or the first 10,000 of any other source."""
         is_text = self.format is not None and self.format.name.is_text
-        rows = 0
+        rows = refused = 0
+        enough = False
         frames = self.source.frames(plan)
         async with aclosing(frames):  # type: ignore[type-var] # each is a generator
             async for frame in frames:
+                if enough and frame.rows:
+                    self.complete = False
+                    return
                 rows += frame.rows
+                refused += len(frame.refused)
                 yield frame
-                if frame.bytes_read >= MOST_BYTES if is_text else rows >= MOST_ROWS:
+                if is_text:
+                    # Not by bytes read: those of a compressed file are while its text is to come.
+                    enough = frame.text_bytes >= MOST_BYTES or refused >= MOST_REFUSED
+                elif rows >= MOST_ROWS:
                     size = self.size_bytes
                     self.complete = size is not None and frame.bytes_read >= size
                     return

@@ -76,6 +76,8 @@ class Frame:
     """What was left out since the frame before."""
     bytes_read: int = 0
     """Bytes of the stored source that were consumed up to the end of this frame."""
+    text_bytes: int = 0
+    """The same of a text, when it is decompressed; 0 for other sources."""
 
     @property
     def rows(self) -> int:

@@ -37,11 +37,13 @@ _TAIL = (b"\x1a", b"\0", b"\x1a\n", b"\x1a\r\n")
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some UTF-8 text; `bytes_read`: the stored bytes up to its end."""
+    """Some UTF-8 text; `bytes_read`: the stored bytes up to its end, `text_bytes` its own."""
 
     text: bytes
     final: bool
     bytes_read: int
+    text_bytes: int = 0
+    """Of all text up to its end."""
 
 
 class OtherEncodingError(Exception):
@@ -86,7 +88,9 @@ class StoredText:
         Raises OtherEncodingError, EncodingNeededError.
         """
         held = b""
+        text_bytes = 0
         async for piece in self._pieces():
+            text_bytes += len(piece.text)
             text = held + piece.text if held else piece.text
             held = b""
             if text.endswith(_TAIL):
@@ -94,7 +98,7 @@ class StoredText:
                 text, held = kept, text[len(kept) :]
             if len(held) > HELD_BYTES and not piece.final:
                 text, held = text + held, b""
-            yield replace(piece, text=text)
+            yield replace(piece, text=text, text_bytes=text_bytes)
 
     async def _pieces(self) -> AsyncIterator[Piece]:
         """The text from its start.

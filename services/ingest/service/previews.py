@@ -1,6 +1,5 @@
 """Previews: a file, an upload or a database's rows looked at before anything is loaded."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -13,7 +12,7 @@ from services.ingest.load.look import Look, Problem, look_at
 from services.ingest.read.database import opened as opened_database
 from services.ingest.read.errors import ChoiceNeededError, SheetNeededError
 from services.ingest.read.formats import Contents, contents
-from services.ingest.read.limits import Limits
+from services.ingest.read.limits import MIB, Limits
 from services.ingest.read.source import released
 from services.ingest.service.receive import IncomingBody, UploadNamed
 from services.ingest.service.uploads import Uploads, upload_id_of
@@ -23,10 +22,13 @@ from services.ingest.uploads.errors import UploadIncompleteError
 from shared.contracts.auth import Caller
 from shared.contracts.records import TableContract
 from shared.errors import ProblemError
+from shared.process.places import Places
 
 AT_ONCE = 2
-"""So many looks in one process; each may hold some blocks of a file and a reading process."""
-LIMITS = Limits(reader_cpu_s=20)
+"""So many looks in one process, one of them of a subject; each may hold some blocks of a file and a
+reading process."""
+WAIT_S = 30.0
+LIMITS = Limits(block_bytes=MIB, reader_cpu_s=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,9 @@ class Previews:
     records: RecordsClient
     saved: SavedConnections
     access: SourceAccess
-    _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _places: Places = field(
+        default_factory=lambda: Places(AT_ONCE, per_subject=1, wait_s=WAIT_S, what="previews")
+    )
 
     async def of_file(
         self,
@@ -89,7 +93,7 @@ class Previews:
         """A look at an upload; raises UploadNotFoundError, FileRefusedError, as records does."""
         contract = await self._contract(caller, wanted.table)
         upload = await self.uploads.look(caller, upload_id)
-        async with self._places:
+        async with self._places.one(caller.sub):
             return await self._looked(upload, wanted, contract)
 
     async def _looked(
@@ -124,7 +128,11 @@ class Previews:
         """A look at a table or query of a saved connection; raises the source's reason."""
         contract = await self._contract(caller, wanted.table)
         login = await self.saved.login(caller, source_id)
-        async with self._places, trial(), opened_database(self.access, login, selection) as source:
+        async with (
+            self._places.one(caller.sub),
+            trial(),
+            opened_database(self.access, login, selection) as source,
+        ):
             look = await look_at(source, wanted.options, contract, rows=wanted.rows)
         return Preview(look, None, (), (), wanted.options)
 

@@ -25,10 +25,10 @@ from services.records.query.parameters import Pairs
 from services.records.query.plan import Numbers, Selection, SortKey
 from services.records.repository import exports
 from services.records.service.known_tables import KnownTables
-from services.records.service.places import Places
 from services.records.tables import BOOKS
 from shared.contracts.auth import Caller
 from shared.errors import InvalidInputError
+from shared.process.places import Places
 from shared.store.copying import gathered
 from shared.store.engine import RawConnection, RawPool
 from shared.store.transaction import transaction

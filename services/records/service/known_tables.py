@@ -13,9 +13,9 @@ from services.records.errors import (
     TableNotFoundError,
 )
 from services.records.repository import registry
-from services.records.service.places import Places
 from shared.contracts.auth import Caller
 from shared.errors import InvalidInputError, ProblemError
+from shared.process.places import Places
 from shared.store.engine import RawPool
 
 KNOWN_LIMIT = 1000

@@ -16,11 +16,11 @@ from services.records.query.parameters import Pairs
 from services.records.repository import arrays, rows, writes
 from services.records.repository.driver import Driver
 from services.records.service.known_tables import KnownTables
-from services.records.service.places import Places
 from services.records.service.tries import until_through
 from services.records.tables import BOOKS
 from shared.contracts.auth import Caller
 from shared.errors import InvalidInputError
+from shared.process.places import Places
 from shared.store.engine import RawPool
 from shared.store.idempotency import current_claim
 from shared.store.transaction import transaction

@@ -8,8 +8,8 @@ from services.records.query.cursor import cursor_of
 from services.records.query.summary import summary_of
 from services.records.repository import summaries
 from services.records.service.known_tables import KnownTables
-from services.records.service.places import Places
 from shared.contracts.auth import Caller
+from shared.process.places import Places
 from shared.store.engine import RawPool
 
 

@@ -1,8 +1,10 @@
 """Saved sources: kept, tried, used and forgotten by whom they belong to; and the key changed."""
 
+import asyncio
 import base64
 from typing import Any
 
+import asyncpg
 import pytest
 from pydantic import SecretStr
 
@@ -14,6 +16,7 @@ from tests.ingest.connections.driving import KEY, Elsewhere
 from tests.ingest.driving import ANN
 from tests.support.databases import PASSWORD
 from tests.support.issuer import machine, person
+from tests.support.waiting import until
 
 BOB = person("bob@example.com")
 ADMIN = person("admin@example.com", role=Role.ADMIN)
@@ -61,6 +64,40 @@ async def test_a_source_is_kept_without_its_password_showing(elsewhere: Elsewher
         )
         == PASSWORD
     )
+
+
+WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+
+
+async def test_previews_of_one_subject_leave_a_place_to_others(elsewhere: Elsewhere) -> None:
+    source = await saved(elsewhere)
+    await elsewhere.owner.execute("CREATE TABLE held (a int)")
+    place = elsewhere.postgresql
+    holder = await asyncpg.connect(
+        host=place["host"],
+        port=place["port"],
+        user=place["user"],
+        password=place["password"],
+        database=place["database"],
+    )
+    transaction = holder.transaction()
+    await transaction.start()
+    await holder.execute("LOCK TABLE held IN ACCESS EXCLUSIVE MODE")
+    body = {"source_id": source["id"], "query": "SELECT a FROM held"}
+    looks = [asyncio.create_task(elsewhere.send("/api/previews", body)) for _ in range(3)]
+    await until("a preview waits", lambda: elsewhere.owner.fetchval(WAITING))
+    answer = await elsewhere.ingest.http.post(
+        "/api/previews",
+        headers=elsewhere.ingest.issuer.bearer(BOB),
+        files={"file": ("people.csv", b"name\nAnn\n")},
+    )
+    assert answer.status_code == 200, answer.text
+    assert await elsewhere.owner.fetchval(WAITING) <= 1
+    await transaction.rollback()
+    await asyncio.gather(*looks)
+    await holder.close()
 
 
 async def test_a_name_is_taken_once_per_owner(elsewhere: Elsewhere) -> None:

@@ -1,11 +1,14 @@
 """A look before a file lands: the same reading as the import's, and nothing loaded."""
 
+import gzip
 import io
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -119,6 +122,24 @@ async def test_of_a_large_file_the_head_is_read(ingest: Ingest) -> None:
     seen = await look(ingest, content)
     assert seen["complete"] is False
     assert 0 < seen["rows_read"] < 2_000_000
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
+async def test_of_a_compressed_file_the_head_of_its_text_is_read(
+    ingest: Ingest, compress: Callable[[bytes], bytes]
+) -> None:
+    content = compress(b"name,age\n" + b"Ann,30\n" * 4_000_000)
+    assert len(content) < 1 << 20
+    seen = await look(ingest, content)
+    assert seen["complete"] is False
+    assert 0 < seen["rows_read"] < 2_000_000
+
+
+async def test_of_many_rows_that_cannot_be_split_few_are_read(ingest: Ingest) -> None:
+    seen = await look(ingest, b"name,age\n" + b"1\n" * 1_500_000, delimiter=",")
+    assert seen["complete"] is False
+    assert seen["rows_read"] < 1_000_000
+    assert {problem["code"] for problem in seen["problems"]} == {"too_few_fields"}
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,9 @@ class _Blocks:
         skipped = min(self._skip, len(piece.text))
         self._skip -= skipped
         block = self._cutter.feed(piece.text[skipped:], final=piece.final)
-        return replace(self._reader.read(block), bytes_read=piece.bytes_read)
+        return replace(
+            self._reader.read(block), bytes_read=piece.bytes_read, text_bytes=piece.text_bytes
+        )
 
 
 class CsvFormat:

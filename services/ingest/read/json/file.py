@@ -93,7 +93,7 @@ class _Elements:
         skipped = min(self._skip, len(piece.text))
         self._skip -= skipped
         frame = self._reader.read(piece.text[skipped:], final=piece.final)
-        return replace(frame, bytes_read=piece.bytes_read)
+        return replace(frame, bytes_read=piece.bytes_read, text_bytes=piece.text_bytes)
 
 
 @dataclass(frozen=True, slots=True)
