@@ -15,7 +15,10 @@ BUFFER_BYTES = 512 * 1024
 
 
 class JoiningTransport:
-    """Wraps a stream transport; a small first write waits until the end of the loop's turn."""
+    """Wraps a stream transport; a small first write waits until the end of the loop's turn.
+
+    What is written once the connection is closed goes nowhere; uvloop itself would raise.
+    """
 
     __slots__ = ("_linger_s", "_loop", "_transport", "_waiting", "closing")
 
@@ -41,11 +44,12 @@ class JoiningTransport:
         """Write a chunk, behind what waits."""
         if self._waiting:
             waiting, self._waiting = self._waiting, b""
-            self._transport.writelines((waiting, chunk))
+            if not self._transport.is_closing():
+                self._transport.writelines((waiting, chunk))
         elif len(chunk) < SMALL_BYTES:
             self._waiting = chunk
             self._loop.call_soon(self._flush)
-        else:
+        elif not self._transport.is_closing():
             self._transport.write(chunk)
 
     def close(self) -> None:
@@ -87,4 +91,5 @@ class JoiningTransport:
     def _flush(self) -> None:
         if self._waiting:
             waiting, self._waiting = self._waiting, b""
-            self._transport.write(waiting)
+            if not self._transport.is_closing():
+                self._transport.write(waiting)
