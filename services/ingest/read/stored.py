@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 
 import polars as pl
 
@@ -191,14 +193,25 @@ def in_even_pieces(text: bytes, marks: bytes = VALUE_MARKS) -> list[bytes]:
     if len(text) <= LINES_PER_PIECE:
         return [text]
     codes = byte_series(text)
-    if _count(codes, b"\n") <= LINES_PER_PIECE and _count(codes, marks) <= MARKS_PER_PIECE:
-        return [text]
-    half = len(text) // 2
-    return [*in_even_pieces(text[:half], marks), *in_even_pieces(text[half:], marks)]
+    # The bytes are looked at once: to count what is marked in a part takes next to nothing.
+    ends = reduce(or_, (codes == mark for mark in marks))
+    spans = _even_spans(codes == b"\n"[0], ends, 0, len(text))
+    return [text[start:end] for start, end in spans]
 
 
-def _count(codes: pl.Series, marks: bytes) -> int:
-    return sum(int((codes == mark).sum()) for mark in marks)
+def _even_spans(
+    lines: pl.Series, ends: pl.Series, start: int, end: int
+) -> Iterator[tuple[int, int]]:
+    size = end - start
+    if size <= LINES_PER_PIECE or (
+        lines.slice(start, size).sum() <= LINES_PER_PIECE
+        and ends.slice(start, size).sum() <= MARKS_PER_PIECE
+    ):
+        yield start, end
+        return
+    half = start + size // 2
+    yield from _even_spans(lines, ends, start, half)
+    yield from _even_spans(lines, ends, half, end)
 
 
 async def _bytes(stored: StoredBytes) -> AsyncIterator[bytes]:
