@@ -7,6 +7,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from tests.auth.driving import ADMIN, ADMIN_PASSWORD, PASSWORD, Auth, bearer, some_address
+from tests.support.profile import only_in_full
 
 GOOD = "another good passphrase"
 
@@ -263,6 +264,7 @@ async def test_the_last_admin_stays(auth: Auth, body: dict[str, Any]) -> None:
     assert (status, problem["code"]) == (409, "last_admin")
 
 
+@only_in_full
 async def test_two_admins_cannot_demote_each_other_at_once(auth: Auth) -> None:
     root = (await auth.me((await auth.sign_in(ADMIN, ADMIN_PASSWORD))["access"])).json()
     for _ in range(5):

@@ -10,6 +10,7 @@ import pytest
 
 from tests.clients.postman import COLLECTION, METHODS, WALK_FOLDER, written
 from tests.clients.walk import WALK
+from tests.support.profile import only_in_full
 from tests.support.stack import RunningStack
 
 NEWMAN = shutil.which("newman")
@@ -31,6 +32,7 @@ def test_every_operation_is_in_the_collection(stack: RunningStack) -> None:
     assert sum(len(folder["item"]) for folder in folders[1:]) == operations
 
 
+@only_in_full
 @pytest.mark.skipif(NEWMAN is None, reason="newman is not installed: npm install -g newman")
 def test_newman_takes_the_walk(stack: RunningStack, tmp_path: Path) -> None:
     report = tmp_path / "report.json"

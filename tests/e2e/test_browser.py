@@ -75,6 +75,7 @@ def finished(http: httpx2.Client, import_id: int) -> None:
                 return
 
 
+@only_in_full
 def test_a_table_has_a_page_of_its_own(page: SwaggerUI, stack: RunningStack) -> None:
     table = f"Own_{uuid.uuid4().hex[:8]}"
     columns = [{"name": "city", "type": "TEXT"}]

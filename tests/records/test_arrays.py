@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from tests.records.conftest import Client, Service, new_name
+from tests.support.profile import only_in_full
 
 SKU = {"name": "sku", "type": "TEXT", "unique": True}
 AMOUNT = {"name": "amount", "type": "INTEGER", "nullable": False, "default": 1}
@@ -143,6 +144,7 @@ async def test_what_only_postgresql_refuses_is_named_too(service: Service) -> No
     assert list(await by_id(ann, path)) == [record_id]
 
 
+@only_in_full
 async def test_crossing_upserts_all_go_through(service: Service) -> None:
     ann = service.ann
     _, path = await stock(ann)

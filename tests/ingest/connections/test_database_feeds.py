@@ -97,6 +97,7 @@ async def test_equal_values_at_the_edge_are_neither_missed_nor_doubled(
     assert await numbers(elsewhere) == [1, 2, 3]
 
 
+@only_in_full
 async def test_rows_that_come_late_are_read_within_the_lookback(elsewhere: Elsewhere) -> None:
     await orders(elsewhere, incremental={"column": "updated_at", "lookback": "PT30M"})
     async with elsewhere.ingest.working():
@@ -243,6 +244,7 @@ async def test_a_key_stands_for_one_run(elsewhere: Elsewhere) -> None:
         assert other["id"] != first["id"]
 
 
+@only_in_full
 async def test_a_run_of_settings_that_were_changed_since_does_not_load(
     elsewhere: Elsewhere,
 ) -> None:

@@ -329,6 +329,7 @@ async def test_a_password_is_nowhere_to_be_read(
         assert ORACLE_PASSWORD not in text
 
 
+@only_in_full
 async def test_passwords_of_dry_runs_and_of_old_failures_are_forgotten_too(
     elsewhere: Elsewhere,
 ) -> None:

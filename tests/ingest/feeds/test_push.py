@@ -10,6 +10,7 @@ from shared.contracts.auth import Role
 from tests.ingest.driving import ANN, Ingest
 from tests.ingest.feeds.driving import PUSH, call, looked, made, pushed, refused
 from tests.support.issuer import person
+from tests.support.profile import only_in_full
 
 BOB = person("bob@example.com")
 ROWS = b"name,age\nann,7\nbob,8\n"
@@ -264,6 +265,7 @@ async def test_a_removed_feed_leaves_its_rows_and_fails_its_waiting_run(ingest: 
     assert await ingest.count() == 2
 
 
+@only_in_full
 async def test_a_feed_that_is_past_its_time_is_late_until_it_runs(working: Ingest) -> None:
     await made(working, expect={"every": "PT1H"})
     await working.owner.execute(

@@ -7,6 +7,7 @@ import pytest
 from tests.ingest.driving import Ingest
 from tests.ingest.undo.test_undo import loaded, rows, undoing, undone
 from tests.ingest.work.test_corrections import corrected_by_rows
+from tests.support.profile import only_in_full
 
 __all__ = ["undoing"]
 
@@ -24,6 +25,7 @@ async def test_corrected_rows_go_with_their_import(
     assert await rows(undoing) == before
 
 
+@only_in_full
 async def test_what_a_correction_of_an_upsert_overwrote_comes_back(undoing: Ingest) -> None:
     await loaded(undoing, "name,age\nAnn,1\nBob,2\n")
     before = await rows(undoing)

@@ -228,6 +228,7 @@ async def test_a_key_that_another_took_meanwhile_is_named(undoing: Ingest) -> No
     assert [row[2] for row in await rows(undoing)] == ["Ann", "Bob"]
 
 
+@only_in_full
 async def test_a_replace_by_ids_is_undone_to_the_former_values(undoing: Ingest) -> None:
     await loaded(undoing, "name,age\nAnn,1\nBob,2\n")
     before = await rows(undoing)
@@ -268,6 +269,7 @@ async def test_a_dry_run_keeps_nothing_and_is_not_undone(undoing: Ingest, mode: 
     assert "dry run" in (await refused(undoing, done))["detail"]
 
 
+@only_in_full
 async def test_former_rows_that_are_too_old_are_gone(undoing: Ingest) -> None:
     await loaded(undoing, "name,age\nAnn,1\n")
     upsert = await loaded(undoing, "name,age\nAnn,10\nBob,20\n", mode="upsert", key="name")

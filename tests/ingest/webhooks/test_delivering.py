@@ -211,6 +211,7 @@ async def test_a_refused_message_is_tried_again_by_the_schedule(
         received.verified(webhook["secret"])
 
 
+@only_in_full
 async def test_retry_after_is_waited_for(ingest: Ingest, receiver: Receiver) -> None:
     receiver.answer, receiver.headers = 429, {"Retry-After": "120"}
     await registered(ingest, receiver.url)
@@ -236,6 +237,7 @@ async def test_redirects_are_not_followed(ingest: Ingest, receiver: Receiver, st
         assert other.received == []
 
 
+@only_in_full
 async def test_a_receiver_that_is_gone_is_left_alone(ingest: Ingest, receiver: Receiver) -> None:
     receiver.answer = 410
     webhook = await registered(ingest, receiver.url)
@@ -260,6 +262,7 @@ async def test_a_receiver_that_is_gone_is_left_alone(ingest: Ingest, receiver: R
         await receiver.wait_for(2)
 
 
+@only_in_full
 async def test_five_days_of_failure_disable_it_and_mail_its_owner(
     ingest: Ingest, receiver: Receiver
 ) -> None:

@@ -54,6 +54,7 @@ async def test_late_is_said_once_and_once_when_it_is_well_again(
         assert f"{ingest.settings.public_url}/app/feeds/people" in body.get_content()
 
 
+@only_in_full
 async def test_a_feed_that_fails_is_said_to_fail_once(ingest: Ingest, receiver: Receiver) -> None:
     webhook = await registered(ingest, receiver.url, *FEED_EVENTS)
     await made(ingest, expect={"min_rows": 1})

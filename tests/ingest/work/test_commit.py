@@ -9,6 +9,7 @@ from shared.contracts.auth import Role
 from tests.ingest.driving import ANN, Ingest
 from tests.ingest.work.test_retention import age, apply_retention
 from tests.support.issuer import person
+from tests.support.profile import only_in_full
 
 SPOILT = b"name,age\nAnn,30\nBob,old\nCid,7\n,9\n"
 KEYED = "ALTER TABLE data.people ADD UNIQUE (name)"
@@ -73,6 +74,7 @@ async def test_a_rehearsal_is_committed_once(working: Ingest) -> None:
     assert await working.count() == 2
 
 
+@only_in_full
 async def test_commits_at_once_are_one(ingest: Ingest) -> None:
     async with ingest.working():
         rehearsal = await rehearsed(ingest)
@@ -162,6 +164,7 @@ async def test_an_upsert_that_would_update_more_is_not_as_rehearsed(working: Ing
     assert [tuple(row) for row in rows] == [("Ann", 30), ("Cid", 7), ("Dan", 1)]
 
 
+@only_in_full
 async def test_a_replace_and_an_upsert_that_keeps_blanks_are_committed(working: Ingest) -> None:
     await working.owner.execute(KEYED)
     await working.owner.execute("INSERT INTO data.people (name, age) VALUES ('Ann', 1)")

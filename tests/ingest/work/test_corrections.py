@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from tests.ingest.driving import ANN, Ingest
+from tests.support.profile import only_in_full
 from tests.support.waiting import until
 from tests.support.workbooks import table_xml, xlsx
 
@@ -171,6 +172,7 @@ async def test_what_loaded_nothing_is_not_corrected(working: Ingest) -> None:
     assert refused["code"] == "no_such_reject"
 
 
+@only_in_full
 async def test_two_corrections_at_once_load_each_row_once(ingest: Ingest) -> None:
     rows = "".join(f"n{at},x\n" for at in range(200))
     async with ingest.working():
@@ -207,6 +209,7 @@ async def test_a_correction_is_corrected(working: Ingest) -> None:
     assert (now["corrected"], now["rejected"]) == (1, 0)
 
 
+@only_in_full
 async def test_duplicates_of_a_correction_keep_their_lines(working: Ingest) -> None:
     await working.owner.execute(UNIQUE)
     first = await landed(working, b"name,age\nAnn,1\nAnn,2\nAnn,3\nBob,x\n")
@@ -224,6 +227,7 @@ async def test_duplicates_of_a_correction_keep_their_lines(working: Ingest) -> N
     assert await people(working, "name, age") == [("Ann", 1), ("Cid", 3)]
 
 
+@only_in_full
 async def test_corrections_of_an_upsert_and_of_a_replace(working: Ingest) -> None:
     await working.owner.execute(UNIQUE)
     await working.owner.execute("INSERT INTO data.people (name, age) VALUES ('Bob', 1), ('Eve', 1)")
@@ -286,6 +290,7 @@ async def test_a_row_that_could_not_be_split_is_corrected(working: Ingest) -> No
     assert await people(working, "name, age") == [("Ann", 1), ("Bob", 23), ("Cid", None)]
 
 
+@only_in_full
 async def test_a_commit_of_a_rehearsal_is_corrected(working: Ingest) -> None:
     rehearsed = await working.finished(await working.submit(SPOILT, dry_run="true"))
     answer = await working.post(f"/api/imports/{rehearsed['id']}/commit")

@@ -128,6 +128,7 @@ async def test_ones_own_address_is_not_counted(ingest: Ingest) -> None:
     assert await ingest.owner.fetchval("SELECT count(*) FROM ingest.mail_addresses") == 0
 
 
+@only_in_full
 async def test_a_mail_server_that_is_down_costs_no_turn(ingest: Ingest) -> None:
     await ingest.mailbox.stop()
     try:
