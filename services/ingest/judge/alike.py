@@ -6,7 +6,7 @@ takes a third of that.
 
 import polars as pl
 
-from services.ingest.read.csv.blocks import byte_series
+from services.ingest.read.pieces import byte_series
 
 
 def all_between(cells: pl.Series, least: str, most: str) -> bool:

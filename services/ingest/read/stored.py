@@ -3,10 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
-from functools import reduce
-from operator import or_
-
-import polars as pl
 
 from services.ingest.read.charset import (
     EncodingFound,
@@ -17,10 +13,10 @@ from services.ingest.read.charset import (
     refuse_contradiction,
     tally,
 )
-from services.ingest.read.csv.blocks import byte_series
 from services.ingest.read.decompress import decompressor
 from services.ingest.read.head import Head
 from services.ingest.read.limits import Limits
+from services.ingest.read.pieces import VALUE_MARKS, in_even_pieces
 from services.ingest.read.source import StoredBytes
 from shared.process.threads import beside_loop
 from shared.store.copying import gathered
@@ -28,10 +24,6 @@ from shared.store.copying import gathered
 FEED_BYTES = 1 << 20
 HELD_BYTES = 4 << 20
 """So much of what may be padding at the end of a file waits for what comes behind it."""
-LINES_PER_PIECE = 1 << 15
-MARKS_PER_PIECE = 1 << 19
-VALUE_MARKS = b'\n,;\t|^~ "]}'
-"""What may end a cell, a value or a row of any text."""
 _CONTROLS = b"\x1a\0"
 _PADDING = b"\x1a\0\r\n"
 _TAIL = (b"\x1a", b"\0", b"\x1a\n", b"\x1a\r\n")
@@ -183,35 +175,6 @@ async def _decompressed(parts: Iterator[bytes], compression: str | None) -> Asyn
 
 def _next(parts: Iterator[bytes]) -> bytes | None:
     return next(parts, None)
-
-
-def in_even_pieces(text: bytes, marks: bytes = VALUE_MARKS) -> list[bytes]:
-    """The text in pieces of at most `LINES_PER_PIECE` lines and `MARKS_PER_PIECE` of the marks.
-
-    What is made of a text takes memory by its cells and rows: the shorter they are, the more.
-    """
-    if len(text) <= LINES_PER_PIECE:
-        return [text]
-    codes = byte_series(text)
-    # The bytes are looked at once: to count what is marked in a part takes next to nothing.
-    ends = reduce(or_, (codes == mark for mark in marks))
-    spans = _even_spans(codes == b"\n"[0], ends, 0, len(text))
-    return [text[start:end] for start, end in spans]
-
-
-def _even_spans(
-    lines: pl.Series, ends: pl.Series, start: int, end: int
-) -> Iterator[tuple[int, int]]:
-    size = end - start
-    if size <= LINES_PER_PIECE or (
-        lines.slice(start, size).sum() <= LINES_PER_PIECE
-        and ends.slice(start, size).sum() <= MARKS_PER_PIECE
-    ):
-        yield start, end
-        return
-    half = start + size // 2
-    yield from _even_spans(lines, ends, start, half)
-    yield from _even_spans(lines, ends, half, end)
 
 
 async def _bytes(stored: StoredBytes) -> AsyncIterator[bytes]:

@@ -31,6 +31,7 @@ class Hostile:
     rejected: int = 0
     columns: dict[str, str] = field(default_factory=lambda: COLUMNS)
     name: str = "file.csv"
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 JSON_COLUMN = {"a": "jsonb"}
@@ -55,6 +56,20 @@ FILES = {
         lambda: zstandard.compress(b"a\n" + b"1\n" * (12 * MILLION)),
         loaded=12 * MILLION,
         columns={"a": "integer"},
+    ),
+    "4 million rows behind a quote that never closes": Hostile(
+        lambda: HEADER + b'x,"\n' + b"y,1\n" * (4 * MILLION), loaded=4 * MILLION + 1, rejected=1
+    ),
+    "rows behind a quote that nothing ends": Hostile(
+        lambda: HEADER + b'x,"\n' + b"y,1\n" * (2 * MILLION) + b'z,"z\n',
+        loaded=2 * MILLION + 1,
+        rejected=2,
+    ),
+    "the same with backslashes": Hostile(
+        lambda: HEADER + b'x,"\n' + b"y,1\n" * (2 * MILLION) + b'z,"z\n',
+        loaded=2 * MILLION + 1,
+        rejected=2,
+        options={"escape": "backslash"},
     ),
     "8 million blank lines": Hostile(
         lambda: b"a\n1\n" + b"\n" * (8 * MILLION) + b"2\n", loaded=2, columns={"a": "integer"}
@@ -119,7 +134,7 @@ FILES = {
 async def test_no_file_takes_more_memory(ingest: Ingest, file: Hostile) -> None:
     await ingest.peers.make_table("t", file.columns)
     async with worker_process(ingest.settings, ingest.storage.parent, **ALLOCATORS) as worker:
-        answer = await ingest.upload(file.content(), table="t", name=file.name)
+        answer = await ingest.upload(file.content(), table="t", name=file.name, **file.options)
         if answer.status_code != 202:
             assert (answer.status_code, answer.json()["code"]) == (422, file.code)
             return

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.ingest.read.stored import (
+from services.ingest.read.pieces import (
     LINES_PER_PIECE,
     MARKS_PER_PIECE,
     VALUE_MARKS,

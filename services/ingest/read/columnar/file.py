@@ -17,9 +17,9 @@ from services.ingest.plan.columns import ColumnPlan
 from services.ingest.plan.names import listed
 from services.ingest.plan.source_columns import SourceColumn, Ways
 from services.ingest.read.children import Reader, child_reading, said
-from services.ingest.read.csv.blocks import byte_series
 from services.ingest.read.frame import CellFault, Frame
 from services.ingest.read.head import Head
+from services.ingest.read.pieces import byte_series
 from services.ingest.read.source import StoredBytes, unpacked_file
 from shared.values.types import ColumnType, TypeName
 

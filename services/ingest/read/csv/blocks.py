@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import polars as pl
-import pyarrow as pa
 
 from services.ingest.domain.outcome import RejectCode
 from services.ingest.read.csv.quoting import (
@@ -19,6 +18,7 @@ from services.ingest.read.csv.quoting import (
     Splitter,
 )
 from services.ingest.read.limits import Limits
+from services.ingest.read.pieces import LINES_PER_PIECE, byte_series
 
 QUOTES_AT_ONCE = 1 << 20
 """Text with more quotes, which is one line of them, is scanned: their places take memory."""
@@ -73,6 +73,8 @@ class Block:
     irregular: tuple[IrregularRecord, ...] = ()
     byte_order_marks: int = 0
     """Marks that stood before records, as in files that were joined; they are left out."""
+    behind: bytes = b""
+    """Text to be fed again, in pieces: a record was given up that had been waited for."""
 
 
 class Cutter(Protocol):
@@ -102,6 +104,7 @@ class BlockCutter:
 
         `final` says that the stream ends here: the last record may lack its newline.
         """
+        waited_for = len(self._rest) > LINES_PER_PIECE
         # Up to the last newline in one copy; where the last record ends elsewhere, it is cut again.
         end = len(data) if final else data.rfind(LF) + 1 or len(data)
         text = b"".join((self._rest, memoryview(data)[:end])) if self._rest else data[:end]
@@ -121,8 +124,8 @@ class BlockCutter:
         regular_end = None if self._must_scan(text) else self._regular_end(text)
         stuck = regular_end == 0 and len(text) + len(tail) > self._limits.record_bytes
         if regular_end is None or stuck or (final and regular_end < len(text)):
-            block = self._scan(text + tail, final=final)
-            return Block(block.runs, (*skipped, *block.irregular), marks)
+            block = self._scan(text + tail, final=final, waited_for=waited_for)
+            return Block(block.runs, (*skipped, *block.irregular), marks, block.behind)
         runs: list[Run] = []
         self._close_run(runs, text[:regular_end])
         self._keep(text[regular_end:] + tail)
@@ -195,8 +198,11 @@ class BlockCutter:
         crlf = (closing.head(len(second)) == ord("\r")) & (second == LF[0])
         return bool((crlf | ~others).all())
 
-    def _scan(self, text: bytes, *, final: bool) -> Block:
-        """Record by record wherever there is a quote; in bulk where there is none."""
+    def _scan(self, text: bytes, *, final: bool, waited_for: bool) -> Block:
+        """Record by record wherever there is a quote; in bulk where there is none.
+
+        `waited_for`: for the end of the first one, so that any number of lines may be behind it.
+        """
         runs: list[Run] = []
         irregular: list[IrregularRecord] = []
         start = position = 0
@@ -229,6 +235,8 @@ class BlockCutter:
                     IrregularRecord(self._line, fields, raw.rstrip(b"\r\n")[:RAW_LIMIT], fault)
                 )
             self._line += raw.count(LF)
+            if waited_for and fields is None and not position:
+                return Block((), tuple(irregular), behind=text[end:])
             start = position = end
         self._close_run(runs, text[start:position])
         rest = text[position:]
@@ -291,11 +299,3 @@ class BlockCutter:
 
 def _count(marked: pl.Series) -> int:
     return int(marked.sum())
-
-
-def byte_series(text: bytes | pa.Buffer) -> pl.Series:
-    """The bytes as a `UInt8` series, without a copy."""
-    array = pa.Array.from_buffers(pa.uint8(), len(text), [None, pa.py_buffer(text)])
-    series = pl.from_arrow(array)
-    assert isinstance(series, pl.Series)
-    return series

@@ -19,6 +19,7 @@ from services.ingest.read.csv.blocks import (
 )
 from services.ingest.read.csv.quoting import FIELDS_LIMIT, LF, Cut, Dialect, Split
 from services.ingest.read.limits import MIB, Limits
+from services.ingest.read.pieces import LINES_PER_PIECE
 
 NULL = rb"\N"
 _CONTROLS = {
@@ -91,6 +92,7 @@ class EscapedCutter:
 
     def feed(self, data: bytes, *, final: bool = False) -> Block:
         """The whole records in what was fed so far; `final`: the stream ends here."""
+        waited_for = len(self._rest) > LINES_PER_PIECE
         text, self._rest = self._rest + data, b""
         records: list[IrregularRecord] = []
         position = 0
@@ -103,6 +105,8 @@ class EscapedCutter:
             if record is not None:
                 records.append(record)
             self._line += text.count(LF, position, end)
+            if waited_for and record is not None and record.fault is not None and not position:
+                return Block((), tuple(records), behind=text[end:])
             position = end
         return Block((), tuple(records))
 

@@ -22,11 +22,10 @@ from services.ingest.read.errors import RecordTooLargeError
 from services.ingest.read.footer import without_last
 from services.ingest.read.frame import Frame
 from services.ingest.read.head import Head
+from services.ingest.read.pieces import VALUE_MARKS, in_even_pieces
 from services.ingest.read.source import ReadAgainError, StoredBytes
 from services.ingest.read.stored import (
-    VALUE_MARKS,
     OtherEncodingError,
-    Piece,
     StoredText,
 )
 from shared.process.threads import beside_loop
@@ -67,10 +66,19 @@ class CsvFile:
         try:
             async with ahead(self.text.pieces()) as pieces:
                 async for piece in pieces:
-                    frame = await beside_loop(len(piece.text), blocks.read, piece)
+                    parts = [piece.text]
+                    whole = replace(piece, text=b"")
                     del piece  # else its text would stay in memory while the frame waits
-                    yield frame
-                    del frame
+                    while parts:
+                        text = parts.pop()
+                        final = whole.final and not parts
+                        frame, behind = await beside_loop(len(text), blocks.read, text, final=final)
+                        parts.extend(reversed(behind))
+                        del text, behind
+                        yield replace(
+                            frame, bytes_read=whole.bytes_read, text_bytes=whole.text_bytes
+                        )
+                        del frame
         except OtherEncodingError as other:
             raise ReadAgainError(self._in_encoding(other.encoding)) from other
 
@@ -92,14 +100,15 @@ class _Blocks:
             file.dialect, file.text.limits, first_line=file.skipped_lines + 1
         )
         self._skip = file.skipped_bytes
+        self._marks = file.text.marks
 
-    def read(self, piece: Piece) -> Frame:
-        skipped = min(self._skip, len(piece.text))
+    def read(self, text: bytes, *, final: bool) -> tuple[Frame, list[bytes]]:
+        """The frame of the next text, and what has to be read behind it before any other text."""
+        skipped = min(self._skip, len(text))
         self._skip -= skipped
-        block = self._cutter.feed(piece.text[skipped:], final=piece.final)
-        return replace(
-            self._reader.read(block), bytes_read=piece.bytes_read, text_bytes=piece.text_bytes
-        )
+        block = self._cutter.feed(text[skipped:], final=final)
+        behind = in_even_pieces(block.behind, self._marks) if block.behind else []
+        return self._reader.read(block), behind
 
 
 class CsvFormat:

@@ -6,7 +6,6 @@ and quotes, and taken out; polars reads the rest.
 """
 
 import re
-from codecs import BOM_UTF8
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +17,7 @@ from services.ingest.plan.names import REPORT_COLUMNS, report_columns
 from services.ingest.read.csv.blocks import RAW_LIMIT, Block, IrregularRecord, Run
 from services.ingest.read.csv.layout import Layout
 from services.ingest.read.csv.quoting import FIELDS_LIMIT, LF, SWAPPED, Dialect, Split, Splitter
+from services.ingest.read.csv.short import short_cells
 from services.ingest.read.csv.structure import (
     RULE,
     ambiguous,
@@ -30,7 +30,6 @@ from services.ingest.read.csv.structure import (
 )
 from services.ingest.read.frame import Frame, LeftOut, RefusedRow
 
-SHORT_BYTES = 4096
 _LONE_CR = re.compile(rb"\r(?!\n)")
 _PRIVATE_CHARACTERS = [chr(code) for code in range(0xE000, 0xF900)]
 _LEADING, _TRAILING = "\0leading", "\0trailing"
@@ -155,7 +154,7 @@ class CsvReader:
         line_starts = physical_lines(runs)
         if not text:
             return _Rows(pl.DataFrame(schema=self._schema), line_starts)
-        cells = self._read_short(text)
+        cells = short_cells(text, self._dialect, self._schema)
         if cells is None:
             cells = self._read_plain(text)
         if cells is not None and cells.height == len(line_starts):
@@ -191,30 +190,6 @@ class CsvReader:
         if self._layout.width == 1 and cells.to_series().null_count():
             return None
         return cells
-
-    def _read_short(self, text: bytes) -> pl.DataFrame | None:
-        """A short text without quotes whose every line is a whole record, as polars reads it.
-
-        It takes an eighth of polars' time, which begins work in several threads.
-        """
-        quote = self._dialect.quote
-        if len(text) > SHORT_BYTES or text.startswith(BOM_UTF8) or self._dialect.backslash:
-            return None
-        if b"\r" in (plain := text.replace(b"\r\n", LF)) or (quote is not None and quote in text):
-            return None
-        try:
-            lines = plain.removesuffix(LF).decode().split("\n")
-        except UnicodeDecodeError:
-            return None
-        delimiter, width = self._dialect.delimiter.decode(), len(self._schema)
-        records = [line.split(delimiter) for line in lines]
-        if not all(lines) or any(len(record) != width for record in records):
-            return None
-        return pl.DataFrame(
-            [[cell or None for cell in column] for column in zip(*records, strict=True)],
-            schema=self._schema,
-            orient="col",
-        )
 
     def _polars(self, text: bytes) -> pl.DataFrame:
         """The cells as polars reads them, which would drop a carriage return within a line."""

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from services.ingest.read.csv.blocks import Run, byte_series
+from services.ingest.read.csv.blocks import Run
 from services.ingest.read.csv.layout import Layout
 from services.ingest.read.csv.quoting import LF, Dialect
+from services.ingest.read.pieces import byte_series
 
 NUMBER_OR_DATE = re.compile(
     r"[-+(]?\s*[$€£¥]?\s*[\d.,'\u00a0\u202f ]*\d[\d.,]*\s*[$€£¥)%-]?"
