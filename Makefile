@@ -31,7 +31,7 @@ test check pooled faults: export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/bytecode
 test check pooled faults: export PYTHONDONTWRITEBYTECODE :=
 
 test: .venv/.dev ## The tests but the long ones, with a share of their cases and examples
-	@TEST_PROFILE=short $(RUN) -m pytest --ignore=tests/faults -n 3 --dist loadgroup
+	@TEST_PROFILE=short $(RUN) -m pytest --ignore=tests/faults -n 4 --dist loadgroup
 
 check: .venv/.dev ## Every test but the fault injection, with all examples; and the coverage of lines
 	@TEST_PROFILE=full $(RUN) -m coverage run -m pytest --ignore=tests/faults -n 3 --dist loadgroup

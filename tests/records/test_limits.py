@@ -1,4 +1,4 @@
-"""Ids that no table can have, and bodies over the limit: refused by name, never a 500."""
+"""Ids that no table can have, bodies and defaults over a limit: refused by name, never a 500."""
 
 import pytest
 
@@ -94,3 +94,27 @@ async def test_a_body_over_the_limit_is_413_and_says_the_limit(
     assert answer.status_code == 413, answer.text
     problem = answer.json()
     assert (problem["code"], problem["limit_bytes"]) == ("too_large", BODY_LIMIT_BYTES)
+
+
+@pytest.mark.parametrize("levels", [101, 253, 600])
+@pytest.mark.parametrize("kind", ["JSON", "TEXT"])
+async def test_a_default_has_at_most_a_hundred_levels(
+    service: Service, kind: str, levels: int
+) -> None:
+    ann, table = service.ann, new_name()
+
+    def column(levels: int) -> str:
+        value = f"{'[' * levels}1{']' * levels}"
+        return f'{{"name": "j{levels}", "type": "{kind}", "default": {value}}}'
+
+    body = f'{{"name": "{table}", "columns": [{column(levels)}]}}'
+    refused = await ann("POST", "/api/tables", content=body)
+    error = refused.json()["errors"][0]
+    assert (refused.status_code, error["field"]) == (422, "columns.0.default")
+    assert error["code"] == "too_complex"
+    await ann.table(table, "a INT")
+    change = f'{{"add": [{column(levels)}]}}'
+    assert (await ann("PATCH", f"/api/tables/{table}", content=change)).status_code == 422
+    if kind == "JSON":
+        change = f'{{"add": [{column(100)}]}}'
+        assert (await ann("PATCH", f"/api/tables/{table}", content=change)).status_code == 200

@@ -374,30 +374,6 @@ async def test_defaults_keep_their_digits(service: Service) -> None:
     assert f'"late":{exact}' in record
 
 
-@pytest.mark.parametrize("levels", [101, 253, 600])
-@pytest.mark.parametrize("kind", ["JSON", "TEXT"])
-async def test_a_default_has_at_most_a_hundred_levels(
-    service: Service, kind: str, levels: int
-) -> None:
-    ann, table = service.ann, new_name()
-
-    def column(levels: int) -> str:
-        value = f"{'[' * levels}1{']' * levels}"
-        return f'{{"name": "j{levels}", "type": "{kind}", "default": {value}}}'
-
-    body = f'{{"name": "{table}", "columns": [{column(levels)}]}}'
-    refused = await ann("POST", "/api/tables", content=body)
-    error = refused.json()["errors"][0]
-    assert (refused.status_code, error["field"]) == (422, "columns.0.default")
-    assert error["code"] == "too_complex"
-    await ann.table(table, "a INT")
-    change = f'{{"add": [{column(levels)}]}}'
-    assert (await ann("PATCH", f"/api/tables/{table}", content=change)).status_code == 422
-    if kind == "JSON":
-        change = f'{{"add": [{column(100)}]}}'
-        assert (await ann("PATCH", f"/api/tables/{table}", content=change)).status_code == 200
-
-
 @pytest.mark.parametrize("value", ["true", "yes", 1, "1"])
 @pytest.mark.parametrize("name", ["nullable", "unique", "searchable"])
 async def test_a_truth_value_is_true_or_false(service: Service, name: str, value: object) -> None:
