@@ -105,7 +105,7 @@ class Passage:
         exchanges, who = self.state.exchanges, self.sender.share
         if exchanges.is_full(who):
             await exchanges.freed(who, wait_s=None if rule.waits else settings.answer_timeout_s)
-        # Without a context manager, which takes as long as the rest of this for every request.
+        # An asynchronous context manager here takes the gateway 5 % of its CPU time.
         exchanges.take(who)
         try:
             await exchange.run()

@@ -115,7 +115,7 @@ def header_of(sample: Sample, options: ImportOptions, *, known: frozenset[str]) 
     found = Header(header, at, columns - leading, trailing, leading, fits=fits)
     if options.header_line == AUTO and not known.issuperset(found.texts):
         doubts = _other_lines(records, found)
-        if options.delimiter is None and (words := _words(records[at:])) and found.width == 1:
+        if found.width == 1 and options.delimiter is None and (words := _words(records[at:])):
             doubts[0] = words
         return replace(found, doubts=doubts)
     return found

@@ -68,8 +68,10 @@ def shape_of(
     begins = text.lstrip(_SPACE)[:1]
     if begins == "[" and not lines and not _has_arrays_in_lines(text):
         return Shape(Layout.ARRAY)
-    first, further = _first_value(text)
-    if first is not None and not further and path is None and _is_failure(text, known):
+    first, further, value = _first_value(text)
+    # Its members are all columns of the table.
+    is_record = isinstance(value, dict) and known.issuperset(value)
+    if path is None and not further and says_failure(value) and not is_record:
         detail = (
             "the document reads like a service's answer that something failed, and holds no rows:"
             f" {text.strip(_SPACE)[:RAW_LIMIT]}; send `record_path={WHOLE}` if it is a record"
@@ -86,13 +88,13 @@ def shape_of(
     if found:
         raise _path_needed("records may be at {}: send the file again with one of them", found)
     empty = [array for array in arrays if array.is_empty]
-    if empty and first is not None and not _is_record(text, known):
+    if empty and first is not None and not is_record:
         raise _path_needed(
             "the document is a record itself, or has none at {}: send the file again with"
             f" `{WHOLE}`, or with the place of the records",
             empty,
         )
-    if first is not None and not lines and not _is_record(text, known) and by_keys(_whole(text)):
+    if not lines and by_keys(value) and not is_record:
         raise _path_error(
             "the document holds its values by the names of columns or rows, and has no list of"
             f' records: write one (`orient="records"` in pandas), or send `record_path={WHOLE}`'
@@ -101,8 +103,8 @@ def shape_of(
     return Shape(Layout.LINES if first == "line" else Layout.VALUES)
 
 
-def _first_value(text: str) -> tuple[str | None, bool]:
-    """Whether the first value is a "line" or goes over several ("value"), and more follows.
+def _first_value(text: str) -> tuple[str | None, bool, JsonValue]:
+    """Whether the first value is a "line" or goes over several ("value"), if more follows, and it.
 
     None where it does not end in the text, or is broken.
     """
@@ -110,11 +112,12 @@ def _first_value(text: str) -> tuple[str | None, bool]:
     line = text.find("\n", start)
     line = len(text) if line < 0 else line
     try:
-        _, end = scan_json(text, start)
+        value, end = scan_json(text, start)
     except (StopIteration, ValueError, RecursionError):
         # A broken first line is refused as a line where others are whole.
-        return ("line", True) if _is_value(text[line:].split("\n", 2)[1:2]) else (None, False)
-    return "line" if end <= line else "value", bool(text[end:].strip(_SPACE + ","))
+        lines = _is_value(text[line:].split("\n", 2)[1:2])
+        return ("line", True, None) if lines else (None, False, None)
+    return "line" if end <= line else "value", bool(text[end:].strip(_SPACE + ",")), value
 
 
 def _is_value(lines: list[str]) -> bool:
@@ -149,22 +152,6 @@ def _has_several(text: str, *, complete: bool) -> bool:
             if end != len(stripped):
                 return True
     return False
-
-
-def _whole(text: str) -> JsonValue:
-    value, _ = scan_json(text, len(text) - len(text.lstrip(_SPACE)))
-    return value
-
-
-def _is_record(text: str, known: frozenset[str]) -> bool:
-    """Whether the first value of a text is an object whose members are all columns."""
-    value = _whole(text)
-    return isinstance(value, dict) and known.issuperset(value)
-
-
-def _is_failure(text: str, known: frozenset[str]) -> bool:
-    """Whether the first value of a text says that something failed, and is no record."""
-    return says_failure(_whole(text)) and not _is_record(text, known)
 
 
 @dataclass(frozen=True, slots=True)
